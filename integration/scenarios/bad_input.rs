@@ -1,0 +1,69 @@
+//! Bad input, whatever way it comes in: the exit code that is documented, a message that names what and where, and nothing changed. One
+//! dump before and one after each group, so that no refusal hides behind another.
+
+mod command_line;
+mod configuration;
+mod hook_state;
+
+use crate::guest::failure::Failure;
+use crate::guest::place::Netns;
+use crate::guest::{Guest, configure};
+
+/// Small on purpose: one VF and two addresses, so that both can run out.
+const CONFIG: &str = r#"version = 1
+
+[[pool]]
+name = "fast"
+kind = "sriov"
+pf = ["ens1f0"]
+vf = ["0"]
+
+[[pool]]
+name = "absent"
+kind = "sriov"
+pf = ["ens9f9"]
+
+[[network]]
+name = "storage"
+pool = "fast"
+interface = "net1"
+addresses = ["192.168.0.16-192.168.0.17/24"]
+allow = { namespaces = ["*"], addresses = true }
+
+[[network]]
+name = "closed"
+pool = "fast"
+interface = "net1"
+addresses = ["192.168.0.16-192.168.0.17/24"]
+
+[[network]]
+name = "private"
+pool = "fast"
+interface = "net1"
+addresses = ["192.168.0.16-192.168.0.17/24"]
+allow = { namespaces = ["team-*"] }
+
+[[network]]
+name = "nowhere"
+pool = "absent"
+interface = "net1"
+addresses = ["192.168.0.16-192.168.0.17/24"]
+
+[service_path]
+mode = "veth"
+cidrs = ["10.96.0.0/12"]
+interface = "svc0"
+source = ["169.254.96.0/20"]
+"#;
+
+pub(crate) fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
+    configure(CONFIG)?;
+    Netns::create("green")?;
+    Netns::create("blue").map(drop)
+}
+
+pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
+    command_line::run(guest)?;
+    hook_state::run(guest)?;
+    configuration::run(guest)
+}

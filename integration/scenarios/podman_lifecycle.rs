@@ -1,0 +1,78 @@
+//! What podman does to a container in its life, each of which must give the VF back: shared by the scenarios for crun and runc, which
+//! differ in what they tell a hook.
+
+use crate::guest::command::cmd;
+use crate::guest::failure::Failure;
+use crate::guest::interface::{self, Interface};
+use crate::guest::podman::Podman;
+use crate::guest::{Guest, configure, peer, probe};
+
+use crate::verdict::OCI_IMAGE_NAME;
+
+use super::CONFIG;
+
+pub(crate) fn prepare(guest: &mut Guest, runtime: &'static str) -> Result<(), Failure> {
+    configure(CONFIG)?;
+    peer::gateway()?;
+    peer::vf(guest.vf(0, 3)?, "near", &["192.168.0.2/24", "fd00:10::2/64"])?;
+    Podman::prepare(runtime).map(drop)
+}
+
+pub(crate) fn run(guest: &mut Guest, runtime: &'static str) -> Result<(), Failure> {
+    let podman = Podman::over(runtime);
+    guest.step("podman run, the container ends by itself");
+    let output =
+        podman.run("storage", "--rm --entrypoint /bin/ip", "address show dev net1").ok()?;
+    guest.expect(output.must_say(&["192.168.0.16/24", "fd00:10::100/64"]))?;
+    guest.must_be_as_before("after podman run --rm")?;
+
+    guest.step("podman run -d");
+    podman.run_detached("box", "storage@fast0")?;
+    has_its_vf(guest, podman)?;
+    guest.step("podman stop");
+    podman.cmd("stop -t 0 box").ok()?;
+    guest.must_be_as_before("after podman stop")?;
+
+    guest.step("podman start");
+    podman.cmd("start box").ok()?;
+    has_its_vf(guest, podman)?;
+    guest.step("podman restart");
+    podman.cmd("restart -t 0 box").ok()?;
+    has_its_vf(guest, podman)?;
+
+    guest.step("kill -9 of the container's process");
+    cmd(&format!("kill -9 {}", podman.pid("box")?)).ok()?;
+    podman.exited("box")?;
+    guest.must_be_as_before("after kill -9")?;
+
+    guest.step("podman rm -f of a running container");
+    podman.cmd("start box").ok()?;
+    has_its_vf(guest, podman)?;
+    podman.cmd("rm -f -t 0 box").ok()?;
+    guest.must_be_as_before("after podman rm -f")?;
+
+    guest.step("a container that asks for nothing gets nothing");
+    let plain =
+        podman.cmd("run --rm --network none --entrypoint /bin/ip").arg(OCI_IMAGE_NAME).arg("link");
+    let links = plain.ok()?;
+    guest.check("only the loopback", links.stdout.matches("mtu").count() == 1, &links.stdout)?;
+    refused(guest, podman)
+}
+
+/// A request that cannot be met must keep the container from starting, with the reason where podman's user sees it.
+fn refused(guest: &mut Guest, podman: Podman) -> Result<(), Failure> {
+    guest.step("a request for an unknown network keeps the container from starting");
+    let output = podman.run("nonesuch", "-d --name refused", "").output()?;
+    guest.check("podman run fails", output.status != Some(0), &output.stdout)?;
+    guest.expect(output.must_say(&["nonesuch"]))?;
+    podman.cmd("rm -f refused").ok().map(drop)
+}
+
+fn has_its_vf(guest: &mut Guest, podman: Podman) -> Result<(), Failure> {
+    let place = podman.place("box")?;
+    guest.expect(interface::pci_of(&place, "fast0"))?;
+    let own = Interface::read(&place, "fast0")?;
+    guest.check("it has both families", own.v4().and(own.v6()).is_ok(), format!("{own:?}"))?;
+    guest.expect(probe::ping(&place, "192.168.0.2"))?;
+    guest.expect(probe::ping(&place, "fd00:10::2"))
+}

@@ -1,0 +1,59 @@
+//! Builds what the guest runs, vfhook and the guest runner, from this checkout. It must not build anything into the cache.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::error::LabError;
+use super::tool;
+use crate::say::Progress;
+
+/// The two programs that come with the share.
+#[derive(Debug, Clone)]
+pub(crate) struct Binaries {
+    /// The program under test.
+    pub(crate) vfhook: PathBuf,
+    /// The guest side of the lab.
+    pub(crate) guest: PathBuf,
+}
+
+impl Binaries {
+    /// Builds both. `VFHOOK_LAB_BINARY` names a vfhook to use instead of the checkout's.
+    pub(crate) fn build(log: &Path) -> Result<Self, LabError> {
+        let workspace = workspace();
+        let progress = Progress::start("building vfhook and the guest runner");
+        cargo(&workspace, log, &["--package", "vfhook-lab", "--bin", "guest"])?;
+        let given = std::env::var_os("VFHOOK_LAB_BINARY").filter(|path| !path.is_empty());
+        if given.is_none() {
+            cargo(&workspace, log, &["--package", "vfhook", "--bin", "vfhook"])?;
+        }
+        progress.done();
+        let release = target_dir(&workspace).join("release");
+        Ok(Self {
+            vfhook: given.map_or_else(|| release.join("vfhook"), PathBuf::from),
+            guest: release.join("guest"),
+        })
+    }
+}
+
+/// The checkout, which `cargo run` names by its environment; the place of compilation serves when the program is started by hand.
+pub(crate) fn workspace() -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package.parent().map_or(package.clone(), Path::to_owned)
+}
+
+fn target_dir(workspace: &Path) -> PathBuf {
+    let dir = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    workspace.join(dir)
+}
+
+fn cargo(workspace: &Path, log: &Path, what: &[&str]) -> Result<(), LabError> {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command
+        .current_dir(workspace)
+        .env("CARGO_TARGET_DIR", target_dir(workspace))
+        .args(["build", "--release", "--color=never"])
+        .args(what);
+    tool::run("building with cargo", &mut command, log)
+}

@@ -1,0 +1,158 @@
+//! The host side: the command line, and what each verb does. It must not know what a scenario checks.
+
+mod binaries;
+mod cache;
+mod console;
+mod demo;
+mod diagnostics;
+mod emulator;
+mod error;
+mod image;
+mod initrd;
+mod install;
+mod lab;
+mod oci_image;
+mod qemu;
+mod recipe;
+mod report;
+mod run;
+mod share;
+mod shell;
+mod tool;
+
+use std::collections::VecDeque;
+use std::process::ExitCode;
+use std::sync::Mutex;
+
+use clap::{Parser, Subcommand};
+
+use self::cache::Cache;
+use self::error::LabError;
+use self::lab::Lab;
+use self::run::Finished;
+use crate::say;
+use crate::scenarios::{self, Scenario};
+
+/// Boots a VM with emulated SR-IOV and runs vfhook's scenarios in it
+#[derive(Debug, Parser)]
+#[command(name = "cargo lab", version)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Print every scenario: its name, its time limit, what it proves
+    List,
+    /// Run scenarios, each in a guest of its own
+    Run {
+        /// Names, as `list` prints them
+        #[arg(required_unless_present = "all")]
+        names: Vec<String>,
+        /// Run every scenario
+        #[arg(long, conflicts_with = "names")]
+        all: bool,
+        /// How many guests run at once
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+        jobs: u16,
+    },
+    /// Boot a guest with VFs and vfhook and give a root shell in it
+    Shell,
+    /// Print everything that is kept of a scenario's last run
+    Logs {
+        /// Name of the scenario
+        name: String,
+    },
+    /// Show the main job: a podman container with a VF and a path to services
+    Demo,
+}
+
+/// Parses the command line, does what it says, and tells how it went by the exit code.
+pub fn lab_main() -> ExitCode {
+    match dispatch(Arguments::parse().verb) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            say::note(&format!("lab: error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(verb: Verb) -> Result<bool, LabError> {
+    let cache = Cache::open()?;
+    match verb {
+        Verb::List => list(),
+        Verb::Run { names, all, jobs } => {
+            let chosen = if all { scenarios::ALL.iter().collect() } else { choose(&names)? };
+            return run_all(&cache, chosen, usize::from(jobs));
+        }
+        Verb::Shell => shell::run(&cache)?,
+        Verb::Logs { name } => diagnostics::print(&cache, &name)?,
+        Verb::Demo => return demo::run(&cache),
+    }
+    Ok(true)
+}
+
+fn list() {
+    for scenario in scenarios::ALL {
+        let limit = scenario.limit().as_secs();
+        say::line(&format!("{:<22} {limit:>4} s  {}", scenario.name, scenario.summary));
+    }
+}
+
+fn choose(names: &[String]) -> Result<Vec<&'static Scenario>, LabError> {
+    let mut chosen: Vec<&'static Scenario> = Vec::new();
+    for name in names {
+        let scenario = scenarios::find(name).ok_or_else(|| unknown(name))?;
+        // Two guests must not share a run's folder.
+        if !chosen.iter().any(|other| other.name == scenario.name) {
+            chosen.push(scenario);
+        }
+    }
+    Ok(chosen)
+}
+
+fn unknown(name: &str) -> LabError {
+    let near = scenarios::ALL.iter().find(|s| s.name.contains(name) || name.contains(s.name));
+    LabError::UnknownScenario {
+        name: name.to_owned(),
+        near: near.map_or_else(String::new, |s| format!("; did you mean {}?", s.name)),
+    }
+}
+
+fn run_all(cache: &Cache, chosen: Vec<&'static Scenario>, jobs: usize) -> Result<bool, LabError> {
+    let lab = Lab::prepare(cache)?;
+    say::note(&format!("lab: {} scenarios, {jobs} guests at once", chosen.len()));
+    let order: Vec<&str> = chosen.iter().map(|scenario| scenario.name).collect();
+    let waiting = Mutex::new(chosen.into_iter().collect::<VecDeque<_>>());
+    let results = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| work(&lab, cache, &waiting, &results));
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    results.sort_by_key(|done: &Finished| order.iter().position(|name| *name == done.name));
+    say::line(&report::summary(&results));
+    Ok(results.len() == order.len() && results.iter().all(|done| done.failure.is_none()))
+}
+
+/// Takes scenarios until none is left.
+fn work(
+    lab: &Lab,
+    cache: &Cache,
+    waiting: &Mutex<VecDeque<&'static Scenario>>,
+    results: &Mutex<Vec<Finished>>,
+) {
+    loop {
+        let next = waiting.lock().ok().and_then(|mut queue| queue.pop_front());
+        let Some(scenario) = next else { return };
+        let finished = run::scenario(lab, cache, scenario);
+        say::line(&report::ended(&finished));
+        if let Ok(mut results) = results.lock() {
+            results.push(finished);
+        }
+    }
+}

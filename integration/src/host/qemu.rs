@@ -1,0 +1,153 @@
+//! The machine that is booted, as a value, and the QEMU command line for it. Pure: it starts nothing.
+
+use std::path::Path;
+
+use super::image::Image;
+use crate::verdict::EXIT_PORT;
+
+/// An emulated Intel 82576: one physical function with seven VFs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Card {
+    /// The physical function's MAC address.
+    pub(crate) mac: String,
+}
+
+/// The machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Topology {
+    /// Virtual CPUs.
+    pub(crate) cpus: u32,
+    /// Memory in MiB.
+    pub(crate) memory_mib: u32,
+    /// Cards, all on one hub: VFs of one reach VFs of the others.
+    pub(crate) cards: Vec<Card>,
+}
+
+impl Topology {
+    /// Two cards: enough for traffic between VFs of one card and across two.
+    pub(crate) fn two_cards() -> Self {
+        let card = |last: u8| Card { mac: format!("52:54:00:aa:00:{last:02x}") };
+        Self { cpus: 2, memory_mib: 2048, cards: vec![card(1), card(2)] }
+    }
+}
+
+/// How QEMU runs the guest: emulation works everywhere; `VFHOOK_LAB_ACCEL=kvm` is for machines where KVM does.
+pub(crate) fn accelerator() -> String {
+    std::env::var("VFHOOK_LAB_ACCEL")
+        .ok()
+        .filter(|accel| !accel.is_empty())
+        .unwrap_or_else(|| "tcg,thread=multi".into())
+}
+
+/// Every argument after the program's name. `serial` is where the console goes.
+pub(crate) fn arguments(
+    topology: &Topology,
+    image: &Image,
+    share: &Path,
+    accelerator: &str,
+    serial: &str,
+) -> Vec<String> {
+    let mut args = machine(topology, accelerator, serial);
+    args.extend(disk_and_share(&image.disk(), share));
+    for (index, card) in topology.cards.iter().enumerate() {
+        args.extend(card_arguments(index, card));
+    }
+    args.extend(["-kernel".into(), text(&image.kernel()), "-initrd".into(), text(&image.initrd())]);
+    // panic=-1: with -no-reboot a panicking kernel ends QEMU at once.
+    let append = "console=ttyS0 quiet panic=-1 oops=panic mitigations=off nokaslr \
+                  random.trust_cpu=on tsc=reliable";
+    args.extend(["-append".into(), append.into()]);
+    args
+}
+
+fn machine(topology: &Topology, accelerator: &str, serial: &str) -> Vec<String> {
+    [
+        "-M",
+        "q35",
+        "-accel",
+        accelerator,
+        "-cpu",
+        "max",
+        "-smp",
+        &topology.cpus.to_string(),
+        "-m",
+        &topology.memory_mib.to_string(),
+        "-nodefaults",
+        "-no-reboot",
+        "-display",
+        "none",
+        "-monitor",
+        "none",
+        "-serial",
+        serial,
+        "-device",
+        &format!("isa-debug-exit,iobase={EXIT_PORT:#x},iosize=0x4"),
+        "-object",
+        "rng-random,id=rng0,filename=/dev/urandom",
+        "-device",
+        "virtio-rng-pci,rng=rng0",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+fn disk_and_share(disk: &Path, share: &Path) -> Vec<String> {
+    vec![
+        "-drive".into(),
+        // snapshot=on: writes go to a temporary file, so each boot has a fresh disk and many boots can share one image.
+        format!("file={},format=raw,if=none,id=d0,snapshot=on,cache=unsafe", comma(disk)),
+        "-device".into(),
+        "virtio-blk-pci,drive=d0".into(),
+        "-virtfs".into(),
+        format!("local,path={},mount_tag=host,security_model=none,id=host", comma(share)),
+    ]
+}
+
+fn card_arguments(index: usize, card: &Card) -> Vec<String> {
+    let slot = index + 1;
+    let address = 0x10 + index;
+    vec![
+        "-netdev".into(),
+        format!("hubport,id=n{index},hubid=0"),
+        "-device".into(),
+        // Each card needs a PCIe root port of its own: on the root bus a function has no SR-IOV.
+        format!(
+            "pcie-root-port,id=rp{index},bus=pcie.0,chassis={slot},slot={slot},addr={address:#x}"
+        ),
+        "-device".into(),
+        format!("igb,bus=rp{index},netdev=n{index},mac={}", card.mac),
+    ]
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// In QEMU's option lists a comma in a value is written twice.
+fn comma(path: &Path) -> String {
+    text(path).replace(',', ",,")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_card_sits_on_a_root_port_of_its_own_and_all_share_a_hub() {
+        let args: Vec<String> = Topology::two_cards()
+            .cards
+            .iter()
+            .enumerate()
+            .flat_map(|(index, card)| card_arguments(index, card))
+            .collect();
+        let has = |text: &str| args.iter().any(|arg| arg == text);
+        assert!(has("igb,bus=rp0,netdev=n0,mac=52:54:00:aa:00:01"), "{args:?}");
+        assert!(has("igb,bus=rp1,netdev=n1,mac=52:54:00:aa:00:02"), "{args:?}");
+        assert!(has("hubport,id=n0,hubid=0") && has("hubport,id=n1,hubid=0"), "{args:?}");
+    }
+
+    #[test]
+    fn a_comma_in_a_path_does_not_end_the_value() {
+        assert_eq!(comma(Path::new("/a,b")), "/a,,b");
+    }
+}

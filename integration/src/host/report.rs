@@ -1,0 +1,101 @@
+//! Turns finished scenarios into lines: one as each ends, a table at the end, the counts last. It must not run anything.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::run::Finished;
+
+/// No line is wider, whatever a failure says.
+const WIDTH: usize = 80;
+/// How much of a failure the line for one scenario shows.
+const SHOWN_LINES: usize = 40;
+
+/// What is said when a scenario ends.
+pub(crate) fn ended(finished: &Finished) -> String {
+    let mut text = format!(
+        "{:<6} {:<24} {:>7.1} s  {:>3} checks",
+        verdict(finished),
+        finished.name,
+        finished.whole_time.as_secs_f64(),
+        finished.checks
+    );
+    if let Some(failure) = &finished.failure {
+        for line in failure.lines().take(SHOWN_LINES) {
+            let _ = write!(text, "\n    {line}");
+        }
+        let left = failure.lines().count().saturating_sub(SHOWN_LINES);
+        if left > 0 {
+            let _ = write!(text, "\n    ... {left} more lines");
+        }
+        let _ = write!(text, "\n    kept in {}", finished.kept.display());
+        let _ = write!(text, "\n    read it with: cargo lab logs {}", finished.name);
+    }
+    text
+}
+
+/// The table and the counts.
+pub(crate) fn summary(all: &[Finished]) -> String {
+    let mut text = format!("\n{:<24} {:>9} {:>9}  verdict\n", "scenario", "whole", "scenario");
+    for finished in all {
+        let reason = finished.failure.as_deref().and_then(|failure| failure.lines().next());
+        let row = format!(
+            "{:<24} {:>9} {:>9}  {}{}",
+            finished.name,
+            seconds(Some(finished.whole_time)),
+            seconds(finished.scenario_time),
+            verdict(finished),
+            reason.map_or_else(String::new, |reason| format!(": {reason}"))
+        );
+        let _ = writeln!(text, "{}", cut(&row));
+    }
+    let failed = all.iter().filter(|finished| finished.failure.is_some()).count();
+    let passed = all.len() - failed;
+    let _ = write!(text, "lab: {passed} passed, {failed} failed\n{passed} passed, {failed} failed");
+    text
+}
+
+fn verdict(finished: &Finished) -> &'static str {
+    if finished.failure.is_none() { "passed" } else { "FAILED" }
+}
+
+fn seconds(time: Option<Duration>) -> String {
+    time.map_or_else(|| "-".into(), |time| format!("{:.1} s", time.as_secs_f64()))
+}
+
+fn cut(row: &str) -> String {
+    if row.chars().count() <= WIDTH {
+        return row.to_owned();
+    }
+    row.chars().take(WIDTH - 3).chain("...".chars()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished(name: &'static str, failure: Option<&str>) -> Finished {
+        Finished {
+            name,
+            failure: failure.map(str::to_owned),
+            scenario_time: Some(Duration::from_millis(4200)),
+            checks: 12,
+            whole_time: Duration::from_secs(11),
+            kept: "/cache/runs/x".into(),
+        }
+    }
+
+    #[test]
+    fn the_summary_is_narrow_and_ends_with_the_counts() {
+        let all = [finished("by_hand", None), finished("rollback", Some(&"no ".repeat(60)))];
+        let text = summary(&all);
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert!(text.ends_with("lab: 1 passed, 1 failed\n1 passed, 1 failed"), "{text}");
+    }
+
+    #[test]
+    fn a_failure_is_shown_with_the_place_where_everything_is_kept() {
+        let text = ended(&finished("rollback", Some("first\nsecond")));
+        assert!(text.contains("    second") && text.contains("/cache/runs/x"), "{text}");
+        assert!(text.contains("cargo lab logs rollback"), "{text}");
+    }
+}

@@ -1,0 +1,106 @@
+//! The folder that a guest gets over 9p, and the record that is left of a run. It must not boot anything.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::binaries::{self, Binaries};
+use super::error::LabError;
+use super::image::Image;
+use super::oci_image;
+use crate::verdict::{JOB_FILE, Job, OCI_IMAGE, OCI_IMAGE_NAME, OUT_DIR, Outcome, RESULT_FILE};
+
+const PID1: &str = include_str!("../../boot/pid1.sh");
+
+/// Folders of the checkout that guests see: what operators would install.
+const SHIPPED: [&str; 2] = ["hooks", "nri-config"];
+
+/// A run's folder, made anew for each run.
+#[derive(Debug)]
+pub(crate) struct RunDir {
+    root: PathBuf,
+}
+
+impl RunDir {
+    /// Empties the folder and lays out what the guest needs.
+    pub(crate) fn create(
+        root: PathBuf,
+        image: &Image,
+        programs: &Binaries,
+    ) -> Result<Self, LabError> {
+        if root.exists() {
+            fs::remove_dir_all(&root).map_err(LabError::file("empty", &root))?;
+        }
+        let dir = Self { root };
+        let share = dir.share();
+        for folder in [share.join("bin"), share.join(OUT_DIR)] {
+            fs::create_dir_all(&folder).map_err(LabError::file("create", &folder))?;
+        }
+        copy_program(&programs.vfhook, &share.join("bin/vfhook"))?;
+        copy_program(&programs.guest, &share.join("bin/guest"))?;
+        let pid1 = share.join("pid1");
+        fs::write(&pid1, PID1).map_err(LabError::file("write", &pid1))?;
+        make_executable(&pid1)?;
+        for name in SHIPPED {
+            copy_files(&binaries::workspace().join(name), &share.join(name))?;
+        }
+        oci_image::write(&image.busybox(), OCI_IMAGE_NAME, &share.join(OCI_IMAGE))?;
+        Ok(dir)
+    }
+
+    /// What the guest sees.
+    pub(crate) fn share(&self) -> PathBuf {
+        self.root.join("share")
+    }
+
+    /// Where the serial console is kept.
+    pub(crate) fn console(&self) -> PathBuf {
+        self.root.join("console.log")
+    }
+
+    /// Tells the guest what to do.
+    pub(crate) fn write_job(&self, job: &Job) -> Result<(), LabError> {
+        let path = self.share().join(JOB_FILE);
+        let text = serde_json::to_vec(job).map_err(|error| LabError::Malformed {
+            path: path.clone(),
+            problem: format!("cannot be composed: {error}"),
+        })?;
+        fs::write(&path, text).map_err(LabError::file("write", &path))
+    }
+
+    /// Makes the guest an interactive one, with this as bash's start file.
+    pub(crate) fn write_shell(&self, start_file: &str) -> Result<(), LabError> {
+        let path = self.share().join("shell");
+        fs::write(&path, start_file).map_err(LabError::file("write", &path))
+    }
+
+    /// Drops what the guest was given, keeps what it wrote, and reads the result, if there is one.
+    pub(crate) fn close(&self) -> Result<Option<Outcome>, LabError> {
+        let kept = self.root.join(OUT_DIR);
+        fs::rename(self.share().join(OUT_DIR), &kept).map_err(LabError::file("keep", &kept))?;
+        let share = self.share();
+        fs::remove_dir_all(&share).map_err(LabError::file("remove", &share))?;
+        let text = fs::read(kept.join(RESULT_FILE)).unwrap_or_default();
+        Ok(serde_json::from_slice(&text).ok())
+    }
+}
+
+fn copy_program(from: &Path, to: &Path) -> Result<(), LabError> {
+    fs::copy(from, to).map_err(LabError::file("copy", from))?;
+    make_executable(to)
+}
+
+fn make_executable(path: &Path) -> Result<(), LabError> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+        .map_err(LabError::file("make executable", path))
+}
+
+fn copy_files(from: &Path, to: &Path) -> Result<(), LabError> {
+    fs::create_dir_all(to).map_err(LabError::file("create", to))?;
+    let Ok(entries) = fs::read_dir(from) else { return Ok(()) };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file()) {
+        let name = path.file_name().unwrap_or_default();
+        fs::copy(&path, to.join(name)).map_err(LabError::file("copy", &path))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! An interactive guest: the same machine as for scenarios, VFs made, vfhook on PATH, a root shell on the console.
+
+use super::cache::Cache;
+use super::error::LabError;
+use super::lab::Lab;
+use super::qemu::{self, Topology};
+use super::share::RunDir;
+use crate::say;
+
+/// bash's start file in the guest.
+const START_FILE: &str = "PS1='[lab \\w]# '\nalias ll='ls -l'\n\
+    echo 'PFs ens1f0 and ens2f0, VFs ens1f0v0-6 and ens2f0v0-6; config in /etc/vfhook/config.toml; the share is /host'\n\
+    echo 'exit powers the guest off; Ctrl-A X ends it at once'\n";
+
+/// Boots the guest on this terminal and waits until it is powered off.
+pub(crate) fn run(cache: &Cache) -> Result<(), LabError> {
+    let lab = Lab::prepare(cache)?;
+    let dir = RunDir::create(cache.run_dir("shell"), &lab.image, &lab.binaries)?;
+    dir.write_shell(START_FILE)?;
+    say::note("lab: booting");
+    let arguments = qemu::arguments(
+        &Topology::two_cards(),
+        &lab.image,
+        &dir.share(),
+        &qemu::accelerator(),
+        "mon:stdio",
+    );
+    lab.emulator
+        .command()
+        .args(arguments)
+        .status()
+        .map_err(|source| LabError::Start { program: "QEMU".into(), source })?;
+    dir.close()?;
+    Ok(())
+}

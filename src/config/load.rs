@@ -1,0 +1,111 @@
+//! Finds, reads and parses the file. The only input of `config`.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use toml::Table;
+
+use super::{
+    Config, Problem, ServicePath, check, network, pool,
+    section::{Section, read_whole},
+    service_path,
+};
+
+/// The version of the file format that this program reads.
+const VERSION: i64 = 1;
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("read the configuration {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file was read and is wrong.
+    #[error("the configuration {} has {}", path.display(), count(problems.len()))]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// Everything that is wrong, in the file's order.
+        problems: Vec<Problem>,
+    },
+}
+
+fn count(problems: usize) -> String {
+    if problems == 1 { "a problem".to_owned() } else { format!("{problems} problems") }
+}
+
+/// Reads the configuration at `path`.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let text = fs::read_to_string(path)
+        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    parse(&text).map_err(|problems| ConfigError::Wrong { path: path.to_owned(), problems })
+}
+
+/// Makes `text` a configuration, or says everything that is wrong with it.
+pub fn parse(text: &str) -> Result<Config, Vec<Problem>> {
+    let table: Table =
+        text.parse().map_err(|error: toml::de::Error| vec![not_toml(&error, text)])?;
+    let mut problems = Vec::new();
+    let config = read_whole("", table, &mut problems, root);
+    if let Some(config) = &config {
+        problems.extend(check::problems(config));
+    }
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(problems),
+    }
+}
+
+fn root(section: &mut Section) -> Option<Config> {
+    let version: Option<i64> = section.required("version");
+    if let Some(version) = version.filter(|version| *version != VERSION) {
+        section.problem("version", format!("expected {VERSION}, found {version}"));
+    }
+    let pools = section.tables("pool", pool::read);
+    let networks = section.tables("network", network::read);
+    let service_path =
+        section.table("service_path", service_path::read).unwrap_or(Some(ServicePath::default()));
+    Some(Config {
+        pools: by_name(section, "pool", pools)?,
+        networks: by_name(section, "network", networks)?,
+        service_path: service_path?,
+    })
+}
+
+/// `None` when any element is missing: its problem has been noted, and to judge the rest would invent more.
+fn by_name<N: Ord + Clone + std::fmt::Display, T>(
+    section: &mut Section,
+    key: &str,
+    elements: Vec<Option<(N, T)>>,
+) -> Option<BTreeMap<N, T>> {
+    let mut named = BTreeMap::new();
+    let mut whole = true;
+    for (index, element) in elements.into_iter().enumerate() {
+        let Some((name, value)) = element else {
+            whole = false;
+            continue;
+        };
+        if named.insert(name.clone(), value).is_some() {
+            section.problem(
+                &format!("{key}[{index}].name"),
+                format!("\"{name}\" is the name of another {key} too"),
+            );
+        }
+    }
+    whole.then_some(named)
+}
+
+fn not_toml(error: &toml::de::Error, text: &str) -> Problem {
+    let line =
+        error.span().map(|span| text.get(..span.start).unwrap_or("").matches('\n').count() + 1);
+    let field = line.map_or_else(|| "file".to_owned(), |line| format!("line {line}"));
+    Problem::new(field, format!("not TOML: {}", error.message().trim()))
+}

@@ -1,0 +1,32 @@
+//! The configuration file made into typed values. Reports every problem at once; decides nothing about sandboxes.
+
+mod allow;
+mod check;
+mod load;
+mod network;
+mod pool;
+mod problem;
+mod section;
+mod service_path;
+
+use std::collections::BTreeMap;
+
+pub use allow::Allow;
+pub use load::{ConfigError, load, parse};
+pub use network::Network;
+pub use pool::{Pool, PoolKind};
+pub use problem::Problem;
+pub use service_path::{ServicePath, ServicePathMode};
+
+use crate::types::Name;
+
+/// All that an operator decides. Every reference in it resolves: a network's pool exists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Where devices come from, by name.
+    pub pools: BTreeMap<Name, Pool>,
+    /// What a sandbox may have, by name.
+    pub networks: BTreeMap<Name, Network>,
+    /// How sandboxes reach service networks through the host.
+    pub service_path: ServicePath,
+}

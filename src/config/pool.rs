@@ -1,0 +1,79 @@
+//! `[[pool]]`: where devices come from.
+
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use super::section::{Section, shown};
+use crate::types::{DeviceSelector, IndexRange, Name};
+
+/// A set of devices of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// How a sandbox gets one.
+    pub kind: PoolKind,
+    /// Which devices these are.
+    pub selector: DeviceSelector,
+    /// How many VFs `provision` makes on each physical function; `None` leaves them as they are.
+    pub num_vfs: Option<u32>,
+}
+
+/// How a sandbox gets a device of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PoolKind {
+    /// A virtual function is moved in and comes back.
+    Sriov,
+    /// A macvlan device is made on a parent and goes with the sandbox.
+    Macvlan,
+}
+
+pub(super) fn read(section: &mut Section) -> Option<(Name, Pool)> {
+    let name = section.required("name");
+    let kind = section.required("kind");
+    let selector = DeviceSelector {
+        pf: section.list("pf"),
+        vf: vf_ranges(section),
+        pci: section.list("pci"),
+        vendor: ids(section, "vendor"),
+        device: ids(section, "device"),
+        driver: section.list("driver"),
+        numa_node: section.list("numa_node"),
+    };
+    let num_vfs = section.optional("num_vfs");
+    Some((name?, Pool { kind: kind?, selector, num_vfs }))
+}
+
+/// A VF index may be written as a number, a range as text.
+fn vf_ranges(section: &mut Section) -> Vec<IndexRange> {
+    let values: Vec<toml::Value> = section.list("vf");
+    let mut ranges = Vec::new();
+    for (index, value) in values.into_iter().enumerate() {
+        let text = value.as_str().map_or_else(|| shown(&value), str::to_owned);
+        match IndexRange::from_str(&text) {
+            Ok(range) => ranges.push(range),
+            Err(error) => section.problem(&format!("vf[{index}]"), error.to_string()),
+        }
+    }
+    ranges
+}
+
+/// PCI ids are written in hexadecimal, with or without `0x`, as `lspci -n` and sysfs do.
+fn ids(section: &mut Section, key: &'static str) -> Vec<u16> {
+    let texts: Vec<String> = section.list(key);
+    let mut ids = Vec::new();
+    for (index, text) in texts.into_iter().enumerate() {
+        let digits = text.strip_prefix("0x").unwrap_or(&text);
+        match u16::from_str_radix(digits, 16) {
+            Ok(id) if !digits.starts_with('+') => ids.push(id),
+            _ => {
+                let found = crate::types::quote(&text);
+                section.problem(
+                    &format!("{key}[{index}]"),
+                    format!("{found}: expected a PCI id such as 0x8086"),
+                );
+            }
+        }
+    }
+    ids
+}

@@ -1,0 +1,9 @@
+//! Does exactly what a plan says, or takes it back. Makes no choice: a choice needed here is a step missing in the plan.
+
+mod outcome;
+mod rollback;
+mod run;
+
+pub use outcome::{Failure, Outcome};
+pub use rollback::{Undone, undo};
+pub use run::run;

@@ -1,0 +1,47 @@
+//! Undo steps, one after the other, to the end whatever happens.
+
+use crate::{
+    kernel::{Kernel, KernelError},
+    plan::{sentence, step::Step},
+    types::Deadline,
+};
+
+/// What is left after undoing.
+#[derive(Debug, Default)]
+pub struct Undone {
+    /// The steps that failed, in the order in which they must be tried again.
+    pub remaining: Vec<Step>,
+    /// Why, step by step.
+    pub failures: Vec<(String, KernelError)>,
+}
+
+impl Undone {
+    /// Whether nothing is left.
+    pub fn is_clean(&self) -> bool {
+        self.remaining.is_empty()
+    }
+}
+
+/// Does all of `steps` and collects what failed. What would be undone inside a namespace that is gone is undone.
+pub fn undo(steps: &[Step], kernel: &mut impl Kernel, deadline: Deadline) -> Undone {
+    let mut undone = Undone::default();
+    for step in steps {
+        tracing::debug!(step = sentence(step), "undo");
+        match kernel.apply(step, deadline) {
+            Ok(()) | Err(KernelError::SandboxGone) => {}
+            Err(error) => {
+                tracing::warn!(step = sentence(step), error = %chain(&error), "undo failed");
+                undone.remaining.push(step.clone());
+                undone.failures.push((sentence(step), error));
+            }
+        }
+    }
+    undone
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}

@@ -1,0 +1,35 @@
+//! Steps in order until done, refused, or out of time.
+
+use std::time::Duration;
+
+use super::{Failure, Outcome, undo};
+use crate::{
+    kernel::Kernel,
+    plan::{Plan, sentence},
+    types::Deadline,
+};
+
+/// What taking back may wait for at most; it is not held to the deadline that was missed.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Does every step of `plan`, or takes back what was done.
+pub fn run(plan: &Plan, kernel: &mut impl Kernel, deadline: Deadline) -> Outcome {
+    let allowed = deadline.remaining();
+    for (index, planned) in plan.steps.iter().enumerate() {
+        let position = index + 1;
+        let failed = if deadline.passed() {
+            Some((index, Failure::Deadline { position, steps: plan.steps.len(), allowed }))
+        } else {
+            tracing::debug!(position, step = sentence(&planned.step), "do");
+            kernel.apply(&planned.step, deadline).err().map(|source| {
+                // A refused step may have been done in part, so its own undo is among those that are done.
+                (position, Failure::Step { position, sentence: sentence(&planned.step), source })
+            })
+        };
+        if let Some((done, failure)) = failed {
+            let undone = undo(&plan.undo_of(done), kernel, Deadline::after(GRACE));
+            return Outcome::Failed { failure, undone };
+        }
+    }
+    Outcome::Applied
+}

@@ -1,0 +1,187 @@
+//! The command line as typed.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{
+    request::NetworkRequest,
+    types::{NetnsSource, SandboxId},
+};
+
+/// Gives containers an SR-IOV virtual function and a path to service networks, and takes both back.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Arguments {
+    /// Read this configuration
+    #[arg(
+        long,
+        global = true,
+        env = "VFHOOK_CONFIG",
+        default_value = "/etc/vfhook/config.toml",
+        value_name = "FILE"
+    )]
+    pub config: PathBuf,
+
+    /// Keep leases here
+    #[arg(
+        long,
+        global = true,
+        env = "VFHOOK_STATE_DIR",
+        default_value = "/run/vfhook",
+        value_name = "DIR"
+    )]
+    pub state_dir: PathBuf,
+
+    /// Say more or less on stderr: error, warn, info, debug, trace
+    #[arg(long, global = true, env = "VFHOOK_LOG", value_name = "LEVEL")]
+    pub log: Option<tracing::Level>,
+
+    /// What to do
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done, or nothing to do
+  1  failed; everything is as it was before
+  2  wrong usage, request or configuration; nothing was touched
+  3  no device or address is free; nothing was touched
+  4  something could not be taken back; `vfhook status` says what
+  5  this host cannot do it";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Attach networks to a network namespace
+    Attach(Attach),
+    /// Take back what a sandbox has
+    Detach(Detach),
+    /// Show pools, devices, who has which, and what needs attention
+    Status(Shown),
+    /// Make virtual functions as the configuration says
+    Provision(Changes),
+    /// Check the configuration and report every problem
+    CheckConfig(Shown),
+    /// Run as a hook of an OCI runtime; the container's state comes on stdin
+    Hook(Hook),
+}
+
+/// How the answer is shown.
+#[derive(Debug, Args)]
+pub struct Shown {
+    /// Answer in JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How something is changed, and how the answer is shown.
+#[derive(Debug, Args)]
+pub struct Changes {
+    /// Print the steps with their undos and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Answer in JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `attach`.
+#[derive(Debug, Args)]
+pub struct Attach {
+    /// Where the sandbox is
+    #[command(flatten)]
+    pub netns: Netns,
+
+    /// A network, and what its interface is called; may be given more than once
+    #[arg(long = "network", required = true, value_name = "NAME[@IFNAME]")]
+    pub networks: Vec<NetworkRequest>,
+
+    /// The sandbox's id, to detach it by; without one it is netns-COOKIE
+    #[arg(long)]
+    pub id: Option<SandboxId>,
+
+    /// Do without the service path
+    #[arg(long)]
+    pub no_service_path: bool,
+
+    /// Give up and put everything back after this many seconds
+    #[arg(long, default_value = "10", value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Duration,
+
+    /// How it is done and shown
+    #[command(flatten)]
+    pub changes: Changes,
+}
+
+/// Arguments of `detach`.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false, id = "which", args = ["id", "netns"])]
+pub struct Detach {
+    /// The sandbox's id
+    #[arg(long)]
+    pub id: Option<SandboxId>,
+
+    /// The sandbox's network namespace
+    #[arg(long, value_name = "PATH")]
+    pub netns: Option<PathBuf>,
+
+    /// Wait for devices to come back for this many seconds
+    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Duration,
+
+    /// How it is done and shown
+    #[command(flatten)]
+    pub changes: Changes,
+}
+
+/// A network namespace, given in one of two ways.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Netns {
+    /// The sandbox's network namespace, such as /run/netns/blue
+    #[arg(long = "netns", value_name = "PATH")]
+    path: Option<PathBuf>,
+
+    /// A process in the sandbox's network namespace
+    #[arg(long)]
+    pid: Option<u32>,
+}
+
+impl Netns {
+    /// What was given. `None` cannot be typed.
+    pub fn source(&self) -> Option<NetnsSource> {
+        let path = self.path.clone().map(NetnsSource::Path);
+        path.or(self.pid.map(NetnsSource::Pid))
+    }
+}
+
+/// Arguments of `hook`.
+#[derive(Debug, Args)]
+pub struct Hook {
+    /// The point in the container's life at which the runtime calls
+    pub stage: Stage,
+
+    /// Give up after this many seconds [default: 10 to attach, 30 to take back]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
+}
+
+/// The stages of the OCI runtime specification that vfhook has something to do in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Stage {
+    /// Namespaces exist, the workload does not run yet
+    CreateRuntime,
+    /// The older name of create-runtime
+    Prestart,
+    /// The container is deleted
+    Poststop,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.001..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("expected a number of seconds from 0.001 to 3600".to_owned()),
+    }
+}

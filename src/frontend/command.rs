@@ -1,0 +1,185 @@
+//! The verbs: each opens what it needs, calls one operation, shows the answer.
+
+use std::time::Duration;
+
+use super::{
+    arguments::{Arguments, Attach, Changes, Detach, Hook, Shown, Verb},
+    oci_hook::{self, HookError},
+    output::{self, Output},
+};
+use crate::{
+    config::{self, ConfigError},
+    kernel::{KernelError, LinuxKernel},
+    lease::{LeaseError, LeaseStore},
+    operation::{self, Context, ExitCode, OperationError, Which},
+    request::SandboxEvent,
+    types::{Deadline, NetnsSource, SandboxId},
+};
+
+/// Making VFs takes seconds for each card.
+const PROVISION_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Why a verb failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CommandError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Operation(#[from] OperationError),
+    #[error(transparent)]
+    Hook(#[from] HookError),
+}
+
+impl From<KernelError> for CommandError {
+    fn from(error: KernelError) -> Self {
+        OperationError::from(error).into()
+    }
+}
+
+impl From<LeaseError> for CommandError {
+    fn from(error: LeaseError) -> Self {
+        OperationError::from(error).into()
+    }
+}
+
+impl CommandError {
+    /// The exit code that tells it.
+    pub(super) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Config(_) | Self::Hook(_) => ExitCode::Usage,
+            Self::Operation(error) => error.exit_code(),
+        }
+    }
+}
+
+/// Does what was typed, shows the answer or the error, and tells the exit code.
+pub fn run(arguments: &Arguments) -> ExitCode {
+    let done = match &arguments.verb {
+        Verb::Attach(verb) => attach(arguments, verb),
+        Verb::Detach(verb) => detach(arguments, verb),
+        Verb::Status(verb) => status(arguments, verb),
+        Verb::Provision(verb) => provision(arguments, verb),
+        Verb::CheckConfig(verb) => check_config(arguments, verb),
+        Verb::Hook(verb) => hook(arguments, verb),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            output::error(&error);
+            error.exit_code()
+        }
+    }
+}
+
+fn attach(arguments: &Arguments, verb: &Attach) -> Result<ExitCode, CommandError> {
+    let deadline = Deadline::after(verb.timeout);
+    let context = open(arguments)?;
+    let mut kernel = LinuxKernel::open()?;
+    let Some(netns) = verb.netns.source() else { return Ok(ExitCode::Usage) };
+    let id = verb.id.clone().map_or_else(|| id_of(&mut kernel, &netns), Ok)?;
+    let event = SandboxEvent {
+        id,
+        netns,
+        namespace: None,
+        networks: verb.networks.clone(),
+        service_path_off: verb.no_service_path,
+    };
+    let output = Output::new(verb.changes.json);
+    if verb.changes.dry_run {
+        output.preview(&operation::preview_attach(&mut kernel, &context, &event, deadline)?);
+    } else {
+        output.attached(&operation::attach(&mut kernel, &context, &event, deadline)?);
+    }
+    Ok(ExitCode::Done)
+}
+
+fn id_of(kernel: &mut LinuxKernel, netns: &NetnsSource) -> Result<SandboxId, CommandError> {
+    use crate::kernel::Kernel as _;
+    Ok(SandboxId::of_netns(kernel.open_sandbox(netns)?.cookie))
+}
+
+fn detach(arguments: &Arguments, verb: &Detach) -> Result<ExitCode, CommandError> {
+    let deadline = Deadline::after(verb.timeout);
+    let context = open_leases(arguments)?;
+    let mut kernel = LinuxKernel::open()?;
+    let by_id = verb.id.clone().map(Which::Id);
+    let by_netns = || verb.netns.clone().map(|path| Which::Netns(NetnsSource::Path(path)));
+    let Some(which) = by_id.or_else(by_netns) else { return Ok(ExitCode::Usage) };
+    let output = Output::new(verb.changes.json);
+    if verb.changes.dry_run {
+        match operation::preview_detach(&mut kernel, &context, &which)? {
+            Some(preview) => output.preview(&preview),
+            None => output.detached(&which, operation::Detached::Unknown),
+        }
+    } else {
+        let detached = operation::detach(&mut kernel, &context, &which, deadline)?;
+        output.detached(&which, detached);
+    }
+    Ok(ExitCode::Done)
+}
+
+fn status(arguments: &Arguments, verb: &Shown) -> Result<ExitCode, CommandError> {
+    let context = open(arguments)?;
+    let mut kernel = LinuxKernel::open()?;
+    Output::new(verb.json).status(&operation::status(&mut kernel, &context)?);
+    Ok(ExitCode::Done)
+}
+
+fn provision(arguments: &Arguments, verb: &Changes) -> Result<ExitCode, CommandError> {
+    let context = open(arguments)?;
+    let mut kernel = LinuxKernel::open()?;
+    let output = Output::new(verb.json);
+    if verb.dry_run {
+        output.preview(&operation::preview_provision(&mut kernel, &context)?);
+    } else {
+        output::progress("making virtual functions; a card takes some seconds");
+        let done = operation::provision(&mut kernel, &context, Deadline::after(PROVISION_TIMEOUT))?;
+        output.provisioned(&done);
+    }
+    Ok(ExitCode::Done)
+}
+
+fn check_config(arguments: &Arguments, verb: &Shown) -> Result<ExitCode, CommandError> {
+    let output = Output::new(verb.json);
+    match config::load(&arguments.config) {
+        Ok(config) => output.config_is_right(&arguments.config, &config),
+        Err(ConfigError::Wrong { path, problems }) if verb.json => {
+            output::config_is_wrong(&path, &problems);
+            return Ok(ExitCode::Usage);
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(ExitCode::Done)
+}
+
+fn hook(arguments: &Arguments, verb: &Hook) -> Result<ExitCode, CommandError> {
+    let Some(call) = oci_hook::read(verb.stage, std::io::stdin().lock())? else {
+        return Ok(ExitCode::Done);
+    };
+    let deadline = Deadline::after(verb.timeout.unwrap_or_else(|| call.usual_timeout()));
+    let mut kernel = LinuxKernel::open()?;
+    match call {
+        oci_hook::Call::Attach(event) => {
+            operation::attach(&mut kernel, &open(arguments)?, &event, deadline)?;
+        }
+        oci_hook::Call::Detach(id) => {
+            operation::detach(&mut kernel, &open_leases(arguments)?, &Which::Holder(id), deadline)?;
+        }
+    }
+    Ok(ExitCode::Done)
+}
+
+fn open(arguments: &Arguments) -> Result<Context, CommandError> {
+    Ok(Context {
+        config: config::load(&arguments.config)?,
+        leases: LeaseStore::open(&arguments.state_dir)?,
+    })
+}
+
+/// Taking back needs no configuration: the lease says everything, also after the configuration changed or broke.
+fn open_leases(arguments: &Arguments) -> Result<Context, CommandError> {
+    Ok(Context {
+        config: config::Config::default(),
+        leases: LeaseStore::open(&arguments.state_dir)?,
+    })
+}

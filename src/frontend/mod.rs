@@ -1,0 +1,10 @@
+//! What hears of a sandbox: OCI runtime hooks and the command line. Each makes an event, calls one operation, shows the
+//! answer; what only one of them could do would be a defect.
+
+pub mod arguments;
+mod command;
+mod oci_hook;
+mod output;
+mod table;
+
+pub use command::run;

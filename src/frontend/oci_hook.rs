@@ -1,0 +1,264 @@
+//! What an OCI runtime tells a hook: the state of a container as JSON on stdin (runtime-spec, runtime.md "State" and
+//! config.md "POSIX-platform Hooks"). Reads it and makes a call of it; does nothing itself.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Deserialize;
+
+use super::arguments::Stage;
+use crate::{
+    request::{self, AnnotationError, NETWORKS, SERVICE_PATH, SandboxEvent},
+    types::{Invalid, NetnsSource, SandboxId, quote},
+};
+
+/// Bytes of state that are read. Annotations are all that can be long in it.
+const LONGEST_STATE: u64 = 4 << 20;
+
+/// Bytes of a bundle's config.json that are read.
+const LONGEST_CONFIG: u64 = 16 << 20;
+
+/// Where Kubernetes runtimes themselves write a pod's namespace: containerd, CRI-O.
+const NAMESPACES: [&str; 2] =
+    ["io.kubernetes.cri.sandbox-namespace", "io.kubernetes.cri-o.Namespace"];
+
+/// Why what came on stdin makes no call. Nothing was touched.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HookError {
+    #[error("read the container state from stdin")]
+    Read(#[source] io::Error),
+    #[error("the container state on stdin is over {} MiB", LONGEST_STATE >> 20)]
+    TooLong,
+    #[error("the container state on stdin is not the JSON of the OCI runtime specification")]
+    NotState(#[source] serde_json::Error),
+    #[error("the container state has ociVersion {}, this hook knows 1.x", quote(.0))]
+    Version(String),
+    #[error("the container state has an id that is none")]
+    Id(#[source] Invalid),
+    #[error("the container state has no pid, and stage {0} needs it to find the network namespace")]
+    NoPid(&'static str),
+    #[error(
+        "container {0} asks for networks and shares the host's network namespace; give it its own"
+    )]
+    HostNetwork(SandboxId),
+    #[error("container {id}: two runtimes claim to know its namespace: {first} and {second}", first = quote(first), second = quote(second))]
+    TwoNamespaces { id: SandboxId, first: String, second: String },
+    #[error("container {id}")]
+    Annotation { id: SandboxId, source: AnnotationError },
+}
+
+/// What the runtime's call asks for.
+#[derive(Debug)]
+pub(super) enum Call {
+    /// A container begins.
+    Attach(Box<SandboxEvent>),
+    /// A container is gone.
+    Detach(SandboxId),
+}
+
+impl Call {
+    /// How long it may take when nothing else is said. Taking back waits for the kernel to give up a namespace.
+    pub(super) fn usual_timeout(&self) -> Duration {
+        Duration::from_secs(if matches!(self, Self::Attach(_)) { 10 } else { 30 })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct State {
+    oci_version: String,
+    id: String,
+    #[serde(default)]
+    pid: i64,
+    #[serde(default)]
+    bundle: PathBuf,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+/// Reads the state; `None` when the container asks for nothing.
+pub(super) fn read(stage: Stage, input: impl Read) -> Result<Option<Call>, HookError> {
+    let container = parse(input)?;
+    let id: SandboxId = container.id.parse().map_err(HookError::Id)?;
+    match stage {
+        Stage::Poststop => Ok(Some(Call::Detach(id))),
+        Stage::CreateRuntime | Stage::Prestart => attach(&container, id),
+    }
+}
+
+fn parse(input: impl Read) -> Result<State, HookError> {
+    let mut text = Vec::new();
+    input.take(LONGEST_STATE + 1).read_to_end(&mut text).map_err(HookError::Read)?;
+    if text.len() as u64 > LONGEST_STATE {
+        return Err(HookError::TooLong);
+    }
+    let state: State = serde_json::from_slice(&text).map_err(HookError::NotState)?;
+    if !state.oci_version.starts_with("1.") {
+        return Err(HookError::Version(state.oci_version));
+    }
+    Ok(state)
+}
+
+fn attach(state: &State, id: SandboxId) -> Result<Option<Call>, HookError> {
+    let Some(asked) = state.annotations.get(NETWORKS) else { return Ok(None) };
+    let annotation = |source| HookError::Annotation { id: id.clone(), source };
+    let networks = request::networks(asked).map_err(annotation)?;
+    let opt_out = state.annotations.get(SERVICE_PATH).map(String::as_str);
+    let service_path_off = request::service_path_off(opt_out).map_err(annotation)?;
+    let pid = u32::try_from(state.pid)
+        .ok()
+        .filter(|pid| *pid > 0)
+        .ok_or(HookError::NoPid("create-runtime"))?;
+    let netns = match network_namespace(&state.bundle) {
+        Network::Host => return Err(HookError::HostNetwork(id)),
+        Network::Own | Network::Unknown => NetnsSource::Pid(pid),
+        Network::Path(path) => NetnsSource::Path(path),
+    };
+    let namespace = namespace(&state.annotations, &id)?;
+    Ok(Some(Call::Attach(Box::new(SandboxEvent {
+        id,
+        netns,
+        namespace,
+        networks,
+        service_path_off,
+    }))))
+}
+
+fn namespace(
+    annotations: &BTreeMap<String, String>,
+    id: &SandboxId,
+) -> Result<Option<String>, HookError> {
+    let mut found = NAMESPACES.iter().filter_map(|key| annotations.get(*key));
+    match (found.next(), found.next()) {
+        (Some(first), Some(second)) if first != second => Err(HookError::TwoNamespaces {
+            id: id.clone(),
+            first: first.clone(),
+            second: second.clone(),
+        }),
+        (first, _) => Ok(first.cloned()),
+    }
+}
+
+/// What the bundle says of the container's network namespace.
+#[derive(Debug, PartialEq, Eq)]
+enum Network {
+    /// There is none of its own: it shares the host's.
+    Host,
+    /// One made for it.
+    Own,
+    /// One that exists, and may outlive the container.
+    Path(PathBuf),
+    /// The bundle cannot be read; the process is proof enough.
+    Unknown,
+}
+
+fn network_namespace(bundle: &Path) -> Network {
+    #[derive(Deserialize)]
+    struct Config {
+        linux: Option<Linux>,
+    }
+    #[derive(Deserialize)]
+    struct Linux {
+        #[serde(default)]
+        namespaces: Vec<Namespace>,
+    }
+    #[derive(Deserialize)]
+    struct Namespace {
+        r#type: String,
+        path: Option<PathBuf>,
+    }
+    let Ok(file) = File::open(bundle.join("config.json")) else { return Network::Unknown };
+    let config: Result<Config, _> =
+        serde_json::from_reader(io::BufReader::new(file.take(LONGEST_CONFIG)));
+    let Ok(Config { linux: Some(linux) }) = config else { return Network::Unknown };
+    match linux.namespaces.into_iter().find(|namespace| namespace.r#type == "network") {
+        None => Network::Host,
+        Some(namespace) => match namespace.path.filter(|path| !path.as_os_str().is_empty()) {
+            None => Network::Own,
+            Some(path) => Network::Path(path),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(rest: &str) -> String {
+        format!(r#"{{"ociVersion":"1.0.2","id":"c1","status":"creating"{rest}}}"#)
+    }
+
+    const ASKS: &str =
+        r#","pid":42,"bundle":"/nowhere","annotations":{"vfhook.dev/networks":"storage"}"#;
+
+    #[test]
+    fn a_container_that_asks_for_nothing_is_left_alone() {
+        assert!(read(Stage::CreateRuntime, state("").as_bytes()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_container_that_asks_makes_an_event() {
+        let Some(Call::Attach(event)) = read(Stage::Prestart, state(ASKS).as_bytes()).unwrap()
+        else {
+            panic!()
+        };
+        assert_eq!(event.netns, NetnsSource::Pid(42));
+        assert_eq!(event.networks[0].network.as_str(), "storage");
+        assert_eq!(event.namespace, None);
+    }
+
+    #[test]
+    fn poststop_needs_the_id_alone() {
+        let call = read(Stage::Poststop, state("").as_bytes()).unwrap().unwrap();
+        assert!(matches!(call, Call::Detach(id) if id.as_str() == "c1"));
+    }
+
+    #[test]
+    fn whatever_is_wrong_is_said() {
+        let asks_without_pid = state(r#","annotations":{"vfhook.dev/networks":"storage"}"#);
+        let negative = state(r#","pid":-1,"annotations":{"vfhook.dev/networks":"storage"}"#);
+        let two = ASKS.replace(
+            '}',
+            r#","io.kubernetes.cri.sandbox-namespace":"a","io.kubernetes.cri-o.Namespace":"b"}"#,
+        );
+        for (text, expected) in [
+            (r#"{"ociVersion":"1.0.2","id":"#, "not the JSON"),
+            ("", "not the JSON"),
+            ("[]", "not the JSON"),
+            (r#"{"id":"c1"}"#, "not the JSON"),
+            (r#"{"ociVersion":"2.0.0","id":"c1"}"#, "ociVersion"),
+            (r#"{"ociVersion":"1.0.2","id":"../../etc"}"#, "id that is none"),
+            (asks_without_pid.as_str(), "no pid"),
+            (negative.as_str(), "no pid"),
+            (state(&two).as_str(), "two runtimes"),
+        ] {
+            let error = read(Stage::CreateRuntime, text.as_bytes()).unwrap_err();
+            assert!(error.to_string().contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_bundle_tells_whose_namespace_it_is() {
+        let bundle = tempfile::tempdir().unwrap();
+        let with = |namespaces: &str| {
+            std::fs::write(
+                bundle.path().join("config.json"),
+                format!(r#"{{"linux":{{"namespaces":[{namespaces}]}}}}"#),
+            )
+            .unwrap();
+            network_namespace(bundle.path())
+        };
+        assert_eq!(with(r#"{"type":"mount"}"#), Network::Host);
+        assert_eq!(with(r#"{"type":"network"}"#), Network::Own);
+        assert_eq!(
+            with(r#"{"type":"network","path":"/run/netns/x"}"#),
+            Network::Path("/run/netns/x".into())
+        );
+        assert_eq!(network_namespace(Path::new("/nowhere")), Network::Unknown);
+    }
+}

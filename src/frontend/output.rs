@@ -1,0 +1,211 @@
+//! What people and scripts read: answers on stdout, errors and progress on stderr. Nothing else prints.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one place that prints")]
+
+use std::{
+    error::Error,
+    io::{IsTerminal, stderr},
+    path::Path,
+};
+
+use serde::Serialize;
+
+use super::{command::CommandError, table::Table};
+use crate::{
+    config::{Config, ConfigError, Problem},
+    operation::{AttachReport, Detached, How, Preview, Status, Which},
+};
+
+/// Shows answers as text or as JSON.
+pub(super) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// What a sandbox has now.
+    pub(super) fn attached(&self, report: &AttachReport) {
+        if self.json {
+            return json(report);
+        }
+        match report.how {
+            How::Attached => println!("attached {}", report.id),
+            How::Already => println!("{} has it already", report.id),
+            How::NothingAsked => return println!("{} asks for nothing", report.id),
+        }
+        for had in &report.networks {
+            let device =
+                had.device.map_or_else(|| "macvlan".to_owned(), |device| device.to_string());
+            let addresses = list(&had.addresses);
+            println!("  {:<15} {:<14} {} {addresses}", had.interface, had.network, device);
+        }
+        if let Some(interface) = &report.service_interface {
+            let (cidrs, sources) = (list(&report.service_cidrs), list(&report.service_sources));
+            println!(
+                "  {interface:<15} service path   to {cidrs}{}{sources}",
+                if sources.is_empty() { "" } else { " from " }
+            );
+        }
+    }
+
+    /// What became of detaching.
+    pub(super) fn detached(&self, which: &Which, detached: Detached) {
+        if self.json {
+            return json(&serde_json::json!({ "result": detached }));
+        }
+        let which = match which {
+            Which::Id(id) | Which::Holder(id) => id.to_string(),
+            Which::Netns(source) => source.to_string(),
+        };
+        match detached {
+            Detached::Detached => println!("detached {which}"),
+            Detached::StillShared => {
+                println!("{which} left; others share its namespace and keep what it has");
+            }
+            Detached::Unknown => println!("{which} has nothing of vfhook's: nothing to do"),
+        }
+    }
+
+    /// What would be done.
+    pub(super) fn preview(&self, preview: &Preview) {
+        if self.json {
+            return json(preview);
+        }
+        if preview.steps.is_empty() {
+            println!("nothing to do");
+        }
+        for (position, step) in preview.steps.iter().enumerate() {
+            println!("{:>3}. {}", position + 1, step.what);
+            println!("     undo: {}", step.undo);
+        }
+    }
+
+    /// What provisioning did.
+    pub(super) fn provisioned(&self, done: &Preview) {
+        if self.json {
+            return json(done);
+        }
+        if done.steps.is_empty() {
+            println!("every card has the VFs that the configuration asks for");
+        }
+        for step in &done.steps {
+            println!("done: {}", step.what);
+        }
+    }
+
+    /// Pools, devices, leases.
+    pub(super) fn status(&self, status: &Status) {
+        if self.json {
+            return json(status);
+        }
+        for pool in &status.pools {
+            match pool.free {
+                Some(free) => println!(
+                    "pool {} ({}): {free} of {} free",
+                    pool.name,
+                    pool.kind,
+                    pool.devices.len()
+                ),
+                None => println!("pool {} ({}): made as needed", pool.name, pool.kind),
+            }
+            let mut table =
+                Table::new(["  DEVICE", "ON", "STATE", "IFACE", "SANDBOX", "ADDRESSES"]);
+            for device in &pool.devices {
+                let sandbox =
+                    device.sandbox.as_deref().map_or("-", |id| id.get(..12).unwrap_or(id));
+                table.row([
+                    format!("  {}", device.address),
+                    device.function.clone(),
+                    device.state.clone(),
+                    device.interface.clone().unwrap_or_else(|| "-".to_owned()),
+                    sandbox.to_owned(),
+                    device.addresses.join(" "),
+                ]);
+            }
+            print!("{table}");
+        }
+        println!("{} sandboxes attached", status.leases.len());
+        for lease in status
+            .leases
+            .iter()
+            .filter(|lease| lease.networks.iter().all(|had| had.device.is_none()))
+        {
+            let networks: Vec<String> = lease
+                .networks
+                .iter()
+                .map(|had| format!("{} {}", had.interface, list(&had.addresses)))
+                .collect();
+            println!("  {} {}", lease.id.short(), networks.join(", "));
+        }
+        for line in &status.attention {
+            println!("attention: {line}");
+        }
+    }
+
+    /// A configuration without problems.
+    pub(super) fn config_is_right(&self, path: &Path, config: &Config) {
+        if self.json {
+            return json(&serde_json::json!({ "file": path, "problems": [] }));
+        }
+        println!(
+            "{}: {} pools, {} networks, no problem",
+            path.display(),
+            config.pools.len(),
+            config.networks.len()
+        );
+    }
+}
+
+/// Every problem of a configuration, as data.
+pub(super) fn config_is_wrong(path: &Path, problems: &[Problem]) {
+    json(&serde_json::json!({ "file": path, "problems": problems }));
+}
+
+/// An error with its causes and what to do.
+pub(super) fn error(error: &CommandError) {
+    let (red, plain) = if stderr().is_terminal() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    eprintln!("{red}error:{plain} {error}");
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        eprintln!("  caused by: {source}");
+        cause = source.source();
+    }
+    match error {
+        CommandError::Config(ConfigError::Wrong { problems, .. }) => {
+            for problem in problems {
+                eprintln!("  {problem}");
+            }
+        }
+        CommandError::Config(ConfigError::Read { .. }) => {
+            eprintln!(
+                "  hint: --config FILE or VFHOOK_CONFIG names another; nri-config/config.toml is an example"
+            );
+        }
+        CommandError::Operation(error) => {
+            if let Some(hint) = error.hint() {
+                eprintln!("  hint: {hint}");
+            }
+        }
+        CommandError::Hook(_) => {}
+    }
+}
+
+/// Something that takes long has begun.
+pub(super) fn progress(what: &str) {
+    if stderr().is_terminal() {
+        eprintln!("{what} ...");
+    }
+}
+
+fn json(value: &impl Serialize) {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => println!("{text}"),
+        Err(error) => eprintln!("error: the answer cannot be shown as JSON: {error}"),
+    }
+}
+
+fn list<T: ToString>(values: &[T]) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,41 @@
+//! A network interface as the kernel shows it.
+
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::types::{InterfaceName, MacAddress, PciAddress};
+
+/// The attributes of an interface that vfhook must know or put back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Its number in its namespace.
+    pub index: u32,
+    /// Its name.
+    pub name: InterfaceName,
+    /// Its alternative names.
+    #[serde(default)]
+    pub altnames: BTreeSet<String>,
+    /// Its current hardware address, where it has an Ethernet one.
+    pub mac: Option<MacAddress>,
+    /// Its MTU in bytes.
+    pub mtu: u32,
+    /// Whether it is administratively up.
+    pub up: bool,
+    /// Whether user space asked for promiscuous mode.
+    pub promiscuous: bool,
+    /// Whether user space asked for all multicast.
+    pub all_multicast: bool,
+    /// Length of the transmit queue.
+    pub tx_queue_len: u32,
+    /// Its ifalias.
+    pub alias: Option<String>,
+    /// The interface that it is enslaved to.
+    pub master: Option<u32>,
+    /// The PCI function behind it.
+    pub parent: Option<PciAddress>,
+    /// Addresses of global scope; only looked up where they matter.
+    #[serde(default)]
+    pub addresses: Vec<IpNet>,
+}

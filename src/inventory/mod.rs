@@ -1,0 +1,13 @@
+//! Facts about the host and one sandbox, as data. `kernel` fills them, planners read them; nothing here looks anything up.
+
+mod candidate;
+mod device;
+mod link;
+mod physical_function;
+mod sandbox;
+
+pub use candidate::Candidate;
+pub use device::{Device, Unusable};
+pub use link::Link;
+pub use physical_function::PhysicalFunction;
+pub use sandbox::{DefaultRoute, SandboxFacts};

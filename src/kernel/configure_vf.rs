@@ -1,0 +1,135 @@
+//! Sets what the card enforces for a VF, reads it back, and makes the VF's interface use the MAC among it.
+
+use netlink_packet_route::link::{LinkAttribute, LinkFlags};
+
+use super::{
+    KernelError, LinuxKernel, Refusal,
+    link::{self, numbered, refused},
+    vf,
+};
+use crate::{
+    inventory::Candidate,
+    plan::step::ConfigureVf,
+    types::{MacAddress, VfAttribute, VfAttributes},
+};
+
+/// See [`crate::plan::step::Step::ConfigureVf`].
+pub(super) fn apply(kernel: &mut LinuxKernel, step: &ConfigureVf) -> Result<(), KernelError> {
+    let object = step.device.to_string();
+    let pf = kernel.sysfs.pf_index(&step.device)?;
+    let refusal = write_until_settled(kernel, pf, step)?;
+    if let Some(mac) = step.interface_mac.filter(|_| refusal.is_none()) {
+        let name = kernel.sysfs.interface_of(step.device.address);
+        let name = name.ok_or_else(|| {
+            KernelError::absent(object.clone(), "no interface on the host to give the MAC to")
+        })?;
+        let found = link::by_name(&mut kernel.host, &name)?;
+        let index =
+            found.ok_or_else(|| KernelError::absent(name.to_string(), "it vanished"))?.index;
+        adopt(kernel, index, mac, &object)?;
+    }
+    match refusal {
+        Some(error) if step.forgiving => {
+            tracing::warn!(%error, "best effort attribute left as it is");
+            Ok(())
+        }
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// Writes and reads back. The kernel stops at the first attribute that a driver refuses, so what it did not come to is
+/// written once more without those that are as asked already (an attribute that was never changed may be refused
+/// even when it is to keep its value). What still differs is the driver's refusal.
+fn write_until_settled(
+    kernel: &mut LinuxKernel,
+    pf: u32,
+    step: &ConfigureVf,
+) -> Result<Option<KernelError>, KernelError> {
+    let netlink = &mut kernel.host;
+    let mut left = step.attributes;
+    loop {
+        let answer = vf::write(netlink, pf, step.device.index, &left);
+        let found = vf::read(netlink, pf, step.device.index)?;
+        let differing = left.differing(&found);
+        let Some(first) = differing.first() else { return Ok(None) };
+        let next = VfAttribute::ALL
+            .into_iter()
+            .filter(|which| !differing.contains(which))
+            .fold(left, VfAttributes::without);
+        match answer {
+            Err(_) if next != left => left = next,
+            Err(refusal) => {
+                return Ok(Some(attribute_refused(
+                    &kernel.sysfs.driver_or_unknown(step.device.pf_address),
+                    &step.device,
+                    *first,
+                    refusal,
+                )));
+            }
+            Ok(()) => {
+                return Ok(Some(KernelError::AttributeIgnored {
+                    driver: kernel.sysfs.driver_or_unknown(step.device.pf_address),
+                    object: step.device.to_string(),
+                    asked: Box::new(left),
+                    found: Box::new(found.masked_by(&left)),
+                }));
+            }
+        }
+    }
+}
+
+fn attribute_refused(
+    driver: &str,
+    device: &Candidate,
+    which: VfAttribute,
+    source: Refusal,
+) -> KernelError {
+    KernelError::AttributeRefused {
+        driver: driver.to_owned(),
+        attribute: which.to_string(),
+        object: device.to_string(),
+        source,
+    }
+}
+
+/// Makes an interface of the host use `mac`. Drivers of VFs differ: some take the address at once, some only after the
+/// device went up and down and so learned from the physical function what it may use (igbvf: EADDRNOTAVAIL before).
+pub(super) fn adopt(
+    kernel: &mut LinuxKernel,
+    index: u32,
+    mac: MacAddress,
+    object: &str,
+) -> Result<(), KernelError> {
+    let netlink = &mut kernel.host;
+    let before = link::by_index(netlink, index)?;
+    let before = before.ok_or_else(|| KernelError::absent(object, "its interface vanished"))?;
+    if before.mac == Some(mac) {
+        return Ok(());
+    }
+    let mut go = |up: bool| {
+        let mut message = numbered(index, Vec::new());
+        message.header.flags = if up { LinkFlags::Up } else { LinkFlags::empty() };
+        message.header.change_mask = LinkFlags::Up;
+        link::set(netlink, message).map_err(refused("set up and down", object))
+    };
+    if before.up {
+        go(false)?;
+    }
+    go(true)?;
+    go(false)?;
+    let address = LinkAttribute::Address(mac.bytes().to_vec());
+    let answer = link::set(netlink, numbered(index, vec![address]));
+    let after = link::by_index(netlink, index)?;
+    if after.is_none_or(|after| after.mac != Some(mac)) {
+        let refusal = answer.err().unwrap_or_else(|| nix::errno::Errno::EADDRNOTAVAIL.into());
+        return Err(refused("set the MAC address of", format!("{object} to {mac}"))(refusal));
+    }
+    if before.up {
+        let mut message = numbered(index, Vec::new());
+        message.header.flags = LinkFlags::Up;
+        message.header.change_mask = LinkFlags::Up;
+        link::set(netlink, message).map_err(refused("set up", object))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! What the machine refused: the operation, its object, and the kernel's own words.
+
+use std::{fmt, io};
+
+use nix::errno::Errno;
+
+use crate::types::VfAttributes;
+
+/// Why the kernel said no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The error number.
+    pub errno: Errno,
+    /// The text of the extended acknowledgement, where the kernel gave one.
+    pub text: Option<String>,
+}
+
+impl std::error::Error for Refusal {}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.errno, self.errno.desc())?;
+        self.text.as_ref().map_or(Ok(()), |text| write!(f, " ({text})"))
+    }
+}
+
+impl From<Errno> for Refusal {
+    fn from(errno: Errno) -> Self {
+        Self { errno, text: None }
+    }
+}
+
+/// Why a look or a change failed.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    /// A netlink request or a system call was refused.
+    #[error("{operation} {object}")]
+    Refused {
+        /// What was asked.
+        operation: &'static str,
+        /// Of what.
+        object: String,
+        /// The answer.
+        source: Refusal,
+    },
+    /// A driver does not take an attribute of a VF.
+    #[error(
+        "driver {driver} refuses {attribute} for {object}; leave it out, or list it in the network's best_effort"
+    )]
+    AttributeRefused {
+        /// The driver of the physical function.
+        driver: String,
+        /// The attribute.
+        attribute: String,
+        /// The VF.
+        object: String,
+        /// The answer.
+        source: Refusal,
+    },
+    /// The driver said yes and did something else.
+    #[error(
+        "driver {driver} accepted the attributes of {object}, but they read back otherwise: asked {asked:?}, found {found:?}"
+    )]
+    AttributeIgnored {
+        /// The driver of the physical function.
+        driver: String,
+        /// The VF.
+        object: String,
+        /// What was asked.
+        asked: Box<VfAttributes>,
+        /// What is there.
+        found: Box<VfAttributes>,
+    },
+    /// Reading or writing a file failed.
+    #[error("{operation} {object}")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// With what.
+        object: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A namespace from outside is not one that may be used.
+    #[error("{object}: {reason}")]
+    NotASandbox {
+        /// The path or pid.
+        object: String,
+        /// Why it is refused.
+        reason: String,
+    },
+    /// Something that must be there is not.
+    #[error("{object}: {reason}")]
+    Absent {
+        /// What.
+        object: String,
+        /// How it is missing.
+        reason: String,
+    },
+    /// The sandbox's namespace is gone, so what a step would do in it has no object.
+    #[error("the sandbox's network namespace is gone")]
+    SandboxGone,
+    /// A device was put back, and is not as it was.
+    #[error("{object} came back different: {differences}")]
+    Differs {
+        /// The device.
+        object: String,
+        /// Field by field.
+        differences: String,
+    },
+    /// The kernel's answer makes no sense.
+    #[error("{operation}: the kernel's answer cannot be read: {reason}")]
+    Answer {
+        /// What was asked.
+        operation: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl KernelError {
+    /// The error number, where there is one.
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Refused { source, .. } | Self::AttributeRefused { source, .. } => {
+                Some(source.errno)
+            }
+            Self::Io { source, .. } => source.raw_os_error().map(Errno::from_raw),
+            _ => None,
+        }
+    }
+
+    pub(super) fn refused(
+        operation: &'static str,
+        object: impl Into<String>,
+    ) -> impl FnOnce(Errno) -> Self {
+        let object = object.into();
+        move |errno| Self::Refused { operation, object, source: errno.into() }
+    }
+
+    pub(super) fn io(
+        operation: &'static str,
+        object: impl Into<String>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let object = object.into();
+        move |source| Self::Io { operation, object, source }
+    }
+
+    pub(super) fn absent(object: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Absent { object: object.into(), reason: reason.into() }
+    }
+}

@@ -1,0 +1,275 @@
+//! Links: looked at, made, moved, brought up, deleted.
+
+use std::{collections::BTreeSet, os::fd::RawFd};
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::{
+    RouteNetlinkMessage,
+    link::{
+        InfoData, InfoKind, InfoMacVlan, InfoVeth, LinkAttribute, LinkExtentMask, LinkFlags,
+        LinkInfo, LinkMessage, MacVlanMode, Prop,
+    },
+};
+use nix::errno::Errno;
+
+use super::{KernelError, LinuxKernel, Refusal, netlink::Netlink};
+use crate::{
+    inventory::Link,
+    plan::step::{CreateMacvlan, CreateVeth, Place, TakeDevice},
+    types::{InterfaceName, MacAddress, OwnerTag},
+};
+
+/// The link of this name, main or alternative; `None` when there is none.
+pub(super) fn by_name(
+    netlink: &mut Netlink,
+    name: &InterfaceName,
+) -> Result<Option<Link>, KernelError> {
+    let message = message_with(vec![LinkAttribute::IfName(name.to_string())]);
+    found(netlink.get(get(message)), &format!("interface {name}"))
+}
+
+/// The link with this number.
+pub(super) fn by_index(netlink: &mut Netlink, index: u32) -> Result<Option<Link>, KernelError> {
+    found(netlink.get(get(numbered(index, Vec::new()))), &format!("interface number {index}"))
+}
+
+/// Every link in the socket's namespace.
+pub(super) fn all(netlink: &mut Netlink) -> Result<Vec<Link>, KernelError> {
+    let answers =
+        netlink.dump(&get(LinkMessage::default())).map_err(refused("list", "interfaces"))?;
+    Ok(answers.iter().filter_map(parse).collect())
+}
+
+/// Moves, renames, tags and brings up a device's interface in one message.
+pub(super) fn take(kernel: &mut LinuxKernel, step: &TakeDevice) -> Result<(), KernelError> {
+    let object = format!("{} into the sandbox as {}", step.device, step.name);
+    if let Some(there) = by_name(kernel.netlink(Place::Sandbox)?, &step.name)? {
+        // Done before: a repeated step finds its own work.
+        if there.parent == Some(step.device) {
+            return Ok(());
+        }
+    }
+    let namespace = kernel.sandbox()?.descriptor();
+    let mut attributes = vec![
+        LinkAttribute::NetNsFd(namespace),
+        LinkAttribute::IfName(step.name.to_string()),
+        LinkAttribute::IfAlias(step.tag.to_string()),
+    ];
+    attributes.extend(step.mtu.map(LinkAttribute::Mtu));
+    let mut message = numbered(step.index, attributes);
+    message.header.flags = LinkFlags::Up;
+    message.header.change_mask = LinkFlags::Up;
+    kernel.forget(Place::Sandbox, &step.name);
+    set(&mut kernel.host, message).map_err(refused("move", object))
+}
+
+/// Makes a macvlan device in the sandbox, in bridge mode so that neighbours on one parent reach each other.
+pub(super) fn create_macvlan(
+    kernel: &mut LinuxKernel,
+    step: &CreateMacvlan,
+) -> Result<(), KernelError> {
+    let mut attributes = vec![
+        LinkAttribute::NetNsFd(kernel.sandbox()?.descriptor()),
+        LinkAttribute::IfName(step.name.to_string()),
+        LinkAttribute::Link(step.parent_index),
+        LinkAttribute::Address(step.mac.bytes().to_vec()),
+        LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::MacVlan),
+            LinkInfo::Data(InfoData::MacVlan(vec![InfoMacVlan::Mode(MacVlanMode::Bridge)])),
+        ]),
+    ];
+    attributes.extend(step.mtu.map(LinkAttribute::Mtu));
+    let object = format!("macvlan {} on {} in the sandbox", step.name, step.parent);
+    create(kernel, message_with(attributes), Place::Sandbox, &step.name, step.mac, object)
+}
+
+/// Makes a veth pair whose other end is in the sandbox from its first moment. The end in the sandbox cannot be
+/// brought up by the same message: its peer does not exist yet when the kernel comes to it (ENOTCONN).
+pub(super) fn create_veth(kernel: &mut LinuxKernel, step: &CreateVeth) -> Result<(), KernelError> {
+    let peer = message_with(vec![
+        LinkAttribute::NetNsFd(kernel.sandbox()?.descriptor()),
+        LinkAttribute::IfName(step.inside.to_string()),
+        LinkAttribute::Address(step.inside_mac.bytes().to_vec()),
+    ]);
+    let mut message = message_with(vec![
+        LinkAttribute::IfName(step.host.to_string()),
+        LinkAttribute::Address(step.host_mac.bytes().to_vec()),
+        LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::Veth),
+            LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
+        ]),
+    ]);
+    message.header.flags = LinkFlags::Up;
+    message.header.change_mask = LinkFlags::Up;
+    let object = format!("veth {} with {} in the sandbox", step.host, step.inside);
+    create(kernel, message, Place::Host, &step.host, step.host_mac, object)
+}
+
+/// Makes a link; one that is there already with our own MAC is the work of an earlier try.
+fn create(
+    kernel: &mut LinuxKernel,
+    message: LinkMessage,
+    place: Place,
+    name: &InterfaceName,
+    mac: MacAddress,
+    object: String,
+) -> Result<(), KernelError> {
+    kernel.forget(place, name);
+    match kernel.host.change(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL) {
+        Err(refusal) if refusal.errno == Errno::EEXIST => {
+            match by_name(kernel.netlink(place)?, name)? {
+                Some(there) if there.mac == Some(mac) => Ok(()),
+                _ => Err(refused("make", object)(refusal)),
+            }
+        }
+        other => other.map_err(refused("make", object)),
+    }
+}
+
+/// Brings a link up and tags it.
+pub(super) fn up(
+    kernel: &mut LinuxKernel,
+    place: Place,
+    name: &InterfaceName,
+    tag: &OwnerTag,
+) -> Result<(), KernelError> {
+    let index = kernel.index(place, name)?;
+    let mut message = numbered(index, vec![LinkAttribute::IfAlias(tag.to_string())]);
+    message.header.flags = LinkFlags::Up;
+    message.header.change_mask = LinkFlags::Up;
+    set(kernel.netlink(place)?, message).map_err(refused("bring up", format!("{name}")))
+}
+
+/// Deletes a link; one that is gone is gone.
+pub(super) fn delete(
+    kernel: &mut LinuxKernel,
+    place: Place,
+    name: &InterfaceName,
+) -> Result<(), KernelError> {
+    kernel.forget(place, name);
+    let message = message_with(vec![LinkAttribute::IfName(name.to_string())]);
+    match kernel.netlink(place)?.change(RouteNetlinkMessage::DelLink(message), 0) {
+        Err(refusal) if refusal.errno == Errno::ENODEV => Ok(()),
+        other => other.map_err(refused("delete", format!("link {name}"))),
+    }
+}
+
+/// Sends a change of one link.
+pub(super) fn set(netlink: &mut Netlink, message: LinkMessage) -> Result<(), Refusal> {
+    netlink.change(RouteNetlinkMessage::SetLink(message), 0)
+}
+
+/// Adds alternative names to a link, or takes them away.
+pub(super) fn altnames(
+    netlink: &mut Netlink,
+    index: u32,
+    names: &BTreeSet<&String>,
+    add: bool,
+) -> Result<(), Refusal> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let names = names.iter().map(|name| Prop::AltIfName((*name).clone())).collect();
+    let message = numbered(index, vec![LinkAttribute::PropList(names)]);
+    if add {
+        netlink.change(RouteNetlinkMessage::NewLinkProp(message), NLM_F_CREATE | NLM_F_EXCL)
+    } else {
+        netlink.change(RouteNetlinkMessage::DelLinkProp(message), 0)
+    }
+}
+
+/// A message about the link with this number.
+pub(super) fn numbered(index: u32, attributes: Vec<LinkAttribute>) -> LinkMessage {
+    let mut message = message_with(attributes);
+    message.header.index = index;
+    message
+}
+
+/// The attribute that names the namespace a link moves to.
+pub(super) fn into_namespace(descriptor: RawFd) -> LinkAttribute {
+    LinkAttribute::NetNsFd(descriptor)
+}
+
+/// A request for links. VFs' attributes are never asked for here: each costs the driver up to milliseconds.
+fn get(mut message: LinkMessage) -> RouteNetlinkMessage {
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    RouteNetlinkMessage::GetLink(message)
+}
+
+fn message_with(attributes: Vec<LinkAttribute>) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.attributes = attributes;
+    message
+}
+
+fn found(
+    answer: Result<RouteNetlinkMessage, Refusal>,
+    object: &str,
+) -> Result<Option<Link>, KernelError> {
+    match answer {
+        Ok(message) => parse(&message).map(Some).ok_or_else(|| KernelError::Answer {
+            operation: "look at an interface",
+            reason: format!("{object} has no usable name"),
+        }),
+        Err(refusal) if refusal.errno == Errno::ENODEV => Ok(None),
+        Err(refusal) => Err(refused("look at", object)(refusal)),
+    }
+}
+
+/// What a message says of a link; `None` for another kind of message.
+pub(super) fn parse(message: &RouteNetlinkMessage) -> Option<Link> {
+    let RouteNetlinkMessage::NewLink(message) = message else { return None };
+    let flags = message.header.flags;
+    let mut name = None;
+    let mut link = Link {
+        index: message.header.index,
+        up: flags.contains(LinkFlags::Up),
+        promiscuous: flags.contains(LinkFlags::Promisc),
+        all_multicast: flags.contains(LinkFlags::Allmulti),
+        // Replaced below; there is no link without a name.
+        name: InterfaceName::observed("?")?,
+        altnames: BTreeSet::new(),
+        mac: None,
+        mtu: 0,
+        tx_queue_len: 0,
+        alias: None,
+        master: None,
+        parent: None,
+        addresses: Vec::new(),
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(text) => name = InterfaceName::observed(text),
+            LinkAttribute::Address(bytes) => link.mac = mac(bytes),
+            LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+            LinkAttribute::TxQueueLen(length) => link.tx_queue_len = *length,
+            LinkAttribute::IfAlias(alias) => {
+                link.alias = Some(alias.clone()).filter(|alias| !alias.is_empty());
+            }
+            LinkAttribute::Controller(master) => link.master = Some(*master),
+            LinkAttribute::ParentDevName(parent) => link.parent = parent.parse().ok(),
+            LinkAttribute::PropList(names) => {
+                link.altnames.extend(names.iter().filter_map(altname));
+            }
+            _ => {}
+        }
+    }
+    name.map(|name| Link { name, ..link })
+}
+
+fn altname(property: &Prop) -> Option<String> {
+    if let Prop::AltIfName(name) = property { Some(name.clone()) } else { None }
+}
+
+fn mac(bytes: &[u8]) -> Option<MacAddress> {
+    bytes.try_into().ok().and_then(MacAddress::from_bytes)
+}
+
+/// Makes a refusal an error with its operation and object.
+pub(super) fn refused(
+    operation: &'static str,
+    object: impl Into<String>,
+) -> impl FnOnce(Refusal) -> KernelError {
+    let object = object.into();
+    move |source| KernelError::Refused { operation, object, source }
+}

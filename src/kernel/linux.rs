@@ -1,0 +1,169 @@
+//! The real machine: one file a kind of change, dispatched here.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Kernel, KernelError, address, announce, configure_vf, link, masquerade, neighbour,
+    netlink::Netlink, netns::Sandbox, num_vfs, observe, return_device, route, sysctl, sysfs::Sysfs,
+};
+use crate::{
+    inventory::{Candidate, Device, Link, PhysicalFunction, SandboxFacts, Unusable},
+    plan::step::{Place, Step},
+    types::{Deadline, DeviceSelector, InterfaceName, NetnsIdentity, NetnsSource},
+};
+
+/// The kernel that vfhook runs on, seen from the namespace that it runs in.
+pub struct LinuxKernel {
+    pub(super) host: Netlink,
+    pub(super) sandbox: Option<Sandbox>,
+    pub(super) sysfs: Sysfs,
+    /// Numbers of links that were made or used, so that each is asked for once.
+    indexes: BTreeMap<(Place, InterfaceName), u32>,
+    /// Messages of sockets that are closed already.
+    pub(super) other_messages: u64,
+}
+
+impl LinuxKernel {
+    /// Opens the socket that everything goes through.
+    pub fn open() -> Result<Self, KernelError> {
+        let host = Netlink::route().map_err(KernelError::refused("open", "a netlink socket"))?;
+        Ok(Self {
+            host,
+            sandbox: None,
+            sysfs: Sysfs::default(),
+            indexes: BTreeMap::new(),
+            other_messages: 0,
+        })
+    }
+
+    /// The socket in `place`.
+    pub(super) fn netlink(&mut self, place: Place) -> Result<&mut Netlink, KernelError> {
+        match place {
+            Place::Host => Ok(&mut self.host),
+            Place::Sandbox => {
+                Ok(&mut self.sandbox.as_mut().ok_or(KernelError::SandboxGone)?.netlink)
+            }
+        }
+    }
+
+    pub(super) fn sandbox(&self) -> Result<&Sandbox, KernelError> {
+        self.sandbox.as_ref().ok_or(KernelError::SandboxGone)
+    }
+
+    /// The number of a link that this operation works on.
+    pub(super) fn index(&mut self, place: Place, name: &InterfaceName) -> Result<u32, KernelError> {
+        if let Some(index) = self.indexes.get(&(place, name.clone())) {
+            return Ok(*index);
+        }
+        let found = link::by_name(self.netlink(place)?, name)?;
+        let index = found
+            .ok_or_else(|| {
+                KernelError::absent(format!("interface {name}"), "there is none of that name")
+            })?
+            .index;
+        self.indexes.insert((place, name.clone()), index);
+        Ok(index)
+    }
+
+    pub(super) fn forget(&mut self, place: Place, name: &InterfaceName) {
+        self.indexes.remove(&(place, name.clone()));
+    }
+
+    fn enter(&mut self, sandbox: Sandbox) {
+        self.leave();
+        self.sandbox = Some(sandbox);
+    }
+
+    fn leave(&mut self) {
+        self.other_messages += self.sandbox.take().map_or(0, |old| old.netlink.sent());
+        self.indexes.retain(|(place, _), _| *place == Place::Host);
+    }
+}
+
+impl Kernel for LinuxKernel {
+    fn open_sandbox(&mut self, source: &NetnsSource) -> Result<NetnsIdentity, KernelError> {
+        let sandbox = Sandbox::open(source)?;
+        let identity = sandbox.identity.clone();
+        self.enter(sandbox);
+        Ok(identity)
+    }
+
+    fn reopen_sandbox(&mut self, netns: &NetnsIdentity) -> Result<bool, KernelError> {
+        match Sandbox::open(&netns.source) {
+            Ok(sandbox) if sandbox.identity.cookie == netns.cookie => {
+                self.enter(sandbox);
+                Ok(true)
+            }
+            Ok(_) | Err(KernelError::NotASandbox { .. }) => {
+                self.leave();
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn observe_sandbox(&mut self, routes: bool) -> Result<SandboxFacts, KernelError> {
+        observe::sandbox(self, routes)
+    }
+
+    fn physical_functions(
+        &mut self,
+        selector: &DeviceSelector,
+    ) -> Result<Vec<PhysicalFunction>, KernelError> {
+        self.sysfs.physical_functions(selector)
+    }
+
+    fn observe_device(
+        &mut self,
+        candidate: &Candidate,
+        attributes: bool,
+    ) -> Result<Result<Device, Unusable>, KernelError> {
+        observe::device(self, candidate, attributes)
+    }
+
+    fn matches(&mut self, candidate: &Candidate, selector: &DeviceSelector) -> bool {
+        self.sysfs.matches(candidate.address, selector)
+    }
+
+    fn observe_link(&mut self, name: &InterfaceName) -> Result<Link, KernelError> {
+        link::by_name(&mut self.host, name)?.ok_or_else(|| {
+            KernelError::absent(
+                format!("interface {name}"),
+                "there is none of that name on the host",
+            )
+        })
+    }
+
+    fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError> {
+        match step {
+            Step::ConfigureVf(step) => configure_vf::apply(self, step),
+            Step::TakeDevice(step) => link::take(self, step),
+            Step::ReturnDevice(step) => return_device::apply(self, step, deadline),
+            Step::CreateMacvlan(step) => link::create_macvlan(self, step),
+            Step::CreateVeth(step) => link::create_veth(self, step),
+            Step::DeleteLink { place, name } => link::delete(self, *place, name),
+            Step::LinkUp { place, name, tag } => link::up(self, *place, name, tag),
+            Step::AddAddress { name, address } => address::add(self, name, *address),
+            Step::AddRoute(step) => route::add(self, step),
+            Step::DeleteRoute(step) => route::delete(self, step),
+            Step::AddNeighbour { place, name, address, mac } => {
+                neighbour::add(self, *place, name, *address, *mac)
+            }
+            Step::WriteSysctl { place, key, value } => sysctl::write(self, *place, key, value),
+            Step::Announce { name, addresses } => {
+                announce::announce(self, name, addresses, deadline)
+            }
+            Step::InstallMasquerade { sources } => masquerade::install(self, sources),
+            Step::RemoveMasquerade => masquerade::remove(self),
+            Step::SetNumVfs { pf, pf_name, count } => {
+                num_vfs::set(&self.sysfs, *pf, pf_name, *count)
+            }
+        }
+    }
+
+    fn messages(&self) -> u64 {
+        self.host.sent()
+            + self.sandbox.as_ref().map_or(0, |sandbox| sandbox.netlink.sent())
+            + self.other_messages
+    }
+}

@@ -1,0 +1,68 @@
+//! The only part that touches the machine: netlink, namespaces, sysfs, sysctl, nft, announcements. Decides nothing.
+
+mod address;
+mod announce;
+mod configure_vf;
+mod error;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+mod link;
+mod linux;
+mod masquerade;
+mod neighbour;
+mod netlink;
+mod netns;
+mod num_vfs;
+mod observe;
+mod return_device;
+mod route;
+mod sysctl;
+mod sysfs;
+mod vf;
+
+pub use error::{KernelError, Refusal};
+pub use linux::LinuxKernel;
+
+use crate::{
+    inventory::{Candidate, Device, Link, PhysicalFunction, SandboxFacts, Unusable},
+    plan::step::Step,
+    types::{Deadline, DeviceSelector, InterfaceName, NetnsIdentity, NetnsSource},
+};
+
+/// The machine, as far as an operation sees it. One value serves one operation on at most one sandbox.
+pub trait Kernel {
+    /// Opens the namespace at `source` and makes it the sandbox of all that follows. Proves that it is a network
+    /// namespace and not the host's.
+    fn open_sandbox(&mut self, source: &NetnsSource) -> Result<NetnsIdentity, KernelError>;
+
+    /// Opens a namespace seen before. `false` when it can no longer be found there: it is gone, or about to be.
+    fn reopen_sandbox(&mut self, netns: &NetnsIdentity) -> Result<bool, KernelError>;
+
+    /// What is in the sandbox; its default routes only if `routes`.
+    fn observe_sandbox(&mut self, routes: bool) -> Result<SandboxFacts, KernelError>;
+
+    /// The physical functions that `selector` matches, with all of their VFs. Costs no netlink message.
+    fn physical_functions(
+        &mut self,
+        selector: &DeviceSelector,
+    ) -> Result<Vec<PhysicalFunction>, KernelError>;
+
+    /// Looks at one VF; what the card enforces for it only if `attributes`.
+    fn observe_device(
+        &mut self,
+        candidate: &Candidate,
+        attributes: bool,
+    ) -> Result<Result<Device, Unusable>, KernelError>;
+
+    /// Whether the properties of a VF match the parts of `selector` that a listing does not show.
+    fn matches(&mut self, candidate: &Candidate, selector: &DeviceSelector) -> bool;
+
+    /// Looks at an interface of the host.
+    fn observe_link(&mut self, name: &InterfaceName) -> Result<Link, KernelError>;
+
+    /// Makes one change. May be repeated; waits for the machine until `deadline` at most.
+    fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError>;
+
+    /// How many netlink messages were sent so far.
+    fn messages(&self) -> u64;
+}

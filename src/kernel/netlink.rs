@@ -1,0 +1,275 @@
+//! A netlink socket: requests out, answers in, and the kernel's words on a refusal. Knows no message's meaning.
+
+use std::{os::fd::AsRawFd, time::Duration};
+
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
+    NetlinkPayload, NlasIterator,
+};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
+
+use super::Refusal;
+
+/// One datagram of the kernel's: a dump comes in pieces of at most 32 KiB, a single link with hundreds of VFs in one.
+const DATAGRAM: usize = 128 * 1024;
+
+/// How often a dump that changed under way is begun anew.
+const DUMP_TRIES: usize = 8;
+
+/// The attribute of an extended acknowledgement that holds its text (`NLMSGERR_ATTR_MSG`).
+const ACK_TEXT: u16 = 1;
+
+/// The length of the request's header, which an acknowledgement repeats before its attributes.
+const HEADER: usize = 16;
+
+/// A socket in the namespace of the thread that opened it.
+pub(super) struct Netlink {
+    socket: Socket,
+    sequence: u32,
+    sent: u64,
+    buffer: Vec<u8>,
+}
+
+impl Netlink {
+    /// Opens a socket for routing messages in the calling thread's namespace.
+    pub(super) fn route() -> Result<Self, Errno> {
+        let socket = Self::open(NETLINK_ROUTE)?;
+        // Without strict checks the kernel would not filter an address dump by link.
+        socket.socket.set_netlink_get_strict_chk(true).map_err(errno_of)?;
+        Ok(socket)
+    }
+
+    /// Opens a socket of any netlink protocol.
+    pub(super) fn open(protocol: isize) -> Result<Self, Errno> {
+        let mut socket = Socket::new(protocol).map_err(errno_of)?;
+        socket.bind_auto().map_err(errno_of)?;
+        socket.connect(&SocketAddr::new(0, 0)).map_err(errno_of)?;
+        socket.set_ext_ack(true).map_err(errno_of)?;
+        socket.set_cap_ack(true).map_err(errno_of)?;
+        Ok(Self { socket, sequence: 0, sent: 0, buffer: vec![0; DATAGRAM] })
+    }
+
+    /// Opens a socket that hears of every link that appears or changes in the calling thread's namespace.
+    pub(super) fn link_events() -> Result<Self, Errno> {
+        const RTNLGRP_LINK: u32 = 1;
+        let socket = Self::open(NETLINK_ROUTE)?;
+        socket.socket.add_membership(RTNLGRP_LINK).map_err(errno_of)?;
+        // Only that something happened matters, so a lost event is none.
+        socket.socket.set_no_enobufs(true).map_err(errno_of)?;
+        Ok(socket)
+    }
+
+    /// Waits until something was heard, or `patience` is over.
+    pub(super) fn wait(&mut self, patience: Duration) -> Result<(), Errno> {
+        let timeout = PollTimeout::try_from(patience.min(Duration::from_secs(60)))
+            .unwrap_or(PollTimeout::ZERO);
+        // The descriptor is borrowed from a socket that outlives the call.
+        #[expect(unsafe_code, reason = "netlink-sys gives out its descriptor only raw")]
+        // SAFETY: `self.socket` is open and stays so for the whole of this function.
+        let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(self.socket.as_raw_fd()) };
+        let mut polled = [PollFd::new(descriptor, PollFlags::POLLIN)];
+        match poll(&mut polled, timeout) {
+            Ok(0) | Err(Errno::EINTR) => Ok(()),
+            Ok(_) => self.receive().map(drop),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// The socket's descriptor, for options that netlink-sys does not know.
+    pub(super) fn descriptor(&self) -> i32 {
+        self.socket.as_raw_fd()
+    }
+
+    /// How many messages were sent.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Asks for a change and waits for the acknowledgement. `flags` are those of `NLM_F_CREATE` and its like.
+    pub(super) fn change(
+        &mut self,
+        message: RouteNetlinkMessage,
+        flags: u16,
+    ) -> Result<(), Refusal> {
+        self.send(message, NLM_F_REQUEST | NLM_F_ACK | flags)?;
+        self.collect(|_| ()).map(drop)
+    }
+
+    /// Asks for one thing.
+    pub(super) fn get(
+        &mut self,
+        message: RouteNetlinkMessage,
+    ) -> Result<RouteNetlinkMessage, Refusal> {
+        self.send(message, NLM_F_REQUEST)?;
+        let mut found = None;
+        self.collect_until(|answer| {
+            found = Some(answer);
+            true
+        })?;
+        found.ok_or_else(|| Errno::ENODATA.into())
+    }
+
+    /// Asks for everything of a kind. A dump during which something changed is asked for again.
+    pub(super) fn dump(
+        &mut self,
+        message: &RouteNetlinkMessage,
+    ) -> Result<Vec<RouteNetlinkMessage>, Refusal> {
+        for _ in 0..DUMP_TRIES {
+            self.send(message.clone(), NLM_F_REQUEST | NLM_F_DUMP)?;
+            let mut answers = Vec::new();
+            let whole = self.collect(|answer| answers.push(answer))?;
+            if whole {
+                return Ok(answers);
+            }
+        }
+        Err(Refusal {
+            errno: Errno::EINTR,
+            text: Some("the dump was interrupted by changes each time".to_owned()),
+        })
+    }
+
+    /// Sends ready-made bytes, which hold `count` messages, and waits for the acknowledgement of sequence number `last`.
+    /// The first refusal among them is the answer.
+    pub(super) fn transact_raw(
+        &mut self,
+        bytes: &[u8],
+        count: u64,
+        last: u32,
+    ) -> Result<(), Refusal> {
+        self.socket.send(bytes, 0).map_err(errno_of)?;
+        self.sent += count;
+        let mut refused = None;
+        loop {
+            let received = self.receive()?;
+            for (sequence, answer) in raw_answers(&self.buffer[..received]) {
+                if let Err(refusal) = answer {
+                    refused.get_or_insert(refusal);
+                }
+                if sequence == last || refused.is_some() {
+                    return refused.map_or(Ok(()), Err);
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, message: RouteNetlinkMessage, flags: u16) -> Result<(), Refusal> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut header = NetlinkHeader::default();
+        header.flags = flags;
+        header.sequence_number = self.sequence;
+        let mut packet = NetlinkMessage::new(header, NetlinkPayload::from(message));
+        packet.finalize();
+        let mut bytes = vec![0; packet.buffer_len()];
+        packet.serialize(&mut bytes);
+        self.socket.send(&bytes, 0).map_err(errno_of)?;
+        self.sent += 1;
+        Ok(())
+    }
+
+    /// Takes answers until the last one. `false` when the kernel said that the dump is not consistent.
+    fn collect(&mut self, mut take: impl FnMut(RouteNetlinkMessage)) -> Result<bool, Refusal> {
+        self.collect_until(|answer| {
+            take(answer);
+            false
+        })
+    }
+
+    fn collect_until(
+        &mut self,
+        mut take: impl FnMut(RouteNetlinkMessage) -> bool,
+    ) -> Result<bool, Refusal> {
+        let mut consistent = true;
+        loop {
+            let received = self.receive()?;
+            let mut offset = 0;
+            while offset < received {
+                let packet = NetlinkMessage::<RouteNetlinkMessage>::deserialize(
+                    &self.buffer[offset..received],
+                )
+                .map_err(|error| unreadable(&error))?;
+                let length = usize::try_from(packet.header.length).unwrap_or(received);
+                offset += length.max(HEADER).next_multiple_of(4);
+                if packet.header.sequence_number != self.sequence {
+                    continue;
+                }
+                let mut over = false;
+                consistent &= packet.header.flags & NLM_F_DUMP_INTR == 0;
+                match packet.payload {
+                    NetlinkPayload::Error(error) => {
+                        return match error.code {
+                            None => Ok(consistent),
+                            Some(code) => Err(refusal(code.get(), &error.header)),
+                        };
+                    }
+                    NetlinkPayload::Done(_) => return Ok(consistent),
+                    NetlinkPayload::InnerMessage(answer) => over = take(answer),
+                    _ => {}
+                }
+                if over {
+                    return Ok(consistent);
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Result<usize, Errno> {
+        loop {
+            let mut space = &mut self.buffer[..];
+            match self.socket.recv(&mut space, 0) {
+                Ok(received) => return Ok(received),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(errno_of(error)),
+            }
+        }
+    }
+}
+
+/// The acknowledgements in a datagram: the sequence number each answers, and whether it is a refusal.
+fn raw_answers(datagram: &[u8]) -> Vec<(u32, Result<(), Refusal>)> {
+    const NLMSG_ERROR: u16 = 2;
+    let mut answers = Vec::new();
+    let mut rest = datagram;
+    while rest.len() >= HEADER {
+        let word =
+            |at: usize| u32::from_ne_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]);
+        let length = usize::try_from(word(0)).unwrap_or(usize::MAX).clamp(HEADER, rest.len());
+        let kind = u16::from_ne_bytes([rest[4], rest[5]]);
+        let body = &rest[HEADER..length];
+        if kind == NLMSG_ERROR && body.len() >= 4 {
+            let code = i32::from_ne_bytes([body[0], body[1], body[2], body[3]]);
+            answers
+                .push((word(8), if code == 0 { Ok(()) } else { Err(refusal(code, &body[4..])) }));
+        } else {
+            answers.push((word(8), Ok(())));
+        }
+        rest = &rest[length.next_multiple_of(4).min(rest.len())..];
+    }
+    answers
+}
+
+/// The error number and the text of the extended acknowledgement that follows the repeated header.
+fn refusal(code: i32, repeated: &[u8]) -> Refusal {
+    let attributes = repeated.get(HEADER..).unwrap_or_default();
+    let text = NlasIterator::new(attributes)
+        .flatten()
+        .find(|attribute| attribute.kind() == ACK_TEXT)
+        .map(|attribute| {
+            let bytes = attribute.value();
+            String::from_utf8_lossy(bytes.strip_suffix(&[0]).unwrap_or(bytes)).into_owned()
+        });
+    Refusal { errno: Errno::from_raw(code.saturating_abs()), text }
+}
+
+fn unreadable(error: &netlink_packet_core::DecodeError) -> Refusal {
+    Refusal { errno: Errno::EBADMSG, text: Some(error.to_string()) }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
+fn errno_of(error: std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+}

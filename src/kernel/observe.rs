@@ -1,0 +1,52 @@
+//! Looks at one device and one sandbox, as far as a plan needs to know.
+
+use super::{KernelError, LinuxKernel, address, link, route, sysctl, vf};
+use crate::{
+    inventory::{Candidate, Device, SandboxFacts, Unusable},
+    plan::step::Place,
+};
+
+/// What is in the sandbox.
+pub(super) fn sandbox(kernel: &mut LinuxKernel, routes: bool) -> Result<SandboxFacts, KernelError> {
+    let links = link::all(kernel.netlink(Place::Sandbox)?)?;
+    let default_routes =
+        if routes { route::defaults(kernel.netlink(Place::Sandbox)?, &links)? } else { Vec::new() };
+    let sandbox = kernel.sandbox()?;
+    // Absent in a kernel without IPv6: then there is none to enable, and adding an address says so.
+    let disabled = sandbox.inside(|| sysctl::read_here("ipv6/conf/default/disable_ipv6"))?;
+    let names =
+        links.iter().flat_map(|link| link.altnames.iter().cloned().chain([link.name.to_string()]));
+    Ok(SandboxFacts {
+        netns: sandbox.identity.clone(),
+        names: names.collect(),
+        default_routes,
+        ipv6_disabled: disabled.is_ok_and(|value| value != "0"),
+    })
+}
+
+/// One VF. Reads its attributes on the card only if `attributes`, since that costs the driver a look at all VFs.
+pub(super) fn device(
+    kernel: &mut LinuxKernel,
+    candidate: &Candidate,
+    attributes: bool,
+) -> Result<Result<Device, Unusable>, KernelError> {
+    let Some(driver) = kernel.sysfs.driver(candidate.address) else {
+        return Ok(Err(Unusable::NoDriver));
+    };
+    let Some(name) = kernel.sysfs.interface_of(candidate.address) else {
+        return Ok(Err(Unusable::NoInterface { driver }));
+    };
+    let Some(mut link) = link::by_name(&mut kernel.host, &name)? else {
+        return Ok(Err(Unusable::NoInterface { driver }));
+    };
+    link.addresses = address::global(&mut kernel.host, link.index)?;
+    let mut device = Device { candidate: candidate.clone(), link, attributes: None, driver };
+    if let Some(unusable) = device.unusable() {
+        return Ok(Err(unusable));
+    }
+    if attributes {
+        let pf = kernel.sysfs.pf_index(candidate)?;
+        device.attributes = Some(vf::read(&mut kernel.host, pf, candidate.index)?);
+    }
+    Ok(Ok(device))
+}

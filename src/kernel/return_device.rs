@@ -1,0 +1,245 @@
+//! Brings a device's interface back to the host and makes it as it was, wherever it is and however it came there.
+//!
+//! The interface may still be in the sandbox; or in the host under any name, since a namespace that died gave it back; or
+//! on its way, since that happens in a kernel worker some time after the last user of the namespace is gone.
+
+use std::{collections::BTreeSet, os::fd::AsRawFd, time::Duration};
+
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use nix::errno::Errno;
+
+use super::{
+    KernelError, LinuxKernel, Refusal, configure_vf,
+    link::{self, into_namespace, numbered, refused},
+    netlink::Netlink,
+    netns,
+};
+use crate::{
+    inventory::Link,
+    plan::step::{Place, ReturnDevice},
+    types::{Deadline, InterfaceName},
+};
+
+/// How long to wait for an event before looking again without one.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// See [`crate::plan::step::Step::ReturnDevice`].
+pub(super) fn apply(
+    kernel: &mut LinuxKernel,
+    step: &ReturnDevice,
+    deadline: Deadline,
+) -> Result<(), KernelError> {
+    if let Some(found) = in_sandbox(kernel, step)? {
+        bring_home(kernel, step, &found)?;
+    }
+    let Some(home) = await_home(kernel, step, deadline)? else { return Ok(()) };
+    make_as_before(kernel, step, home)
+}
+
+/// The interface of the device inside the sandbox.
+fn in_sandbox(kernel: &mut LinuxKernel, step: &ReturnDevice) -> Result<Option<Link>, KernelError> {
+    let Ok(netlink) = kernel.netlink(Place::Sandbox) else { return Ok(None) };
+    let named = link::by_name(netlink, &step.inside)?;
+    if let Some(found) = named.filter(|found| found.parent == Some(step.device)) {
+        return Ok(Some(found));
+    }
+    // The sandbox may have renamed it.
+    Ok(link::all(netlink)?.into_iter().find(|found| found.parent == Some(step.device)))
+}
+
+/// One message: out of the sandbox, under the old name and number, with the old settings.
+fn bring_home(
+    kernel: &mut LinuxKernel,
+    step: &ReturnDevice,
+    found: &Link,
+) -> Result<(), KernelError> {
+    let host = netns::own()?;
+    let object = format!("{} out of the sandbox as {}", step.device, step.baseline.name);
+    let netlink = kernel.netlink(Place::Sandbox)?;
+    let foreign = found.altnames.difference(&step.baseline.altnames).collect();
+    link::altnames(netlink, found.index, &foreign, false)
+        .map_err(refused("take alternative names of", object.clone()))?;
+    let name = step.baseline.name.clone();
+    let same_number = (found.index != step.baseline.index).then_some(step.baseline.index);
+    let mut tries = vec![(name.clone(), same_number), (name, None), (temporary_name(step), None)];
+    tries.dedup();
+    let mut refusal = None;
+    for (name, number) in tries {
+        let mut attributes =
+            vec![into_namespace(host.as_raw_fd()), LinkAttribute::IfName(name.to_string())];
+        attributes.extend(
+            number.and_then(|number| i32::try_from(number).ok()).map(LinkAttribute::NewIfIndex),
+        );
+        let mut message = numbered(found.index, attributes);
+        // Moving closes the link.
+        add_settings(&mut message, &Link { up: false, ..found.clone() }, &step.baseline);
+        match link::set(netlink, message) {
+            Ok(()) => return Ok(()),
+            // The name or the number is somebody else's by now: home first, then say so.
+            Err(found) if matches!(found.errno, Errno::EEXIST | Errno::EBUSY) => {
+                refusal = Some(found);
+            }
+            Err(found) => return settings_refused(kernel, step, found),
+        }
+    }
+    Err(refused("move", object)(refusal.unwrap_or(Refusal { errno: Errno::EBUSY, text: None })))
+}
+
+/// A setting that was refused after the move has been looked at again in the host; anything else is an error.
+fn settings_refused(
+    kernel: &mut LinuxKernel,
+    step: &ReturnDevice,
+    refusal: Refusal,
+) -> Result<(), KernelError> {
+    if kernel.sysfs.interface_of(step.device).is_some() {
+        return Ok(());
+    }
+    Err(refused("move", format!("{} out of the sandbox", step.device))(refusal))
+}
+
+/// The interface in the host, waited for until `deadline`; `None` when the device itself is no more.
+fn await_home(
+    kernel: &mut LinuxKernel,
+    step: &ReturnDevice,
+    deadline: Deadline,
+) -> Result<Option<Link>, KernelError> {
+    let mut events: Option<Netlink> = None;
+    loop {
+        if !kernel.sysfs.exists(step.device) {
+            tracing::warn!(device = %step.device, "the device no longer exists; there is nothing to put back");
+            return Ok(None);
+        }
+        if let Some(name) = kernel.sysfs.interface_of(step.device) {
+            if let Some(found) = link::by_name(&mut kernel.host, &name)? {
+                return Ok(Some(found));
+            }
+        }
+        let Some(heard) = &mut events else {
+            // Listen first, then look once more, so that nothing is missed between the two.
+            events = Some(
+                Netlink::link_events()
+                    .map_err(KernelError::refused("listen to", "interface events"))?,
+            );
+            continue;
+        };
+        if deadline.passed() {
+            let reason = "its interface did not come back to the host in time: something holds the sandbox's namespace open";
+            return Err(KernelError::absent(step.device.to_string(), reason));
+        }
+        heard
+            .wait(deadline.remaining().min(PATIENCE))
+            .map_err(KernelError::refused("listen to", "interface events"))?;
+    }
+}
+
+/// Puts back whatever still differs, and proves that nothing does.
+fn make_as_before(
+    kernel: &mut LinuxKernel,
+    step: &ReturnDevice,
+    home: Link,
+) -> Result<(), KernelError> {
+    let object = || format!("{} ({})", step.device, step.baseline.name);
+    let mut now = home;
+    if !differences(&now, &step.baseline).is_empty() {
+        put_back(kernel, step, &now)?;
+        let again = link::by_index(&mut kernel.host, now.index)?;
+        now = again
+            .ok_or_else(|| KernelError::absent(object(), "it vanished while it was put back"))?;
+    }
+    let left = differences(&now, &step.baseline);
+    if left.is_empty() {
+        Ok(())
+    } else {
+        Err(KernelError::Differs { object: object(), differences: left.join(", ") })
+    }
+}
+
+fn put_back(kernel: &mut LinuxKernel, step: &ReturnDevice, now: &Link) -> Result<(), KernelError> {
+    let before = &step.baseline;
+    let object = format!("{} as {}", step.device, before.name);
+    let host = &mut kernel.host;
+    let foreign: BTreeSet<_> = now.altnames.difference(&before.altnames).collect();
+    link::altnames(host, now.index, &foreign, false)
+        .map_err(refused("take alternative names of", object.clone()))?;
+    let mut message = numbered(now.index, Vec::new());
+    let mut now = now.clone();
+    if now.name != before.name {
+        message.attributes.push(LinkAttribute::IfName(before.name.to_string()));
+        if now.up {
+            set_down(host, now.index).map_err(refused("set down", object.clone()))?;
+            now.up = false;
+        }
+    }
+    add_settings(&mut message, &now, before);
+    if !message.attributes.is_empty() || !message.header.change_mask.is_empty() {
+        link::set(host, message).map_err(refused("put back", object.clone()))?;
+    }
+    let missing: BTreeSet<_> = before.altnames.difference(&now.altnames).collect();
+    link::altnames(host, now.index, &missing, true)
+        .map_err(refused("give alternative names to", object.clone()))?;
+    if let Some(mac) = before.mac.filter(|mac| now.mac != Some(*mac)) {
+        configure_vf::adopt(kernel, now.index, mac, &object)?;
+    }
+    Ok(())
+}
+
+fn set_down(netlink: &mut Netlink, index: u32) -> Result<(), Refusal> {
+    let mut message = numbered(index, Vec::new());
+    message.header.change_mask = LinkFlags::Up;
+    link::set(netlink, message)
+}
+
+/// What one message can put back besides the name: MTU, alias, queue length, flags. The MAC is not among them: a
+/// driver may want the link to go up and down for it.
+fn add_settings(message: &mut LinkMessage, now: &Link, before: &Link) {
+    if now.mtu != before.mtu {
+        message.attributes.push(LinkAttribute::Mtu(before.mtu));
+    }
+    if now.alias != before.alias {
+        message.attributes.push(LinkAttribute::IfAlias(before.alias.clone().unwrap_or_default()));
+    }
+    if now.tx_queue_len != before.tx_queue_len {
+        message.attributes.push(LinkAttribute::TxQueueLen(before.tx_queue_len));
+    }
+    let mut flag = |flag: LinkFlags, now: bool, before: bool| {
+        if now != before {
+            message.header.change_mask |= flag;
+            message.header.flags.set(flag, before);
+        }
+    };
+    flag(LinkFlags::Promisc, now.promiscuous, before.promiscuous);
+    flag(LinkFlags::Allmulti, now.all_multicast, before.all_multicast);
+    flag(LinkFlags::Up, now.up, before.up);
+}
+
+/// What is not as it was. The number is not compared: the kernel may have had to give another.
+fn differences(now: &Link, before: &Link) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut compare = |field: &str, now: String, before: String| {
+        if now != before {
+            found.push(format!("{field} {now}, was {before}"));
+        }
+    };
+    let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+    compare("name", now.name.to_string(), before.name.to_string());
+    compare("altnames", format!("{:?}", now.altnames), format!("{:?}", before.altnames));
+    compare("mtu", now.mtu.to_string(), before.mtu.to_string());
+    compare("alias", show(&now.alias), show(&before.alias));
+    compare("txqueuelen", now.tx_queue_len.to_string(), before.tx_queue_len.to_string());
+    compare("promiscuous", now.promiscuous.to_string(), before.promiscuous.to_string());
+    compare("allmulticast", now.all_multicast.to_string(), before.all_multicast.to_string());
+    compare("up", now.up.to_string(), before.up.to_string());
+    if let Some(mac) = before.mac {
+        compare(
+            "mac",
+            now.mac.map_or_else(|| "none".to_owned(), |mac| mac.to_string()),
+            mac.to_string(),
+        );
+    }
+    found
+}
+
+/// A name of our own that nobody else has, for a device whose old name is taken.
+fn temporary_name(step: &ReturnDevice) -> InterfaceName {
+    InterfaceName::ours(u64::from(step.baseline.index))
+}

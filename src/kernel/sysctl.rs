@@ -1,0 +1,34 @@
+//! Per-interface sysctls below `/proc/sys/net`, which shows the namespace of the thread that opens it.
+
+use std::fs;
+
+use super::{KernelError, LinuxKernel};
+use crate::plan::step::Place;
+
+/// Writes `value` unless it is there already.
+pub(super) fn write(
+    kernel: &mut LinuxKernel,
+    place: Place,
+    key: &str,
+    value: &str,
+) -> Result<(), KernelError> {
+    match place {
+        Place::Host => write_here(key, value),
+        Place::Sandbox => kernel.sandbox()?.inside(|| write_here(key, value))?,
+    }
+}
+
+/// Reads a sysctl of the calling thread's namespace, without the newline.
+pub(super) fn read_here(key: &str) -> Result<String, KernelError> {
+    let path = format!("/proc/sys/net/{key}");
+    let text = fs::read_to_string(&path).map_err(KernelError::io("read", path))?;
+    Ok(text.trim_end().to_owned())
+}
+
+fn write_here(key: &str, value: &str) -> Result<(), KernelError> {
+    if read_here(key)? == value {
+        return Ok(());
+    }
+    let path = format!("/proc/sys/net/{key}");
+    fs::write(&path, value).map_err(KernelError::io("write", path))
+}

@@ -1,0 +1,164 @@
+//! What sysfs tells of PCI functions, and the one thing that is written there.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::KernelError;
+use crate::{
+    inventory::{Candidate, PhysicalFunction},
+    types::{DeviceSelector, InterfaceName, PciAddress},
+};
+
+/// The mounted sysfs.
+#[derive(Debug, Clone)]
+pub(super) struct Sysfs {
+    root: PathBuf,
+}
+
+impl Default for Sysfs {
+    fn default() -> Self {
+        Self { root: PathBuf::from("/sys") }
+    }
+}
+
+impl Sysfs {
+    /// The physical functions that `selector` names; without names, all that have made VFs or could.
+    pub(super) fn physical_functions(
+        &self,
+        selector: &DeviceSelector,
+    ) -> Result<Vec<PhysicalFunction>, KernelError> {
+        if selector.pf.is_empty() {
+            let path = self.root.join("class/net");
+            let entries =
+                fs::read_dir(&path).map_err(KernelError::io("list", path.display().to_string()))?;
+            let mut names: Vec<_> = entries
+                .flatten()
+                .filter(|entry| entry.path().join("device/sriov_totalvfs").exists())
+                .filter_map(|entry| InterfaceName::observed(entry.file_name().to_str()?))
+                .collect();
+            names.sort();
+            return names.iter().map(|name| self.physical_function(name)).collect();
+        }
+        selector.pf.iter().map(|name| self.physical_function(name)).collect()
+    }
+
+    fn physical_function(&self, name: &InterfaceName) -> Result<PhysicalFunction, KernelError> {
+        let link = self.root.join("class/net").join(name.as_str());
+        let absent =
+            |reason: &str| KernelError::absent(format!("physical function {name}"), reason);
+        if !link.exists() {
+            return Err(absent("there is no such interface on this host"));
+        }
+        let device = link.join("device");
+        let address = fs::canonicalize(&device)
+            .ok()
+            .and_then(|path| path.file_name()?.to_str()?.parse().ok());
+        let address: PciAddress = address.ok_or_else(|| absent("it is not a PCI device"))?;
+        let total_vfs = number(&device.join("sriov_totalvfs"))
+            .map_err(|_| absent("it has no SR-IOV capability"))?;
+        let num_vfs = self.num_vfs(address)?;
+        let vfs = (0..num_vfs).filter_map(|index| {
+            let vf = fs::read_link(device.join(format!("virtfn{index}"))).ok()?;
+            let vf = vf.file_name()?.to_str()?.parse().ok()?;
+            Some(Candidate { address: vf, index, pf_address: address, pf_name: name.clone() })
+        });
+        Ok(PhysicalFunction { address, name: name.clone(), total_vfs, num_vfs, vfs: vfs.collect() })
+    }
+
+    /// Whether the ids, driver and node of a device are among those that `selector` names.
+    pub(super) fn matches(&self, address: PciAddress, selector: &DeviceSelector) -> bool {
+        let id = |file: &str| {
+            let text = fs::read_to_string(self.device(address).join(file)).unwrap_or_default();
+            u16::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok()
+        };
+        let among = |wanted: &[u16], file: &str| {
+            wanted.is_empty() || id(file).is_some_and(|id| wanted.contains(&id))
+        };
+        let driver =
+            || self.driver(address).is_some_and(|driver| selector.driver.contains(&driver));
+        let node = || {
+            let text =
+                fs::read_to_string(self.device(address).join("numa_node")).unwrap_or_default();
+            text.trim().parse().is_ok_and(|node: i32| selector.numa_node.contains(&node))
+        };
+        among(&selector.vendor, "vendor")
+            && among(&selector.device, "device")
+            && (selector.driver.is_empty() || driver())
+            && (selector.numa_node.is_empty() || node())
+    }
+
+    /// Whether the device is there at all.
+    pub(super) fn exists(&self, address: PciAddress) -> bool {
+        self.device(address).exists()
+    }
+
+    /// The driver bound to the device.
+    pub(super) fn driver(&self, address: PciAddress) -> Option<String> {
+        let link = fs::read_link(self.device(address).join("driver")).ok()?;
+        Some(link.file_name()?.to_str()?.to_owned())
+    }
+
+    /// The driver's name for a message.
+    pub(super) fn driver_or_unknown(&self, address: PciAddress) -> String {
+        self.driver(address).unwrap_or_else(|| "unknown".to_owned())
+    }
+
+    /// The interface of the device, if it is in the namespace that this sysfs shows. The first by name, should it
+    /// have several.
+    pub(super) fn interface_of(&self, address: PciAddress) -> Option<InterfaceName> {
+        self.interfaces_of(address).into_iter().next()
+    }
+
+    fn interfaces_of(&self, address: PciAddress) -> Vec<InterfaceName> {
+        let Ok(entries) = fs::read_dir(self.device(address).join("net")) else { return Vec::new() };
+        let mut names: Vec<_> = entries
+            .flatten()
+            .filter_map(|entry| InterfaceName::observed(entry.file_name().to_str()?))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The interface number of a VF's physical function. Its name is preferred where the function has several
+    /// interfaces, its address decides: the name may have changed.
+    pub(super) fn pf_index(&self, vf: &Candidate) -> Result<u32, KernelError> {
+        let names = self.interfaces_of(vf.pf_address);
+        let name = names.iter().find(|name| **name == vf.pf_name).or(names.first());
+        let name = name.ok_or_else(|| {
+            KernelError::absent(
+                format!("physical function {} ({})", vf.pf_name, vf.pf_address),
+                "it has no interface on this host",
+            )
+        })?;
+        number(&self.root.join("class/net").join(name.as_str()).join("ifindex"))
+    }
+
+    /// How many VFs the physical function has made.
+    pub(super) fn num_vfs(&self, pf: PciAddress) -> Result<u32, KernelError> {
+        number(&self.device(pf).join("sriov_numvfs"))
+    }
+
+    /// Asks the physical function for a number of VFs.
+    pub(super) fn set_num_vfs(
+        &self,
+        pf: PciAddress,
+        name: &InterfaceName,
+        count: u32,
+    ) -> Result<(), KernelError> {
+        let path = self.device(pf).join("sriov_numvfs");
+        fs::write(&path, count.to_string())
+            .map_err(KernelError::io("set the number of VFs of", format!("{name} to {count}")))
+    }
+
+    fn device(&self, address: PciAddress) -> PathBuf {
+        self.root.join("bus/pci/devices").join(address.to_string())
+    }
+}
+
+fn number(path: &Path) -> Result<u32, KernelError> {
+    let object = path.display().to_string();
+    let text = fs::read_to_string(path).map_err(KernelError::io("read", object.clone()))?;
+    text.trim().parse().map_err(|_| KernelError::absent(object, "it is not a number"))
+}

@@ -1,0 +1,35 @@
+//! What can be held by one lease at a time, and the name under which that is recorded.
+
+use std::{fmt, net::IpAddr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::{Name, PciAddress, SandboxId};
+
+/// One thing that a lease holds. Its text is a file name: every part of it is a checked type.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Claim {
+    /// A sandbox, by id.
+    Id(SandboxId),
+    /// A network namespace, by cookie.
+    Netns(u64),
+    /// A device.
+    Device(PciAddress),
+    /// An address on a network.
+    Address(Name, IpAddr),
+    /// An address of the service path.
+    Source(IpAddr),
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "id.{id}"),
+            Self::Netns(cookie) => write!(f, "netns.{cookie}"),
+            Self::Device(address) => write!(f, "device.{address}"),
+            Self::Address(network, address) => write!(f, "address.{network}.{address}"),
+            Self::Source(address) => write!(f, "source.{address}"),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The state directory itself: made safe or refused, and files in it replaced as a whole.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use nix::libc;
+
+use super::LeaseError;
+
+/// Makes the directory with mode 0700 where it is absent; refuses one that is not root's alone.
+pub(super) fn prepare(path: &Path) -> Result<(), LeaseError> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(LeaseError::io("make the directory", path)(error)),
+    }
+    let meta = fs::symlink_metadata(path).map_err(LeaseError::io("look at", path))?;
+    let unsafe_because = |what: String| Err(LeaseError::Unsafe { path: path.to_owned(), what });
+    if !meta.is_dir() {
+        return unsafe_because("is not a directory".to_owned());
+    }
+    if meta.uid() != nix::unistd::geteuid().as_raw() {
+        return unsafe_because(format!("belongs to uid {}", meta.uid()));
+    }
+    if meta.mode() & 0o077 != 0 {
+        return unsafe_because(format!("has mode {:04o}", meta.mode() & 0o7777));
+    }
+    Ok(())
+}
+
+/// Puts `content` in place of `path`, wholly or not at all.
+pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), LeaseError> {
+    let next = next_to(path);
+    let written = write(&next, content).and_then(|()| fs::rename(&next, path));
+    written.map_err(|error| {
+        // What is left of a failed write means nothing to anybody; that it stays is worth less than the first error.
+        let _ = fs::remove_file(&next);
+        LeaseError::io("write", path)(error)
+    })
+}
+
+/// Where the next content of `path` is written first.
+fn next_to(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".next");
+    name.into()
+}
+
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file: File = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}

@@ -1,0 +1,84 @@
+//! Locks between processes: bytes of one file, released by the kernel when their holder dies.
+//!
+//! Open-file-description locks (`F_OFD_SETLK`) belong to the open file, not to the process, so that threads of a daemon
+//! exclude each other as processes do. One file serves all: no lock leaves a file behind.
+
+use std::{
+    fs::{File, OpenOptions},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    thread,
+    time::Duration,
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, fcntl},
+    libc,
+};
+
+use super::LeaseError;
+use crate::types::Deadline;
+
+/// How often a taken lock is looked at again. An attachment lasts some ten milliseconds.
+const PATIENCE: Duration = Duration::from_millis(2);
+
+/// The byte that guards choosing and recording.
+pub(super) const TABLE: i64 = 0;
+
+/// Held while one lease is attached, changed or taken back. A lease in a transient state whose lock is free was left
+/// by a process that died.
+#[derive(Debug)]
+pub struct OperationLock {
+    _file: File,
+}
+
+/// The byte of the lease with this serial number.
+pub(super) fn byte_of(serial: u64) -> i64 {
+    // 62 bits: never 0, never negative.
+    i64::try_from(serial & (u64::MAX >> 2)).unwrap_or(i64::MAX >> 1) + 1
+}
+
+/// Takes the lock of `byte`, waiting until `deadline`.
+pub(super) fn take(
+    path: &Path,
+    byte: i64,
+    what: &str,
+    deadline: Deadline,
+) -> Result<OperationLock, LeaseError> {
+    let file = open(path)?;
+    while !try_lock(&file, byte).map_err(|errno| LeaseError::io("lock", path)(errno.into()))? {
+        if deadline.passed() {
+            return Err(LeaseError::Busy { what: what.to_owned() });
+        }
+        thread::sleep(PATIENCE);
+    }
+    Ok(OperationLock { _file: file })
+}
+
+fn open(path: &Path) -> Result<File, LeaseError> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+        .open(path)
+        .map_err(LeaseError::io("open", path))
+}
+
+fn try_lock(file: &File, byte: i64) -> Result<bool, Errno> {
+    let range = libc::flock {
+        l_type: libc::F_WRLCK.try_into().unwrap_or_default(),
+        l_whence: libc::SEEK_SET.try_into().unwrap_or_default(),
+        l_start: byte,
+        l_len: 1,
+        l_pid: 0,
+    };
+    match fcntl(file, FcntlArg::F_OFD_SETLK(&range)) {
+        Ok(_) => Ok(true),
+        Err(Errno::EAGAIN | Errno::EACCES | Errno::EINTR) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}

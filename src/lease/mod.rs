@@ -1,0 +1,25 @@
+//! What we promised and did, on disk. The only part that writes the state directory.
+//!
+//! ```text
+//! /run/vfhook/            0700, on tmpfs: a reboot clears it, as it clears the VFs
+//!   lock                  byte 0: choosing and recording; byte 1+serial: one lease's operation in progress
+//!   leases/ID-SERIAL      a lease: readable JSON, replaced as a whole
+//!   claims/KIND.WHAT      a symbolic link to the lease that holds WHAT
+//! ```
+//!
+//! A claim holds as long as its link resolves. So the rename that puts a new lease in place makes all of its claims hold
+//! at once, and removing the lease frees all of them at once; links left behind by a crash mean nothing. To know whether
+//! something is taken costs one system call, however many leases there are.
+
+mod claim;
+mod directory;
+mod error;
+mod lock;
+mod record;
+mod store;
+
+pub use claim::Claim;
+pub use error::LeaseError;
+pub use lock::OperationLock;
+pub use record::{Attached, Lease, LeaseState, VERSION};
+pub use store::{LeaseStore, Reservation, TableLock, new_serial};

@@ -1,0 +1,103 @@
+//! One lease: what a sandbox has, how it came to have it, and how that is undone.
+
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::Claim;
+use crate::{
+    plan::{Plan, step::Step},
+    types::{InterfaceName, MacAddress, Name, NetnsIdentity, PciAddress, SandboxId},
+};
+
+/// The format of a lease file.
+pub const VERSION: u32 = 1;
+
+/// What is on disk for one sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The format: [`VERSION`].
+    pub version: u32,
+    /// The sandbox.
+    pub id: SandboxId,
+    /// A number of its own, never used again.
+    pub serial: u64,
+    /// How far it is.
+    pub state: LeaseState,
+    /// When it was made, in seconds since 1970; for people only.
+    pub created: u64,
+    /// The namespace.
+    pub netns: NetnsIdentity,
+    /// Every container that shares it; the last one to leave gives it back.
+    pub holders: BTreeSet<SandboxId>,
+    /// What was given.
+    pub networks: Vec<Attached>,
+    /// Source addresses of the service path; empty without one, or over an existing interface.
+    #[serde(default)]
+    pub service_sources: Vec<std::net::IpAddr>,
+    /// Networks reached over the service path.
+    #[serde(default)]
+    pub service_cidrs: Vec<IpNet>,
+    /// The interface that the service path uses in the sandbox.
+    #[serde(default)]
+    pub service_interface: Option<InterfaceName>,
+    /// What was done, with what undoes it.
+    pub plan: Plan,
+}
+
+/// How far a lease is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaseState {
+    /// Recorded; being attached, or the process died while doing it.
+    Reserved,
+    /// All of it was done.
+    Attached,
+    /// Being taken back, or the process died while doing it.
+    Releasing,
+    /// Taking it back failed in part.
+    NeedsCleanup {
+        /// The undo steps that failed.
+        remaining: Vec<Step>,
+        /// What they said.
+        failures: Vec<String>,
+    },
+}
+
+/// One network that a sandbox was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attached {
+    /// The network's name.
+    pub network: Name,
+    /// The pool's name.
+    pub pool: Name,
+    /// The interface's name in the sandbox.
+    pub interface: InterfaceName,
+    /// The device; `None` where one was made (macvlan).
+    pub device: Option<PciAddress>,
+    /// The interface's MAC address in the sandbox.
+    pub mac: Option<MacAddress>,
+    /// Its addresses.
+    pub addresses: Vec<IpNet>,
+}
+
+impl Lease {
+    /// Everything that the lease holds.
+    pub fn claims(&self) -> BTreeSet<Claim> {
+        let ids = self.holders.iter().chain([&self.id]).cloned().map(Claim::Id);
+        let networks = self.networks.iter().flat_map(|attached| {
+            let address =
+                |address: &IpNet| Claim::Address(attached.network.clone(), address.addr());
+            attached
+                .device
+                .map(Claim::Device)
+                .into_iter()
+                .chain(attached.addresses.iter().map(address))
+        });
+        ids.chain([Claim::Netns(self.netns.cookie)])
+            .chain(networks)
+            .chain(self.service_sources.iter().copied().map(Claim::Source))
+            .collect()
+    }
+}

@@ -1,0 +1,240 @@
+//! Reads and writes leases, and answers who holds what.
+
+use std::{
+    fs,
+    hash::{BuildHasher, Hasher, RandomState},
+    io,
+    os::unix::{self, ffi::OsStrExt},
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use super::{Claim, Lease, LeaseError, OperationLock, VERSION, directory, lock};
+use crate::types::Deadline;
+
+/// The state directory.
+#[derive(Debug, Clone)]
+pub struct LeaseStore {
+    root: PathBuf,
+}
+
+/// Held while something is chosen and recorded; short, and shared by every vfhook on the machine.
+#[derive(Debug)]
+pub struct TableLock<'a> {
+    store: &'a LeaseStore,
+    _lock: OperationLock,
+}
+
+/// A lease with the lock of its operation.
+#[derive(Debug)]
+pub struct Reservation {
+    /// The lease as last written.
+    pub lease: Lease,
+    _lock: OperationLock,
+}
+
+/// A number for a new lease that no other has: random, so that nothing need be counted or kept.
+pub fn new_serial() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+impl LeaseStore {
+    /// Opens the directory at `root`, making it where it is absent.
+    pub fn open(root: &Path) -> Result<Self, LeaseError> {
+        directory::prepare(root)?;
+        for part in ["leases", "claims"] {
+            directory::prepare(&root.join(part))?;
+        }
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// Takes the lock for choosing and recording.
+    pub fn lock(&self, deadline: Deadline) -> Result<TableLock<'_>, LeaseError> {
+        let lock = lock::take(&self.root.join("lock"), lock::TABLE, "the lease table", deadline)?;
+        Ok(TableLock { store: self, _lock: lock })
+    }
+
+    /// Waits until nobody works on the lease that holds `claim`, then reads it; `None` when nothing holds it by then.
+    pub fn reserve_existing(
+        &self,
+        claim: &Claim,
+        deadline: Deadline,
+    ) -> Result<Option<Reservation>, LeaseError> {
+        let Some(seen) = self.find(claim)? else { return Ok(None) };
+        let what = format!("the lease of {}", seen.id);
+        let lock =
+            lock::take(&self.root.join("lock"), lock::byte_of(seen.serial), &what, deadline)?;
+        let now = self.find(claim)?.filter(|now| now.serial == seen.serial);
+        Ok(now.map(|lease| Reservation { lease, _lock: lock }))
+    }
+
+    /// The lease that holds `claim`.
+    pub fn find(&self, claim: &Claim) -> Result<Option<Lease>, LeaseError> {
+        read(&self.link(claim))
+    }
+
+    /// Whether any lease holds `claim`.
+    pub fn is_taken(&self, claim: &Claim) -> bool {
+        // Follows the link: a claim whose lease is gone does not hold.
+        fs::metadata(self.link(claim)).is_ok()
+    }
+
+    /// Whether a lease other than `lease` has an address of the service path.
+    pub fn others_have_sources(&self, lease: &Lease) -> Result<bool, LeaseError> {
+        let own = target_of(lease);
+        let is_source = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"source."))
+        };
+        let mut sources = self.entries("claims")?.into_iter().filter(is_source);
+        Ok(sources.any(|link| {
+            fs::metadata(&link).is_ok() && fs::read_link(&link).is_ok_and(|target| target != own)
+        }))
+    }
+
+    /// Every lease, in order of its file's name; the unreadable ones as errors beside them.
+    pub fn all(&self) -> Result<(Vec<Lease>, Vec<LeaseError>), LeaseError> {
+        let (mut leases, mut errors) = (Vec::new(), Vec::new());
+        for path in self.entries("leases")? {
+            match read(&path) {
+                Ok(lease) => leases.extend(lease),
+                Err(error) => errors.push(error),
+            }
+        }
+        Ok((leases, errors))
+    }
+
+    /// Writes what a lease has become.
+    pub fn update(&self, lease: &Lease) -> Result<(), LeaseError> {
+        let mut text = serde_json::to_vec_pretty(lease).map_err(|source| LeaseError::Io {
+            operation: "encode",
+            path: self.file(lease),
+            source: source.into(),
+        })?;
+        text.push(b'\n');
+        directory::replace(&self.file(lease), &text)
+    }
+
+    fn entries(&self, part: &str) -> Result<Vec<PathBuf>, LeaseError> {
+        let path = self.root.join(part);
+        let listed = fs::read_dir(&path).and_then(|entries| {
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()
+        });
+        let mut paths = listed.map_err(LeaseError::io("list", path))?;
+        paths.retain(|path| {
+            path.extension().is_none_or(|extension| extension.as_bytes() != b"next")
+        });
+        paths.sort();
+        Ok(paths)
+    }
+
+    fn file(&self, lease: &Lease) -> PathBuf {
+        self.root.join("leases").join(file_name(lease))
+    }
+
+    fn link(&self, claim: &Claim) -> PathBuf {
+        self.root.join("claims").join(claim.to_string())
+    }
+}
+
+/// The lease at `path`; `None` when there is none.
+fn read(path: &Path) -> Result<Option<Lease>, LeaseError> {
+    #[derive(Deserialize)]
+    struct Format {
+        version: u32,
+    }
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(LeaseError::io("read", path)(error)),
+    };
+    let unreadable = |source| LeaseError::Unreadable { path: path.to_owned(), source };
+    let format: Format = serde_json::from_slice(&text).map_err(unreadable)?;
+    if format.version > VERSION {
+        return Err(LeaseError::Future { path: path.to_owned(), found: format.version });
+    }
+    serde_json::from_slice(&text).map(Some).map_err(unreadable)
+}
+
+/// Where a claim of `lease` leads.
+fn target_of(lease: &Lease) -> PathBuf {
+    Path::new("..").join("leases").join(file_name(lease))
+}
+
+fn file_name(lease: &Lease) -> String {
+    format!("{}-{:016x}", lease.id, lease.serial)
+}
+
+impl TableLock<'_> {
+    /// Records `lease` with all of its claims and takes the lock of its operation. Nothing may have been done yet.
+    pub fn reserve(&self, lease: Lease) -> Result<Reservation, LeaseError> {
+        let path = self.store.root.join("lock");
+        let what = format!("the lease of {}", lease.id);
+        let lock = lock::take(
+            &path,
+            lock::byte_of(lease.serial),
+            &what,
+            Deadline::after(std::time::Duration::ZERO),
+        )?;
+        self.claim(&lease)?;
+        if let Err(error) = self.store.update(&lease) {
+            self.unlink(&lease);
+            return Err(error);
+        }
+        Ok(Reservation { lease, _lock: lock })
+    }
+
+    /// Writes what a lease has become, with claims that it did not have before.
+    pub fn update(&self, lease: &Lease) -> Result<(), LeaseError> {
+        self.claim(lease)?;
+        self.store.update(lease)
+    }
+
+    /// Gives up one claim of a lease that goes on.
+    pub fn give_up(&self, claim: &Claim) -> Result<(), LeaseError> {
+        remove(&self.store.link(claim))
+    }
+
+    /// Forgets a lease: everything it held is free from this moment.
+    pub fn remove(&self, reservation: &Reservation) -> Result<(), LeaseError> {
+        remove(&self.store.file(&reservation.lease))?;
+        self.unlink(&reservation.lease);
+        Ok(())
+    }
+
+    fn claim(&self, lease: &Lease) -> Result<(), LeaseError> {
+        let target = target_of(lease);
+        for claim in lease.claims() {
+            let link = self.store.link(&claim);
+            if fs::read_link(&link).is_ok_and(|found| found == target) {
+                continue;
+            }
+            if self.store.is_taken(&claim) {
+                return Err(LeaseError::Taken { claim });
+            }
+            remove(&link)?;
+            unix::fs::symlink(&target, &link).map_err(LeaseError::io("link", link))?;
+        }
+        Ok(())
+    }
+
+    /// Links without a lease mean nothing; that one stays is no failure.
+    fn unlink(&self, lease: &Lease) {
+        let target = target_of(lease);
+        for claim in lease.claims() {
+            let link = self.store.link(&claim);
+            if fs::read_link(&link).is_ok_and(|found| found == target) {
+                let _ = fs::remove_file(link);
+            }
+        }
+    }
+}
+
+fn remove(path: &Path) -> Result<(), LeaseError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(LeaseError::io("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,18 @@
+//! vfhook gives a sandbox (a container, a pod, a network namespace) a slice of a real network card, an SR-IOV virtual
+//! function, and a path to the service networks that only the host's stack knows; and takes both back.
+//!
+//! Read the folders in the order in which a sandbox passes through them: [`request`] (what is wanted), [`inventory`]
+//! (what is there), [`plan`] (what to do), [`lease`] (what was promised), [`execute`] and [`kernel`] (doing it).
+//! [`operation`] is the pipe through them, [`frontend`] what calls it. ARCHITECTURE.md has the picture and the rules.
+
+pub mod config;
+pub mod execute;
+pub mod frontend;
+pub mod inventory;
+pub mod kernel;
+pub mod lease;
+pub mod operation;
+pub mod plan;
+pub mod request;
+pub mod telemetry;
+pub mod types;

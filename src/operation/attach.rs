@@ -1,0 +1,226 @@
+//! Gives a sandbox what it asks for: observe, choose, plan, record, do, record.
+
+use std::{collections::BTreeSet, time::SystemTime};
+
+use super::{
+    AttachReport, Context, How, OperationError, Preview,
+    choose::Chooser,
+    recover::{self, release},
+};
+use crate::{
+    execute::{self, Outcome},
+    inventory::SandboxFacts,
+    kernel::Kernel,
+    lease::{Attached, Claim, Lease, LeaseState, Reservation, VERSION, new_serial},
+    plan::{self, AttachInput, ChosenDevice, ChosenNetwork, ChosenService},
+    request::{AttachmentIntent, SandboxEvent, ServiceIntent, resolve},
+    types::{Deadline, NetnsIdentity, SandboxId},
+};
+
+/// Attaches what `event` asks for, or finds it attached.
+pub fn attach(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    event: &SandboxEvent,
+    deadline: Deadline,
+) -> Result<AttachReport, OperationError> {
+    let intent = resolve(&context.config, event)?;
+    if intent.is_empty() {
+        return Ok(AttachReport::nothing(&event.id));
+    }
+    loop {
+        let netns = kernel.open_sandbox(&event.netns)?;
+        let sandbox = kernel.observe_sandbox(needs_routes(&intent))?;
+        match existing(kernel, context, event, &netns, deadline)? {
+            Existing::Lease(reservation) => {
+                return join(kernel, context, event, &intent, *reservation, deadline);
+            }
+            // The kernel's idea of the sandbox may have become that of the lease that was cleared away.
+            Existing::Cleared => continue,
+            Existing::None => {}
+        }
+        let table = context.leases.lock(deadline)?;
+        let theirs = [Claim::Netns(netns.cookie), Claim::Id(event.id.clone())];
+        if theirs.iter().any(|claim| context.leases.is_taken(claim)) {
+            // Somebody was faster; what they did is looked at in the next round.
+            continue;
+        }
+        let reservation = table.reserve(prepare(kernel, context, &event.id, &intent, &sandbox)?)?;
+        drop(table);
+        return perform(kernel, context, reservation, deadline);
+    }
+}
+
+/// What [`attach`] would do. Nothing is changed and nothing recorded.
+pub fn preview_attach(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    event: &SandboxEvent,
+    deadline: Deadline,
+) -> Result<Preview, OperationError> {
+    let intent = resolve(&context.config, event)?;
+    let netns = kernel.open_sandbox(&event.netns)?;
+    let sandbox = kernel.observe_sandbox(needs_routes(&intent))?;
+    let _table = context.leases.lock(deadline)?;
+    if let Some(lease) = context.leases.find(&Claim::Netns(netns.cookie))? {
+        refuse_conflict(&lease, &intent)?;
+        return Ok(Preview { steps: Vec::new() });
+    }
+    let lease = prepare(kernel, context, &event.id, &intent, &sandbox)?;
+    Ok(Preview::of_plan(&lease.plan))
+}
+
+/// Only a plan that routes needs to know what routes there are.
+fn needs_routes(intent: &AttachmentIntent) -> bool {
+    matches!(intent.service, Some(ServiceIntent::Existing { .. }))
+        || intent.networks.iter().any(|network| network.network.default_route)
+}
+
+enum Existing {
+    /// The namespace has this lease, and nobody works on it.
+    Lease(Box<Reservation>),
+    /// There was what a process that died left behind, and it is no more.
+    Cleared,
+    /// Nothing.
+    None,
+}
+
+/// Waits for whoever works on a lease of this sandbox; clears away what is half done or belongs to a namespace that is
+/// gone.
+fn existing(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    event: &SandboxEvent,
+    netns: &NetnsIdentity,
+    deadline: Deadline,
+) -> Result<Existing, OperationError> {
+    let here = context.leases.reserve_existing(&Claim::Netns(netns.cookie), deadline)?;
+    if let Some(reservation) = here {
+        if reservation.lease.state == LeaseState::Attached {
+            return Ok(Existing::Lease(Box::new(reservation)));
+        }
+        release(kernel, context, reservation, deadline)?;
+        return Ok(Existing::Cleared);
+    }
+    let Some(elsewhere) =
+        context.leases.reserve_existing(&Claim::Id(event.id.clone()), deadline)?
+    else {
+        return Ok(Existing::None);
+    };
+    // The id had another namespace before: a container that is started again has a new one.
+    if elsewhere.lease.state == LeaseState::Attached && recover::is_alive(kernel, &elsewhere.lease)?
+    {
+        let netns = elsewhere.lease.netns.source.to_string();
+        return Err(OperationError::IdInUse { id: event.id.clone(), netns });
+    }
+    release(kernel, context, elsewhere, deadline)?;
+    Ok(Existing::Cleared)
+}
+
+/// One more container of the same namespace, or the same one asking again.
+fn join(
+    kernel: &impl Kernel,
+    context: &Context,
+    event: &SandboxEvent,
+    intent: &AttachmentIntent,
+    mut reservation: Reservation,
+    deadline: Deadline,
+) -> Result<AttachReport, OperationError> {
+    refuse_conflict(&reservation.lease, intent)?;
+    if reservation.lease.holders.insert(event.id.clone()) {
+        context.leases.lock(deadline)?.update(&reservation.lease)?;
+    }
+    Ok(AttachReport::of(&reservation.lease, How::Already, kernel.messages()))
+}
+
+fn refuse_conflict(lease: &Lease, intent: &AttachmentIntent) -> Result<(), OperationError> {
+    let has: BTreeSet<_> =
+        lease.networks.iter().map(|had| (&had.network, &had.interface)).collect();
+    let asks: BTreeSet<_> =
+        intent.networks.iter().map(|asked| (&asked.name, &asked.interface)).collect();
+    if has == asks {
+        return Ok(());
+    }
+    let list = |set: BTreeSet<(&_, &_)>| {
+        set.iter().map(|(network, name)| format!("{network}@{name}")).collect::<Vec<_>>().join(", ")
+    };
+    Err(OperationError::Conflict { id: lease.id.clone(), has: list(has), asks: list(asks) })
+}
+
+/// Chooses, plans, and makes the lease that is to be recorded.
+fn prepare(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    id: &SandboxId,
+    intent: &AttachmentIntent,
+    sandbox: &SandboxFacts,
+) -> Result<Lease, OperationError> {
+    let (networks, service) = Chooser::new(kernel, context, id).choose(intent)?;
+    let serial = new_serial();
+    let input = AttachInput { id, serial, sandbox, networks, service };
+    let plan = plan::attach(&input)?;
+    let flaws = plan::check(&plan);
+    if !flaws.is_empty() {
+        return Err(OperationError::Flawed(flaws));
+    }
+    let sources = match &input.service {
+        Some(ChosenService::Veth { sources, .. }) => sources.clone(),
+        _ => Vec::new(),
+    };
+    let interface = input.service.as_ref().map(|service| match service {
+        ChosenService::Veth { interface, .. } | ChosenService::Existing { interface, .. } => {
+            interface.clone()
+        }
+    });
+    Ok(Lease {
+        version: VERSION,
+        id: id.clone(),
+        serial,
+        state: LeaseState::Reserved,
+        created: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |age| age.as_secs()),
+        netns: sandbox.netns.clone(),
+        holders: BTreeSet::from([id.clone()]),
+        networks: input.networks.iter().map(|chosen| attached(chosen, &plan)).collect(),
+        service_sources: sources,
+        service_cidrs: intent.service_cidrs().to_vec(),
+        service_interface: interface,
+        plan,
+    })
+}
+
+fn attached(chosen: &ChosenNetwork, plan: &plan::Plan) -> Attached {
+    let (device, mac) = match &chosen.device {
+        ChosenDevice::Vf(device) => {
+            (Some(device.candidate.address), chosen.intent.mac.or(device.link.mac))
+        }
+        ChosenDevice::Macvlan(_) => (None, plan.mac_of_macvlan(&chosen.intent.interface)),
+    };
+    Attached {
+        network: chosen.intent.name.clone(),
+        pool: chosen.intent.network.pool.clone(),
+        interface: chosen.intent.interface.clone(),
+        device,
+        mac,
+        addresses: chosen.addresses.clone(),
+    }
+}
+
+/// Does what is recorded, and records what came of it.
+fn perform(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    mut reservation: Reservation,
+    deadline: Deadline,
+) -> Result<AttachReport, OperationError> {
+    match execute::run(&reservation.lease.plan, kernel, deadline) {
+        Outcome::Applied => {
+            reservation.lease.state = LeaseState::Attached;
+            context.leases.update(&reservation.lease)?;
+            Ok(AttachReport::of(&reservation.lease, How::Attached, kernel.messages()))
+        }
+        Outcome::Failed { failure, undone } => {
+            recover::settle(kernel, context, reservation, undone, "the attachment failed")?;
+            Err(OperationError::RolledBack { verb: "the attachment", source: failure })
+        }
+    }
+}

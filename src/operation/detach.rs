@@ -1,0 +1,94 @@
+//! Takes back what a sandbox has.
+
+use super::{Context, OperationError, Preview, recover::release};
+use crate::{
+    kernel::Kernel,
+    lease::{Claim, Lease, LeaseState},
+    plan,
+    types::{Deadline, NetnsSource, SandboxId},
+};
+
+/// Which sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// All of the sandbox that this container is in.
+    Id(SandboxId),
+    /// The sandbox with this namespace.
+    Netns(NetnsSource),
+    /// The part of this container: the sandbox goes when its last container left.
+    Holder(SandboxId),
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Detached {
+    /// Everything was taken back.
+    Detached,
+    /// Other containers still share the namespace; they keep what it has.
+    StillShared,
+    /// There is no such lease: nothing to do.
+    Unknown,
+}
+
+/// Takes back what the sandbox has. Idempotent: what is not there is not missed.
+pub fn detach(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    which: &Which,
+    deadline: Deadline,
+) -> Result<Detached, OperationError> {
+    let claim = claim_of(kernel, which)?;
+    let Some(mut reservation) = context.leases.reserve_existing(&claim, deadline)? else {
+        return Ok(Detached::Unknown);
+    };
+    if let Which::Holder(id) = which {
+        if leave(context, &mut reservation.lease, id, deadline)? {
+            return Ok(Detached::StillShared);
+        }
+    }
+    release(kernel, context, reservation, deadline)?;
+    Ok(Detached::Detached)
+}
+
+/// What [`detach`] would do; `None` when there is no such lease.
+pub fn preview_detach(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    which: &Which,
+) -> Result<Option<Preview>, OperationError> {
+    let claim = claim_of(kernel, which)?;
+    let Some(lease) = context.leases.find(&claim)? else { return Ok(None) };
+    let mut steps = match lease.state {
+        LeaseState::NeedsCleanup { ref remaining, .. } => remaining.clone(),
+        _ => plan::detach(&lease.plan),
+    };
+    steps.extend(plan::last_one_out(&lease.plan, context.leases.others_have_sources(&lease)?));
+    Ok(Some(Preview::of_undo(steps)))
+}
+
+fn claim_of(kernel: &mut impl Kernel, which: &Which) -> Result<Claim, OperationError> {
+    Ok(match which {
+        Which::Id(id) | Which::Holder(id) => Claim::Id(id.clone()),
+        Which::Netns(source) => Claim::Netns(kernel.open_sandbox(source)?.cookie),
+    })
+}
+
+/// Takes one container out of a lease that others hold too; `false` when it was the last.
+fn leave(
+    context: &Context,
+    lease: &mut Lease,
+    id: &SandboxId,
+    deadline: Deadline,
+) -> Result<bool, OperationError> {
+    if lease.state != LeaseState::Attached || !lease.holders.iter().any(|holder| holder != id) {
+        return Ok(false);
+    }
+    lease.holders.remove(id);
+    let table = context.leases.lock(deadline)?;
+    table.update(lease)?;
+    if *id != lease.id {
+        table.give_up(&Claim::Id(id.clone()))?;
+    }
+    Ok(true)
+}

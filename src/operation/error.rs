@@ -1,0 +1,188 @@
+//! Why an operation did not do what was asked, what it left behind, and what to do about it.
+
+use serde::Serialize;
+
+use crate::{
+    execute::Failure,
+    kernel::KernelError,
+    lease::LeaseError,
+    plan::{AttachPlanError, Flaw, ProvisionError},
+    request::RequestError,
+    types::{Name, SandboxId},
+};
+
+/// The exit codes of `vfhook`, which scripts may rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// Failed; everything is as it was before.
+    Failed = 1,
+    /// The command line, the request or the configuration is wrong; nothing was touched.
+    Usage = 2,
+    /// No device or address is free; nothing was touched.
+    NothingFree = 3,
+    /// Something could not be taken back; `vfhook status` says what.
+    NeedsCleanup = 4,
+    /// This host cannot do it: a device, a driver or a directory is not as needed.
+    HostUnfit = 5,
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum OperationError {
+    /// The request is refused.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The request does not fit the sandbox.
+    #[error(transparent)]
+    Plan(#[from] AttachPlanError),
+    /// Every device of a pool is in use.
+    #[error("pool {pool}: no free VF ({leased} of {total} leased{})", also(.unusable))]
+    NoFreeDevice {
+        /// The pool.
+        pool: Name,
+        /// How many devices it has.
+        total: usize,
+        /// How many of them are leased.
+        leased: usize,
+        /// Why the others cannot be given.
+        unusable: Vec<String>,
+    },
+    /// Every address of a network is in use.
+    #[error("network {network}: no free IPv{family} address in its ranges")]
+    NoFreeAddress {
+        /// The network; "service path" for its sources.
+        network: String,
+        /// 4 or 6.
+        family: u8,
+    },
+    /// A chosen address is in use.
+    #[error("network {network}: address {address} is taken by another sandbox")]
+    AddressTaken {
+        /// The network.
+        network: Name,
+        /// The address.
+        address: std::net::IpAddr,
+    },
+    /// The sandbox has something else already.
+    #[error("sandbox {id} has {has} already, and asks for {asks}")]
+    Conflict {
+        /// The sandbox.
+        id: SandboxId,
+        /// What it has.
+        has: String,
+        /// What it wants.
+        asks: String,
+    },
+    /// The id belongs to a sandbox in another namespace, which is alive.
+    #[error("id {id} belongs to a sandbox in another network namespace ({netns})")]
+    IdInUse {
+        /// The id.
+        id: SandboxId,
+        /// That namespace.
+        netns: String,
+    },
+    /// The machine could not be looked at.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// The record of leases could not be used.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// A defect of vfhook, found before anything was touched.
+    #[error("the plan is not sane: {}; please report this", flaws(.0))]
+    Flawed(Vec<Flaw>),
+    /// It was tried, failed, and was taken back.
+    #[error("{verb} failed and everything was put back")]
+    RolledBack {
+        /// What was tried.
+        verb: &'static str,
+        /// Why it failed.
+        source: Failure,
+    },
+    /// It was tried, failed, and something is left.
+    #[error("{what}; {} could not be put back: {}", left(.failures), .failures.join("; "))]
+    NeedsCleanup {
+        /// What was tried.
+        what: String,
+        /// What could not be put back, and why.
+        failures: Vec<String>,
+    },
+    /// A number of VFs cannot be had.
+    #[error(transparent)]
+    Provision(#[from] ProvisionError),
+    /// No pool says what to provision.
+    #[error("no pool has num_vfs and pf, so there is nothing to provision")]
+    NothingToProvision,
+}
+
+fn also(unusable: &[String]) -> String {
+    if unusable.is_empty() {
+        String::new()
+    } else {
+        format!(", not usable: {}", unusable.join(", "))
+    }
+}
+
+fn flaws(flaws: &[Flaw]) -> String {
+    flaws.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn left(failures: &[String]) -> String {
+    if failures.len() == 1 { "a change".to_owned() } else { format!("{} changes", failures.len()) }
+}
+
+impl OperationError {
+    /// The exit code that tells it.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Request(_)
+            | Self::Plan(_)
+            | Self::Conflict { .. }
+            | Self::IdInUse { .. }
+            | Self::NothingToProvision
+            | Self::Kernel(KernelError::NotASandbox { .. })
+            | Self::Provision(
+                ProvisionError::TooMany { .. } | ProvisionError::Contradiction { .. },
+            ) => ExitCode::Usage,
+            Self::NoFreeDevice { total: 0, .. }
+            | Self::Kernel(KernelError::Absent { .. })
+            | Self::Lease(LeaseError::Unsafe { .. }) => ExitCode::HostUnfit,
+            Self::NoFreeDevice { .. } | Self::NoFreeAddress { .. } | Self::AddressTaken { .. } => {
+                ExitCode::NothingFree
+            }
+            Self::NeedsCleanup { .. } => ExitCode::NeedsCleanup,
+            Self::Kernel(_)
+            | Self::Lease(_)
+            | Self::Flawed(_)
+            | Self::RolledBack { .. }
+            | Self::Provision(ProvisionError::Leased { .. }) => ExitCode::Failed,
+        }
+    }
+
+    /// What to do about it, where the message does not say it.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::NoFreeDevice { total: 0, .. } => {
+                "the pool matches no VF: run `vfhook provision`, or look at pf and vf in the pool"
+            }
+            Self::NoFreeDevice { .. } => {
+                "`vfhook status` lists who has which; more VFs: num_vfs and `vfhook provision`"
+            }
+            Self::NoFreeAddress { .. } => {
+                "widen the ranges in the configuration, or detach a sandbox"
+            }
+            Self::Conflict { .. } => "detach it first: `vfhook detach --id ID`",
+            Self::IdInUse { .. } => "choose another --id, or detach that one first",
+            Self::NeedsCleanup { .. } => {
+                "`vfhook status` shows what is left; `vfhook detach --id ID` tries again"
+            }
+            Self::Kernel(KernelError::Absent { .. }) => {
+                "is the card's driver loaded, and the name in the configuration right?"
+            }
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}

@@ -1,0 +1,37 @@
+//! All that a frontend may call: attach, detach, provision, status. Each is the same pipe with another planner.
+
+mod attach;
+mod choose;
+mod detach;
+mod error;
+mod preview;
+mod provision;
+mod recover;
+mod report;
+mod status;
+
+use std::path::PathBuf;
+
+pub use attach::{attach, preview_attach};
+pub use detach::{Detached, Which, detach, preview_detach};
+pub use error::{ExitCode, OperationError};
+pub use preview::Preview;
+pub use provision::{preview_provision, provision};
+pub use report::{AttachReport, How};
+pub use status::{Status, status};
+
+use crate::{config::Config, lease::LeaseStore};
+
+/// What every operation works with besides the kernel.
+#[derive(Debug)]
+pub struct Context {
+    /// The configuration.
+    pub config: Config,
+    /// The record of leases.
+    pub leases: LeaseStore,
+}
+
+/// Where leases are when nothing else is said: on tmpfs, so that a reboot clears them as it clears the VFs.
+pub fn default_state_dir() -> PathBuf {
+    PathBuf::from("/run/vfhook")
+}

@@ -1,0 +1,77 @@
+//! Takes a lease back, from whatever state it is in: the one way that detaching, clearing away what a dead process left,
+//! and trying again after a failure all go.
+
+use std::time::Duration;
+
+use super::{Context, OperationError};
+use crate::{
+    execute::{self, Undone},
+    kernel::Kernel,
+    lease::{Lease, LeaseState, Reservation},
+    plan,
+    types::Deadline,
+};
+
+/// How long recording the end of a lease may wait for others: what was done must be recorded even past the deadline.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Undoes everything that the lease's plan may have done and forgets the lease; or keeps it with what is left.
+pub(super) fn release(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    mut reservation: Reservation,
+    deadline: Deadline,
+) -> Result<(), OperationError> {
+    let steps = match &reservation.lease.state {
+        LeaseState::NeedsCleanup { remaining, .. } => remaining.clone(),
+        LeaseState::Reserved | LeaseState::Attached | LeaseState::Releasing => {
+            plan::detach(&reservation.lease.plan)
+        }
+    };
+    if !matches!(reservation.lease.state, LeaseState::NeedsCleanup { .. }) {
+        reservation.lease.state = LeaseState::Releasing;
+        context.leases.update(&reservation.lease)?;
+    }
+    kernel.reopen_sandbox(&reservation.lease.netns)?;
+    let undone = execute::undo(&steps, kernel, deadline);
+    settle(kernel, context, reservation, undone, "not all was taken back")
+}
+
+/// Records the end of a lease: forgotten when everything was undone, kept with what is left otherwise.
+pub(super) fn settle(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    mut reservation: Reservation,
+    undone: Undone,
+    what: &str,
+) -> Result<(), OperationError> {
+    let table = context.leases.lock(Deadline::after(PATIENCE))?;
+    // Decided and done under the table lock: whoever needs the shared table reserves before making sure of it.
+    let mut undone = undone;
+    if undone.is_clean() {
+        let others = context.leases.others_have_sources(&reservation.lease)?;
+        let last = plan::last_one_out(&reservation.lease.plan, others);
+        undone = execute::undo(&last, kernel, Deadline::after(PATIENCE));
+    }
+    if undone.is_clean() {
+        return Ok(table.remove(&reservation)?);
+    }
+    let failures: Vec<String> =
+        undone.failures.iter().map(|(step, error)| format!("{step}: {}", chain(error))).collect();
+    reservation.lease.state =
+        LeaseState::NeedsCleanup { remaining: undone.remaining, failures: failures.clone() };
+    table.update(&reservation.lease)?;
+    Err(OperationError::NeedsCleanup { what: what.to_owned(), failures })
+}
+
+/// Whether the namespace of a lease can still be found where it was.
+pub(super) fn is_alive(kernel: &mut impl Kernel, lease: &Lease) -> Result<bool, OperationError> {
+    Ok(kernel.reopen_sandbox(&lease.netns)?)
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}

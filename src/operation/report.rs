@@ -1,0 +1,70 @@
+//! What an attachment came to, for whoever asked for it.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use crate::{
+    lease::{Attached, Lease},
+    types::{InterfaceName, SandboxId},
+};
+
+/// How it came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// It was given now.
+    Attached,
+    /// The sandbox had it already.
+    Already,
+    /// Nothing was asked for.
+    NothingAsked,
+}
+
+/// What a sandbox has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AttachReport {
+    /// The sandbox.
+    pub id: SandboxId,
+    /// How it came to have it.
+    pub how: How,
+    /// Its networks.
+    pub networks: Vec<Attached>,
+    /// The interface of its service path.
+    pub service_interface: Option<InterfaceName>,
+    /// Its addresses on the service path.
+    pub service_sources: Vec<IpAddr>,
+    /// The networks reached over the service path.
+    pub service_cidrs: Vec<IpNet>,
+    /// How many netlink messages it took.
+    pub netlink_messages: u64,
+}
+
+impl AttachReport {
+    /// What `lease` says.
+    pub(super) fn of(lease: &Lease, how: How, netlink_messages: u64) -> Self {
+        Self {
+            id: lease.id.clone(),
+            how,
+            networks: lease.networks.clone(),
+            service_interface: lease.service_interface.clone(),
+            service_sources: lease.service_sources.clone(),
+            service_cidrs: lease.service_cidrs.clone(),
+            netlink_messages,
+        }
+    }
+
+    /// Nothing was asked for.
+    pub(super) fn nothing(id: &SandboxId) -> Self {
+        Self {
+            id: id.clone(),
+            how: How::NothingAsked,
+            networks: Vec::new(),
+            service_interface: None,
+            service_sources: Vec::new(),
+            service_cidrs: Vec::new(),
+            netlink_messages: 0,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Who has which device, and what needs attention. Looks only; takes no lock, so it answers while others work.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Context, OperationError};
+use crate::{
+    config::PoolKind,
+    inventory::Candidate,
+    kernel::Kernel,
+    lease::{Claim, Lease, LeaseState},
+    types::{Name, PciAddress},
+};
+
+/// The state of everything vfhook cares for.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// The pools in order of their names.
+    pub pools: Vec<PoolStatus>,
+    /// Every lease.
+    pub leases: Vec<Lease>,
+    /// What somebody should look at.
+    pub attention: Vec<String>,
+}
+
+/// One pool.
+#[derive(Debug, Serialize)]
+pub struct PoolStatus {
+    /// Its name.
+    pub name: Name,
+    /// What its devices are: `sriov` or `macvlan`.
+    pub kind: &'static str,
+    /// How many devices can be given now; `None` where they are made as needed.
+    pub free: Option<usize>,
+    /// Its devices.
+    pub devices: Vec<DeviceStatus>,
+}
+
+/// One device of a pool.
+#[derive(Debug, Serialize)]
+pub struct DeviceStatus {
+    /// Its address.
+    pub address: PciAddress,
+    /// The physical function and the number on it.
+    pub function: String,
+    /// Its state: `free`, `leased`, or why it can be neither.
+    pub state: String,
+    /// The interface in the host or, leased, in the sandbox.
+    pub interface: Option<String>,
+    /// Who has it.
+    pub sandbox: Option<String>,
+    /// Its addresses there.
+    pub addresses: Vec<String>,
+}
+
+/// Looks at pools and leases.
+pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, OperationError> {
+    let (leases, unreadable) = context.leases.all()?;
+    let mut attention: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
+    attention.extend(leases.iter().filter_map(troubled));
+    let mut pools = Vec::new();
+    for (name, pool) in &context.config.pools {
+        if pool.kind == PoolKind::Macvlan {
+            pools.push(PoolStatus {
+                name: name.clone(),
+                kind: "macvlan",
+                free: None,
+                devices: Vec::new(),
+            });
+            continue;
+        }
+        let functions = match kernel.physical_functions(&pool.selector) {
+            Ok(functions) => functions,
+            Err(error) => {
+                attention.push(format!("pool {name}: {error}"));
+                Vec::new()
+            }
+        };
+        let members = functions.into_iter().flat_map(|function| function.vfs);
+        let wanted = members.filter(|vf| {
+            pool.selector.wants_index(vf.index) && pool.selector.wants_address(vf.address)
+        });
+        let mut devices = Vec::new();
+        for candidate in wanted {
+            if context.leases.is_taken(&Claim::Device(candidate.address))
+                || kernel.matches(&candidate, &pool.selector)
+            {
+                devices.push(device(kernel, &candidate, &leases)?);
+            }
+        }
+        let free = devices.iter().filter(|device| device.state == "free").count();
+        pools.push(PoolStatus { name: name.clone(), kind: "sriov", free: Some(free), devices });
+    }
+    Ok(Status { pools, leases, attention })
+}
+
+fn device(
+    kernel: &mut impl Kernel,
+    candidate: &Candidate,
+    leases: &[Lease],
+) -> Result<DeviceStatus, OperationError> {
+    let holders: BTreeMap<_, _> = leases
+        .iter()
+        .flat_map(|lease| {
+            lease.networks.iter().filter_map(move |had| Some((had.device?, (lease, had))))
+        })
+        .collect();
+    let mut status = DeviceStatus {
+        address: candidate.address,
+        function: format!("{} vf {}", candidate.pf_name, candidate.index),
+        state: "free".to_owned(),
+        interface: None,
+        sandbox: None,
+        addresses: Vec::new(),
+    };
+    if let Some((lease, had)) = holders.get(&candidate.address) {
+        state_word(&lease.state).clone_into(&mut status.state);
+        status.interface = Some(had.interface.to_string());
+        status.sandbox = Some(lease.id.to_string());
+        status.addresses = had.addresses.iter().map(ToString::to_string).collect();
+        return Ok(status);
+    }
+    match kernel.observe_device(candidate, false)? {
+        Ok(device) => status.interface = Some(device.link.name.to_string()),
+        Err(reason) => status.state = reason.to_string(),
+    }
+    Ok(status)
+}
+
+fn state_word(state: &LeaseState) -> &'static str {
+    match state {
+        LeaseState::Reserved => "reserved",
+        LeaseState::Attached => "leased",
+        LeaseState::Releasing => "releasing",
+        LeaseState::NeedsCleanup { .. } => "needs cleanup",
+    }
+}
+
+fn troubled(lease: &Lease) -> Option<String> {
+    match &lease.state {
+        LeaseState::NeedsCleanup { failures, .. } => Some(format!(
+            "{}: {}; try again: vfhook detach --id {}",
+            lease.id.short(),
+            failures.join("; "),
+            lease.id
+        )),
+        LeaseState::Reserved | LeaseState::Attached | LeaseState::Releasing => None,
+    }
+}

@@ -1,0 +1,136 @@
+//! The plan that gives a sandbox what it is to have. Every choice was made before; this lays out the steps.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use ipnet::IpNet;
+
+use super::{Plan, network, service_path};
+use crate::{
+    inventory::{Device, Link, SandboxFacts},
+    request::NetworkIntent,
+    types::{InterfaceName, MacAddress, SandboxId},
+};
+
+/// All that the plan is made from.
+#[derive(Debug)]
+pub struct AttachInput<'a> {
+    /// Whose sandbox.
+    pub id: &'a SandboxId,
+    /// A number that no other lease has; names and hardware addresses of our links are made from it.
+    pub serial: u64,
+    /// What is in the sandbox already.
+    pub sandbox: &'a SandboxFacts,
+    /// The networks with what was chosen for them.
+    pub networks: Vec<ChosenNetwork>,
+    /// The service path with what was chosen for it.
+    pub service: Option<ChosenService>,
+}
+
+/// A network with a device and addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChosenNetwork {
+    /// What was wanted.
+    pub intent: NetworkIntent,
+    /// The device that serves it.
+    pub device: ChosenDevice,
+    /// Its addresses.
+    pub addresses: Vec<IpNet>,
+}
+
+/// Where a network's interface comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChosenDevice {
+    /// A virtual function.
+    Vf(Box<Device>),
+    /// A macvlan on this parent.
+    Macvlan(Box<Link>),
+}
+
+/// A service path with addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChosenService {
+    /// Over a veth pair.
+    Veth {
+        /// The sandbox's end.
+        interface: InterfaceName,
+        /// The networks reached over it.
+        cidrs: Vec<IpNet>,
+        /// Addresses of the sandbox's end.
+        sources: Vec<IpAddr>,
+        /// All networks that sources of this node come from, for the one masquerade table.
+        masqueraded: BTreeSet<IpNet>,
+    },
+    /// Through what is there.
+    Existing {
+        /// The interface.
+        interface: InterfaceName,
+        /// The networks reached through it.
+        cidrs: Vec<IpNet>,
+    },
+}
+
+/// Why there is no plan. Nothing has been touched.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AttachPlanError {
+    /// The name is taken in the sandbox.
+    #[error("interface {0} exists in the sandbox already; ask for another name with NETWORK@NAME")]
+    NameTaken(InterfaceName),
+    /// `mode = "existing"`, and the interface is not there.
+    #[error("service path: there is no interface {0} in the sandbox to route through")]
+    NoInterface(InterfaceName),
+    /// `mode = "existing"`, and the interface leads nowhere.
+    #[error(
+        "service path: the sandbox has no IPv{family} default route over {interface} whose gateway could serve {cidr}"
+    )]
+    NoGateway {
+        /// The interface to route through.
+        interface: InterfaceName,
+        /// 4 or 6.
+        family: u8,
+        /// The service network.
+        cidr: IpNet,
+    },
+}
+
+/// Lays out the steps. The service path comes first, so that undoing it comes last: by then a dying namespace
+/// has taken the veth pair along.
+pub fn attach(input: &AttachInput) -> Result<Plan, AttachPlanError> {
+    let mut steps = Vec::new();
+    if let Some(service) = &input.service {
+        steps.extend(service_path::steps(input, service)?);
+    }
+    for (position, chosen) in input.networks.iter().enumerate() {
+        refuse_taken(input.sandbox, &chosen.intent.interface)?;
+        let mac = chosen
+            .intent
+            .mac
+            .unwrap_or_else(|| local_mac(input.serial, MacRole::Network(position)));
+        steps.extend(network::steps(input, chosen, mac));
+    }
+    Ok(Plan { steps })
+}
+
+pub(super) fn refuse_taken(
+    sandbox: &SandboxFacts,
+    name: &InterfaceName,
+) -> Result<(), AttachPlanError> {
+    if sandbox.has(name) { Err(AttachPlanError::NameTaken(name.clone())) } else { Ok(()) }
+}
+
+/// What a hardware address that we make is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum MacRole {
+    ServiceHost,
+    ServiceSandbox,
+    Network(usize),
+}
+
+/// A hardware address of our own: different for each lease and role, and the same each time it is asked for.
+pub(super) fn local_mac(serial: u64, role: MacRole) -> MacAddress {
+    let offset = match role {
+        MacRole::ServiceHost => 0,
+        MacRole::ServiceSandbox => 1,
+        MacRole::Network(position) => 2 + position as u64,
+    };
+    MacAddress::local(serial.wrapping_add(offset))
+}

@@ -1,0 +1,92 @@
+//! Decides what to do and how it is undone. Pure: no kernel, no file, no clock, no log, no randomness.
+
+mod address;
+mod attach;
+mod check;
+mod detach;
+mod network;
+mod provision;
+mod render;
+mod service_path;
+pub mod step;
+
+use serde::{Deserialize, Serialize};
+
+pub use address::{candidates, seed};
+pub use attach::{
+    AttachInput, AttachPlanError, ChosenDevice, ChosenNetwork, ChosenService, attach,
+};
+pub use check::{Flaw, check};
+pub use detach::{detach, last_one_out};
+pub use provision::{ProvisionError, provision};
+pub use render::{sentence, undo_sentence};
+use step::Step;
+
+/// What to do, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The steps.
+    pub steps: Vec<PlannedStep>,
+}
+
+/// A step with its undo and its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// What is done.
+    pub step: Step,
+    /// How it is undone.
+    pub undo: Undo,
+}
+
+/// How a step is undone. Computed from what was observed before the step; saying nothing is not possible.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Undo {
+    /// By this step.
+    By(Box<Step>),
+    /// By the undo of an earlier step, which takes the effect of this one along.
+    With(String),
+    /// Not at all, for this reason.
+    Never(String),
+}
+
+impl PlannedStep {
+    pub(crate) fn new(step: Step, undo: Undo) -> Self {
+        Self { step, undo }
+    }
+}
+
+impl Undo {
+    pub(crate) fn by(step: Step) -> Self {
+        Self::By(Box::new(step))
+    }
+
+    pub(crate) fn with(what: impl Into<String>) -> Self {
+        Self::With(what.into())
+    }
+}
+
+impl Plan {
+    /// The steps that undo the first `done` steps, in the order in which they must be done.
+    pub fn undo_of(&self, done: usize) -> Vec<Step> {
+        self.steps
+            .iter()
+            .take(done)
+            .rev()
+            .filter_map(|planned| {
+                if let Undo::By(step) = &planned.undo { Some((**step).clone()) } else { None }
+            })
+            .collect()
+    }
+
+    /// The hardware address that a macvlan of this name is made with.
+    pub fn mac_of_macvlan(
+        &self,
+        name: &crate::types::InterfaceName,
+    ) -> Option<crate::types::MacAddress> {
+        self.steps.iter().find_map(|planned| match &planned.step {
+            Step::CreateMacvlan(made) if made.name == *name => Some(made.mac),
+            _ => None,
+        })
+    }
+}

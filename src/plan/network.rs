@@ -1,0 +1,194 @@
+//! The steps for one network: the device, then its addresses, routes and announcement.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::{
+    PlannedStep, Undo,
+    attach::{AttachInput, ChosenDevice, ChosenNetwork},
+    step::{
+        ConfigureVf, CreateMacvlan, Place, ROUTE_PROTOCOL, ReturnDevice, Route, Step, TakeDevice,
+    },
+};
+use crate::{
+    inventory::{Device, Link, SandboxFacts},
+    types::{AdminMac, InterfaceName, MacAddress, OwnerTag, VfAttribute, VfAttributes},
+};
+
+/// The steps, in order. `mac` is for a device that is made; a VF keeps its own unless the request chose one.
+pub(super) fn steps(
+    input: &AttachInput,
+    chosen: &ChosenNetwork,
+    mac: MacAddress,
+) -> Vec<PlannedStep> {
+    let tag = OwnerTag::new(input.id.clone());
+    let mut steps = match &chosen.device {
+        ChosenDevice::Vf(device) => vf(chosen, device, tag),
+        ChosenDevice::Macvlan(parent) => macvlan(chosen, parent, mac, tag),
+    };
+    steps.extend(addressing(input.sandbox, chosen));
+    steps
+}
+
+/// The card is set before the device leaves the host: afterwards nothing in the sandbox can be seen half set up.
+fn vf(chosen: &ChosenNetwork, device: &Device, tag: OwnerTag) -> Vec<PlannedStep> {
+    let network = &chosen.intent.network;
+    let wanted =
+        VfAttributes { mac: chosen.intent.mac.map(AdminMac::Assigned), ..network.attributes };
+    let strict = network.best_effort.iter().fold(wanted, |left, which| left.without(*which));
+    let mut steps = Vec::new();
+    if !strict.is_empty() {
+        steps.push(configure(device, strict, chosen.intent.mac, false));
+    }
+    let best_effort =
+        VfAttribute::ALL.into_iter().filter(|which| network.best_effort.contains(which));
+    steps.extend(best_effort.map(|which| wanted.only(which)).filter(|one| !one.is_empty()).map(
+        |one| {
+            let mac = chosen.intent.mac.filter(|_| one.mac.is_some());
+            configure(device, one, mac, true)
+        },
+    ));
+    steps.push(PlannedStep::new(
+        Step::TakeDevice(TakeDevice {
+            device: device.candidate.address,
+            index: device.link.index,
+            name: chosen.intent.interface.clone(),
+            mtu: network.mtu.filter(|mtu| *mtu != device.link.mtu),
+            tag,
+        }),
+        Undo::by(Step::ReturnDevice(ReturnDevice {
+            device: device.candidate.address,
+            inside: chosen.intent.interface.clone(),
+            baseline: Link {
+                // A MAC that the card was told to enforce goes back with the card's attributes, after the device.
+                mac: device.link.mac.filter(|_| wanted.mac.is_none()),
+                ..device.link.clone()
+            },
+        })),
+    ));
+    steps
+}
+
+fn configure(
+    device: &Device,
+    attributes: VfAttributes,
+    interface_mac: Option<MacAddress>,
+    forgiving: bool,
+) -> PlannedStep {
+    let prior = device.attributes.unwrap_or_default().masked_by(&attributes);
+    let step = |attributes, interface_mac| {
+        Step::ConfigureVf(ConfigureVf {
+            device: device.candidate.clone(),
+            attributes,
+            interface_mac,
+            forgiving,
+            driver: device.driver.clone(),
+        })
+    };
+    let prior_mac = interface_mac.and(device.link.mac);
+    PlannedStep::new(step(attributes, interface_mac), Undo::by(step(prior, prior_mac)))
+}
+
+fn macvlan(
+    chosen: &ChosenNetwork,
+    parent: &Link,
+    mac: MacAddress,
+    tag: OwnerTag,
+) -> Vec<PlannedStep> {
+    let name = chosen.intent.interface.clone();
+    let create = CreateMacvlan {
+        parent: parent.name.clone(),
+        parent_index: parent.index,
+        name: name.clone(),
+        mac,
+        mtu: chosen.intent.network.mtu,
+    };
+    let delete = Step::DeleteLink { place: Place::Sandbox, name: name.clone() };
+    vec![
+        PlannedStep::new(Step::CreateMacvlan(create), Undo::by(delete)),
+        PlannedStep::new(
+            Step::LinkUp { place: Place::Sandbox, name: name.clone(), tag },
+            gone_with(&name),
+        ),
+    ]
+}
+
+fn addressing(sandbox: &SandboxFacts, chosen: &ChosenNetwork) -> Vec<PlannedStep> {
+    let name = &chosen.intent.interface;
+    let mut steps = Vec::new();
+    if sandbox.ipv6_disabled && chosen.addresses.iter().any(|address| address.addr().is_ipv6()) {
+        steps.push(enable_ipv6(name));
+    }
+    let add = |address: &IpNet| {
+        PlannedStep::new(
+            Step::AddAddress { name: name.clone(), address: *address },
+            gone_with(name),
+        )
+    };
+    steps.extend(chosen.addresses.iter().map(add));
+    if chosen.intent.network.default_route {
+        steps.extend(
+            chosen
+                .intent
+                .network
+                .gateway
+                .iter()
+                .map(|gateway| default_route(sandbox, name, *gateway)),
+        );
+    }
+    if !chosen.addresses.is_empty() {
+        let addresses = chosen.addresses.iter().map(IpNet::addr).collect();
+        let announce = Step::Announce { name: name.clone(), addresses };
+        steps.push(PlannedStep::new(
+            announce,
+            Undo::Never("neighbours learn the next owner by themselves".to_owned()),
+        ));
+    }
+    steps
+}
+
+/// A default route that the sandbox had is put back; otherwise ours goes with its interface.
+fn default_route(sandbox: &SandboxFacts, name: &InterfaceName, gateway: IpAddr) -> PlannedStep {
+    let prior = sandbox.default_route(gateway.is_ipv6());
+    let route = Route {
+        place: Place::Sandbox,
+        to: everything(gateway.is_ipv6()),
+        via: Some(gateway),
+        name: name.clone(),
+        source: None,
+        onlink: false,
+        metric: prior.map_or(0, |prior| prior.metric),
+        protocol: ROUTE_PROTOCOL,
+    };
+    let undo = prior.map_or_else(
+        || gone_with(name),
+        |prior| {
+            Undo::by(Step::AddRoute(Route {
+                name: prior.interface.clone(),
+                via: Some(prior.gateway),
+                onlink: prior.onlink,
+                protocol: prior.protocol,
+                ..route.clone()
+            }))
+        },
+    );
+    PlannedStep::new(Step::AddRoute(route), undo)
+}
+
+pub(super) fn enable_ipv6(name: &InterfaceName) -> PlannedStep {
+    let key = format!("ipv6/conf/{name}/disable_ipv6");
+    PlannedStep::new(
+        Step::WriteSysctl { place: Place::Sandbox, key, value: "0".to_owned() },
+        gone_with(name),
+    )
+}
+
+pub(super) fn gone_with(name: &InterfaceName) -> Undo {
+    Undo::with(format!("goes with {name}"))
+}
+
+/// `0.0.0.0/0` or `::/0`.
+fn everything(ipv6: bool) -> IpNet {
+    if ipv6 { ipnet::Ipv6Net::default().into() } else { ipnet::Ipv4Net::default().into() }
+}

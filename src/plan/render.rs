@@ -1,0 +1,119 @@
+//! Steps and undos in words, for `--dry-run`, logs and errors: as an operator would say it.
+
+use super::{
+    Undo,
+    step::{ConfigureVf, Place, Route, Step},
+};
+use crate::types::{AdminMac, VfAttributes};
+
+/// An undo as a sentence without subject.
+pub fn undo_sentence(undo: &Undo) -> String {
+    match undo {
+        Undo::By(step) => sentence(step),
+        Undo::With(what) => what.clone(),
+        Undo::Never(why) => format!("nothing: {why}"),
+    }
+}
+
+/// One step as a sentence without subject.
+pub fn sentence(step: &Step) -> String {
+    match step {
+        Step::ConfigureVf(step) => configure(step),
+        Step::TakeDevice(step) => {
+            let mtu = step.mtu.map(|mtu| format!(" mtu {mtu}")).unwrap_or_default();
+            format!("move {} into the sandbox as {}{mtu}, up", step.device, step.name)
+        }
+        Step::ReturnDevice(step) => {
+            let was = if step.baseline.up { "up" } else { "down" };
+            format!(
+                "bring {} back as {} mtu {}, {was}",
+                step.device, step.baseline.name, step.baseline.mtu
+            )
+        }
+        Step::CreateMacvlan(step) => format!(
+            "make macvlan {} on {} in the sandbox, mac {}",
+            step.name, step.parent, step.mac
+        ),
+        Step::CreateVeth(step) => {
+            format!("make veth {} with {} in the sandbox", step.host, step.inside)
+        }
+        Step::DeleteLink { place, name } => format!("delete link {name} {}", at(*place)),
+        Step::LinkUp { place, name, tag } => format!("set {name} up {}, tagged {tag}", at(*place)),
+        Step::AddAddress { name, address } => format!("add address {address} to {name}"),
+        Step::AddRoute(step) => format!("add route {}", route(step)),
+        Step::DeleteRoute(step) => format!("delete route {}", route(step)),
+        Step::AddNeighbour { place, name, address, mac } => {
+            format!("add neighbour {address} at {mac} on {name} {}", at(*place))
+        }
+        Step::WriteSysctl { place, key, value } => {
+            format!("write {value} to net/{key} {}", at(*place))
+        }
+        Step::Announce { name, addresses } => {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            format!("announce {} on {name}", addresses.join(" "))
+        }
+        Step::InstallMasquerade { sources } => {
+            let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
+            format!("masquerade {} where they leave the host", sources.join(" "))
+        }
+        Step::RemoveMasquerade => "remove the masquerade table".to_owned(),
+        Step::SetNumVfs { pf_name, count, .. } => {
+            format!("set the number of VFs of {pf_name} to {count}")
+        }
+    }
+}
+
+fn configure(step: &ConfigureVf) -> String {
+    let forgiving = if step.forgiving { " (best effort)" } else { "" };
+    format!(
+        "set {} vf {}:{}{forgiving}",
+        step.device.pf_name,
+        step.device.index,
+        attributes(&step.attributes)
+    )
+}
+
+/// The attributes as `ip link set ... vf` spells them.
+fn attributes(attributes: &VfAttributes) -> String {
+    let on_off = |on: bool| if on { "on" } else { "off" };
+    let mut text = String::new();
+    let mut add = |part: String| {
+        text.push(' ');
+        text.push_str(&part);
+    };
+    match attributes.mac {
+        Some(AdminMac::Assigned(mac)) => add(format!("mac {mac}")),
+        Some(AdminMac::Unassigned) => add("mac none".to_owned()),
+        None => {}
+    }
+    if let Some(vlan) = attributes.vlan {
+        add(format!("vlan {} qos {}", vlan.id, vlan.qos));
+    }
+    if let Some((min, max)) = attributes.rate {
+        add(format!("min_tx_rate {min} max_tx_rate {max}"));
+    }
+    if let Some(on) = attributes.spoof_check {
+        add(format!("spoof_check {}", on_off(on)));
+    }
+    if let Some(state) = attributes.link_state {
+        add(format!("link_state {state:?}").to_lowercase());
+    }
+    if let Some(on) = attributes.trust {
+        add(format!("trust {}", on_off(on)));
+    }
+    text
+}
+
+fn route(route: &Route) -> String {
+    let via = route.via.map(|via| format!(" via {via}")).unwrap_or_default();
+    let source = route.source.map(|source| format!(" src {source}")).unwrap_or_default();
+    let to = if route.to.prefix_len() == 0 { "default".to_owned() } else { route.to.to_string() };
+    format!("{to}{via} dev {}{source} {}", route.name, at(route.place))
+}
+
+fn at(place: Place) -> &'static str {
+    match place {
+        Place::Host => "on the host",
+        Place::Sandbox => "in the sandbox",
+    }
+}

@@ -1,0 +1,203 @@
+//! Every change that vfhook can make to the machine, as data.
+//!
+//! A step names what it changes by what does not change: a device by its PCI address, the sandbox's namespace by
+//! its cookie (which the kernel layer holds open), our own links by the names we chose. All steps may be repeated.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    inventory::{Candidate, Link},
+    types::{InterfaceName, MacAddress, OwnerTag, PciAddress, VfAttributes},
+};
+
+/// The routing protocol number that marks our routes. `rtnetlink.h` and `rt_protos` assign it to nobody.
+pub const ROUTE_PROTOCOL: u8 = 118;
+
+/// Which of the two namespaces of an operation a step works in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// The namespace vfhook itself runs in.
+    Host,
+    /// The sandbox's.
+    Sandbox,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Step {
+    /// Sets what the card enforces for a VF, and makes the VF's interface use the MAC among it.
+    ConfigureVf(ConfigureVf),
+    /// Moves a device's interface into the sandbox under a new name, tagged.
+    TakeDevice(TakeDevice),
+    /// Brings a device's interface back from wherever it is and makes it as it was.
+    ReturnDevice(ReturnDevice),
+    /// Makes a macvlan device inside the sandbox.
+    CreateMacvlan(CreateMacvlan),
+    /// Makes a veth pair, one end inside the sandbox.
+    CreateVeth(CreateVeth),
+    /// Deletes one of our own links; one that is gone already is no failure.
+    DeleteLink {
+        /// Where.
+        place: Place,
+        /// Which.
+        name: InterfaceName,
+    },
+    /// Brings a link up.
+    LinkUp {
+        /// Where.
+        place: Place,
+        /// Which.
+        name: InterfaceName,
+        /// Marks the link as ours at the same time.
+        tag: OwnerTag,
+    },
+    /// Adds an address, usable at once (no duplicate address detection).
+    AddAddress {
+        /// The link in the sandbox.
+        name: InterfaceName,
+        /// The address with its prefix length.
+        address: IpNet,
+    },
+    /// Adds a route, or puts it in the place of one with the same destination and metric.
+    AddRoute(Route),
+    /// Deletes a route; one that is gone already is no failure.
+    DeleteRoute(Route),
+    /// Adds a neighbour that needs no resolution.
+    AddNeighbour {
+        /// Where.
+        place: Place,
+        /// The link.
+        name: InterfaceName,
+        /// The neighbour's address.
+        address: IpAddr,
+        /// Its hardware address.
+        mac: MacAddress,
+    },
+    /// Sets a per-interface sysctl.
+    WriteSysctl {
+        /// Where.
+        place: Place,
+        /// Below `/proc/sys/net`, such as `ipv4/conf/vfh0/rp_filter`.
+        key: String,
+        /// What to write.
+        value: String,
+    },
+    /// Tells the neighbours which MAC the addresses have now: gratuitous ARP, unsolicited NA.
+    Announce {
+        /// The link in the sandbox.
+        name: InterfaceName,
+        /// The addresses.
+        addresses: Vec<IpAddr>,
+    },
+    /// Makes sure that our nft table masquerades service path sources.
+    InstallMasquerade {
+        /// The sources, one network a configured range.
+        sources: BTreeSet<IpNet>,
+    },
+    /// Removes our nft table.
+    RemoveMasquerade,
+    /// Makes a physical function have this many VFs.
+    SetNumVfs {
+        /// The physical function.
+        pf: PciAddress,
+        /// The name of its interface, for messages.
+        pf_name: InterfaceName,
+        /// How many.
+        count: u32,
+    },
+}
+
+/// See [`Step::ConfigureVf`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigureVf {
+    /// The VF.
+    pub device: Candidate,
+    /// What to set; nothing else is touched.
+    pub attributes: VfAttributes,
+    /// The MAC that the VF's interface shall have afterwards; `None` leaves it.
+    pub interface_mac: Option<MacAddress>,
+    /// Whether a driver that does not know an attribute is forgiven.
+    pub forgiving: bool,
+    /// The VF's driver, for messages.
+    pub driver: String,
+}
+
+/// See [`Step::TakeDevice`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakeDevice {
+    /// The device.
+    pub device: PciAddress,
+    /// Its interface's number in the host's namespace.
+    pub index: u32,
+    /// Its name in the sandbox.
+    pub name: InterfaceName,
+    /// Its MTU there; `None` leaves it.
+    pub mtu: Option<u32>,
+    /// Whose it is.
+    pub tag: OwnerTag,
+}
+
+/// See [`Step::ReturnDevice`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReturnDevice {
+    /// The device.
+    pub device: PciAddress,
+    /// The name it was given in the sandbox: where to look first.
+    pub inside: InterfaceName,
+    /// What its interface was like before.
+    pub baseline: Link,
+}
+
+/// See [`Step::CreateMacvlan`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateMacvlan {
+    /// The parent's name in the host's namespace.
+    pub parent: InterfaceName,
+    /// The parent's number.
+    pub parent_index: u32,
+    /// The new link's name.
+    pub name: InterfaceName,
+    /// Its hardware address.
+    pub mac: MacAddress,
+    /// Its MTU; `None` takes the parent's.
+    pub mtu: Option<u32>,
+}
+
+/// See [`Step::CreateVeth`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateVeth {
+    /// The host end.
+    pub host: InterfaceName,
+    /// Its hardware address.
+    pub host_mac: MacAddress,
+    /// The end in the sandbox.
+    pub inside: InterfaceName,
+    /// Its hardware address.
+    pub inside_mac: MacAddress,
+}
+
+/// A route with one next hop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Where.
+    pub place: Place,
+    /// The destination; a prefix length of 0 is the default route.
+    pub to: IpNet,
+    /// The next hop; `None` means that the destination is on the link.
+    pub via: Option<IpAddr>,
+    /// The link.
+    pub name: InterfaceName,
+    /// The source address of what leaves by it.
+    pub source: Option<IpAddr>,
+    /// Whether the next hop is on the link though no address says so.
+    pub onlink: bool,
+    /// The metric; 0 is the kernel's default.
+    pub metric: u32,
+    /// Who made it: [`ROUTE_PROTOCOL`] for ours.
+    pub protocol: u8,
+}

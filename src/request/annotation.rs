@@ -1,0 +1,187 @@
+//! Reads the annotations of a pod or container. A stranger wrote them: everything is checked here, once.
+//!
+//! Two spellings: `storage`, `storage@net1,backup`, or a JSON list of objects with `name` and, as far as the network
+//! allows, `interface`, `addresses` and `mac`.
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use super::NetworkRequest;
+use crate::types::{InterfaceName, Invalid, MacAddress, Name};
+
+/// The annotation that asks for networks.
+pub const NETWORKS: &str = "vfhook.dev/networks";
+
+/// The annotation that opts out of the service path by the value `off`.
+pub const SERVICE_PATH: &str = "vfhook.dev/service-path";
+
+/// Bytes that the value may have. 16 networks with every choice made stay well below.
+const LONGEST: usize = 8192;
+
+/// Networks that one sandbox may ask for.
+const MOST: usize = 16;
+
+/// Why an annotation is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum AnnotationError {
+    /// Over [`LONGEST`].
+    #[error("annotation {key}: {found} bytes, at most {LONGEST} are read")]
+    TooLong {
+        /// Which annotation.
+        key: &'static str,
+        /// How long it is.
+        found: usize,
+    },
+    /// Over [`MOST`].
+    #[error("annotation {NETWORKS}: {0} networks, at most {MOST} are given")]
+    TooMany(usize),
+    /// Nothing in it.
+    #[error("annotation {NETWORKS}: empty; name a network, such as storage or storage@net1")]
+    Empty,
+    /// An element of the short spelling is wrong.
+    #[error("annotation {NETWORKS}, element {element}: {source}")]
+    Element {
+        /// Counted from 1.
+        element: usize,
+        /// What is wrong with it.
+        source: Invalid,
+    },
+    /// The JSON spelling is wrong.
+    #[error("annotation {NETWORKS}: not the JSON list of networks: {}", crate::types::quote(.0))]
+    Json(String),
+    /// The opt-out has a value that is neither `off` nor `on`.
+    #[error("annotation {SERVICE_PATH}: {}: expected \"off\" or \"on\"", crate::types::quote(.0))]
+    ServicePath(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Element {
+    name: Name,
+    interface: Option<InterfaceName>,
+    #[serde(default)]
+    addresses: Vec<IpNet>,
+    mac: Option<MacAddress>,
+}
+
+/// What the value of [`NETWORKS`] asks for.
+pub fn networks(value: &str) -> Result<Vec<NetworkRequest>, AnnotationError> {
+    if value.len() > LONGEST {
+        return Err(AnnotationError::TooLong { key: NETWORKS, found: value.len() });
+    }
+    let value = value.trim();
+    if value.is_empty() {
+        return Err(AnnotationError::Empty);
+    }
+    let requests = if value.starts_with(['[', '{', '"']) { json(value)? } else { short(value)? };
+    match requests.len() {
+        0 => Err(AnnotationError::Empty),
+        found if found > MOST => Err(AnnotationError::TooMany(found)),
+        _ => Ok(requests),
+    }
+}
+
+/// Whether the value of [`SERVICE_PATH`] opts out.
+pub fn service_path_off(value: Option<&str>) -> Result<bool, AnnotationError> {
+    match value {
+        None | Some("on") => Ok(false),
+        Some("off") => Ok(true),
+        Some(other) => Err(AnnotationError::ServicePath(other.to_owned())),
+    }
+}
+
+fn json(value: &str) -> Result<Vec<NetworkRequest>, AnnotationError> {
+    let elements: Vec<Element> =
+        serde_json::from_str(value).map_err(|error| AnnotationError::Json(error.to_string()))?;
+    let request = |element: Element| NetworkRequest {
+        network: element.name,
+        interface: element.interface,
+        addresses: element.addresses,
+        mac: element.mac,
+    };
+    Ok(elements.into_iter().map(request).collect())
+}
+
+fn short(value: &str) -> Result<Vec<NetworkRequest>, AnnotationError> {
+    let element = |(index, text): (usize, &str)| {
+        text.trim()
+            .parse()
+            .map_err(|source| AnnotationError::Element { element: index + 1, source })
+    };
+    value.split(',').enumerate().map(element).collect()
+}
+
+/// `NAME` or `NAME@INTERFACE`, as in the short spelling and on the command line.
+impl std::str::FromStr for NetworkRequest {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let (name, interface) = match text.split_once('@') {
+            Some((name, interface)) => (name, Some(interface.parse()?)),
+            None => (text, None),
+        };
+        Ok(Self { interface, ..Self::plain(name.parse()?) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_short_spelling() {
+        let requests = networks("storage@net1, backup").unwrap();
+        assert_eq!(requests.len(), 2);
+        assert_eq!(requests[0].interface.as_ref().unwrap().as_str(), "net1");
+        assert_eq!(requests[1], NetworkRequest::plain("backup".parse().unwrap()));
+    }
+
+    #[test]
+    fn the_json_spelling() {
+        let requests =
+            networks(r#"[{"name":"storage","interface":"net1","addresses":["192.168.0.40/24"],"mac":"02:00:00:00:00:01"}]"#)
+                .unwrap();
+        assert_eq!(requests[0].addresses[0].to_string(), "192.168.0.40/24");
+        assert_eq!(requests[0].mac.unwrap().to_string(), "02:00:00:00:00:01");
+    }
+
+    #[test]
+    fn refusals_name_the_annotation_and_the_mistake() {
+        for (value, expected) in [
+            ("", "empty"),
+            ("[]", "empty"),
+            ("storage@a/b", "element 1"),
+            ("storage,,backup", "element 2"),
+            ("Storage", "element 1"),
+            ("[{\"name\":\"storage\",\"interfaze\":\"net1\"}]", "interfaze"),
+            ("[{\"name\":7}]", "invalid type"),
+            ("[{\"name\":\"storage\"", "EOF"),
+            ("{\"name\":\"storage\"}", "JSON list"),
+            ("[{\"name\":\"storage\",\"interface\":\"..\"}]", "interface name"),
+            ("[{\"name\":\"storage\",\"mac\":\"ff:ff:ff:ff:ff:ff\"}]", "MAC address"),
+            ("a\nb", "\\n"),
+        ] {
+            let message = networks(value).unwrap_err().to_string();
+            assert!(message.contains(NETWORKS) && message.contains(expected), "{value}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_megabyte_is_not_even_read() {
+        let message = networks(&"a".repeat(1 << 20)).unwrap_err().to_string();
+        assert!(message.len() < 200 && message.contains("1048576 bytes"), "{message}");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_given_a_refusal_is_one_printable_line(value in ".*") {
+            if let Err(error) = networks(&value) {
+                let message = error.to_string();
+                prop_assert!(!message.contains(char::is_control), "{message}");
+                prop_assert!(message.len() < 600, "{message}");
+            }
+        }
+    }
+}

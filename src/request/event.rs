@@ -1,0 +1,41 @@
+//! A sandbox began, and asks for networks. The one vocabulary of all frontends.
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use crate::types::{InterfaceName, MacAddress, Name, NetnsSource, SandboxId};
+
+/// A sandbox whose network namespace exists and whose workload has not begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxEvent {
+    /// The container's or pod's id.
+    pub id: SandboxId,
+    /// Where its namespace is.
+    pub netns: NetnsSource,
+    /// Its Kubernetes namespace, from whoever knows it for certain; never from the pod's own words.
+    pub namespace: Option<String>,
+    /// What it asks for, in order.
+    pub networks: Vec<NetworkRequest>,
+    /// Whether it does without the service path.
+    pub service_path_off: bool,
+}
+
+/// One network that is asked for, with the choices made in the request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NetworkRequest {
+    /// The network's name.
+    pub network: Name,
+    /// The interface's name in the sandbox; `None` takes the network's.
+    pub interface: Option<InterfaceName>,
+    /// Chosen addresses; empty lets vfhook choose.
+    pub addresses: Vec<IpNet>,
+    /// A chosen MAC address.
+    pub mac: Option<MacAddress>,
+}
+
+impl NetworkRequest {
+    /// A request that chooses nothing.
+    pub fn plain(network: Name) -> Self {
+        Self { network, interface: None, addresses: Vec::new(), mac: None }
+    }
+}

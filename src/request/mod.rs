@@ -1,0 +1,11 @@
+//! What happened and what is wanted. Pure: an event and the configuration make an intent, or a refusal with its reason.
+
+mod annotation;
+mod event;
+mod intent;
+mod resolve;
+
+pub use annotation::{AnnotationError, NETWORKS, SERVICE_PATH, networks, service_path_off};
+pub use event::{NetworkRequest, SandboxEvent};
+pub use intent::{AttachmentIntent, NetworkIntent, ServiceIntent};
+pub use resolve::{RequestError, resolve};

@@ -1,0 +1,189 @@
+//! Holds a request against the configuration: it may name only what its namespace may have, and choose only what is open.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use super::{AttachmentIntent, NetworkIntent, NetworkRequest, SandboxEvent, ServiceIntent};
+use crate::{
+    config::{Config, Network, ServicePathMode},
+    types::{InterfaceName, Name, quote},
+};
+
+/// Why a request is refused. Nothing has been touched.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// No such network.
+    #[error("unknown network {network}; known: {known}")]
+    UnknownNetwork {
+        /// What was asked for.
+        network: Name,
+        /// What there is.
+        known: String,
+    },
+    /// The network is not for this namespace.
+    #[error("network {network} is not allowed for {}", whom(.namespace.as_deref()))]
+    NotAllowed {
+        /// What was asked for.
+        network: Name,
+        /// By whom.
+        namespace: Option<String>,
+    },
+    /// The request chooses what the network does not let it choose.
+    #[error("network {network}: a request may not choose its {what}; allow.{what} opens it")]
+    NotOpen {
+        /// The network.
+        network: Name,
+        /// What was chosen.
+        what: &'static str,
+    },
+    /// A chosen address is not the network's to give.
+    #[error("network {network}: address {address} is in none of its ranges ({ranges})")]
+    OutOfRange {
+        /// The network.
+        network: Name,
+        /// The chosen address, with its prefix length.
+        address: ipnet::IpNet,
+        /// What would do.
+        ranges: String,
+    },
+    /// Two interfaces would have one name.
+    #[error("interface {interface} is asked for twice ({first} and {second})")]
+    DuplicateInterface {
+        /// The name.
+        interface: InterfaceName,
+        /// Who had it.
+        first: String,
+        /// Who wanted it too.
+        second: String,
+    },
+    /// One address chosen twice in a request.
+    #[error("address {0} is asked for twice")]
+    DuplicateAddress(IpAddr),
+    /// Two networks both want the default route.
+    #[error("networks {first} and {second} both set the default route; ask for one of them")]
+    TwoDefaultRoutes {
+        /// One of them.
+        first: Name,
+        /// The other.
+        second: Name,
+    },
+}
+
+fn whom(namespace: Option<&str>) -> String {
+    namespace.map_or_else(
+        || "sandboxes without a Kubernetes namespace".to_owned(),
+        |name| format!("namespace {}", quote(name)),
+    )
+}
+
+/// What the sandbox of `event` is to have.
+pub fn resolve(config: &Config, event: &SandboxEvent) -> Result<AttachmentIntent, RequestError> {
+    let resolve_one = |request: &NetworkRequest| resolve_network(config, event, request);
+    let networks = event.networks.iter().map(resolve_one).collect::<Result<Vec<_>, _>>()?;
+    let service =
+        (!networks.is_empty() && !event.service_path_off).then(|| service(config)).flatten();
+    let intent = AttachmentIntent { networks, service };
+    refuse_duplicates(&intent)?;
+    Ok(intent)
+}
+
+fn resolve_network(
+    config: &Config,
+    event: &SandboxEvent,
+    request: &NetworkRequest,
+) -> Result<NetworkIntent, RequestError> {
+    let name = &request.network;
+    let found = config
+        .networks
+        .get(name)
+        .and_then(|network| Some((network, config.pools.get(&network.pool)?)));
+    let Some((network, pool)) = found else {
+        let known = config.networks.keys().map(Name::as_str).collect::<Vec<_>>().join(", ");
+        return Err(RequestError::UnknownNetwork { network: name.clone(), known });
+    };
+    if !network.allow.permits(event.namespace.as_deref()) {
+        return Err(RequestError::NotAllowed {
+            network: name.clone(),
+            namespace: event.namespace.clone(),
+        });
+    }
+    let closed = [
+        (!request.addresses.is_empty() && !network.allow.addresses, "addresses"),
+        (request.mac.is_some() && !network.allow.mac, "mac"),
+    ];
+    if let Some((_, what)) = closed.into_iter().find(|(closed, _)| *closed) {
+        return Err(RequestError::NotOpen { network: name.clone(), what });
+    }
+    refuse_foreign_addresses(name, network, request)?;
+    Ok(NetworkIntent {
+        name: name.clone(),
+        network: network.clone(),
+        pool: pool.clone(),
+        interface: request.interface.clone().unwrap_or_else(|| network.interface.clone()),
+        addresses: request.addresses.clone(),
+        mac: request.mac,
+    })
+}
+
+fn refuse_foreign_addresses(
+    name: &Name,
+    network: &Network,
+    request: &NetworkRequest,
+) -> Result<(), RequestError> {
+    let foreign = request
+        .addresses
+        .iter()
+        .find(|address| !network.addresses.iter().any(|range| range.contains(**address)));
+    let Some(address) = foreign else { return Ok(()) };
+    let ranges = network.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    Err(RequestError::OutOfRange { network: name.clone(), address: *address, ranges })
+}
+
+fn service(config: &Config) -> Option<ServiceIntent> {
+    let path = &config.service_path;
+    let (interface, cidrs) = (path.interface.clone()?, path.cidrs.clone());
+    match path.mode {
+        ServicePathMode::Veth => {
+            Some(ServiceIntent::Veth { interface, cidrs, source: path.source.clone() })
+        }
+        ServicePathMode::Existing => Some(ServiceIntent::Existing { interface, cidrs }),
+        ServicePathMode::Off => None,
+    }
+}
+
+fn refuse_duplicates(intent: &AttachmentIntent) -> Result<(), RequestError> {
+    let mut interfaces: Vec<(&InterfaceName, String)> = Vec::new();
+    if let Some(ServiceIntent::Veth { interface, .. } | ServiceIntent::Existing { interface, .. }) =
+        &intent.service
+    {
+        interfaces.push((interface, "service path".to_owned()));
+    }
+    let mut addresses = BTreeSet::new();
+    for network in &intent.networks {
+        let second = format!("network {}", network.name);
+        if let Some((interface, first)) =
+            interfaces.iter().find(|(taken, _)| *taken == &network.interface)
+        {
+            return Err(RequestError::DuplicateInterface {
+                interface: (*interface).clone(),
+                first: first.clone(),
+                second,
+            });
+        }
+        interfaces.push((&network.interface, second));
+        if let Some(twice) = network
+            .addresses
+            .iter()
+            .find(|address| !addresses.insert((network.name.clone(), address.addr())))
+        {
+            return Err(RequestError::DuplicateAddress(twice.addr()));
+        }
+    }
+    let mut defaults = intent.networks.iter().filter(|network| network.network.default_route);
+    match (defaults.next(), defaults.next()) {
+        (Some(first), Some(second)) => Err(RequestError::TwoDefaultRoutes {
+            first: first.name.clone(),
+            second: second.name.clone(),
+        }),
+        _ => Ok(()),
+    }
+}

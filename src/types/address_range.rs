@@ -1,0 +1,170 @@
+//! A range of IP addresses that may be handed out, with the prefix length they are configured with.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    str::FromStr,
+};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::{Invalid, text_type};
+
+/// `FIRST-LAST/LEN`, `ADDRESS/LEN` for one address, or `NETWORK/LEN` for all hosts of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AddressRange {
+    first: IpAddr,
+    last: IpAddr,
+    prefix: u8,
+}
+
+text_type!(AddressRange);
+
+impl AddressRange {
+    /// Whether the range is of IPv6 addresses.
+    pub fn is_ipv6(&self) -> bool {
+        self.first.is_ipv6()
+    }
+
+    /// How many addresses there are, `u128::MAX` at most.
+    pub fn size(&self) -> u128 {
+        (number(self.last) - number(self.first)).saturating_add(1)
+    }
+
+    /// Address number `index`, with the prefix length; `None` past the end.
+    pub fn nth(&self, index: u128) -> Option<IpNet> {
+        let wanted =
+            number(self.first).checked_add(index).filter(|wanted| *wanted <= number(self.last))?;
+        IpNet::new(address(wanted, self.is_ipv6())?, self.prefix).ok()
+    }
+
+    /// Whether `wanted` lies in the range and has its prefix length.
+    pub fn contains(&self, wanted: IpNet) -> bool {
+        wanted.addr().is_ipv6() == self.is_ipv6()
+            && wanted.prefix_len() == self.prefix
+            && (number(self.first)..=number(self.last)).contains(&number(wanted.addr()))
+    }
+
+    /// Whether `wanted` is in the range, whatever its prefix length.
+    pub fn contains_address(&self, wanted: IpAddr) -> bool {
+        wanted.is_ipv6() == self.is_ipv6()
+            && (number(self.first)..=number(self.last)).contains(&number(wanted))
+    }
+
+    /// The network that the addresses are on.
+    pub fn network(&self) -> Option<IpNet> {
+        IpNet::new(self.first, self.prefix).ok().map(|net| net.trunc())
+    }
+}
+
+impl fmt::Display for AddressRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first == self.last {
+            write!(f, "{}/{}", self.first, self.prefix)
+        } else {
+            write!(f, "{}-{}/{}", self.first, self.last, self.prefix)
+        }
+    }
+}
+
+impl FromStr for AddressRange {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        parse(text).ok_or_else(|| {
+            Invalid::new(text, "FIRST-LAST/LEN on one network, ADDRESS/LEN or NETWORK/LEN, such as 192.168.0.16-192.168.0.250/24")
+        })
+    }
+}
+
+fn parse(text: &str) -> Option<AddressRange> {
+    let (addresses, prefix) = text.split_once('/')?;
+    let prefix: u8 = prefix.parse().ok()?;
+    let Some((first, last)) = addresses.split_once('-') else {
+        return Some(hosts_of(IpNet::new(addresses.parse().ok()?, prefix).ok()?));
+    };
+    let (first, last): (IpAddr, IpAddr) = (first.parse().ok()?, last.parse().ok()?);
+    let network = IpNet::new(first, prefix).ok()?;
+    let on_one_network = first.is_ipv6() == last.is_ipv6() && network.contains(&last);
+    (on_one_network && number(first) <= number(last)).then_some(AddressRange {
+        first,
+        last,
+        prefix,
+    })
+}
+
+/// One address when host bits are set; otherwise every host of the network, without the network's own and the
+/// broadcast address where the family and the length have such.
+fn hosts_of(net: IpNet) -> AddressRange {
+    let prefix = net.prefix_len();
+    let reserved = net.max_prefix_len() - prefix >= 2;
+    if net.addr() != net.network() || net.max_prefix_len() == prefix {
+        return AddressRange { first: net.addr(), last: net.addr(), prefix };
+    }
+    let (low, high) = (number(net.network()), number(net.broadcast()));
+    let edge = u128::from(reserved);
+    let at = |value| address(value, net.addr().is_ipv6()).unwrap_or(net.addr());
+    AddressRange { first: at(low + edge), last: at(high - edge), prefix }
+}
+
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => u128::from(u32::from(v4)),
+        IpAddr::V6(v6) => u128::from(v6),
+    }
+}
+
+fn address(number: u128, ipv6: bool) -> Option<IpAddr> {
+    if ipv6 {
+        return Some(Ipv6Addr::from(number).into());
+    }
+    u32::try_from(number).ok().map(|number| Ipv4Addr::from(number).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(text: &str) -> AddressRange {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_range_has_its_ends() {
+        let range = range("192.168.0.16-192.168.0.250/24");
+        assert_eq!(range.size(), 235);
+        assert_eq!(range.nth(0).unwrap().to_string(), "192.168.0.16/24");
+        assert_eq!(range.nth(234).unwrap().to_string(), "192.168.0.250/24");
+        assert_eq!(range.nth(235), None);
+        assert!(range.contains("192.168.0.40/24".parse().unwrap()));
+        assert!(!range.contains("192.168.0.40/16".parse().unwrap()));
+        assert!(!range.contains("192.168.0.15/24".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_network_means_its_hosts_and_an_address_itself() {
+        assert_eq!(range("169.254.96.0/20").size(), 4094);
+        assert_eq!(range("169.254.96.0/20").nth(0).unwrap().to_string(), "169.254.96.1/20");
+        assert_eq!(range("10.0.0.7/24").size(), 1);
+        assert_eq!(range("10.0.0.0/31").size(), 2);
+        assert_eq!(range("10.0.0.0/32").size(), 1);
+        assert_eq!(range("::/0").size(), u128::MAX - 1);
+    }
+
+    #[test]
+    fn refuses_what_is_not_one_network() {
+        for text in [
+            "",
+            "10.0.0.1",
+            "10.0.0.9-10.0.0.1/24",
+            "10.0.0.1-10.0.1.1/24",
+            "10.0.0.1-fd00::1/24",
+            "10.0.0.1/33",
+            "a/24",
+        ] {
+            assert!(text.parse::<AddressRange>().is_err(), "{text}");
+        }
+    }
+}

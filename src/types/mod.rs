@@ -1,0 +1,70 @@
+//! Words that every other part shares, each valid by construction. No input, no output, no policy.
+
+mod address_range;
+mod deadline;
+mod device_selector;
+mod digest;
+mod interface_name;
+mod mac_address;
+mod name;
+mod netns;
+mod owner_tag;
+mod pci_address;
+mod sandbox_id;
+mod vf_attributes;
+
+pub use address_range::AddressRange;
+pub use deadline::Deadline;
+pub use device_selector::{DeviceSelector, IndexRange};
+pub use digest::digest;
+pub use interface_name::InterfaceName;
+pub use mac_address::MacAddress;
+pub use name::Name;
+pub use netns::{NetnsIdentity, NetnsSource};
+pub use owner_tag::OwnerTag;
+pub use pci_address::PciAddress;
+pub use sandbox_id::SandboxId;
+pub use vf_attributes::{AdminMac, LinkState, VfAttribute, VfAttributes, Vlan, VlanProtocol};
+
+/// Why a text is not a value of the type it was meant for: `expected` says what would be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: expected {expected}", quote(.found))]
+pub struct Invalid {
+    /// What was given, as it came.
+    pub found: String,
+    /// What would have been accepted.
+    pub expected: &'static str,
+}
+
+impl Invalid {
+    pub(crate) fn new(found: &str, expected: &'static str) -> Self {
+        Self { found: found.to_owned(), expected }
+    }
+}
+
+/// Text from outside made fit for one line of a log or a terminal: control characters are escaped
+/// and anything over 64 characters is cut.
+pub fn quote(text: &str) -> String {
+    const LONGEST: usize = 64;
+    let shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    let cut = if text.chars().nth(LONGEST).is_some() { "…" } else { "" };
+    format!("\"{shown}{cut}\"")
+}
+
+/// Implements `Display`, `FromStr`-based serde and `TryFrom<String>` for a type that is a checked text.
+macro_rules! text_type {
+    ($type:ty) => {
+        impl TryFrom<String> for $type {
+            type Error = $crate::types::Invalid;
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+        impl From<$type> for String {
+            fn from(value: $type) -> String {
+                value.to_string()
+            }
+        }
+    };
+}
+pub(crate) use text_type;

@@ -1,0 +1,35 @@
+//! A network namespace: where to find it, and which one it is.
+
+use std::{fmt, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Where a network namespace can be opened. A claim from outside: `kernel` proves it before use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NetnsSource {
+    /// A namespace file, such as `/run/netns/blue` or `/proc/42/ns/net`.
+    Path(PathBuf),
+    /// The namespace of a process.
+    Pid(u32),
+}
+
+impl fmt::Display for NetnsSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => {
+                write!(f, "network namespace {}", super::quote(&path.to_string_lossy()))
+            }
+            Self::Pid(pid) => write!(f, "network namespace of pid {pid}"),
+        }
+    }
+}
+
+/// Which namespace it is. The cookie (`SO_NETNS_COOKIE`) is never reused while the machine runs; inode numbers are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetnsIdentity {
+    /// The kernel's number for the namespace, unique since boot.
+    pub cookie: u64,
+    /// Where it was opened, to open it again.
+    pub source: NetnsSource,
+}
