@@ -1,5 +1,6 @@
 //! Undo steps, one after the other, to the end whatever happens.
 
+use super::run::timed;
 use crate::{
     kernel::{Kernel, KernelError},
     plan::{sentence, step::Step},
@@ -26,8 +27,7 @@ impl Undone {
 pub fn undo(steps: &[Step], kernel: &mut impl Kernel, deadline: Deadline) -> Undone {
     let mut undone = Undone::default();
     for step in steps {
-        tracing::debug!(step = sentence(step), "undo");
-        match kernel.apply(step, deadline) {
+        match timed("undid", step, || kernel.apply(step, deadline)) {
             Ok(()) | Err(KernelError::SandboxGone) => {}
             Err(error) => {
                 tracing::warn!(step = sentence(step), error = %chain(&error), "undo failed");

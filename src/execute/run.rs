@@ -1,11 +1,11 @@
 //! Steps in order until done, refused, or out of time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Failure, Outcome, undo};
 use crate::{
     kernel::Kernel,
-    plan::{Plan, sentence},
+    plan::{Plan, sentence, step::Step},
     types::Deadline,
 };
 
@@ -20,11 +20,15 @@ pub fn run(plan: &Plan, kernel: &mut impl Kernel, deadline: Deadline) -> Outcome
         let failed = if deadline.passed() {
             Some((index, Failure::Deadline { position, steps: plan.steps.len(), allowed }))
         } else {
-            tracing::debug!(position, step = sentence(&planned.step), "do");
-            kernel.apply(&planned.step, deadline).err().map(|source| {
-                // A refused step may have been done in part, so its own undo is among those that are done.
-                (position, Failure::Step { position, sentence: sentence(&planned.step), source })
-            })
+            timed("did", &planned.step, || kernel.apply(&planned.step, deadline)).err().map(
+                |source| {
+                    // A refused step may have been done in part, so its own undo is among those that are done.
+                    (
+                        position,
+                        Failure::Step { position, sentence: sentence(&planned.step), source },
+                    )
+                },
+            )
         };
         if let Some((done, failure)) = failed {
             let undone = undo(&plan.undo_of(done), kernel, Deadline::after(GRACE));
@@ -32,4 +36,12 @@ pub fn run(plan: &Plan, kernel: &mut impl Kernel, deadline: Deadline) -> Outcome
         }
     }
     Outcome::Applied
+}
+
+/// Runs `work` and logs how long the step took, whatever came of it.
+pub(super) fn timed<T>(verb: &str, step: &Step, work: impl FnOnce() -> T) -> T {
+    let began = Instant::now();
+    let done = work();
+    tracing::debug!(us = began.elapsed().as_micros(), "{verb}: {}", sentence(step));
+    done
 }

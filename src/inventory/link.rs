@@ -19,6 +19,9 @@ pub struct Link {
     pub altnames: BTreeSet<String>,
     /// Its current hardware address, where it has an Ethernet one.
     pub mac: Option<MacAddress>,
+    /// The address that its driver calls permanent.
+    #[serde(default)]
+    pub permanent_mac: Option<MacAddress>,
     /// Its MTU in bytes.
     pub mtu: u32,
     /// Whether it is administratively up.

@@ -1,14 +1,15 @@
 //! Sets what the card enforces for a VF, reads it back, and makes the VF's interface use the MAC among it.
 
-use netlink_packet_route::link::{LinkAttribute, LinkFlags};
+use netlink_packet_route::link::LinkAttribute;
 
 use super::{
     KernelError, LinuxKernel, Refusal,
     link::{self, numbered, refused},
+    netlink::Netlink,
     vf,
 };
 use crate::{
-    inventory::Candidate,
+    inventory::{Candidate, Link},
     plan::step::ConfigureVf,
     types::{MacAddress, VfAttribute, VfAttributes},
 };
@@ -26,7 +27,7 @@ pub(super) fn apply(kernel: &mut LinuxKernel, step: &ConfigureVf) -> Result<(), 
         let found = link::by_name(&mut kernel.host, &name)?;
         let index =
             found.ok_or_else(|| KernelError::absent(name.to_string(), "it vanished"))?.index;
-        adopt(kernel, index, mac, &object)?;
+        adopt(kernel, index, mac, step.permanent_mac, &object)?;
     }
     match refusal {
         Some(error) if step.forgiving => {
@@ -93,43 +94,46 @@ fn attribute_refused(
     }
 }
 
-/// Makes an interface of the host use `mac`. Drivers of VFs differ: some take the address at once, some only after the
-/// device went up and down and so learned from the physical function what it may use (igbvf: EADDRNOTAVAIL before).
+/// Makes an interface of the host use `mac`, and its driver call it `permanent` where that is asked. Drivers of VFs
+/// differ: some take the address at once, some only after the device went up and down and so learned from the physical
+/// function what it may use (igbvf: EADDRNOTAVAIL before); and what was set becomes permanent when it goes up and down.
 pub(super) fn adopt(
     kernel: &mut LinuxKernel,
     index: u32,
     mac: MacAddress,
+    permanent: Option<MacAddress>,
     object: &str,
 ) -> Result<(), KernelError> {
     let netlink = &mut kernel.host;
-    let before = link::by_index(netlink, index)?;
-    let before = before.ok_or_else(|| KernelError::absent(object, "its interface vanished"))?;
-    if before.mac == Some(mac) {
+    let as_wanted = |found: &Link| {
+        found.mac == Some(mac) && permanent.is_none_or(|wanted| found.permanent_mac == Some(wanted))
+    };
+    let before = look(netlink, index, object)?;
+    if as_wanted(&before) {
         return Ok(());
     }
-    let mut go = |up: bool| {
-        let mut message = numbered(index, Vec::new());
-        message.header.flags = if up { LinkFlags::Up } else { LinkFlags::empty() };
-        message.header.change_mask = LinkFlags::Up;
-        link::set(netlink, message).map_err(refused("set up and down", object))
-    };
-    if before.up {
-        go(false)?;
-    }
-    go(true)?;
-    go(false)?;
+    go(netlink, index, false, object)?;
+    go(netlink, index, true, object)?;
+    go(netlink, index, false, object)?;
     let address = LinkAttribute::Address(mac.bytes().to_vec());
     let answer = link::set(netlink, numbered(index, vec![address]));
-    let after = link::by_index(netlink, index)?;
-    if after.is_none_or(|after| after.mac != Some(mac)) {
+    if !as_wanted(&look(netlink, index, object)?) {
+        go(netlink, index, true, object)?;
+        go(netlink, index, false, object)?;
+    }
+    let after = look(netlink, index, object)?;
+    if after.mac != Some(mac) {
         let refusal = answer.err().unwrap_or_else(|| nix::errno::Errno::EADDRNOTAVAIL.into());
         return Err(refused("set the MAC address of", format!("{object} to {mac}"))(refusal));
     }
-    if before.up {
-        let mut message = numbered(index, Vec::new());
-        message.header.flags = LinkFlags::Up;
-        message.header.change_mask = LinkFlags::Up;
-        link::set(netlink, message).map_err(refused("set up", object))?;
-    }
-    Ok(())
+    if before.up { go(netlink, index, true, object) } else { Ok(()) }
+}
+
+fn look(netlink: &mut Netlink, index: u32, object: &str) -> Result<Link, KernelError> {
+    link::by_index(netlink, index)?
+        .ok_or_else(|| KernelError::absent(object, "its interface vanished"))
+}
+
+fn go(netlink: &mut Netlink, index: u32, up: bool, object: &str) -> Result<(), KernelError> {
+    link::set_up(netlink, index, up).map_err(refused("set up and down", object))
 }

@@ -154,6 +154,14 @@ pub(super) fn delete(
     }
 }
 
+/// Brings a link up or down.
+pub(super) fn set_up(netlink: &mut Netlink, index: u32, up: bool) -> Result<(), Refusal> {
+    let mut message = numbered(index, Vec::new());
+    message.header.flags = if up { LinkFlags::Up } else { LinkFlags::empty() };
+    message.header.change_mask = LinkFlags::Up;
+    set(netlink, message)
+}
+
 /// Sends a change of one link.
 pub(super) fn set(netlink: &mut Netlink, message: LinkMessage) -> Result<(), Refusal> {
     netlink.change(RouteNetlinkMessage::SetLink(message), 0)
@@ -230,6 +238,7 @@ pub(super) fn parse(message: &RouteNetlinkMessage) -> Option<Link> {
         name: InterfaceName::observed("?")?,
         altnames: BTreeSet::new(),
         mac: None,
+        permanent_mac: None,
         mtu: 0,
         tx_queue_len: 0,
         alias: None,
@@ -241,6 +250,7 @@ pub(super) fn parse(message: &RouteNetlinkMessage) -> Option<Link> {
         match attribute {
             LinkAttribute::IfName(text) => name = InterfaceName::observed(text),
             LinkAttribute::Address(bytes) => link.mac = mac(bytes),
+            LinkAttribute::PermAddress(bytes) => link.permanent_mac = mac(bytes),
             LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
             LinkAttribute::TxQueueLen(length) => link.tx_queue_len = *length,
             LinkAttribute::IfAlias(alias) => {

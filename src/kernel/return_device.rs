@@ -166,7 +166,7 @@ fn put_back(kernel: &mut LinuxKernel, step: &ReturnDevice, now: &Link) -> Result
     if now.name != before.name {
         message.attributes.push(LinkAttribute::IfName(before.name.to_string()));
         if now.up {
-            set_down(host, now.index).map_err(refused("set down", object.clone()))?;
+            link::set_up(host, now.index, false).map_err(refused("set down", object.clone()))?;
             now.up = false;
         }
     }
@@ -178,15 +178,9 @@ fn put_back(kernel: &mut LinuxKernel, step: &ReturnDevice, now: &Link) -> Result
     link::altnames(host, now.index, &missing, true)
         .map_err(refused("give alternative names to", object.clone()))?;
     if let Some(mac) = before.mac.filter(|mac| now.mac != Some(*mac)) {
-        configure_vf::adopt(kernel, now.index, mac, &object)?;
+        configure_vf::adopt(kernel, now.index, mac, before.permanent_mac, &object)?;
     }
     Ok(())
-}
-
-fn set_down(netlink: &mut Netlink, index: u32) -> Result<(), Refusal> {
-    let mut message = numbered(index, Vec::new());
-    message.header.change_mask = LinkFlags::Up;
-    link::set(netlink, message)
 }
 
 /// What one message can put back besides the name: MTU, alias, queue length, flags. The MAC is not among them: a

@@ -58,7 +58,9 @@ pub struct DeviceStatus {
 pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, OperationError> {
     let (leases, unreadable) = context.leases.all()?;
     let mut attention: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
-    attention.extend(leases.iter().filter_map(troubled));
+    for lease in &leases {
+        attention.extend(troubled(context, lease)?);
+    }
     let mut pools = Vec::new();
     for (name, pool) in &context.config.pools {
         if pool.kind == PoolKind::Macvlan {
@@ -137,14 +139,16 @@ fn state_word(state: &LeaseState) -> &'static str {
     }
 }
 
-fn troubled(lease: &Lease) -> Option<String> {
-    match &lease.state {
-        LeaseState::NeedsCleanup { failures, .. } => Some(format!(
-            "{}: {}; try again: vfhook detach --id {}",
-            lease.id.short(),
-            failures.join("; "),
-            lease.id
-        )),
-        LeaseState::Reserved | LeaseState::Attached | LeaseState::Releasing => None,
-    }
+fn troubled(context: &Context, lease: &Lease) -> Result<Option<String>, OperationError> {
+    let cure = format!("`vfhook detach --id {}` takes it back", lease.id);
+    Ok(match &lease.state {
+        LeaseState::Attached => None,
+        LeaseState::NeedsCleanup { failures, .. } => {
+            Some(format!("{}: {}; {cure}", lease.id.short(), failures.join("; ")))
+        }
+        LeaseState::Reserved | LeaseState::Releasing if context.leases.in_progress(lease)? => None,
+        LeaseState::Reserved | LeaseState::Releasing => {
+            Some(format!("{}: left half done by a process that died; {cure}", lease.id.short()))
+        }
+    })
 }

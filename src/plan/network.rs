@@ -77,17 +77,22 @@ fn configure(
     forgiving: bool,
 ) -> PlannedStep {
     let prior = device.attributes.unwrap_or_default().masked_by(&attributes);
-    let step = |attributes, interface_mac| {
+    let step = |attributes, interface_mac: Option<MacAddress>, permanent_mac| {
         Step::ConfigureVf(ConfigureVf {
             device: device.candidate.clone(),
             attributes,
             interface_mac,
+            permanent_mac,
             forgiving,
             driver: device.driver.clone(),
         })
     };
-    let prior_mac = interface_mac.and(device.link.mac);
-    PlannedStep::new(step(attributes, interface_mac), Undo::by(step(prior, prior_mac)))
+    let (prior_mac, permanent) =
+        (interface_mac.and(device.link.mac), interface_mac.and(device.link.permanent_mac));
+    PlannedStep::new(
+        step(attributes, interface_mac, None),
+        Undo::by(step(prior, prior_mac, permanent)),
+    )
 }
 
 fn macvlan(

@@ -121,6 +121,8 @@ pub struct ConfigureVf {
     pub attributes: VfAttributes,
     /// The MAC that the VF's interface shall have afterwards; `None` leaves it.
     pub interface_mac: Option<MacAddress>,
+    /// What the VF's driver shall call its permanent MAC afterwards; `None` does not care.
+    pub permanent_mac: Option<MacAddress>,
     /// Whether a driver that does not know an attribute is forgiven.
     pub forgiving: bool,
     /// The VF's driver, for messages.

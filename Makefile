@@ -1,0 +1,42 @@
+# Thin: each target says what it does and calls cargo. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help build demo check unit lab test bench install clean
+
+help: ## explain every target
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+build: ## the release binary, target/release/vfhook
+	cargo build --release --package vfhook
+
+demo: ## the main job on an emulated card: a podman container with a VF and a service, in a VM
+	@.ci/prepare
+	@cargo lab demo
+
+check: ## formatting, clippy and rustdoc, each warning an error
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+unit: ## every test that needs no VM: unit, fault, network namespaces (needs root)
+	@.ci/prepare
+	cargo test --workspace
+
+lab: ## every scenario in the VM, two at a time (needs root)
+	@.ci/prepare
+	@cargo lab run --all
+
+test: ## everything, and how many tests ran; what CI calls
+	@.ci/test
+
+bench: ## attach and detach against the kernel floor and the iproute2 recipe, as ratios (needs root)
+	@.ci/prepare
+	cargo bench --package vfhook
+
+install: build ## put the binary, the hooks and an example configuration in place
+	install -D target/release/vfhook $(DESTDIR)/usr/bin/vfhook
+	install -D -m 0644 -t $(DESTDIR)/usr/share/containers/oci/hooks.d hooks/vfhook-*.json
+	install -D -m 0644 nri-config/config.toml $(DESTDIR)/usr/share/doc/vfhook/config.toml
+
+clean: ## what cargo built; the lab's images stay in their cache
+	cargo clean
