@@ -1,140 +1,126 @@
-//! Tells the neighbours of a sandbox's interface which MAC its addresses have now: gratuitous ARP (RFC 5227, section 3)
-//! and unsolicited neighbour advertisements (RFC 4861, section 7.2.6). Best effort: whoever misses it asks by itself.
+//! Tells the neighbours of a sandbox's interface which MAC its addresses have now, so that nobody keeps sending to the
+//! one who had them before. Best effort: whoever misses it asks by itself, some seconds later.
+//!
+//! For IPv4 the kernel is made to ask for the interface's own address, which is a gratuitous ARP (RFC 5227, section 3). It
+//! repeats the question each second, up to three times: a card whose carrier is not there yet is not waited for. A packet
+//! socket would cost a grace period of RCU (some 10 ms) when it is closed.
+//!
+//! For IPv6 an unsolicited neighbour advertisement (RFC 4861, section 7.2.6) is sent once there is a carrier.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    io::IoSlice,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV6},
     os::fd::{AsRawFd, OwnedFd},
     thread,
     time::Duration,
 };
 
+use netlink_packet_core::NLM_F_CREATE;
+use netlink_packet_route::{
+    AddressFamily as Family, RouteNetlinkMessage,
+    neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage},
+    route::RouteType,
+};
 use nix::{
     errno::Errno,
     libc,
     sys::socket::{
-        AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrLike, sendto,
-        socket,
+        AddressFamily, ControlMessage, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn6,
+        bind, sendmsg, socket,
     },
 };
 
-use super::{KernelError, LinuxKernel, link};
+use super::{KernelError, LinuxKernel};
 use crate::{
     plan::step::Place,
     types::{Deadline, InterfaceName, MacAddress},
 };
 
-/// How long to wait for a carrier. A card reports it some milliseconds after its link is up, and what is sent
-/// before is dropped.
+/// How long to wait for a carrier before an advertisement. A card reports it some milliseconds after its link is up, and
+/// what is sent before is dropped.
 const CARRIER: Duration = Duration::from_millis(100);
 
-const ETHERTYPE_ARP: u16 = 0x0806;
-const ETHERTYPE_IPV6: u16 = 0x86dd;
-const BROADCAST: [u8; 6] = [0xff; 6];
-/// All nodes (`ff02::1`) as an Ethernet address.
-const ALL_NODES: [u8; 6] = [0x33, 0x33, 0, 0, 0, 1];
+/// Only a message that crossed no router has this (RFC 4861, section 7.1.2).
+const HOP_LIMIT: libc::c_int = 255;
 
-/// Sends one announcement for each address.
+/// Announces each address.
 pub(super) fn announce(
     kernel: &mut LinuxKernel,
     name: &InterfaceName,
+    mac: MacAddress,
     addresses: &[IpAddr],
     deadline: Deadline,
 ) -> Result<(), KernelError> {
-    let found = link::by_name(kernel.netlink(Place::Sandbox)?, name)?;
-    let Some((index, mac)) = found.and_then(|found| Some((found.index, found.mac?))) else {
+    let index = kernel.index(Place::Sandbox, name)?;
+    let mut advertised = Vec::new();
+    for address in addresses {
+        match address {
+            IpAddr::V4(address) => ask_for_own(kernel, index, *address)?,
+            IpAddr::V6(address) => advertised.push(*address),
+        }
+    }
+    if advertised.is_empty() {
         return Ok(());
-    };
-    let frames: Vec<Vec<u8>> = addresses.iter().map(|address| frame(mac, *address)).collect();
+    }
     let patience = CARRIER.min(deadline.remaining() / 2);
-    let sent = kernel.sandbox()?.inside(|| send(index, name, &frames, patience))?;
+    let sent = kernel.sandbox()?.inside(|| advertise(index, name, mac, &advertised, patience))?;
     if let Err(errno) = sent {
-        tracing::debug!(%name, %errno, "not announced");
+        tracing::debug!(%name, %errno, "not advertised");
     }
     Ok(())
 }
 
-fn frame(mac: MacAddress, address: IpAddr) -> Vec<u8> {
-    match address {
-        IpAddr::V4(address) => gratuitous_arp(mac, address),
-        IpAddr::V6(address) => unsolicited_advertisement(mac, address),
+/// `NTF_USE` makes the kernel resolve the address at once, with that very address as the source.
+fn ask_for_own(kernel: &mut LinuxKernel, index: u32, address: Ipv4Addr) -> Result<(), KernelError> {
+    let mut message = NeighbourMessage::default();
+    message.header.family = Family::Inet;
+    message.header.ifindex = index;
+    message.header.kind = RouteType::Unicast;
+    message.header.flags = NeighbourFlags::Use;
+    message.attributes = vec![NeighbourAttribute::Destination(NeighbourAddress::Inet(address))];
+    let request = RouteNetlinkMessage::NewNeighbour(message);
+    if let Err(refusal) = kernel.netlink(Place::Sandbox)?.change(request, NLM_F_CREATE) {
+        tracing::debug!(%address, %refusal, "not announced");
     }
+    Ok(())
 }
 
-/// A request for the sender's own address: it updates caches and provokes no answer.
-fn gratuitous_arp(mac: MacAddress, address: Ipv4Addr) -> Vec<u8> {
-    let mut frame = ethernet(BROADCAST, mac, ETHERTYPE_ARP);
-    // Ethernet, IPv4, their address lengths, request.
-    frame.extend([0, 1, 8, 0, 6, 4, 0, 1]);
-    frame.extend(mac.bytes());
-    frame.extend(address.octets());
-    frame.extend([0; 6]);
-    frame.extend(address.octets());
-    frame
+fn advertise(
+    index: u32,
+    name: &InterfaceName,
+    mac: MacAddress,
+    addresses: &[Ipv6Addr],
+    patience: Duration,
+) -> Result<(), Errno> {
+    for address in addresses {
+        // The kernel fills in the checksum of such a socket's messages.
+        let protocol = SockProtocol::IcmpV6;
+        let socket = socket(AddressFamily::Inet6, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
+        await_carrier(&socket, name, patience)?;
+        bind(socket.as_raw_fd(), &SockaddrIn6::from(SocketAddrV6::new(*address, 0, 0, 0)))?;
+        let all_nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+        let to = SockaddrIn6::from(SocketAddrV6::new(all_nodes, 0, 0, index));
+        let message = advertisement(mac, *address);
+        let control = [ControlMessage::Ipv6HopLimit(&HOP_LIMIT)];
+        let parts = [IoSlice::new(&message)];
+        sendmsg(socket.as_raw_fd(), &parts, &control, MsgFlags::empty(), Some(&to))?;
+    }
+    Ok(())
 }
 
-fn unsolicited_advertisement(mac: MacAddress, address: Ipv6Addr) -> Vec<u8> {
-    let all_nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-    // Type 136, the override flag, the target, and its link-layer address as an option.
+/// Type 136 with the override flag, the target, and its link-layer address as an option.
+fn advertisement(mac: MacAddress, address: Ipv6Addr) -> Vec<u8> {
     let mut message = vec![136, 0, 0, 0, 0x20, 0, 0, 0];
     message.extend(address.octets());
     message.extend([2, 1]);
     message.extend(mac.bytes());
-    let length = u16::try_from(message.len()).unwrap_or_default();
-    let checksum = icmpv6_checksum(address, all_nodes, &message);
-    message[2..4].copy_from_slice(&checksum.to_be_bytes());
-
-    let mut frame = ethernet(ALL_NODES, mac, ETHERTYPE_IPV6);
-    frame.extend([0x60, 0, 0, 0]);
-    frame.extend(length.to_be_bytes());
-    // ICMPv6, and the hop limit that proves that no router was crossed.
-    frame.extend([58, 255]);
-    frame.extend(address.octets());
-    frame.extend(all_nodes.octets());
-    frame.extend(message);
-    frame
+    message
 }
 
-fn ethernet(to: [u8; 6], from: MacAddress, kind: u16) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(86);
-    frame.extend(to);
-    frame.extend(from.bytes());
-    frame.extend(kind.to_be_bytes());
-    frame
-}
-
-/// RFC 4443, section 2.3: over a pseudo header and the message, whose own checksum is zero.
-fn icmpv6_checksum(from: Ipv6Addr, to: Ipv6Addr, message: &[u8]) -> u16 {
-    let mut bytes = Vec::with_capacity(40 + message.len());
-    bytes.extend(from.octets());
-    bytes.extend(to.octets());
-    bytes.extend(u32::try_from(message.len()).unwrap_or_default().to_be_bytes());
-    bytes.extend([0, 0, 0, 58]);
-    bytes.extend(message);
-    let mut sum: u32 = bytes
-        .chunks(2)
-        .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])))
-        .sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !u16::try_from(sum).unwrap_or_default()
-}
-
-fn send(
-    index: u32,
-    name: &InterfaceName,
-    frames: &[Vec<u8>],
-    patience: Duration,
-) -> Result<(), Errno> {
-    let socket =
-        socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None::<SockProtocol>)?;
+fn await_carrier(socket: &OwnedFd, name: &InterfaceName, patience: Duration) -> Result<(), Errno> {
     let deadline = Deadline::after(patience);
-    while !has_carrier(&socket, name)? && !deadline.passed() {
-        thread::sleep(Duration::from_millis(2));
-    }
-    let target = packet_address(index)?;
-    for frame in frames {
-        sendto(socket.as_raw_fd(), frame, &target, MsgFlags::empty())?;
+    while !has_carrier(socket, name)? && !deadline.passed() {
+        thread::sleep(Duration::from_millis(1));
     }
     Ok(())
 }
@@ -156,44 +142,15 @@ fn has_carrier(socket: &OwnedFd, name: &InterfaceName) -> Result<bool, Errno> {
     Ok(i32::from(flags) & libc::IFF_RUNNING != 0)
 }
 
-fn packet_address(index: u32) -> Result<LinkAddr, Errno> {
-    let address = libc::sockaddr_ll {
-        sll_family: libc::AF_PACKET.try_into().unwrap_or_default(),
-        sll_protocol: 0,
-        sll_ifindex: i32::try_from(index).map_err(|_| Errno::ENODEV)?,
-        sll_hatype: 0,
-        sll_pkttype: 0,
-        sll_halen: 6,
-        sll_addr: [0; 8],
-    };
-    let length = libc::socklen_t::try_from(size_of::<libc::sockaddr_ll>()).ok();
-    #[expect(unsafe_code, reason = "nix makes a LinkAddr only from raw parts")]
-    // SAFETY: the pointer is to a whole `sockaddr_ll` of the right family, and `length` is its size.
-    let made = unsafe { LinkAddr::from_raw((&raw const address).cast(), length) };
-    made.ok_or(Errno::EINVAL)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const MAC: &str = "02:00:00:00:00:01";
-
     #[test]
-    fn an_arp_announcement_has_the_address_twice() {
-        let frame = gratuitous_arp(MAC.parse().unwrap(), Ipv4Addr::new(192, 168, 0, 4));
-        assert_eq!(frame.len(), 42);
-        assert_eq!(&frame[28..32], &[192, 168, 0, 4]);
-        assert_eq!(&frame[38..42], &[192, 168, 0, 4]);
-    }
-
-    /// A receiver sums the pseudo header and the whole message and must get all ones.
-    #[test]
-    fn an_advertisement_checks_out_at_its_receiver() {
-        let address: Ipv6Addr = "fd00:10::100".parse().unwrap();
-        let frame = unsolicited_advertisement(MAC.parse().unwrap(), address);
-        let message = &frame[54..];
-        assert_eq!(icmpv6_checksum(address, "ff02::1".parse().unwrap(), message), 0);
-        assert_eq!(usize::from(u16::from_be_bytes([frame[18], frame[19]])), message.len());
+    fn an_advertisement_has_the_target_and_its_mac() {
+        let message = advertisement("02:00:00:00:00:01".parse().unwrap(), Ipv6Addr::LOCALHOST);
+        assert_eq!(message.len(), 32);
+        assert_eq!(&message[8..24], &Ipv6Addr::LOCALHOST.octets());
+        assert_eq!(&message[24..], &[2, 1, 2, 0, 0, 0, 0, 1]);
     }
 }

@@ -43,12 +43,6 @@ pub(super) fn all(netlink: &mut Netlink) -> Result<Vec<Link>, KernelError> {
 /// Moves, renames, tags and brings up a device's interface in one message.
 pub(super) fn take(kernel: &mut LinuxKernel, step: &TakeDevice) -> Result<(), KernelError> {
     let object = format!("{} into the sandbox as {}", step.device, step.name);
-    if let Some(there) = by_name(kernel.netlink(Place::Sandbox)?, &step.name)? {
-        // Done before: a repeated step finds its own work.
-        if there.parent == Some(step.device) {
-            return Ok(());
-        }
-    }
     let namespace = kernel.sandbox()?.descriptor();
     let mut attributes = vec![
         LinkAttribute::NetNsFd(namespace),
@@ -60,7 +54,16 @@ pub(super) fn take(kernel: &mut LinuxKernel, step: &TakeDevice) -> Result<(), Ke
     message.header.flags = LinkFlags::Up;
     message.header.change_mask = LinkFlags::Up;
     kernel.forget(Place::Sandbox, &step.name);
-    set(&mut kernel.host, message).map_err(refused("move", object))
+    match set(&mut kernel.host, message) {
+        Err(refusal) if refusal.errno == Errno::ENODEV && is_inside(kernel, step)? => Ok(()),
+        other => other.map_err(refused("move", object)),
+    }
+}
+
+/// Whether an earlier try moved the device already: a repeated step finds its own work.
+fn is_inside(kernel: &mut LinuxKernel, step: &TakeDevice) -> Result<bool, KernelError> {
+    let there = by_name(kernel.netlink(Place::Sandbox)?, &step.name)?;
+    Ok(there.is_some_and(|there| there.parent == Some(step.device)))
 }
 
 /// Makes a macvlan device in the sandbox, in bridge mode so that neighbours on one parent reach each other.
@@ -228,18 +231,20 @@ fn found(
 pub(super) fn parse(message: &RouteNetlinkMessage) -> Option<Link> {
     let RouteNetlinkMessage::NewLink(message) = message else { return None };
     let flags = message.header.flags;
-    let mut name = None;
+    let name = message.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::IfName(name) => InterfaceName::observed(name),
+        _ => None,
+    });
     let mut link = Link {
         index: message.header.index,
-        up: flags.contains(LinkFlags::Up),
-        promiscuous: flags.contains(LinkFlags::Promisc),
-        all_multicast: flags.contains(LinkFlags::Allmulti),
-        // Replaced below; there is no link without a name.
-        name: InterfaceName::observed("?")?,
+        name: name?,
         altnames: BTreeSet::new(),
         mac: None,
         permanent_mac: None,
         mtu: 0,
+        up: flags.contains(LinkFlags::Up),
+        promiscuous: flags.contains(LinkFlags::Promisc),
+        all_multicast: flags.contains(LinkFlags::Allmulti),
         tx_queue_len: 0,
         alias: None,
         master: None,
@@ -248,7 +253,6 @@ pub(super) fn parse(message: &RouteNetlinkMessage) -> Option<Link> {
     };
     for attribute in &message.attributes {
         match attribute {
-            LinkAttribute::IfName(text) => name = InterfaceName::observed(text),
             LinkAttribute::Address(bytes) => link.mac = mac(bytes),
             LinkAttribute::PermAddress(bytes) => link.permanent_mac = mac(bytes),
             LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
@@ -264,7 +268,7 @@ pub(super) fn parse(message: &RouteNetlinkMessage) -> Option<Link> {
             _ => {}
         }
     }
-    name.map(|name| Link { name, ..link })
+    Some(link)
 }
 
 fn altname(property: &Prop) -> Option<String> {

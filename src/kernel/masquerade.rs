@@ -9,9 +9,9 @@
 //! } }
 //! ```
 //!
-//! The digest of the sources is in the chain's name, so that one question tells whether the whole table is as it should
-//! be. Spoken in netlink (`linux/netfilter/nf_tables.h`) and not through the `nft` program: that costs a process
-//! and some milliseconds each time, and is not installed everywhere.
+//! The digest of the sources is in the chain's name, so that one question tells whether what they need is there. Spoken in
+//! netlink (`linux/netfilter/nf_tables.h`) and not through the `nft` program: that costs a process and some milliseconds
+//! each time, and is not installed everywhere.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,8 @@ use crate::types::{InterfaceName, digest};
 const NETLINK_NETFILTER: isize = 12;
 const TABLE: &str = "vfhook";
 
-/// Makes the table as `sources` ask for, unless it is so already. Atomic: the old rules hold until the new ones do.
+/// Makes sure that the table masquerades `sources`. What it has for other sources, which a configuration before this one
+/// asked for, stays with it: sandboxes of that time still need it.
 pub(super) fn install(
     kernel: &mut LinuxKernel,
     sources: &BTreeSet<IpNet>,
@@ -34,24 +35,19 @@ pub(super) fn install(
         if has_chain(netlink, &chain)? {
             return Ok(());
         }
-        let mut batch = Batch::begin();
-        batch.table(message::NEW_TABLE, CREATE);
-        batch.table(message::DELETE_TABLE, 0);
-        batch.table(message::NEW_TABLE, CREATE);
-        batch.chain(&chain);
-        for source in sources {
-            batch.rule(&chain, *source);
+        match Batch::begin().table(message::NEW_TABLE, CREATE).rules(&chain, sources).send(netlink)
+        {
+            // Another vfhook made the chain since we looked; all of this batch was dropped.
+            Err(refusal) if refusal.errno == Errno::EEXIST => Ok(()),
+            other => other,
         }
-        batch.send(netlink)
     })
 }
 
 /// Removes the table; one that is gone is gone.
 pub(super) fn remove(kernel: &mut LinuxKernel) -> Result<(), KernelError> {
     transact(kernel, "remove the masquerade table", |netlink| {
-        let mut batch = Batch::begin();
-        batch.table(message::DELETE_TABLE, 0);
-        match batch.send(netlink) {
+        match Batch::begin().table(message::DELETE_TABLE, 0).send(netlink) {
             Err(refusal) if refusal.errno == Errno::ENOENT => Ok(()),
             other => other,
         }
@@ -90,6 +86,7 @@ fn chain_name(sources: &BTreeSet<IpNet>) -> String {
 
 const INET: u8 = 1;
 const CREATE: u16 = 0x400;
+const EXCLUSIVE: u16 = 0x200;
 const ACK: u16 = 0x4;
 const REQUEST: u16 = 0x1;
 
@@ -146,10 +143,20 @@ impl Batch {
         batch
     }
 
-    fn table(&mut self, kind: u16, flags: u16) {
+    fn table(mut self, kind: u16, flags: u16) -> Self {
         let mut attributes = Attributes::default();
         attributes.text(1, TABLE);
         self.push(nftables(kind), flags, INET, 0, &attributes);
+        self
+    }
+
+    /// The chain with a rule for each source.
+    fn rules(mut self, chain: &str, sources: &BTreeSet<IpNet>) -> Self {
+        self.chain(chain);
+        for source in sources {
+            self.rule(chain, *source);
+        }
+        self
     }
 
     fn chain(&mut self, name: &str) {
@@ -162,7 +169,7 @@ impl Batch {
             .text(chain::NAME, name)
             .nest(chain::HOOK, &hook)
             .text(chain::TYPE, "nat");
-        self.push(nftables(message::NEW_CHAIN), CREATE, INET, 0, &attributes);
+        self.push(nftables(message::NEW_CHAIN), CREATE | EXCLUSIVE, INET, 0, &attributes);
     }
 
     fn rule(&mut self, chain: &str, source: IpNet) {

@@ -180,7 +180,7 @@ fn prepare(
         created: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |age| age.as_secs()),
         netns: sandbox.netns.clone(),
         holders: BTreeSet::from([id.clone()]),
-        networks: input.networks.iter().map(|chosen| attached(chosen, &plan)).collect(),
+        networks: networks_of(&input),
         service_sources: sources,
         service_cidrs: intent.service_cidrs().to_vec(),
         service_interface: interface,
@@ -188,19 +188,22 @@ fn prepare(
     })
 }
 
-fn attached(chosen: &ChosenNetwork, plan: &plan::Plan) -> Attached {
-    let (device, mac) = match &chosen.device {
-        ChosenDevice::Vf(device) => {
-            (Some(device.candidate.address), chosen.intent.mac.or(device.link.mac))
-        }
-        ChosenDevice::Macvlan(_) => (None, plan.mac_of_macvlan(&chosen.intent.interface)),
+fn networks_of(input: &AttachInput) -> Vec<Attached> {
+    let chosen = input.networks.iter().enumerate();
+    chosen.map(|(position, chosen)| attached(input.serial, position, chosen)).collect()
+}
+
+fn attached(serial: u64, position: usize, chosen: &ChosenNetwork) -> Attached {
+    let device = match &chosen.device {
+        ChosenDevice::Vf(device) => Some(device.candidate.address),
+        ChosenDevice::Macvlan(_) => None,
     };
     Attached {
         network: chosen.intent.name.clone(),
         pool: chosen.intent.network.pool.clone(),
         interface: chosen.intent.interface.clone(),
         device,
-        mac,
+        mac: plan::interface_mac(serial, position, chosen),
         addresses: chosen.addresses.clone(),
     }
 }

@@ -101,13 +101,22 @@ pub fn attach(input: &AttachInput) -> Result<Plan, AttachPlanError> {
     }
     for (position, chosen) in input.networks.iter().enumerate() {
         refuse_taken(input.sandbox, &chosen.intent.interface)?;
-        let mac = chosen
-            .intent
-            .mac
-            .unwrap_or_else(|| local_mac(input.serial, MacRole::Network(position)));
-        steps.extend(network::steps(input, chosen, mac));
+        steps.extend(network::steps(input, position, chosen));
     }
     Ok(Plan { steps })
+}
+
+/// The hardware address of the interface of network number `position` of a lease; `None` when a VF has no Ethernet one.
+pub fn interface_mac(serial: u64, position: usize, chosen: &ChosenNetwork) -> Option<MacAddress> {
+    match &chosen.device {
+        ChosenDevice::Vf(device) => chosen.intent.mac.or(device.link.mac),
+        ChosenDevice::Macvlan(_) => Some(made_mac(serial, position, chosen)),
+    }
+}
+
+/// The hardware address of a device that is made: what the request chose, or one of our own.
+pub(super) fn made_mac(serial: u64, position: usize, chosen: &ChosenNetwork) -> MacAddress {
+    chosen.intent.mac.unwrap_or_else(|| local_mac(serial, MacRole::Network(position)))
 }
 
 pub(super) fn refuse_taken(

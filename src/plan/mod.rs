@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use address::{candidates, seed};
 pub use attach::{
-    AttachInput, AttachPlanError, ChosenDevice, ChosenNetwork, ChosenService, attach,
+    AttachInput, AttachPlanError, ChosenDevice, ChosenNetwork, ChosenService, attach, interface_mac,
 };
 pub use check::{Flaw, check};
 pub use detach::{detach, last_one_out};
@@ -77,16 +77,5 @@ impl Plan {
                 if let Undo::By(step) = &planned.undo { Some((**step).clone()) } else { None }
             })
             .collect()
-    }
-
-    /// The hardware address that a macvlan of this name is made with.
-    pub fn mac_of_macvlan(
-        &self,
-        name: &crate::types::InterfaceName,
-    ) -> Option<crate::types::MacAddress> {
-        self.steps.iter().find_map(|planned| match &planned.step {
-            Step::CreateMacvlan(made) if made.name == *name => Some(made.mac),
-            _ => None,
-        })
     }
 }

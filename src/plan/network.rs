@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{
     PlannedStep, Undo,
-    attach::{AttachInput, ChosenDevice, ChosenNetwork},
+    attach::{AttachInput, ChosenDevice, ChosenNetwork, interface_mac, made_mac},
     step::{
         ConfigureVf, CreateMacvlan, Place, ROUTE_PROTOCOL, ReturnDevice, Route, Step, TakeDevice,
     },
@@ -16,18 +16,27 @@ use crate::{
     types::{AdminMac, InterfaceName, MacAddress, OwnerTag, VfAttribute, VfAttributes},
 };
 
-/// The steps, in order. `mac` is for a device that is made; a VF keeps its own unless the request chose one.
+/// The steps for network number `position`, in order.
 pub(super) fn steps(
     input: &AttachInput,
+    position: usize,
     chosen: &ChosenNetwork,
-    mac: MacAddress,
 ) -> Vec<PlannedStep> {
     let tag = OwnerTag::new(input.id.clone());
     let mut steps = match &chosen.device {
         ChosenDevice::Vf(device) => vf(chosen, device, tag),
-        ChosenDevice::Macvlan(parent) => macvlan(chosen, parent, mac, tag),
+        ChosenDevice::Macvlan(parent) => {
+            macvlan(chosen, parent, made_mac(input.serial, position, chosen), tag)
+        }
     };
     steps.extend(addressing(input.sandbox, chosen));
+    let mac = interface_mac(input.serial, position, chosen);
+    if let Some(mac) = mac.filter(|_| !chosen.addresses.is_empty()) {
+        let addresses = chosen.addresses.iter().map(IpNet::addr).collect();
+        let name = chosen.intent.interface.clone();
+        let why = "neighbours learn the next owner by themselves".to_owned();
+        steps.push(PlannedStep::new(Step::Announce { name, mac, addresses }, Undo::Never(why)));
+    }
     steps
 }
 
@@ -141,14 +150,6 @@ fn addressing(sandbox: &SandboxFacts, chosen: &ChosenNetwork) -> Vec<PlannedStep
                 .iter()
                 .map(|gateway| default_route(sandbox, name, *gateway)),
         );
-    }
-    if !chosen.addresses.is_empty() {
-        let addresses = chosen.addresses.iter().map(IpNet::addr).collect();
-        let announce = Step::Announce { name: name.clone(), addresses };
-        steps.push(PlannedStep::new(
-            announce,
-            Undo::Never("neighbours learn the next owner by themselves".to_owned()),
-        ));
     }
     steps
 }

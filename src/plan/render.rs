@@ -48,7 +48,7 @@ pub fn sentence(step: &Step) -> String {
         Step::WriteSysctl { place, key, value } => {
             format!("write {value} to net/{key} {}", at(*place))
         }
-        Step::Announce { name, addresses } => {
+        Step::Announce { name, addresses, .. } => {
             let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
             format!("announce {} on {name}", addresses.join(" "))
         }

@@ -91,6 +91,8 @@ pub enum Step {
     Announce {
         /// The link in the sandbox.
         name: InterfaceName,
+        /// The link's hardware address.
+        mac: MacAddress,
         /// The addresses.
         addresses: Vec<IpAddr>,
     },
