@@ -61,6 +61,8 @@ pub enum Verb {
     Status(Shown),
     /// Make virtual functions as the configuration says
     Provision(Changes),
+    /// Take back what is half done, and what belonged to sandboxes that are gone
+    Reconcile(Changes),
     /// Check the configuration and report every problem
     CheckConfig(Shown),
     /// Run as a hook of an OCI runtime; the container's state comes on stdin

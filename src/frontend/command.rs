@@ -11,13 +11,16 @@ use crate::{
     config::{self, ConfigError},
     kernel::{KernelError, LinuxKernel},
     lease::{LeaseError, LeaseStore},
-    operation::{self, Context, ExitCode, OperationError, Which},
+    operation::{self, Context, ExitCode, Mended, OperationError, Which},
     request::SandboxEvent,
     types::{Deadline, NetnsSource, SandboxId},
 };
 
 /// Making VFs takes seconds for each card.
 const PROVISION_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What reconciling may wait for devices that are on their way back.
+const RECONCILE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why a verb failed.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +62,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Verb::Detach(verb) => detach(arguments, verb),
         Verb::Status(verb) => status(arguments, verb),
         Verb::Provision(verb) => provision(arguments, verb),
+        Verb::Reconcile(verb) => reconcile(arguments, verb),
         Verb::CheckConfig(verb) => check_config(arguments, verb),
         Verb::Hook(verb) => hook(arguments, verb),
     };
@@ -137,6 +141,16 @@ fn provision(arguments: &Arguments, verb: &Changes) -> Result<ExitCode, CommandE
         output.provisioned(&done);
     }
     Ok(ExitCode::Done)
+}
+
+fn reconcile(arguments: &Arguments, verb: &Changes) -> Result<ExitCode, CommandError> {
+    let context = open_leases(arguments)?;
+    let mut kernel = LinuxKernel::open()?;
+    let deadline = Deadline::after(RECONCILE_TIMEOUT);
+    let findings = operation::reconcile(&mut kernel, &context, |_| false, verb.dry_run, deadline)?;
+    Output::new(verb.json).reconciled(&findings);
+    let failed = findings.iter().any(|finding| matches!(finding.outcome, Mended::Failed(_)));
+    Ok(if failed { ExitCode::NeedsCleanup } else { ExitCode::Done })
 }
 
 fn check_config(arguments: &Arguments, verb: &Shown) -> Result<ExitCode, CommandError> {

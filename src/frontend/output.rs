@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{command::CommandError, table::Table};
 use crate::{
     config::{Config, ConfigError, Problem},
-    operation::{AttachReport, Detached, How, Preview, Status, Which},
+    operation::{AttachReport, Detached, Finding, How, Mended, Preview, Status, Which},
 };
 
 /// Shows answers as text or as JSON.
@@ -79,6 +79,24 @@ impl Output {
         for (position, step) in preview.steps.iter().enumerate() {
             println!("{:>3}. {}", position + 1, step.what);
             println!("     undo: {}", step.undo);
+        }
+    }
+
+    /// What reconciling found and did.
+    pub(super) fn reconciled(&self, findings: &[Finding]) {
+        if self.json {
+            return json(&findings);
+        }
+        if findings.is_empty() {
+            println!("every lease is whole, and its sandbox alive");
+        }
+        for finding in findings {
+            let outcome = match &finding.outcome {
+                Mended::Released => "taken back".to_owned(),
+                Mended::WouldRelease => "would be taken back".to_owned(),
+                Mended::Failed(why) => format!("could not be taken back: {why}"),
+            };
+            println!("{}: {}; {outcome}", finding.id.short(), finding.what);
         }
     }
 

@@ -69,6 +69,16 @@ impl LeaseStore {
         Ok(now.map(|lease| Reservation { lease, _lock: lock }))
     }
 
+    /// Takes the lock of a lease that nobody works on, and reads it again; `None` when somebody does, or it is gone.
+    pub fn reserve_idle(&self, seen: &Lease) -> Result<Option<Reservation>, LeaseError> {
+        let now = Deadline::after(std::time::Duration::ZERO);
+        match self.reserve_existing(&Claim::Id(seen.id.clone()), now) {
+            Ok(found) => Ok(found.filter(|found| found.lease.serial == seen.serial)),
+            Err(LeaseError::Busy { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whether a living process works on the lease.
     pub fn in_progress(&self, lease: &Lease) -> Result<bool, LeaseError> {
         let now = Deadline::after(std::time::Duration::ZERO);

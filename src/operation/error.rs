@@ -176,7 +176,7 @@ impl OperationError {
             Self::Conflict { .. } => "detach it first: `vfhook detach --id ID`",
             Self::IdInUse { .. } => "choose another --id, or detach that one first",
             Self::NeedsCleanup { .. } => {
-                "`vfhook status` shows what is left; `vfhook detach --id ID` tries again"
+                "`vfhook status` shows what is left; `vfhook reconcile` tries again"
             }
             Self::Kernel(KernelError::Absent { .. }) => {
                 "is the card's driver loaded, and the name in the configuration right?"

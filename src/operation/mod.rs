@@ -1,4 +1,4 @@
-//! All that a frontend may call: attach, detach, provision, status. Each is the same pipe with another planner.
+//! All that a frontend may call: attach, detach, reconcile, provision, status. Each is the same pipe with another planner.
 
 mod attach;
 mod choose;
@@ -6,6 +6,7 @@ mod detach;
 mod error;
 mod preview;
 mod provision;
+mod reconcile;
 mod recover;
 mod report;
 mod status;
@@ -17,6 +18,7 @@ pub use detach::{Detached, Which, detach, preview_detach};
 pub use error::{ExitCode, OperationError};
 pub use preview::Preview;
 pub use provision::{preview_provision, provision};
+pub use reconcile::{Finding, Mended, reconcile};
 pub use report::{AttachReport, How};
 pub use status::{Status, status};
 

@@ -140,7 +140,7 @@ fn state_word(state: &LeaseState) -> &'static str {
 }
 
 fn troubled(context: &Context, lease: &Lease) -> Result<Option<String>, OperationError> {
-    let cure = format!("`vfhook detach --id {}` takes it back", lease.id);
+    let cure = "`vfhook reconcile` takes it back";
     Ok(match &lease.state {
         LeaseState::Attached => None,
         LeaseState::NeedsCleanup { failures, .. } => {

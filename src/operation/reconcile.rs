@@ -1,0 +1,115 @@
+//! Compares leases with the kernel, and finishes or takes back what is half done or whose sandbox is gone. What it
+//! leaves alone is alive, or being worked on by somebody else.
+
+use serde::Serialize;
+
+use super::{Context, OperationError, recover::release};
+use crate::{
+    inventory::{Candidate, Unusable},
+    kernel::Kernel,
+    lease::{Lease, LeaseState},
+    types::{Deadline, DeviceSelector, InterfaceName, SandboxId},
+};
+
+/// What was found about one lease, and what was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The sandbox.
+    pub id: SandboxId,
+    /// What is wrong with its lease.
+    pub what: String,
+    /// What came of it.
+    pub outcome: Mended,
+}
+
+/// What came of a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mended {
+    /// Everything was taken back and the lease forgotten.
+    Released,
+    /// It would be; nothing was done.
+    WouldRelease,
+    /// It was tried, and failed for this reason.
+    Failed(String),
+}
+
+/// Looks at every lease. `is_gone` tells of sandboxes that their runtime no longer knows; without a runtime that can
+/// be asked it says `false`.
+pub fn reconcile(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    is_gone: impl Fn(&Lease) -> bool,
+    dry_run: bool,
+    deadline: Deadline,
+) -> Result<Vec<Finding>, OperationError> {
+    let (leases, unreadable) = context.leases.all()?;
+    for error in unreadable {
+        tracing::warn!(%error, "left alone");
+    }
+    let mut findings = Vec::new();
+    for seen in leases {
+        // Somebody works on it, or it is gone since it was listed.
+        let Some(reservation) = context.leases.reserve_idle(&seen)? else { continue };
+        let Some(what) = complaint(kernel, &reservation.lease, &is_gone)? else { continue };
+        let outcome = if dry_run {
+            Mended::WouldRelease
+        } else {
+            match release(kernel, context, reservation, deadline) {
+                Ok(()) => Mended::Released,
+                Err(error) => Mended::Failed(error.to_string()),
+            }
+        };
+        findings.push(Finding { id: seen.id, what, outcome });
+    }
+    Ok(findings)
+}
+
+/// Why a lease nobody works on should be taken back; `None` when it should not.
+fn complaint(
+    kernel: &mut impl Kernel,
+    lease: &Lease,
+    is_gone: impl Fn(&Lease) -> bool,
+) -> Result<Option<String>, OperationError> {
+    let what = match &lease.state {
+        LeaseState::Reserved => "left half attached by a process that died".to_owned(),
+        LeaseState::Releasing => "left half taken back by a process that died".to_owned(),
+        LeaseState::NeedsCleanup { failures, .. } => {
+            format!("not all was taken back: {}", failures.join("; "))
+        }
+        LeaseState::Attached if is_gone(lease) => "its runtime no longer knows it".to_owned(),
+        LeaseState::Attached if kernel.reopen_sandbox(&lease.netns)? => return Ok(None),
+        // A namespace that is not where it was may live on elsewhere; what it held tells.
+        LeaseState::Attached => return evidence_of_death(kernel, lease),
+    };
+    Ok(Some(what))
+}
+
+fn evidence_of_death(
+    kernel: &mut impl Kernel,
+    lease: &Lease,
+) -> Result<Option<String>, OperationError> {
+    for device in lease.networks.iter().filter_map(|had| had.device) {
+        if is_home(kernel, device)? {
+            return Ok(Some(format!("its namespace is gone: {device} is back on the host")));
+        }
+    }
+    let veth = lease.service_sources.first().map(|_| InterfaceName::ours(lease.serial));
+    let veth_is_gone = veth.filter(|name| kernel.observe_link(name).is_err());
+    Ok(veth_is_gone.map(|name| format!("its namespace is gone: {name} went with it")))
+}
+
+fn is_home(
+    kernel: &mut impl Kernel,
+    device: crate::types::PciAddress,
+) -> Result<bool, OperationError> {
+    let functions = kernel.physical_functions(&DeviceSelector::default())?;
+    let found: Option<Candidate> =
+        functions.into_iter().flat_map(|function| function.vfs).find(|vf| vf.address == device);
+    let Some(candidate) = found else { return Ok(false) };
+    // Whatever else makes it unusable, its interface was seen.
+    Ok(!matches!(
+        kernel.observe_device(&candidate, false)?,
+        Err(Unusable::NoDriver | Unusable::NoInterface { .. })
+    ))
+}
