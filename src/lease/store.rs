@@ -79,16 +79,6 @@ impl LeaseStore {
         }
     }
 
-    /// Whether a living process works on the lease.
-    pub fn in_progress(&self, lease: &Lease) -> Result<bool, LeaseError> {
-        let now = Deadline::after(std::time::Duration::ZERO);
-        match lock::take(&self.root.join("lock"), lock::byte_of(lease.serial), "", now) {
-            Ok(_) => Ok(false),
-            Err(LeaseError::Busy { .. }) => Ok(true),
-            Err(error) => Err(error),
-        }
-    }
-
     /// The lease that holds `claim`.
     pub fn find(&self, claim: &Claim) -> Result<Option<Lease>, LeaseError> {
         read(&self.link(claim))

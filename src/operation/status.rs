@@ -1,16 +1,16 @@
-//! Who has which device, and what needs attention. Looks only; takes no lock, so it answers while others work.
+//! Who has which device, and what needs attention. Looks only, and waits for nobody.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
-use super::{Context, OperationError};
+use super::{Context, OperationError, reconcile};
 use crate::{
     config::PoolKind,
     inventory::Candidate,
     kernel::Kernel,
     lease::{Claim, Lease, LeaseState},
-    types::{Name, PciAddress},
+    types::{Deadline, Name, PciAddress},
 };
 
 /// The state of everything vfhook cares for.
@@ -58,9 +58,10 @@ pub struct DeviceStatus {
 pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, OperationError> {
     let (leases, unreadable) = context.leases.all()?;
     let mut attention: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
-    for lease in &leases {
-        attention.extend(troubled(context, lease)?);
-    }
+    let complaints = reconcile(kernel, context, |_| false, true, Deadline::after(Duration::ZERO))?;
+    attention.extend(complaints.iter().map(|found| {
+        format!("{}: {}; `vfhook reconcile` takes it back", found.id.short(), found.what)
+    }));
     let mut pools = Vec::new();
     for (name, pool) in &context.config.pools {
         if pool.kind == PoolKind::Macvlan {
@@ -137,18 +138,4 @@ fn state_word(state: &LeaseState) -> &'static str {
         LeaseState::Releasing => "releasing",
         LeaseState::NeedsCleanup { .. } => "needs cleanup",
     }
-}
-
-fn troubled(context: &Context, lease: &Lease) -> Result<Option<String>, OperationError> {
-    let cure = "`vfhook reconcile` takes it back";
-    Ok(match &lease.state {
-        LeaseState::Attached => None,
-        LeaseState::NeedsCleanup { failures, .. } => {
-            Some(format!("{}: {}; {cure}", lease.id.short(), failures.join("; ")))
-        }
-        LeaseState::Reserved | LeaseState::Releasing if context.leases.in_progress(lease)? => None,
-        LeaseState::Reserved | LeaseState::Releasing => {
-            Some(format!("{}: left half done by a process that died; {cure}", lease.id.short()))
-        }
-    })
 }
