@@ -23,12 +23,13 @@ impl Undone {
     }
 }
 
-/// Does all of `steps` and collects what failed. What would be undone inside a namespace that is gone is undone.
+/// Does all of `steps` and collects what failed. What would be undone on a link or in a
+/// namespace that is gone is undone.
 pub fn undo(steps: &[Step], kernel: &mut impl Kernel, deadline: Deadline) -> Undone {
     let mut undone = Undone::default();
     for step in steps {
         match timed("undid", step, || kernel.apply(step, deadline)) {
-            Ok(()) | Err(KernelError::SandboxGone) => {}
+            Ok(()) | Err(KernelError::SandboxGone | KernelError::LinkGone { .. }) => {}
             Err(error) => {
                 tracing::warn!(step = sentence(step), error = %chain(&error), "undo failed");
                 undone.remaining.push(step.clone());

@@ -4,10 +4,12 @@ mod candidate;
 mod device;
 mod link;
 mod physical_function;
+mod route;
 mod sandbox;
 
 pub use candidate::Candidate;
 pub use device::{Device, Unusable};
 pub use link::Link;
 pub use physical_function::PhysicalFunction;
-pub use sandbox::{DefaultRoute, SandboxFacts};
+pub use route::Route;
+pub use sandbox::SandboxFacts;

@@ -4,7 +4,10 @@ use std::{fmt, io};
 
 use nix::errno::Errno;
 
-use crate::types::VfAttributes;
+use crate::{
+    plan::step::Place,
+    types::{InterfaceName, VfAttributes},
+};
 
 /// Why the kernel said no.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +103,14 @@ pub enum KernelError {
     /// The sandbox's namespace is gone, so what a step would do in it has no object.
     #[error("the sandbox's network namespace is gone")]
     SandboxGone,
+    /// The link that a step works on is not there.
+    #[error("interface {name}: there is none of that name {}", .place.words())]
+    LinkGone {
+        /// Its name.
+        name: InterfaceName,
+        /// Where it was looked for.
+        place: Place,
+    },
     /// A device was put back, and is not as it was.
     #[error("{object} came back different: {differences}")]
     Differs {

@@ -56,11 +56,8 @@ impl LinuxKernel {
             return Ok(*index);
         }
         let found = link::by_name(self.netlink(place)?, name)?;
-        let index = found
-            .ok_or_else(|| {
-                KernelError::absent(format!("interface {name}"), "there is none of that name")
-            })?
-            .index;
+        let gone = || KernelError::LinkGone { name: name.clone(), place };
+        let index = found.ok_or_else(gone)?.index;
         self.indexes.insert((place, name.clone()), index);
         Ok(index)
     }
@@ -144,8 +141,8 @@ impl Kernel for LinuxKernel {
             Step::DeleteLink { place, name } => link::delete(self, *place, name),
             Step::LinkUp { place, name, tag } => link::up(self, *place, name, tag),
             Step::AddAddress { name, address } => address::add(self, name, *address),
-            Step::AddRoute(step) => route::add(self, step),
-            Step::DeleteRoute(step) => route::delete(self, step),
+            Step::AddRoute { place, route } => route::add(self, *place, route),
+            Step::DeleteRoute { place, route } => route::delete(self, *place, route),
             Step::AddNeighbour { place, name, address, mac } => {
                 neighbour::add(self, *place, name, *address, *mac)
             }

@@ -38,7 +38,7 @@ pub trait Kernel {
     /// Opens a namespace seen before. `false` when it can no longer be found there: it is gone, or about to be.
     fn reopen_sandbox(&mut self, netns: &NetnsIdentity) -> Result<bool, KernelError>;
 
-    /// What is in the sandbox; its default routes only if `routes`.
+    /// What is in the sandbox; its routes only if `routes`.
     fn observe_sandbox(&mut self, routes: bool) -> Result<SandboxFacts, KernelError>;
 
     /// The physical functions that `selector` matches, with all of their VFs. Costs no netlink message.

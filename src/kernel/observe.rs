@@ -9,8 +9,8 @@ use crate::{
 /// What is in the sandbox.
 pub(super) fn sandbox(kernel: &mut LinuxKernel, routes: bool) -> Result<SandboxFacts, KernelError> {
     let links = link::all(kernel.netlink(Place::Sandbox)?)?;
-    let default_routes =
-        if routes { route::defaults(kernel.netlink(Place::Sandbox)?, &links)? } else { Vec::new() };
+    let routes =
+        if routes { route::all(kernel.netlink(Place::Sandbox)?, &links)? } else { Vec::new() };
     let sandbox = kernel.sandbox()?;
     // Absent in a kernel without IPv6: then there is none to enable, and adding an address says so.
     let disabled = sandbox.inside(|| sysctl::read_here("ipv6/conf/default/disable_ipv6"))?;
@@ -19,7 +19,7 @@ pub(super) fn sandbox(kernel: &mut LinuxKernel, routes: bool) -> Result<SandboxF
     Ok(SandboxFacts {
         netns: sandbox.identity.clone(),
         names: names.collect(),
-        default_routes,
+        routes,
         ipv6_disabled: disabled.is_ok_and(|value| value != "0"),
     })
 }

@@ -1,6 +1,8 @@
-//! Routes: added, deleted, and the default ones of a sandbox looked up.
+//! Routes: added, deleted, and those of a sandbox looked up.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
 use netlink_packet_route::{
@@ -14,84 +16,88 @@ use nix::errno::Errno;
 
 use super::{KernelError, LinuxKernel, address::family_of, link::refused, netlink::Netlink};
 use crate::{
-    inventory::{DefaultRoute, Link},
-    plan::step::Route,
+    inventory::{Link, Route},
+    plan::step::Place,
 };
 
 /// Adds a route, or puts it in the place of the one with its destination and metric.
-pub(super) fn add(kernel: &mut LinuxKernel, route: &Route) -> Result<(), KernelError> {
-    let message = encode(kernel, route)?;
+pub(super) fn add(
+    kernel: &mut LinuxKernel,
+    place: Place,
+    route: &Route,
+) -> Result<(), KernelError> {
+    let message = encode(kernel, place, route)?;
     kernel
-        .netlink(route.place)?
+        .netlink(place)?
         .change(RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_REPLACE)
         .map_err(refused("add route", shown(route)))
 }
 
 /// Deletes a route; one that is gone is gone, and so is one whose interface is.
-pub(super) fn delete(kernel: &mut LinuxKernel, route: &Route) -> Result<(), KernelError> {
-    let message = match encode(kernel, route) {
-        Err(KernelError::Absent { .. }) => return Ok(()),
+pub(super) fn delete(
+    kernel: &mut LinuxKernel,
+    place: Place,
+    route: &Route,
+) -> Result<(), KernelError> {
+    let message = match encode(kernel, place, route) {
+        Err(KernelError::LinkGone { .. }) => return Ok(()),
         other => other?,
     };
-    match kernel.netlink(route.place)?.change(RouteNetlinkMessage::DelRoute(message), 0) {
+    match kernel.netlink(place)?.change(RouteNetlinkMessage::DelRoute(message), 0) {
         Err(refusal) if refusal.errno == Errno::ESRCH => Ok(()),
         other => other.map_err(refused("delete route", shown(route))),
     }
 }
 
-/// The default routes of the main table that have one next hop.
-pub(super) fn defaults(
-    netlink: &mut Netlink,
-    links: &[Link],
-) -> Result<Vec<DefaultRoute>, KernelError> {
+/// The unicast routes of the main table that have one next hop.
+pub(super) fn all(netlink: &mut Netlink, links: &[Link]) -> Result<Vec<Route>, KernelError> {
     let mut found = Vec::new();
     for ipv6 in [false, true] {
         let mut request = RouteMessage::default();
-        let any: IpAddr = if ipv6 {
-            std::net::Ipv6Addr::UNSPECIFIED.into()
-        } else {
-            std::net::Ipv4Addr::UNSPECIFIED.into()
-        };
-        request.header.address_family = family_of(any);
+        request.header.address_family = family_of(any(ipv6));
         let answers = netlink
             .dump(&RouteNetlinkMessage::GetRoute(request))
             .map_err(refused("list", "routes of the sandbox"))?;
-        found.extend(answers.iter().filter_map(|answer| parse(answer, links)));
+        found.extend(answers.iter().filter_map(|answer| parse(answer, ipv6, links)));
     }
     Ok(found)
 }
 
-fn parse(answer: &RouteNetlinkMessage, links: &[Link]) -> Option<DefaultRoute> {
+fn parse(answer: &RouteNetlinkMessage, ipv6: bool, links: &[Link]) -> Option<Route> {
     let RouteNetlinkMessage::NewRoute(message) = answer else { return None };
     let header = &message.header;
-    let unicast = header.kind == RouteType::Unicast && header.table == RouteHeader::RT_TABLE_MAIN;
-    if !unicast || header.destination_prefix_length != 0 {
+    if header.kind != RouteType::Unicast || header.table != RouteHeader::RT_TABLE_MAIN {
         return None;
     }
-    let mut route = (None, None, 0);
+    let (mut to, mut via, mut source, mut interface, mut metric) = (any(ipv6), None, None, None, 0);
     for attribute in &message.attributes {
         match attribute {
-            RouteAttribute::Gateway(RouteAddress::Inet(gateway)) => {
-                route.0 = Some(IpAddr::from(*gateway));
+            RouteAttribute::Destination(address) => to = ip(address)?,
+            RouteAttribute::Gateway(address) => via = ip(address),
+            RouteAttribute::PrefSource(address) => source = ip(address),
+            RouteAttribute::Oif(index) => {
+                interface = links.iter().find(|link| link.index == *index);
             }
-            RouteAttribute::Gateway(RouteAddress::Inet6(gateway)) => {
-                route.0 = Some(IpAddr::from(*gateway));
-            }
-            RouteAttribute::Oif(index) => route.1 = links.iter().find(|link| link.index == *index),
-            RouteAttribute::Priority(metric) => route.2 = *metric,
+            RouteAttribute::Priority(priority) => metric = *priority,
             _ => {}
         }
     }
-    Some(DefaultRoute {
-        gateway: route.0?,
-        interface: route.1?.name.clone(),
-        metric: route.2,
-        protocol: header.protocol.into(),
+    Some(Route {
+        to: IpNet::new(to, header.destination_prefix_length).ok()?,
+        via,
+        interface: interface?.name.clone(),
+        source,
         onlink: header.flags.contains(RouteFlags::Onlink),
+        metric,
+        protocol: header.protocol.into(),
     })
 }
 
-fn encode(kernel: &mut LinuxKernel, route: &Route) -> Result<RouteMessage, KernelError> {
+fn encode(
+    kernel: &mut LinuxKernel,
+    place: Place,
+    route: &Route,
+) -> Result<RouteMessage, KernelError> {
     let mut message = RouteMessage::default();
     message.header.address_family = family_of(route.to.addr());
     message.header.destination_prefix_length = route.to.prefix_len();
@@ -103,19 +109,32 @@ fn encode(kernel: &mut LinuxKernel, route: &Route) -> Result<RouteMessage, Kerne
     if route.onlink {
         message.header.flags = RouteFlags::Onlink;
     }
-    message.attributes.push(RouteAttribute::Oif(kernel.index(route.place, &route.name)?));
+    message.attributes.push(RouteAttribute::Oif(kernel.index(place, &route.interface)?));
     if route.to.prefix_len() > 0 {
         message.attributes.push(RouteAttribute::Destination(route.to.addr().into()));
     }
     message.attributes.extend(route.via.map(|via| RouteAttribute::Gateway(via.into())));
-    message.attributes.extend(route.source.map(|source| RouteAttribute::PrefSource(source.into())));
+    let source = route.source.map(|source| RouteAttribute::PrefSource(source.into()));
+    message.attributes.extend(source);
     if route.metric > 0 {
         message.attributes.push(RouteAttribute::Priority(route.metric));
     }
     Ok(message)
 }
 
+fn any(ipv6: bool) -> IpAddr {
+    if ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }
+}
+
+fn ip(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(address) => Some((*address).into()),
+        RouteAddress::Inet6(address) => Some((*address).into()),
+        _ => None,
+    }
+}
+
 fn shown(route: &Route) -> String {
     let via = route.via.map(|via| format!(" via {via}")).unwrap_or_default();
-    format!("{}{via} dev {}", route.to, route.name)
+    format!("{}{via} dev {}", route.to, route.interface)
 }

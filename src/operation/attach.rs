@@ -13,7 +13,7 @@ use crate::{
     kernel::Kernel,
     lease::{Attached, Claim, Lease, LeaseState, Reservation, VERSION, new_serial},
     plan::{self, AttachInput, ChosenDevice, ChosenNetwork, ChosenService},
-    request::{AttachmentIntent, SandboxEvent, ServiceIntent, resolve},
+    request::{AttachmentIntent, SandboxEvent, resolve},
     types::{Deadline, NetnsIdentity, SandboxId},
 };
 
@@ -72,8 +72,7 @@ pub fn preview_attach(
 
 /// Only a plan that routes needs to know what routes there are.
 fn needs_routes(intent: &AttachmentIntent) -> bool {
-    matches!(intent.service, Some(ServiceIntent::Existing { .. }))
-        || intent.networks.iter().any(|network| network.network.default_route)
+    intent.service.is_some() || intent.networks.iter().any(|network| network.network.default_route)
 }
 
 enum Existing {

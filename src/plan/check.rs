@@ -66,7 +66,7 @@ fn used_name(step: &Step) -> Option<&crate::types::InterfaceName> {
         Step::LinkUp { name, .. } | Step::AddAddress { name, .. } | Step::Announce { name, .. } => {
             Some(name)
         }
-        Step::AddRoute(route) => Some(&route.name),
+        Step::AddRoute { route, .. } => Some(&route.interface),
         _ => None,
     }
 }

@@ -7,12 +7,10 @@ use ipnet::IpNet;
 use super::{
     PlannedStep, Undo,
     attach::{AttachInput, ChosenDevice, ChosenNetwork, interface_mac, made_mac},
-    step::{
-        ConfigureVf, CreateMacvlan, Place, ROUTE_PROTOCOL, ReturnDevice, Route, Step, TakeDevice,
-    },
+    step::{ConfigureVf, CreateMacvlan, Place, ROUTE_PROTOCOL, ReturnDevice, Step, TakeDevice},
 };
 use crate::{
-    inventory::{Device, Link, SandboxFacts},
+    inventory::{Device, Link, Route, SandboxFacts},
     types::{AdminMac, InterfaceName, MacAddress, OwnerTag, VfAttribute, VfAttributes},
 };
 
@@ -154,32 +152,28 @@ fn addressing(sandbox: &SandboxFacts, chosen: &ChosenNetwork) -> Vec<PlannedStep
     steps
 }
 
-/// A default route that the sandbox had is put back; otherwise ours goes with its interface.
+/// Our default route takes the place of the one that wins now.
 fn default_route(sandbox: &SandboxFacts, name: &InterfaceName, gateway: IpAddr) -> PlannedStep {
-    let prior = sandbox.default_route(gateway.is_ipv6());
+    let ipv6 = gateway.is_ipv6();
+    let usual = Route::usual_metric(ipv6);
     let route = Route {
-        place: Place::Sandbox,
-        to: everything(gateway.is_ipv6()),
+        to: everything(ipv6),
         via: Some(gateway),
-        name: name.clone(),
+        interface: name.clone(),
         source: None,
         onlink: false,
-        metric: prior.map_or(0, |prior| prior.metric),
+        metric: sandbox.default_route(ipv6).map_or(usual, |prior| prior.metric),
         protocol: ROUTE_PROTOCOL,
     };
-    let undo = prior.map_or_else(
-        || gone_with(name),
-        |prior| {
-            Undo::by(Step::AddRoute(Route {
-                name: prior.interface.clone(),
-                via: Some(prior.gateway),
-                onlink: prior.onlink,
-                protocol: prior.protocol,
-                ..route.clone()
-            }))
-        },
-    );
-    PlannedStep::new(Step::AddRoute(route), undo)
+    put_route(sandbox, route, gone_with(name))
+}
+
+/// Adds a route in the sandbox. One whose place it takes is put back afterwards; otherwise `undo` says what becomes of it.
+pub(super) fn put_route(sandbox: &SandboxFacts, route: Route, undo: Undo) -> PlannedStep {
+    let back =
+        |prior: &Route| Undo::by(Step::AddRoute { place: Place::Sandbox, route: prior.clone() });
+    let undo = sandbox.replaced_by(&route).map_or(undo, back);
+    PlannedStep::new(Step::AddRoute { place: Place::Sandbox, route }, undo)
 }
 
 pub(super) fn enable_ipv6(name: &InterfaceName) -> PlannedStep {

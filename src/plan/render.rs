@@ -2,9 +2,12 @@
 
 use super::{
     Undo,
-    step::{ConfigureVf, Place, Route, Step},
+    step::{ConfigureVf, Step},
 };
-use crate::types::{AdminMac, VfAttributes};
+use crate::{
+    inventory::Route,
+    types::{AdminMac, VfAttributes},
+};
 
 /// An undo as a sentence without subject.
 pub fn undo_sentence(undo: &Undo) -> String {
@@ -37,16 +40,20 @@ pub fn sentence(step: &Step) -> String {
         Step::CreateVeth(step) => {
             format!("make veth {} with {} in the sandbox", step.host, step.inside)
         }
-        Step::DeleteLink { place, name } => format!("delete link {name} {}", at(*place)),
-        Step::LinkUp { place, name, tag } => format!("set {name} up {}, tagged {tag}", at(*place)),
+        Step::DeleteLink { place, name } => format!("delete link {name} {}", place.words()),
+        Step::LinkUp { place, name, tag } => {
+            format!("set {name} up {}, tagged {tag}", place.words())
+        }
         Step::AddAddress { name, address } => format!("add address {address} to {name}"),
-        Step::AddRoute(step) => format!("add route {}", route(step)),
-        Step::DeleteRoute(step) => format!("delete route {}", route(step)),
+        Step::AddRoute { place, route } => format!("add route {} {}", shown(route), place.words()),
+        Step::DeleteRoute { place, route } => {
+            format!("delete route {} {}", shown(route), place.words())
+        }
         Step::AddNeighbour { place, name, address, mac } => {
-            format!("add neighbour {address} at {mac} on {name} {}", at(*place))
+            format!("add neighbour {address} at {mac} on {name} {}", place.words())
         }
         Step::WriteSysctl { place, key, value } => {
-            format!("write {value} to net/{key} {}", at(*place))
+            format!("write {value} to net/{key} {}", place.words())
         }
         Step::Announce { name, addresses, .. } => {
             let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
@@ -104,16 +111,9 @@ fn attributes(attributes: &VfAttributes) -> String {
     text
 }
 
-fn route(route: &Route) -> String {
+fn shown(route: &Route) -> String {
     let via = route.via.map(|via| format!(" via {via}")).unwrap_or_default();
     let source = route.source.map(|source| format!(" src {source}")).unwrap_or_default();
     let to = if route.to.prefix_len() == 0 { "default".to_owned() } else { route.to.to_string() };
-    format!("{to}{via} dev {}{source} {}", route.name, at(route.place))
-}
-
-fn at(place: Place) -> &'static str {
-    match place {
-        Place::Host => "on the host",
-        Place::Sandbox => "in the sandbox",
-    }
+    format!("{to}{via} dev {}{source}", route.interface)
 }

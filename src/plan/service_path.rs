@@ -11,12 +11,12 @@ use ipnet::IpNet;
 use super::{
     PlannedStep, Undo,
     attach::{AttachInput, AttachPlanError, ChosenService, MacRole, local_mac, refuse_taken},
-    network::{enable_ipv6, gone_with},
-    step::{CreateVeth, Place, ROUTE_PROTOCOL, Route, Step},
+    network::{enable_ipv6, gone_with, put_route},
+    step::{CreateVeth, Place, ROUTE_PROTOCOL, Step},
 };
 use crate::{
     config::ServicePath,
-    inventory::SandboxFacts,
+    inventory::{Route, SandboxFacts},
     types::{InterfaceName, OwnerTag},
 };
 
@@ -35,7 +35,7 @@ pub(super) fn steps(
                 steps.push(enable_ipv6(interface));
             }
             for source in sources {
-                steps.extend(in_sandbox(&pair, cidrs, *source));
+                steps.extend(in_sandbox(input.sandbox, &pair, cidrs, *source));
                 steps.extend(on_host(&pair, *source));
             }
             Ok(steps)
@@ -78,33 +78,39 @@ fn make_pair(
     ]
 }
 
-fn in_sandbox(pair: &CreateVeth, cidrs: &[IpNet], source: IpAddr) -> Vec<PlannedStep> {
-    let next_hop = ServicePath::next_hop(source.is_ipv6());
+fn in_sandbox(
+    sandbox: &SandboxFacts,
+    pair: &CreateVeth,
+    cidrs: &[IpNet],
+    source: IpAddr,
+) -> Vec<PlannedStep> {
+    let ipv6 = source.is_ipv6();
+    let next_hop = ServicePath::next_hop(ipv6);
     let name = pair.inside.clone();
-    let mut steps = vec![
-        Step::AddAddress { name: name.clone(), address: source.into() },
-        Step::AddNeighbour {
-            place: Place::Sandbox,
-            name: name.clone(),
-            address: next_hop,
-            mac: pair.host_mac,
-        },
-    ];
-    steps.extend(cidrs.iter().filter(|cidr| cidr.addr().is_ipv6() == source.is_ipv6()).map(
-        |cidr| {
-            Step::AddRoute(Route {
-                place: Place::Sandbox,
-                to: cidr.trunc(),
-                via: Some(next_hop),
-                name: name.clone(),
-                source: Some(source),
-                onlink: true,
-                metric: 0,
-                protocol: ROUTE_PROTOCOL,
-            })
-        },
-    ));
-    steps.into_iter().map(|step| PlannedStep::new(step, gone_with(&pair.host))).collect()
+    let neighbour = Step::AddNeighbour {
+        place: Place::Sandbox,
+        name: name.clone(),
+        address: next_hop,
+        mac: pair.host_mac,
+    };
+    let address = Step::AddAddress { name: name.clone(), address: source.into() };
+    let mut steps: Vec<PlannedStep> = [address, neighbour]
+        .into_iter()
+        .map(|step| PlannedStep::new(step, gone_with(&pair.host)))
+        .collect();
+    steps.extend(cidrs.iter().filter(|cidr| cidr.addr().is_ipv6() == ipv6).map(|cidr| {
+        let route = Route {
+            to: cidr.trunc(),
+            via: Some(next_hop),
+            interface: name.clone(),
+            source: Some(source),
+            onlink: true,
+            metric: Route::usual_metric(ipv6),
+            protocol: ROUTE_PROTOCOL,
+        };
+        put_route(sandbox, route, gone_with(&pair.host))
+    }));
+    steps
 }
 
 fn on_host(pair: &CreateVeth, source: IpAddr) -> Vec<PlannedStep> {
@@ -115,16 +121,15 @@ fn on_host(pair: &CreateVeth, source: IpAddr) -> Vec<PlannedStep> {
         mac: pair.inside_mac,
     };
     let back = Route {
-        place: Place::Host,
         to: source.into(),
         via: None,
-        name: pair.host.clone(),
+        interface: pair.host.clone(),
         source: None,
         onlink: false,
-        metric: 0,
+        metric: Route::usual_metric(source.is_ipv6()),
         protocol: ROUTE_PROTOCOL,
     };
-    [neighbour, Step::AddRoute(back)]
+    [neighbour, Step::AddRoute { place: Place::Host, route: back }]
         .into_iter()
         .map(|step| PlannedStep::new(step, gone_with(&pair.host)))
         .collect()
@@ -139,28 +144,27 @@ fn existing(
     if !sandbox.has(interface) {
         return Err(AttachPlanError::NoInterface(interface.clone()));
     }
+    let over = |ipv6| {
+        let defaults = sandbox.routes.iter().filter(|route| route.to.prefix_len() == 0);
+        let mut own = defaults.filter(|route| &route.interface == interface && route.via.is_some());
+        own.find(|route| route.to.addr().is_ipv6() == ipv6)
+    };
     let step = |cidr: &IpNet| {
         let ipv6 = cidr.addr().is_ipv6();
-        let mut over = sandbox.default_routes.iter().filter(|route| &route.interface == interface);
-        let Some(prior) = over.find(|route| route.gateway.is_ipv6() == ipv6) else {
+        let Some(default) = over(ipv6) else {
             let family = if ipv6 { 6 } else { 4 };
-            return Err(AttachPlanError::NoGateway {
-                interface: interface.clone(),
-                family,
-                cidr: *cidr,
-            });
+            let interface = interface.clone();
+            return Err(AttachPlanError::NoGateway { interface, family, cidr: *cidr });
         };
         let route = Route {
-            place: Place::Sandbox,
             to: cidr.trunc(),
-            via: Some(prior.gateway),
-            name: interface.clone(),
             source: None,
-            onlink: prior.onlink,
-            metric: 0,
+            metric: Route::usual_metric(ipv6),
             protocol: ROUTE_PROTOCOL,
+            ..default.clone()
         };
-        Ok(PlannedStep::new(Step::AddRoute(route.clone()), Undo::by(Step::DeleteRoute(route))))
+        let delete = Step::DeleteRoute { place: Place::Sandbox, route: route.clone() };
+        Ok(put_route(sandbox, route, Undo::by(delete)))
     };
     cidrs.iter().map(step).collect()
 }

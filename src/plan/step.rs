@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    inventory::{Candidate, Link},
+    inventory::{Candidate, Link, Route},
     types::{InterfaceName, MacAddress, OwnerTag, PciAddress, VfAttributes},
 };
 
@@ -24,6 +24,16 @@ pub enum Place {
     Host,
     /// The sandbox's.
     Sandbox,
+}
+
+impl Place {
+    /// The place in a sentence.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Host => "on the host",
+            Self::Sandbox => "in the sandbox",
+        }
+    }
 }
 
 /// One change.
@@ -64,9 +74,19 @@ pub enum Step {
         address: IpNet,
     },
     /// Adds a route, or puts it in the place of one with the same destination and metric.
-    AddRoute(Route),
+    AddRoute {
+        /// Where.
+        place: Place,
+        /// The route.
+        route: Route,
+    },
     /// Deletes a route; one that is gone already is no failure.
-    DeleteRoute(Route),
+    DeleteRoute {
+        /// Where.
+        place: Place,
+        /// The route.
+        route: Route,
+    },
     /// Adds a neighbour that needs no resolution.
     AddNeighbour {
         /// Where.
@@ -183,25 +203,4 @@ pub struct CreateVeth {
     pub inside: InterfaceName,
     /// Its hardware address.
     pub inside_mac: MacAddress,
-}
-
-/// A route with one next hop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Route {
-    /// Where.
-    pub place: Place,
-    /// The destination; a prefix length of 0 is the default route.
-    pub to: IpNet,
-    /// The next hop; `None` means that the destination is on the link.
-    pub via: Option<IpAddr>,
-    /// The link.
-    pub name: InterfaceName,
-    /// The source address of what leaves by it.
-    pub source: Option<IpAddr>,
-    /// Whether the next hop is on the link though no address says so.
-    pub onlink: bool,
-    /// The metric; 0 is the kernel's default.
-    pub metric: u32,
-    /// Who made it: [`ROUTE_PROTOCOL`] for ours.
-    pub protocol: u8,
 }
