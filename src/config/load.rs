@@ -1,7 +1,7 @@
 //! Finds, reads and parses the file. The only input of `config`.
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -9,8 +9,8 @@ use std::{
 use toml::Table;
 
 use super::{
-    Config, Problem, ServicePath, check, network, pool,
-    section::{Section, read_whole},
+    Config, Problem, ServicePath, network, pool,
+    section::{Named, Section, read_whole},
     service_path,
 };
 
@@ -54,11 +54,7 @@ pub fn parse(text: &str) -> Result<Config, Vec<Problem>> {
     let table: Table =
         text.parse().map_err(|error: toml::de::Error| vec![not_toml(&error, text)])?;
     let mut problems = Vec::new();
-    let config = read_whole("", table, &mut problems, root);
-    if let Some(config) = &config {
-        problems.extend(check::problems(config));
-    }
-    match config {
+    match read_whole("", table, &mut problems, root) {
         Some(config) if problems.is_empty() => Ok(config),
         _ => Err(problems),
     }
@@ -70,37 +66,25 @@ fn root(section: &mut Section) -> Option<Config> {
         section.problem("version", format!("expected {VERSION}, found {version}"));
     }
     let pools = section.tables("pool", pool::read);
-    let networks = section.tables("network", network::read);
-    let service_path =
-        section.table("service_path", service_path::read).unwrap_or(Some(ServicePath::default()));
+    let networks = section.tables("network", |section| network::read(section, &pools));
+    let service_path = section.table("service_path", service_path::read);
+    refuse_same_names(section, "pool", &pools);
+    refuse_same_names(section, "network", &networks);
     Some(Config {
-        pools: by_name(section, "pool", pools)?,
-        networks: by_name(section, "network", networks)?,
-        service_path: service_path?,
+        pools: pools.into_iter().map(Named::whole).collect::<Option<_>>()?,
+        networks: networks.into_iter().map(Named::whole).collect::<Option<_>>()?,
+        service_path: service_path.unwrap_or(Some(ServicePath::default()))?,
     })
 }
 
-/// `None` when any element is missing: its problem has been noted, and to judge the rest would invent more.
-fn by_name<N: Ord + Clone + std::fmt::Display, T>(
-    section: &mut Section,
-    key: &str,
-    elements: Vec<Option<(N, T)>>,
-) -> Option<BTreeMap<N, T>> {
-    let mut named = BTreeMap::new();
-    let mut whole = true;
-    for (index, element) in elements.into_iter().enumerate() {
-        let Some((name, value)) = element else {
-            whole = false;
-            continue;
-        };
-        if named.insert(name.clone(), value).is_some() {
-            section.problem(
-                &format!("{key}[{index}].name"),
-                format!("\"{name}\" is the name of another {key} too"),
-            );
+fn refuse_same_names<T>(section: &mut Section, key: &str, elements: &[Named<T>]) {
+    let mut seen = BTreeSet::new();
+    for (index, element) in elements.iter().enumerate() {
+        if let Some(name) = element.name.as_ref().filter(|name| !seen.insert(*name)) {
+            let field = format!("{key}[{index}].name");
+            section.problem(&field, format!("\"{name}\" is the name of another {key} too"));
         }
     }
-    whole.then_some(named)
 }
 
 fn not_toml(error: &toml::de::Error, text: &str) -> Problem {

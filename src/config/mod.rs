@@ -1,7 +1,6 @@
 //! The configuration file made into typed values. Reports every problem at once; decides nothing about sandboxes.
 
 mod allow;
-mod check;
 mod load;
 mod network;
 mod pool;

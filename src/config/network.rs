@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use super::{Allow, allow, section::Section};
+use super::{
+    Allow, Pool, PoolKind, allow,
+    section::{Named, Section},
+};
 use crate::types::{AddressRange, InterfaceName, LinkState, Name, VfAttribute, VfAttributes, Vlan};
 
 /// A device of a pool, and how it is set up.
@@ -28,22 +31,78 @@ pub struct Network {
     pub allow: Allow,
 }
 
-pub(super) fn read(section: &mut Section) -> Option<(Name, Network)> {
+pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Network> {
     let name = section.required("name");
-    let pool = section.required("pool");
-    let interface = section.required("interface");
-    let network = Network {
-        mtu: section.optional("mtu"),
-        attributes: attributes(section),
-        best_effort: section.list("best_effort").into_iter().collect(),
-        addresses: section.list("addresses"),
-        gateway: section.list("gateway"),
-        default_route: section.optional("default_route").unwrap_or(false),
-        allow: section.table("allow", allow::read).unwrap_or_default(),
-        pool: pool?,
-        interface: interface?,
+    let pool: Option<Name> = section.required("pool");
+    let interface: Option<InterfaceName> = section.required("interface");
+    let mtu = section.optional("mtu");
+    if let Some(mtu) = mtu.filter(|mtu| !(68..=65535).contains(mtu)) {
+        section.problem("mtu", format!("expected 68 to 65535 bytes, found {mtu}"));
+    }
+    let attributes = attributes(section);
+    check_pool(section, pool.as_ref(), attributes, pools);
+    let best_effort = section.list("best_effort").into_iter().collect();
+    let addresses: Vec<AddressRange> = section.list("addresses");
+    let gateway: Vec<IpAddr> = section.list("gateway");
+    let default_route = section.optional("default_route").unwrap_or(false);
+    check_gateways(section, &gateway, &addresses, default_route);
+    let allow = section.table("allow", allow::read).unwrap_or_default();
+    let value = pool.zip(interface).map(|(pool, interface)| Network {
+        pool,
+        interface,
+        mtu,
+        attributes,
+        best_effort,
+        addresses,
+        gateway,
+        default_route,
+        allow,
+    });
+    Named { name, value }
+}
+
+/// A pool that is wrong in itself is still a pool: whoever names it made no mistake.
+fn check_pool(
+    section: &mut Section,
+    wanted: Option<&Name>,
+    attributes: VfAttributes,
+    pools: &[Named<Pool>],
+) {
+    let Some(wanted) = wanted else { return };
+    let Some(pool) = pools.iter().find(|pool| pool.name.as_ref() == Some(wanted)) else {
+        let names = pools.iter().filter_map(|pool| pool.name.as_ref());
+        let known: Vec<&str> = names.map(Name::as_str).collect();
+        let message = format!("there is no pool \"{wanted}\" (pools: {})", known.join(", "));
+        return section.problem("pool", message);
     };
-    Some((name?, network))
+    let is_sriov = pool.value.as_ref().is_none_or(|pool| pool.kind == PoolKind::Sriov);
+    if !is_sriov && attributes != VfAttributes::default() {
+        let message = "vlan, rates, spoof_check, link_state and trust need kind = \"sriov\"";
+        section.problem("pool", message);
+    }
+}
+
+fn check_gateways(
+    section: &mut Section,
+    gateways: &[IpAddr],
+    addresses: &[AddressRange],
+    default_route: bool,
+) {
+    for ipv6 in [false, true] {
+        if gateways.iter().filter(|gateway| gateway.is_ipv6() == ipv6).count() > 1 {
+            section.problem("gateway", "more than one of a family");
+        }
+    }
+    for gateway in gateways {
+        let link_local = matches!(gateway, IpAddr::V6(v6) if v6.segments()[0] & 0xffc0 == 0xfe80);
+        let mut networks = addresses.iter().filter_map(AddressRange::network);
+        if !link_local && !networks.any(|network| network.contains(gateway)) {
+            section.problem("gateway", format!("{gateway} is on no network of addresses"));
+        }
+    }
+    if default_route && gateways.is_empty() {
+        section.problem("default_route", "needs a gateway");
+    }
 }
 
 fn attributes(section: &mut Section) -> VfAttributes {

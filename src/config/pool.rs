@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::section::{Section, shown};
-use crate::types::{DeviceSelector, IndexRange, Name};
+use super::section::{Named, Section, shown};
+use crate::types::{DeviceSelector, IndexRange};
 
 /// A set of devices of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum PoolKind {
     Macvlan,
 }
 
-pub(super) fn read(section: &mut Section) -> Option<(Name, Pool)> {
+pub(super) fn read(section: &mut Section) -> Named<Pool> {
     let name = section.required("name");
     let kind = section.required("kind");
     let selector = DeviceSelector {
@@ -40,8 +40,14 @@ pub(super) fn read(section: &mut Section) -> Option<(Name, Pool)> {
         driver: section.list("driver"),
         numa_node: section.list("numa_node"),
     };
-    let num_vfs = section.optional("num_vfs");
-    Some((name?, Pool { kind: kind?, selector, num_vfs }))
+    let num_vfs: Option<u32> = section.optional("num_vfs");
+    if kind == Some(PoolKind::Macvlan) && selector.pf.len() != 1 {
+        section.problem("pf", "a macvlan pool has exactly one parent interface");
+    }
+    if num_vfs.is_some() && (kind == Some(PoolKind::Macvlan) || selector.pf.is_empty()) {
+        section.problem("num_vfs", "needs kind = \"sriov\" and pf: provision must know where");
+    }
+    Named { name, value: kind.map(|kind| Pool { kind, selector, num_vfs }) }
 }
 
 /// A VF index may be written as a number, a range as text.

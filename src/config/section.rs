@@ -6,6 +6,22 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::Problem;
+use crate::types::Name;
+
+/// An element of an array of tables, as far as it could be read.
+pub(super) struct Named<T> {
+    /// Its name.
+    pub(super) name: Option<Name>,
+    /// The rest of it.
+    pub(super) value: Option<T>,
+}
+
+impl<T> Named<T> {
+    /// The element, if all of it could be read.
+    pub(super) fn whole(self) -> Option<(Name, T)> {
+        Some((self.name?, self.value?))
+    }
+}
 
 /// A table being read. Fields are taken out; what is left at [`Section::finish`] is unknown.
 pub(super) struct Section<'a> {

@@ -59,5 +59,36 @@ pub(super) fn read(section: &mut Section) -> Option<ServicePath> {
             section.problem(key, "is missing or wrong, and the mode needs it");
         }
     }
+    if path.mode == ServicePathMode::Veth {
+        check_sources(section, &path);
+    }
     Some(path)
+}
+
+fn check_sources(section: &mut Section, path: &ServicePath) {
+    for ipv6 in [false, true] {
+        let wanted = path.cidrs.iter().any(|cidr| cidr.addr().is_ipv6() == ipv6);
+        let given = path.source.iter().any(|range| range.is_ipv6() == ipv6);
+        if wanted && !given {
+            let (family, example) =
+                if ipv6 { ("IPv6", "fd00:97::/112") } else { ("IPv4", "169.254.96.0/20") };
+            let message = format!(
+                "cidrs has an {family} network, source has none: add a range of this node's own, such as \"{example}\""
+            );
+            section.problem("source", message);
+        }
+        let next_hop = ServicePath::next_hop(ipv6);
+        if path.source.iter().any(|range| range.contains_address(next_hop)) {
+            let message = format!("has {next_hop}, which is the next hop of the service path");
+            section.problem("source", message);
+        }
+    }
+    let networks = path.source.iter().filter_map(AddressRange::network);
+    for network in networks {
+        let overlaps =
+            |cidr: &&IpNet| cidr.contains(&network.addr()) || network.contains(&cidr.addr());
+        if let Some(cidr) = path.cidrs.iter().find(overlaps) {
+            section.problem("source", format!("{network} overlaps with {cidr} of cidrs"));
+        }
+    }
 }

@@ -44,11 +44,11 @@ pub(super) fn install(
     })
 }
 
-/// Removes the table; one that is gone is gone.
+/// Removes the table; one that is gone is gone, and one that another process owns (EPERM) is not ours.
 pub(super) fn remove(kernel: &mut LinuxKernel) -> Result<(), KernelError> {
     transact(kernel, "remove the masquerade table", |netlink| {
         match Batch::begin().table(message::DELETE_TABLE, 0).send(netlink) {
-            Err(refusal) if refusal.errno == Errno::ENOENT => Ok(()),
+            Err(refusal) if matches!(refusal.errno, Errno::ENOENT | Errno::EPERM) => Ok(()),
             other => other,
         }
     })
