@@ -6,6 +6,7 @@
 //! [`operation`] is the pipe through them, [`frontend`] what calls it. ARCHITECTURE.md has the picture and the rules.
 
 pub mod config;
+pub mod daemon;
 pub mod execute;
 pub mod frontend;
 pub mod inventory;

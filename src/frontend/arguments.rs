@@ -53,6 +53,8 @@ const EXIT_CODES: &str = "Exit codes:
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Serve a container runtime over NRI, and keep leases true
+    Serve(Serve),
     /// Attach networks to a network namespace
     Attach(Attach),
     /// Take back what a sandbox has
@@ -67,6 +69,18 @@ pub enum Verb {
     CheckConfig(Shown),
     /// Run as a hook of an OCI runtime; the container's state comes on stdin
     Hook(Hook),
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The runtime's NRI socket
+    #[arg(long, default_value = containerd_nri::Launch::DEFAULT_SOCKET, value_name = "PATH")]
+    pub nri_socket: PathBuf,
+
+    /// The place among other plugins: two digits
+    #[arg(long, default_value = "10", value_name = "NN")]
+    pub nri_index: String,
 }
 
 /// How the answer is shown.

@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use super::{
-    arguments::{Arguments, Attach, Changes, Detach, Hook, Shown, Verb},
+    arguments::{Arguments, Attach, Changes, Detach, Hook, Serve, Shown, Verb},
     oci_hook::{self, HookError},
     output::{self, Output},
 };
 use crate::{
     config::{self, ConfigError},
+    daemon::{self, ServeError},
     kernel::{KernelError, LinuxKernel},
     lease::{LeaseError, LeaseStore},
     operation::{self, Context, ExitCode, Mended, OperationError, Which},
     request::SandboxEvent,
-    types::{Deadline, NetnsSource, SandboxId},
+    types::{Deadline, NetnsSource, Origin, SandboxId},
 };
 
 /// Making VFs takes seconds for each card.
@@ -29,6 +30,8 @@ pub(super) enum CommandError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Operation(#[from] OperationError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     #[error(transparent)]
     Hook(#[from] HookError),
 }
@@ -49,7 +52,8 @@ impl CommandError {
     /// The exit code that tells it.
     pub(super) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::Hook(_) => ExitCode::Usage,
+            Self::Config(_) | Self::Hook(_) | Self::Serve(ServeError::Config(_)) => ExitCode::Usage,
+            Self::Serve(_) => ExitCode::HostUnfit,
             Self::Operation(error) => error.exit_code(),
         }
     }
@@ -58,6 +62,7 @@ impl CommandError {
 /// Does what was typed, shows the answer or the error, and tells the exit code.
 pub fn run(arguments: &Arguments) -> ExitCode {
     let done = match &arguments.verb {
+        Verb::Serve(verb) => serve(arguments, verb),
         Verb::Attach(verb) => attach(arguments, verb),
         Verb::Detach(verb) => detach(arguments, verb),
         Verb::Status(verb) => status(arguments, verb),
@@ -75,6 +80,16 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
+fn serve(arguments: &Arguments, verb: &Serve) -> Result<ExitCode, CommandError> {
+    daemon::serve(&daemon::Settings {
+        config: arguments.config.clone(),
+        state_dir: arguments.state_dir.clone(),
+        socket: verb.nri_socket.clone(),
+        index: verb.nri_index.clone(),
+    })?;
+    Ok(ExitCode::Done)
+}
+
 fn attach(arguments: &Arguments, verb: &Attach) -> Result<ExitCode, CommandError> {
     let deadline = Deadline::after(verb.timeout);
     let context = open(arguments)?;
@@ -83,6 +98,7 @@ fn attach(arguments: &Arguments, verb: &Attach) -> Result<ExitCode, CommandError
     let id = verb.id.clone().map_or_else(|| id_of(&mut kernel, &netns), Ok)?;
     let event = SandboxEvent {
         id,
+        origin: Origin::Command,
         netns,
         namespace: None,
         networks: verb.networks.clone(),

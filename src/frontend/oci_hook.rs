@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::arguments::Stage;
 use crate::{
     request::{self, AnnotationError, NETWORKS, SERVICE_PATH, SandboxEvent},
-    types::{Invalid, NetnsSource, SandboxId, quote},
+    types::{Invalid, NetnsSource, Origin, SandboxId, quote},
 };
 
 /// Bytes of state that are read. Annotations are all that can be long in it.
@@ -122,6 +122,7 @@ fn attach(state: &State, id: SandboxId) -> Result<Option<Call>, HookError> {
     let namespace = namespace(&state.annotations, &id)?;
     Ok(Some(Call::Attach(Box::new(SandboxEvent {
         id,
+        origin: Origin::Hook,
         netns,
         namespace,
         networks,

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::{command::CommandError, table::Table};
 use crate::{
     config::{Config, ConfigError, Problem},
+    daemon::ServeError,
     operation::{AttachReport, Detached, Finding, How, Mended, Preview, Status, Which},
 };
 
@@ -191,7 +192,8 @@ pub(super) fn error(error: &CommandError) {
         cause = source.source();
     }
     match error {
-        CommandError::Config(ConfigError::Wrong { problems, .. }) => {
+        CommandError::Config(ConfigError::Wrong { problems, .. })
+        | CommandError::Serve(ServeError::Config(ConfigError::Wrong { problems, .. })) => {
             for problem in problems {
                 eprintln!("  {problem}");
             }
@@ -206,7 +208,7 @@ pub(super) fn error(error: &CommandError) {
                 eprintln!("  hint: {hint}");
             }
         }
-        CommandError::Hook(_) => {}
+        CommandError::Hook(_) | CommandError::Serve(_) => {}
     }
 }
 

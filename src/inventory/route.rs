@@ -24,6 +24,10 @@ pub struct Route {
     pub metric: u32,
     /// The number of the routing protocol that made it.
     pub protocol: u8,
+    /// Attributes that vfhook has no opinion on (an MTU, a preference), by number and as they came, so that a route can be
+    /// put back as it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other: Vec<(u16, Vec<u8>)>,
 }
 
 impl Route {

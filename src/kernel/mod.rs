@@ -4,6 +4,7 @@ mod address;
 mod announce;
 mod configure_vf;
 mod error;
+mod events;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 mod link;
@@ -21,6 +22,7 @@ mod sysfs;
 mod vf;
 
 pub use error::{KernelError, Refusal};
+pub use events::LinkEvents;
 pub use linux::LinuxKernel;
 
 use crate::{

@@ -64,18 +64,19 @@ impl Netlink {
         Ok(socket)
     }
 
-    /// Waits until something was heard, or `patience` is over.
-    pub(super) fn wait(&mut self, patience: Duration) -> Result<(), Errno> {
-        let timeout = PollTimeout::try_from(patience.min(Duration::from_secs(60)))
-            .unwrap_or(PollTimeout::ZERO);
-        // The descriptor is borrowed from a socket that outlives the call.
+    /// Waits until something was heard, or `patience` is over: then nothing was.
+    pub(super) fn heard(&mut self, patience: Duration) -> Result<Vec<RouteNetlinkMessage>, Errno> {
+        let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
         #[expect(unsafe_code, reason = "netlink-sys gives out its descriptor only raw")]
         // SAFETY: `self.socket` is open and stays so for the whole of this function.
         let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(self.socket.as_raw_fd()) };
         let mut polled = [PollFd::new(descriptor, PollFlags::POLLIN)];
         match poll(&mut polled, timeout) {
-            Ok(0) | Err(Errno::EINTR) => Ok(()),
-            Ok(_) => self.receive().map(drop),
+            Ok(0) | Err(Errno::EINTR) => Ok(Vec::new()),
+            Ok(_) => {
+                let received = self.receive()?;
+                Ok(events(&self.buffer[..received]))
+            }
             Err(errno) => Err(errno),
         }
     }
@@ -227,6 +228,23 @@ impl Netlink {
             }
         }
     }
+}
+
+/// The messages in a datagram that nobody asked for. What cannot be read is passed over: only that something happened
+/// matters to whoever listens.
+fn events(datagram: &[u8]) -> Vec<RouteNetlinkMessage> {
+    let mut found = Vec::new();
+    let mut rest = datagram;
+    while rest.len() >= HEADER {
+        let length = u32::from_ne_bytes([rest[0], rest[1], rest[2], rest[3]]);
+        let length = usize::try_from(length).unwrap_or(usize::MAX).clamp(HEADER, rest.len());
+        let packet = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&rest[..length]);
+        if let Ok(NetlinkPayload::InnerMessage(event)) = packet.map(|packet| packet.payload) {
+            found.push(event);
+        }
+        rest = &rest[length.next_multiple_of(4).min(rest.len())..];
+    }
+    found
 }
 
 /// The acknowledgements in a datagram: the sequence number each answers, and whether it is a refusal.

@@ -127,7 +127,7 @@ fn await_home(
             return Err(KernelError::absent(step.device.to_string(), reason));
         }
         heard
-            .wait(deadline.remaining().min(PATIENCE))
+            .heard(deadline.remaining().min(PATIENCE))
             .map_err(KernelError::refused("listen to", "interface events"))?;
     }
 }

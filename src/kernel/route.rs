@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
+use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_REPLACE, Nla as _};
 use netlink_packet_route::{
     RouteNetlinkMessage,
     route::{
@@ -70,6 +70,7 @@ fn parse(answer: &RouteNetlinkMessage, ipv6: bool, links: &[Link]) -> Option<Rou
         return None;
     }
     let (mut to, mut via, mut source, mut interface, mut metric) = (any(ipv6), None, None, None, 0);
+    let mut other = Vec::new();
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Destination(address) => to = ip(address)?,
@@ -79,7 +80,9 @@ fn parse(answer: &RouteNetlinkMessage, ipv6: bool, links: &[Link]) -> Option<Rou
                 interface = links.iter().find(|link| link.index == *index);
             }
             RouteAttribute::Priority(priority) => metric = *priority,
-            _ => {}
+            // The table is the main one, and how often the route was used is no part of it.
+            RouteAttribute::Table(_) | RouteAttribute::CacheInfo(_) => {}
+            kept => other.push(raw(kept)),
         }
     }
     Some(Route {
@@ -90,6 +93,7 @@ fn parse(answer: &RouteNetlinkMessage, ipv6: bool, links: &[Link]) -> Option<Rou
         onlink: header.flags.contains(RouteFlags::Onlink),
         metric,
         protocol: header.protocol.into(),
+        other,
     })
 }
 
@@ -119,7 +123,17 @@ fn encode(
     if route.metric > 0 {
         message.attributes.push(RouteAttribute::Priority(route.metric));
     }
+    for (kind, value) in &route.other {
+        let kept = DefaultNla::new(*kind, value.clone());
+        message.attributes.push(RouteAttribute::Other(kept));
+    }
     Ok(message)
+}
+
+fn raw(attribute: &RouteAttribute) -> (u16, Vec<u8>) {
+    let mut value = vec![0; attribute.value_len()];
+    attribute.emit_value(&mut value);
+    (attribute.kind(), value)
 }
 
 fn any(ipv6: bool) -> IpAddr {

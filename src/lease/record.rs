@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Claim;
 use crate::{
     plan::{Plan, step::Step},
-    types::{InterfaceName, MacAddress, Name, NetnsIdentity, PciAddress, SandboxId},
+    types::{InterfaceName, MacAddress, Name, NetnsIdentity, Origin, PciAddress, SandboxId},
 };
 
 /// The format of a lease file.
@@ -21,6 +21,9 @@ pub struct Lease {
     pub version: u32,
     /// The sandbox.
     pub id: SandboxId,
+    /// Who told of the sandbox.
+    #[serde(default)]
+    pub origin: Origin,
     /// A number of its own, never used again.
     pub serial: u64,
     /// How far it is.

@@ -14,7 +14,7 @@ use crate::{
     lease::{Attached, Claim, Lease, LeaseState, Reservation, VERSION, new_serial},
     plan::{self, AttachInput, ChosenDevice, ChosenNetwork, ChosenService},
     request::{AttachmentIntent, SandboxEvent, resolve},
-    types::{Deadline, NetnsIdentity, SandboxId},
+    types::{Deadline, NetnsIdentity},
 };
 
 /// Attaches what `event` asks for, or finds it attached.
@@ -45,7 +45,7 @@ pub fn attach(
             // Somebody was faster; what they did is looked at in the next round.
             continue;
         }
-        let reservation = table.reserve(prepare(kernel, context, &event.id, &intent, &sandbox)?)?;
+        let reservation = table.reserve(prepare(kernel, context, event, &intent, &sandbox)?)?;
         drop(table);
         return perform(kernel, context, reservation, deadline);
     }
@@ -66,7 +66,7 @@ pub fn preview_attach(
         refuse_conflict(&lease, &intent)?;
         return Ok(Preview { steps: Vec::new() });
     }
-    let lease = prepare(kernel, context, &event.id, &intent, &sandbox)?;
+    let lease = prepare(kernel, context, event, &intent, &sandbox)?;
     Ok(Preview::of_plan(&lease.plan))
 }
 
@@ -150,10 +150,11 @@ fn refuse_conflict(lease: &Lease, intent: &AttachmentIntent) -> Result<(), Opera
 fn prepare(
     kernel: &mut impl Kernel,
     context: &Context,
-    id: &SandboxId,
+    event: &SandboxEvent,
     intent: &AttachmentIntent,
     sandbox: &SandboxFacts,
 ) -> Result<Lease, OperationError> {
+    let id = &event.id;
     let (networks, service) = Chooser::new(kernel, context, id).choose(intent)?;
     let serial = new_serial();
     let input = AttachInput { id, serial, sandbox, networks, service };
@@ -174,6 +175,7 @@ fn prepare(
     Ok(Lease {
         version: VERSION,
         id: id.clone(),
+        origin: event.origin,
         serial,
         state: LeaseState::Reserved,
         created: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |age| age.as_secs()),

@@ -46,7 +46,8 @@ fn vf(chosen: &ChosenNetwork, device: &Device, tag: OwnerTag) -> Vec<PlannedStep
     let strict = network.best_effort.iter().fold(wanted, |left, which| left.without(*which));
     let mut steps = Vec::new();
     if !strict.is_empty() {
-        steps.push(configure(device, strict, chosen.intent.mac, false));
+        let mac = chosen.intent.mac.filter(|_| strict.mac.is_some());
+        steps.push(configure(device, strict, mac, false));
     }
     let best_effort =
         VfAttribute::ALL.into_iter().filter(|which| network.best_effort.contains(which));
@@ -164,6 +165,7 @@ fn default_route(sandbox: &SandboxFacts, name: &InterfaceName, gateway: IpAddr) 
         onlink: false,
         metric: sandbox.default_route(ipv6).map_or(usual, |prior| prior.metric),
         protocol: ROUTE_PROTOCOL,
+        other: Vec::new(),
     };
     put_route(sandbox, route, gone_with(name))
 }

@@ -107,6 +107,7 @@ fn in_sandbox(
             onlink: true,
             metric: Route::usual_metric(ipv6),
             protocol: ROUTE_PROTOCOL,
+            other: Vec::new(),
         };
         put_route(sandbox, route, gone_with(&pair.host))
     }));
@@ -128,6 +129,7 @@ fn on_host(pair: &CreateVeth, source: IpAddr) -> Vec<PlannedStep> {
         onlink: false,
         metric: Route::usual_metric(source.is_ipv6()),
         protocol: ROUTE_PROTOCOL,
+        other: Vec::new(),
     };
     [neighbour, Step::AddRoute { place: Place::Host, route: back }]
         .into_iter()
@@ -161,6 +163,7 @@ fn existing(
             source: None,
             metric: Route::usual_metric(ipv6),
             protocol: ROUTE_PROTOCOL,
+            other: Vec::new(),
             ..default.clone()
         };
         let delete = Step::DeleteRoute { place: Place::Sandbox, route: route.clone() };

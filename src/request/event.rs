@@ -3,13 +3,15 @@
 use ipnet::IpNet;
 use serde::Serialize;
 
-use crate::types::{InterfaceName, MacAddress, Name, NetnsSource, SandboxId};
+use crate::types::{InterfaceName, MacAddress, Name, NetnsSource, Origin, SandboxId};
 
 /// A sandbox whose network namespace exists and whose workload has not begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxEvent {
     /// The container's or pod's id.
     pub id: SandboxId,
+    /// Who told of it.
+    pub origin: Origin,
     /// Where its namespace is.
     pub netns: NetnsSource,
     /// Its Kubernetes namespace, from whoever knows it for certain; never from the pod's own words.

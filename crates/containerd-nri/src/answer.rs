@@ -1,0 +1,161 @@
+//! Answers one call inside its budget, whatever its handler does. Runs the handler as a task that
+//! nothing cancels; does not know the connection.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protobuf::Message;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use ttrpc::Code;
+
+use crate::budget::Budget;
+use crate::call::Occurrence;
+use crate::error::Refusal;
+use crate::event::{Event, EventSet};
+use crate::plugin::{Plugin, Work};
+use crate::update::ContainerUpdate;
+use crate::wire::nri as wire;
+
+/// The payload of an answer, or the status that refuses.
+pub(crate) type Answer = Result<Vec<u8>, Status>;
+
+/// A refusal on the wire.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Status {
+    pub(crate) code: Code,
+    pub(crate) message: String,
+}
+
+impl Status {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// Waits for a handler's task, but only as long as the budget; then the plugin chooses.
+pub(crate) async fn within<P: Plugin>(
+    budget: Budget,
+    plugin: Arc<P>,
+    work: Work,
+    task: JoinHandle<Result<Vec<u8>, Refusal>>,
+    accepted: Vec<u8>,
+) -> Answer {
+    match timeout(budget.time(), task).await {
+        Ok(Ok(answer)) => answer.map_err(|refusal| refused(&work, &refusal)),
+        Ok(Err(_panicked)) => {
+            tracing::error!(%work, "the handler panicked; the call is refused");
+            let message = format!("{}: the plugin failed; see its log", work.call());
+            Err(Status::new(Code::INTERNAL, message))
+        }
+        Err(_elapsed) => late(budget, &*plugin, &work, accepted),
+    }
+}
+
+fn refused(work: &Work, refusal: &Refusal) -> Status {
+    tracing::info!(%work, reason = refusal.reason(), "refused");
+    // Any code makes the runtime report the message, but UNIMPLEMENTED would make it call again.
+    Status::new(Code::FAILED_PRECONDITION, refusal.reason())
+}
+
+fn late<P: Plugin>(budget: Budget, plugin: &P, work: &Work, accepted: Vec<u8>) -> Answer {
+    let answer = plugin.late(work, budget);
+    let accepts = answer.is_ok();
+    tracing::warn!(%work, budget = ?budget.time(), accepts, "answered before the handler ended");
+    match answer {
+        Ok(()) => Ok(accepted),
+        Err(refusal) => Err(Status::new(Code::ABORTED, refusal.reason())),
+    }
+}
+
+/// The budget of one call: what the runtime says it waits for this answer, at most what it said
+/// it waits for any.
+pub(crate) fn budget(request_timeout: Duration, timeout_nano: i64) -> Budget {
+    match u64::try_from(timeout_nano) {
+        Ok(nanos) if nanos > 0 => Budget::of(request_timeout.min(Duration::from_nanos(nanos))),
+        _ => Budget::of(request_timeout),
+    }
+}
+
+/// Calls the handler of an event; gives the payload of the answer.
+pub(crate) async fn handle<P: Plugin>(
+    plugin: Arc<P>,
+    occurrence: Box<Occurrence>,
+) -> Result<Vec<u8>, Refusal> {
+    let Occurrence { event, pod, container, pod_update, resources } = *occurrence;
+    match event {
+        Event::RunPodSandbox => empty(plugin.run_pod_sandbox(pod)).await,
+        Event::StopPodSandbox => empty(plugin.stop_pod_sandbox(pod)).await,
+        Event::RemovePodSandbox => empty(plugin.remove_pod_sandbox(pod)).await,
+        Event::UpdatePodSandbox => empty(plugin.update_pod_sandbox(pod, pod_update)).await,
+        Event::PostUpdatePodSandbox => empty(plugin.post_update_pod_sandbox(pod)).await,
+        Event::CreateContainer => {
+            let creation = plugin.create_container(pod, container).await?;
+            encode(&wire::CreateContainerResponse::from(creation))
+        }
+        Event::PostCreateContainer => empty(plugin.post_create_container(pod, container)).await,
+        Event::StartContainer => empty(plugin.start_container(pod, container)).await,
+        Event::PostStartContainer => empty(plugin.post_start_container(pod, container)).await,
+        Event::UpdateContainer => {
+            updated(plugin.update_container(pod, container, resources).await?)
+        }
+        Event::PostUpdateContainer => empty(plugin.post_update_container(pod, container)).await,
+        Event::StopContainer => updated(plugin.stop_container(pod, container).await?),
+        Event::RemoveContainer => empty(plugin.remove_container(pod, container)).await,
+    }
+}
+
+/// An empty message is encoded as nothing.
+async fn empty(
+    handler: impl Future<Output = Result<(), Refusal>> + Send,
+) -> Result<Vec<u8>, Refusal> {
+    handler.await?;
+    Ok(Vec::new())
+}
+
+/// The answers to an update and to a stop are alike on the wire.
+fn updated(updates: Vec<ContainerUpdate>) -> Result<Vec<u8>, Refusal> {
+    encode(&wire::StopContainerResponse { updates: onto_wire(updates), ..Default::default() })
+}
+
+/// The last answer to a synchronization.
+pub(crate) fn synchronized(updates: Vec<ContainerUpdate>) -> Result<Vec<u8>, Refusal> {
+    encode(&wire::SynchronizeResponse { updates: onto_wire(updates), ..Default::default() })
+}
+
+/// The answer to a part of a synchronization that is not the last.
+pub(crate) fn more() -> Answer {
+    let more = wire::SynchronizeResponse { more: true, ..Default::default() };
+    encode(&more).map_err(|refusal| Status::new(Code::INTERNAL, refusal.reason()))
+}
+
+/// The answer to a configuration.
+pub(crate) fn configured(subscribed: EventSet) -> Result<Vec<u8>, Refusal> {
+    let events = subscribed.subscription();
+    encode(&wire::ConfigureResponse { events, ..Default::default() })
+}
+
+fn onto_wire(updates: Vec<ContainerUpdate>) -> Vec<wire::ContainerUpdate> {
+    updates.into_iter().map(wire::ContainerUpdate::from).collect()
+}
+
+fn encode(message: &impl Message) -> Result<Vec<u8>, Refusal> {
+    message.write_to_bytes().map_err(|error| Refusal::new(format!("cannot encode: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    #[test]
+    fn a_call_has_the_shorter_of_both_deadlines() {
+        let of = |timeout_nano| budget(Duration::from_secs(2), timeout_nano).time();
+        assert_eq!(of(0), Duration::from_millis(1400));
+        assert_eq!(of(-5), Duration::from_millis(1400));
+        assert_eq!(of(10 * SECOND), Duration::from_millis(1400));
+        assert_eq!(of(SECOND), Duration::from_millis(600));
+    }
+}

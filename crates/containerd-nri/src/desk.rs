@@ -1,0 +1,226 @@
+//! Takes the runtime's calls one by one and has each answered: at once, or by a handler inside
+//! its budget. Bounds the work taken; does not read or write the connection.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use ttrpc::{Code, Request};
+
+use crate::answer::{self, Answer, Status};
+use crate::board::Board;
+use crate::call::{self, Call, Occurrence};
+use crate::container::Container;
+use crate::error::{Refusal, Violation};
+use crate::plugin::{Plugin, Work};
+use crate::pod::PodSandbox;
+use crate::reply::encode;
+use crate::runtime::{DEFAULT_REQUEST_TIMEOUT, RuntimeInfo};
+use crate::state::Step;
+use crate::wire::nri as wire;
+
+const SERVICE: &str = "nri.pkg.api.v1alpha1.Plugin";
+
+/// Requests under way, in KiB. Beyond it, calls are refused until some are done.
+pub(crate) const ROOM_KIB: u32 = 16 * 1024;
+
+/// All parts of a split synchronization together.
+const LONGEST_SYNCHRONIZATION: usize = 64 << 20;
+
+/// An answer on its way, and the step the session makes once it is given.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) step: Option<Step>,
+}
+
+/// Takes the calls of one connection.
+pub(crate) struct Desk<P> {
+    plugin: Arc<P>,
+    board: Arc<Board>,
+    out: mpsc::Sender<Outgoing>,
+    room: Arc<Semaphore>,
+    runtime: Option<Arc<RuntimeInfo>>,
+    parts: Parts,
+}
+
+/// What is needed to answer one call, and the room it takes meanwhile.
+struct Ticket {
+    stream: u32,
+    timeout_nano: i64,
+    room: OwnedSemaphorePermit,
+}
+
+impl<P: Plugin> Desk<P> {
+    pub(crate) fn new(
+        plugin: Arc<P>,
+        room: Arc<Semaphore>,
+        board: Arc<Board>,
+        out: mpsc::Sender<Outgoing>,
+    ) -> Self {
+        Self { plugin, board, out, room, runtime: None, parts: Parts::default() }
+    }
+
+    /// Takes a call whose message had this size.
+    pub(crate) async fn take(
+        &mut self,
+        stream: u32,
+        request: Request,
+        size: usize,
+    ) -> Result<(), Violation> {
+        let Request { service, method, payload, timeout_nano, .. } = request;
+        if service != SERVICE {
+            let message = format!("no service {service} here");
+            self.give(stream, Err(Status::new(Code::UNIMPLEMENTED, message))).await;
+            return Ok(());
+        }
+        let call = call::decode(method, &payload)?;
+        drop(payload);
+        let Some(room) = self.room_for(size) else {
+            let message = "the plugin has too many calls under way; try again";
+            self.give(stream, Err(Status::new(Code::RESOURCE_EXHAUSTED, message))).await;
+            return Ok(());
+        };
+        let ticket = Ticket { stream, timeout_nano, room };
+        if let Some(answer) = self.start(ticket, call, size)? {
+            self.give(stream, answer).await;
+        }
+        Ok(())
+    }
+
+    /// Starts the work on a call, or has its answer at once.
+    fn start(
+        &mut self,
+        ticket: Ticket,
+        call: Call,
+        size: usize,
+    ) -> Result<Option<Answer>, Violation> {
+        match call {
+            Call::Configure(hello) => self.configure(ticket, hello),
+            Call::Synchronize { pods, containers, more } => {
+                self.parts.add(pods, containers, size)?;
+                if more {
+                    return Ok(Some(answer::more()));
+                }
+                self.synchronize(ticket);
+            }
+            Call::Event(occurrence) if self.plugin.events().contains(occurrence.event) => {
+                self.event(ticket, occurrence);
+            }
+            Call::Event(_) | Call::UnknownEvent => return Ok(Some(Ok(Vec::new()))),
+            Call::Shutdown => {
+                let plugin = Arc::clone(&self.plugin);
+                tokio::spawn(async move { plugin.shutdown().await });
+                return Ok(Some(Ok(Vec::new())));
+            }
+            Call::Nameless { method } => {
+                let message = format!("{method} of a pod or container with no id");
+                return Ok(Some(Err(Status::new(Code::INVALID_ARGUMENT, message))));
+            }
+            Call::UnknownMethod { method } => {
+                let message = format!("no method {method} here");
+                return Ok(Some(Err(Status::new(Code::UNIMPLEMENTED, message))));
+            }
+        }
+        Ok(None)
+    }
+
+    fn configure(&mut self, ticket: Ticket, hello: wire::ConfigureRequest) {
+        self.board.apply(Step::ConfigureCalled);
+        self.parts = Parts::default();
+        let wanted = self.plugin.events();
+        let runtime = Arc::new(RuntimeInfo::new(hello, wanted));
+        let unknown = wanted.without(runtime.subscribed);
+        if !unknown.is_empty() {
+            tracing::warn!(?unknown, version = %runtime.version, "events unknown to the runtime");
+        }
+        self.runtime = Some(Arc::clone(&runtime));
+        let accepted = answer::configured(runtime.subscribed);
+        let step = Step::Configured(Arc::clone(&runtime));
+        let plugin = Arc::clone(&self.plugin);
+        let answer = accepted.clone();
+        let handler = async move {
+            plugin.configure(&runtime).await?;
+            answer
+        };
+        self.work(ticket, Work::Configure, handler, accepted.unwrap_or_default(), Some(step));
+    }
+
+    fn synchronize(&mut self, ticket: Ticket) {
+        let Parts { pods, containers, .. } = std::mem::take(&mut self.parts);
+        let plugin = Arc::clone(&self.plugin);
+        let handler =
+            async move { answer::synchronized(plugin.synchronize(pods, containers).await?) };
+        self.work(ticket, Work::Synchronize, handler, Vec::new(), Some(Step::Synchronized));
+    }
+
+    fn event(&self, ticket: Ticket, occurrence: Box<Occurrence>) {
+        let work = occurrence.work();
+        let handler = answer::handle(Arc::clone(&self.plugin), occurrence);
+        self.work(ticket, work, handler, Vec::new(), None);
+    }
+
+    /// Has the handler do the work and the answer given. `accepted` is the answer if the handler
+    /// is late and the plugin accepts; `step` is made once an answer that accepts is given.
+    fn work<H>(&self, ticket: Ticket, work: Work, handler: H, accepted: Vec<u8>, step: Option<Step>)
+    where
+        H: Future<Output = Result<Vec<u8>, Refusal>> + Send + 'static,
+    {
+        let Ticket { stream, timeout_nano, room } = ticket;
+        // Taken until the handler has ended and the answer is on its way, whichever is later.
+        let room = Arc::new(room);
+        let kept = Arc::clone(&room);
+        let task = tokio::spawn(async move {
+            let _kept = kept;
+            handler.await
+        });
+        let timeout = self.runtime.as_ref().map(|runtime| runtime.request_timeout);
+        let budget = answer::budget(timeout.unwrap_or(DEFAULT_REQUEST_TIMEOUT), timeout_nano);
+        let plugin = Arc::clone(&self.plugin);
+        let out = self.out.clone();
+        tokio::spawn(async move {
+            let answer = answer::within(budget, plugin, work, task, accepted).await;
+            let step = step.filter(|_| answer.is_ok());
+            // With the session gone there is nobody to answer.
+            let _ = out.send(Outgoing { bytes: encode(stream, answer), step }).await;
+            drop(room);
+        });
+    }
+
+    fn room_for(&self, size: usize) -> Option<OwnedSemaphorePermit> {
+        let kib = u32::try_from(size / 1024 + 1).unwrap_or(ROOM_KIB);
+        Arc::clone(&self.room).try_acquire_many_owned(kib).ok()
+    }
+
+    async fn give(&self, stream: u32, answer: Answer) {
+        if let Err(Status { code, message }) = &answer {
+            tracing::warn!(?code, message, "refused a call");
+        }
+        let _ = self.out.send(Outgoing { bytes: encode(stream, answer), step: None }).await;
+    }
+}
+
+/// Parts of a synchronization that is not complete.
+#[derive(Debug, Default)]
+struct Parts {
+    pods: Vec<PodSandbox>,
+    containers: Vec<Container>,
+    bytes: usize,
+}
+
+impl Parts {
+    fn add(
+        &mut self,
+        pods: Vec<PodSandbox>,
+        containers: Vec<Container>,
+        size: usize,
+    ) -> Result<(), Violation> {
+        self.bytes += size;
+        if self.bytes > LONGEST_SYNCHRONIZATION {
+            return Err(Violation::LongSynchronization { longest: LONGEST_SYNCHRONIZATION });
+        }
+        self.pods.extend(pods);
+        self.containers.extend(containers);
+        Ok(())
+    }
+}

@@ -1,0 +1,229 @@
+//! What a plugin is: a set of events and a handler for each. Every handler has a default that
+//! agrees to everything; nothing here talks to a runtime.
+
+use std::fmt;
+use std::future::{Future, ready};
+
+use crate::adjustment::Creation;
+use crate::budget::Budget;
+use crate::container::Container;
+use crate::error::{Refusal, still_working};
+use crate::event::{Event, EventSet};
+use crate::pod::{PodSandbox, PodUpdate};
+use crate::resources::Resources;
+use crate::runtime::RuntimeInfo;
+use crate::update::ContainerUpdate;
+
+/// A plugin's handlers. Write them as `async fn`.
+///
+/// Each call of a handler is a task of its own, which nothing cancels: not the end of its
+/// [`Budget`], not the end of the connection. Handlers of different calls may run at once, since
+/// the runtime goes on after an answer given by [`Plugin::late`].
+///
+/// A handler must not wait for [`Handle::update_containers`](crate::Handle::update_containers):
+/// the runtime serves that call only after the event under way is answered.
+///
+/// A handler that panics refuses its call.
+pub trait Plugin: Send + Sync + 'static {
+    /// The events the plugin implements handlers for. The runtime is asked for these and no
+    /// other.
+    fn events(&self) -> EventSet;
+
+    /// The runtime introduced itself. Refusing ends the connection; it is made anew later.
+    fn configure(
+        &self,
+        _runtime: &RuntimeInfo,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        ready(Ok(()))
+    }
+
+    /// All that exists, each time a connection was made. What happened while there was none is
+    /// known by comparing only.
+    ///
+    /// The runtime waits with every event until this is answered, so long work belongs in a task
+    /// of the plugin's own.
+    fn synchronize(
+        &self,
+        _pods: Vec<PodSandbox>,
+        _containers: Vec<Container>,
+    ) -> impl Future<Output = Result<Vec<ContainerUpdate>, Refusal>> + Send {
+        ready(Ok(Vec::new()))
+    }
+
+    /// The runtime is about to stop. Most runtimes stop without telling.
+    fn shutdown(&self) -> impl Future<Output = ()> + Send {
+        ready(())
+    }
+
+    /// The answer to a call whose handler did not end inside its budget: accept it unchanged, or
+    /// refuse it. The handler goes on either way.
+    ///
+    /// By default a synchronization is accepted and anything else refused. This must not wait for
+    /// anything: the runtime's deadline is near.
+    fn late(&self, work: &Work, budget: Budget) -> Result<(), Refusal> {
+        match work {
+            Work::Synchronize => Ok(()),
+            work => Err(still_working(work, budget.time())),
+        }
+    }
+
+    /// A pod's sandbox runs. See the crate's documentation before refusing here.
+    fn run_pod_sandbox(
+        &self,
+        _pod: PodSandbox,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        ready(Ok(()))
+    }
+
+    /// A pod's resources are about to be changed.
+    fn update_pod_sandbox(
+        &self,
+        _pod: PodSandbox,
+        _update: PodUpdate,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        ready(Ok(()))
+    }
+
+    /// A pod's resources were changed.
+    fn post_update_pod_sandbox(
+        &self,
+        _pod: PodSandbox,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        ready(Ok(()))
+    }
+
+    /// A pod's sandbox is stopped. containerd ignores a refusal.
+    fn stop_pod_sandbox(
+        &self,
+        _pod: PodSandbox,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        ready(Ok(()))
+    }
+
+    /// A pod's sandbox is removed. containerd ignores a refusal.
+    fn remove_pod_sandbox(
+        &self,
+        _pod: PodSandbox,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        ready(Ok(()))
+    }
+
+    /// A container is about to be created. Refusing is safe: the pod's next attempt comes here
+    /// again.
+    fn create_container(
+        &self,
+        _pod: PodSandbox,
+        _container: Container,
+    ) -> impl Future<Output = Result<Creation, Refusal>> + Send {
+        ready(Ok(Creation::default()))
+    }
+
+    /// A container was created.
+    fn post_create_container(
+        &self,
+        _pod: PodSandbox,
+        _container: Container,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        ready(Ok(()))
+    }
+
+    /// A container is about to be started.
+    fn start_container(
+        &self,
+        _pod: PodSandbox,
+        _container: Container,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        ready(Ok(()))
+    }
+
+    /// A container was started.
+    fn post_start_container(
+        &self,
+        _pod: PodSandbox,
+        _container: Container,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        ready(Ok(()))
+    }
+
+    /// A container's resources are about to be set to these. An answer that names the container
+    /// changes what is set.
+    fn update_container(
+        &self,
+        _pod: PodSandbox,
+        _container: Container,
+        _resources: Resources,
+    ) -> impl Future<Output = Result<Vec<ContainerUpdate>, Refusal>> + Send {
+        ready(Ok(Vec::new()))
+    }
+
+    /// A container's resources were changed.
+    fn post_update_container(
+        &self,
+        _pod: PodSandbox,
+        _container: Container,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        ready(Ok(()))
+    }
+
+    /// A container was stopped. The answer may give its resources to others.
+    fn stop_container(
+        &self,
+        _pod: PodSandbox,
+        _container: Container,
+    ) -> impl Future<Output = Result<Vec<ContainerUpdate>, Refusal>> + Send {
+        ready(Ok(Vec::new()))
+    }
+
+    /// A container was removed.
+    fn remove_container(
+        &self,
+        _pod: PodSandbox,
+        _container: Container,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        ready(Ok(()))
+    }
+}
+
+/// One call of a handler, by what it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Work {
+    /// [`Plugin::configure`].
+    Configure,
+    /// [`Plugin::synchronize`].
+    Synchronize,
+    /// The handler of an event.
+    Event {
+        /// The event.
+        event: Event,
+        /// The id of the pod's sandbox.
+        pod_id: String,
+        /// The id of the container, for an event of one.
+        container_id: Option<String>,
+    },
+}
+
+impl Work {
+    /// The call's name, without what it is about.
+    pub fn call(&self) -> &'static str {
+        match self {
+            Self::Configure => "Configure",
+            Self::Synchronize => "Synchronize",
+            Self::Event { event, .. } => event.name(),
+        }
+    }
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configure | Self::Synchronize => f.write_str(self.call()),
+            Self::Event { event, pod_id, container_id: None } => {
+                write!(f, "{event} of pod {pod_id}")
+            }
+            Self::Event { event, pod_id, container_id: Some(container_id) } => {
+                write!(f, "{event} of container {container_id} of pod {pod_id}")
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! A pod's sandbox as the runtime describes it. Plain data; decides nothing.
+
+use std::collections::BTreeMap;
+
+use crate::resources::Resources;
+use crate::wire::nri as wire;
+
+/// A pod's sandbox.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PodSandbox {
+    /// The runtime's id of the sandbox.
+    pub id: String,
+    /// The pod's name.
+    pub name: String,
+    /// The pod's Kubernetes UID.
+    pub uid: String,
+    /// The pod's Kubernetes namespace.
+    pub namespace: String,
+    /// The pod's labels.
+    pub labels: BTreeMap<String, String>,
+    /// The pod's annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// The runtime handler, as a `RuntimeClass` names it.
+    pub runtime_handler: String,
+    /// The parent control group of the pod.
+    pub cgroup_parent: String,
+    /// The sandbox's Linux namespaces. Not every runtime tells them, nor for every event:
+    /// containerd 1.7 and 2.0 leave them out once the sandbox is stopped.
+    pub namespaces: Vec<Namespace>,
+    /// The process that holds the sandbox, if there is one and the runtime tells it.
+    pub pid: Option<u32>,
+    /// The pod's addresses, if the runtime knows them yet. Since NRI 0.8.
+    pub ips: Vec<String>,
+}
+
+impl PodSandbox {
+    /// The sandbox's namespace of this type (`network`, `ipc`, `uts`, …), if the runtime told one.
+    pub fn namespace_of_type(&self, kind: &str) -> Option<&Namespace> {
+        self.namespaces.iter().find(|namespace| namespace.kind == kind)
+    }
+}
+
+/// A Linux namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Namespace {
+    /// Its type, as the OCI runtime specification names it: `network`, `ipc`, `uts`, …
+    pub kind: String,
+    /// Where it can be opened; empty for one yet to be made.
+    pub path: String,
+}
+
+/// What is about to change about a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PodUpdate {
+    /// What the sandbox itself may use.
+    pub overhead: Resources,
+    /// What the pod's containers may use together.
+    pub resources: Resources,
+}
+
+impl From<wire::PodSandbox> for PodSandbox {
+    fn from(pod: wire::PodSandbox) -> Self {
+        let linux = pod.linux.into_option().unwrap_or_default();
+        Self {
+            id: pod.id,
+            name: pod.name,
+            uid: pod.uid,
+            namespace: pod.namespace,
+            labels: pod.labels.into_iter().collect(),
+            annotations: pod.annotations.into_iter().collect(),
+            runtime_handler: pod.runtime_handler,
+            cgroup_parent: linux.cgroup_parent,
+            namespaces: linux.namespaces.into_iter().map(Namespace::from).collect(),
+            pid: Some(pod.pid).filter(|pid| *pid != 0),
+            ips: pod.ips,
+        }
+    }
+}
+
+impl From<wire::Namespace> for Namespace {
+    fn from(namespace: wire::Namespace) -> Self {
+        Self { kind: namespace.type_, path: namespace.path }
+    }
+}
+
+impl From<Namespace> for wire::Namespace {
+    fn from(namespace: Namespace) -> Self {
+        Self { type_: namespace.kind, path: namespace.path, ..Self::default() }
+    }
+}

@@ -1,0 +1,58 @@
+//! What a plugin asks of containers that exist already. Plain data; checks nothing.
+
+use protobuf::MessageField;
+
+use crate::resources::Resources;
+use crate::wire::nri as wire;
+
+/// New resources for a container that exists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerUpdate {
+    /// The container's id.
+    pub container_id: String,
+    /// What to set.
+    pub resources: Resources,
+    /// Whether the rest goes on when this fails.
+    pub ignore_failure: bool,
+}
+
+/// A container the runtime should stop on its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerEviction {
+    /// The container's id.
+    pub container_id: String,
+    /// The reason, for people.
+    pub reason: String,
+}
+
+impl From<ContainerUpdate> for wire::ContainerUpdate {
+    fn from(update: ContainerUpdate) -> Self {
+        let linux = wire::LinuxContainerUpdate {
+            resources: MessageField::some(update.resources.into()),
+            ..wire::LinuxContainerUpdate::default()
+        };
+        Self {
+            container_id: update.container_id,
+            linux: MessageField::some(linux),
+            ignore_failure: update.ignore_failure,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<wire::ContainerUpdate> for ContainerUpdate {
+    fn from(update: wire::ContainerUpdate) -> Self {
+        let linux = update.linux.into_option().unwrap_or_default();
+        Self {
+            container_id: update.container_id,
+            resources: linux.resources.into_option().map(Resources::from).unwrap_or_default(),
+            ignore_failure: update.ignore_failure,
+        }
+    }
+}
+
+impl From<ContainerEviction> for wire::ContainerEviction {
+    fn from(eviction: ContainerEviction) -> Self {
+        Self { container_id: eviction.container_id, reason: eviction.reason, ..Self::default() }
+    }
+}

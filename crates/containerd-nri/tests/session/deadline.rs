@@ -1,0 +1,118 @@
+//! Handlers that take their time, refuse or panic: the runtime always has its answer in time.
+
+use std::time::{Duration, Instant};
+
+use containerd_nri::Event;
+use containerd_nri::fake::{NriVersion, Outcome, Profile};
+
+use crate::recorder::{Node, Recorder, container, pod, within};
+
+const FAILED_PRECONDITION: i32 = 9;
+const ABORTED: i32 = 10;
+const INTERNAL: i32 = 13;
+
+/// Waits 600 ms, so a handler has 200 ms.
+fn impatient(nri: NriVersion) -> Profile {
+    Profile::of(nri).with_request_timeout(Duration::from_millis(600))
+}
+
+#[tokio::test]
+async fn a_slow_handler_is_answered_for_and_goes_on() {
+    let plugin =
+        Recorder::of(&[Event::RunPodSandbox, Event::CreateContainer, Event::StopPodSandbox])
+            .taking("RunPodSandbox", Duration::from_millis(900));
+    let node = Node::with(plugin.clone(), impatient(NriVersion::V0_12));
+    let mut peer = node.serving().await;
+    let began = Instant::now();
+    let outcome = peer.pod_event(Event::RunPodSandbox, &pod("p")).await;
+    let took = began.elapsed();
+    assert_eq!(outcome, Outcome::Refused { code: ABORTED, reason: "late".to_owned() });
+    assert!(took >= Duration::from_millis(200) && took < Duration::from_millis(450), "{took:?}");
+    // The connection lives, and the next event is handled meanwhile.
+    let outcome = peer.create_container(&pod("p"), &container("c")).await;
+    assert!(outcome.answer().is_some());
+    assert!(!plugin.seen().iter().any(|seen| seen.ends_with("ended")));
+    plugin.sees("RunPodSandbox p 10.0.0.7 ended").await;
+    assert!(plugin.seen().contains(&"late RunPodSandbox of pod p".to_owned()));
+    assert!(node.handle.state().is_serving());
+}
+
+#[tokio::test]
+async fn a_late_call_can_be_accepted() {
+    let mut plugin = Recorder::of(&[Event::CreateContainer, Event::StopContainer])
+        .taking("CreateContainer", Duration::from_millis(900))
+        .taking("StopContainer", Duration::from_millis(900));
+    plugin.accepts_late = true;
+    let node = Node::with(plugin.clone(), impatient(NriVersion::V0_8));
+    let mut peer = node.serving().await;
+    let creation = peer.create_container(&pod("p"), &container("c")).await.answer().unwrap();
+    assert_eq!(creation, containerd_nri::Creation::default());
+    let freed = peer.stop_container(&pod("p"), &container("c")).await;
+    assert_eq!(freed, Outcome::Answered(Vec::new()));
+    plugin.sees("CreateContainer p c ended").await;
+    assert!(plugin.seen().contains(&"late CreateContainer of container c of pod p".to_owned()));
+}
+
+#[tokio::test]
+async fn a_late_synchronization_does_not_keep_the_plugin_from_serving() {
+    let mut plugin = Recorder::of(&[Event::RunPodSandbox])
+        .taking("Synchronize", Duration::from_millis(900))
+        .taking("Configure", Duration::from_millis(900));
+    plugin.accepts_late = true;
+    let node = Node::with(plugin.clone(), impatient(NriVersion::V0_8));
+    let mut peer = node.serving().await;
+    assert_eq!(peer.pod_event(Event::RunPodSandbox, &pod("p")).await, Outcome::Answered(()));
+    plugin.sees("Synchronize 0 0 ended").await;
+    plugin.sees("Configure containerd ended").await;
+}
+
+#[tokio::test]
+async fn an_old_runtime_tells_no_timeout_and_its_calls_still_have_one() {
+    // Two seconds are assumed; the call itself says 600 ms.
+    let plugin =
+        Recorder::of(&[Event::RunPodSandbox]).taking("RunPodSandbox", Duration::from_millis(900));
+    let node = Node::with(plugin.clone(), impatient(NriVersion::V0_6));
+    let mut peer = node.serving().await;
+    let outcome = peer.pod_event(Event::RunPodSandbox, &pod("p")).await;
+    assert_eq!(outcome.refusal(), Some("late"));
+}
+
+#[tokio::test]
+async fn a_refusal_reaches_the_runtime_in_the_plugins_words() {
+    for nri in [NriVersion::V0_3, NriVersion::V0_12] {
+        let mut plugin = Recorder::of(&[Event::RunPodSandbox]);
+        plugin.refuses = Some("RunPodSandbox");
+        let node = Node::with(plugin, Profile::of(nri));
+        let mut peer = node.serving().await;
+        let reason = "RunPodSandbox is refused".to_owned();
+        let outcome = peer.pod_event(Event::RunPodSandbox, &pod("p")).await;
+        assert_eq!(outcome, Outcome::Refused { code: FAILED_PRECONDITION, reason });
+        assert!(node.handle.state().is_serving());
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_refuses_and_the_connection_lives() {
+    let mut plugin = Recorder::of(&[Event::RunPodSandbox, Event::StopPodSandbox]);
+    plugin.panics = Some("RunPodSandbox");
+    let node = Node::with(plugin, Profile::of(NriVersion::V0_8));
+    let mut peer = node.serving().await;
+    match peer.pod_event(Event::RunPodSandbox, &pod("p")).await {
+        Outcome::Refused { code, .. } => assert_eq!(code, INTERNAL),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(peer.pod_event(Event::StopPodSandbox, &pod("p")).await, Outcome::Answered(()));
+    assert!(node.handle.state().is_serving());
+}
+
+#[tokio::test]
+async fn an_event_of_nothing_is_refused_before_it_reaches_the_plugin() {
+    let plugin = Recorder::of(&[Event::RunPodSandbox, Event::CreateContainer]);
+    let node = Node::with(plugin.clone(), Profile::of(NriVersion::V0_8));
+    let mut peer = node.serving().await;
+    let outcome = within(peer.pod_event(Event::RunPodSandbox, &pod(""))).await;
+    assert!(outcome.refusal().is_some());
+    let outcome = within(peer.create_container(&pod("p"), &container(""))).await;
+    assert!(outcome.refusal().is_some());
+    assert_eq!(plugin.seen().len(), 2, "{:?}", plugin.seen());
+}

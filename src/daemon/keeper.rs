@@ -1,0 +1,85 @@
+//! Keeps leases true while the daemon runs: looks at them when a link of ours comes or goes on the host, when the runtime
+//! told of its pods, and now and then. On a thread of its own, since looking blocks; what to do is `operation`'s.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    frontend::nri::Pods,
+    kernel::{LinkEvents, LinuxKernel},
+    operation::{self, Mended},
+    types::Deadline,
+};
+
+/// How often leases are looked at without a reason. What could not be taken back is tried again then.
+const NOW_AND_THEN: Duration = Duration::from_secs(30);
+
+/// How long to wait after a reason for more of them: a namespace that dies gives one for each of its devices.
+const SETTLE: Duration = Duration::from_millis(30);
+
+/// How long one look may wait for a device that is on its way.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Starts to look, at once and from then on, for as long as the process lives. The bell is rung by [`ring`].
+pub(super) fn start(pods: Arc<Pods>) -> io::Result<SyncSender<()>> {
+    // One place: a bell that rings already need not be rung again.
+    let (bell, heard) = sync_channel(1);
+    let events = LinkEvents::open().map_err(io::Error::other)?;
+    let rope = bell.clone();
+    thread::Builder::new().name("watch".to_owned()).spawn(move || watch(events, &rope))?;
+    thread::Builder::new().name("keeper".to_owned()).spawn(move || keep(&pods, &heard))?;
+    ring(&bell);
+    Ok(bell)
+}
+
+/// Says that there is a reason to look.
+pub(super) fn ring(bell: &SyncSender<()>) {
+    // Full means that it rings; disconnected, that nobody is left to hear.
+    let _ = bell.try_send(());
+}
+
+/// Rings whenever a link of ours comes or goes on the host.
+fn watch(mut events: LinkEvents, bell: &SyncSender<()>) {
+    loop {
+        match events.wait_for_ours() {
+            Ok(()) => ring(bell),
+            Err(error) => {
+                // Looking now and then goes on; it is only slower.
+                tracing::error!(%error, "no longer watching the kernel");
+                return;
+            }
+        }
+    }
+}
+
+fn keep(pods: &Pods, heard: &Receiver<()>) {
+    while heard.recv_timeout(NOW_AND_THEN) != Err(RecvTimeoutError::Disconnected) {
+        thread::sleep(SETTLE);
+        if let Err(error) = look(pods) {
+            tracing::error!(%error, "leases were not looked at");
+        }
+    }
+}
+
+fn look(pods: &Pods) -> Result<(), operation::OperationError> {
+    let mut kernel = LinuxKernel::open()?;
+    let context = pods.context();
+    let deadline = Deadline::after(PATIENCE);
+    let findings =
+        operation::reconcile(&mut kernel, &context, |lease| pods.is_gone(lease), false, deadline)?;
+    for finding in findings {
+        let (sandbox, what) = (finding.id, finding.what);
+        match finding.outcome {
+            Mended::Released | Mended::WouldRelease => tracing::info!(%sandbox, what, "taken back"),
+            Mended::Failed(reason) => tracing::error!(%sandbox, what, reason, "not taken back"),
+        }
+    }
+    Ok(())
+}

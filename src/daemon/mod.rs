@@ -1,0 +1,137 @@
+//! `vfhook serve`: wires the NRI plugin, the keeper of leases and the signals together. Decides nothing about pods.
+
+mod keeper;
+
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+use containerd_nri::{Identity, IdentityError, Launch, LaunchError, Lost, Session};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    config::{self, ConfigError},
+    frontend::nri::{NriPlugin, Pods},
+    lease::{LeaseError, LeaseStore},
+    operation::Context,
+};
+
+/// How long operations under way may go on after SIGTERM.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// What the daemon works with.
+#[derive(Debug)]
+pub struct Settings {
+    /// The configuration file, read again on SIGHUP.
+    pub config: PathBuf,
+    /// The state directory.
+    pub state_dir: PathBuf,
+    /// The runtime's NRI socket.
+    pub socket: PathBuf,
+    /// The plugin's place among others: two digits.
+    pub index: String,
+}
+
+/// Why the daemon did not start, or ended without being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// The plugin's index is none.
+    #[error("the plugin's index: {0}")]
+    Identity(#[from] IdentityError),
+    /// The runtime launched vfhook in a way it cannot use.
+    #[error("the connection that the runtime gave")]
+    Launch(#[from] LaunchError),
+    /// The one connection of a plugin that its runtime launched is lost.
+    #[error("the connection to the runtime ended")]
+    Lost(#[from] Lost),
+    /// The operating system refused something.
+    #[error("{what}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub fn serve(settings: &Settings) -> Result<(), ServeError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_keep_alive(Duration::from_secs(1))
+        .build()
+        .map_err(system("start the event loop"))?;
+    let served = runtime.block_on(serve_async(settings));
+    // Operations under way are finished and recorded; what hangs is left to the next start.
+    runtime.shutdown_timeout(DRAIN);
+    served
+}
+
+async fn serve_async(settings: &Settings) -> Result<(), ServeError> {
+    let pods = Arc::new(Pods::new(open(settings)?));
+    let bell = keeper::start(Arc::clone(&pods)).map_err(system("watch the kernel"))?;
+    let identity = Identity::new("vfhook", &settings.index)?;
+    let launch = Launch::detect(&settings.socket)?;
+    let plugin = NriPlugin::new(Arc::clone(&pods), move || keeper::ring(&bell));
+    let session = Session::new(identity, launch, plugin);
+    let handle = session.handle();
+    let running = tokio::spawn(session.run());
+    tell(NotifyState::Ready);
+    let ended = until_told(settings, &pods, running).await;
+    tell(NotifyState::Stopping);
+    handle.stop();
+    ended
+}
+
+/// Waits for a signal to stop, or for the session to end by itself.
+async fn until_told(
+    settings: &Settings,
+    pods: &Pods,
+    mut running: tokio::task::JoinHandle<Result<(), Lost>>,
+) -> Result<(), ServeError> {
+    let listen = |kind| signal(kind).map_err(system("listen to signals"));
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut reload = listen(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = reload.recv() => match open(settings) {
+                Ok(context) => {
+                    pods.replace_context(context);
+                    tracing::info!("configuration read again");
+                }
+                // A daemon that goes on with what it has is worth more than one that ends.
+                Err(error) => tracing::error!(%error, "the old configuration stays"),
+            },
+            ended = &mut running => {
+                return match ended {
+                    Ok(ended) => Ok(ended?),
+                    Err(error) => Err(system("run the session")(io::Error::other(error))),
+                };
+            }
+        }
+    }
+}
+
+fn open(settings: &Settings) -> Result<Context, ServeError> {
+    let config = config::load(&settings.config)?;
+    Ok(Context { config, leases: LeaseStore::open(&settings.state_dir)? })
+}
+
+/// Tells systemd, where it started us.
+fn tell(state: NotifyState) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "systemd was not told");
+    }
+}
+
+fn system(what: &'static str) -> impl FnOnce(io::Error) -> ServeError {
+    move |source| ServeError::System { what, source }
+}

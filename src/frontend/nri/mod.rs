@@ -1,0 +1,248 @@
+//! Hears of pods from containerd or CRI-O over NRI. A pod that asks for networks gets them when its sandbox runs, and no
+//! container of it is created before it has them. What is done here is only calling operations and answering in time.
+
+mod pod;
+mod policy;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use containerd_nri::{
+    Container, ContainerUpdate, Creation, Event, EventSet, Plugin, PodSandbox, Refusal,
+    RuntimeInfo, Work,
+};
+use tokio::task;
+
+use crate::{
+    kernel::LinuxKernel,
+    lease::{Claim, Lease, LeaseState},
+    operation::{self, Context, OperationError, Which},
+    request::SandboxEvent,
+    types::{Deadline, Origin, SandboxId},
+};
+
+/// How long before the end of a handler's time an operation must have given up, to put everything back and say why.
+const TO_ANSWER: Duration = Duration::from_millis(150);
+
+/// How long taking back may go on. The runtime does not wait for it that long, and need not.
+const TAKING_BACK: Duration = Duration::from_secs(30);
+
+/// What the daemon knows of the runtime and its pods.
+#[derive(Debug)]
+pub struct Pods {
+    context: Mutex<Arc<Context>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    runtime: Option<RuntimeInfo>,
+    /// Sandboxes that the runtime told of, at the last synchronization or since.
+    alive: Option<BTreeSet<String>>,
+    /// Why sandboxes that asked have nothing yet.
+    failures: BTreeMap<String, String>,
+}
+
+/// The plugin. `F` is called when the runtime told of all its pods.
+#[derive(Debug)]
+pub struct NriPlugin<F> {
+    pods: Arc<Pods>,
+    synchronized: F,
+}
+
+impl Pods {
+    /// Knows of no pod yet.
+    pub fn new(context: Context) -> Self {
+        Self { context: Mutex::new(Arc::new(context)), known: Mutex::default() }
+    }
+
+    /// What operations work with now.
+    pub fn context(&self) -> Arc<Context> {
+        Arc::clone(&lock(&self.context))
+    }
+
+    /// What operations shall work with from now on.
+    pub fn replace_context(&self, context: Context) {
+        *lock(&self.context) = Arc::new(context);
+    }
+
+    /// Whether a lease is of a pod that the runtime no longer has. Before a runtime told of its pods, none is.
+    pub fn is_gone(&self, lease: &Lease) -> bool {
+        let known = lock(&self.known);
+        let alive = known.alive.as_ref();
+        lease.origin == Origin::Nri && alive.is_some_and(|alive| !alive.contains(lease.id.as_str()))
+    }
+
+    fn deadline(&self) -> Deadline {
+        let budget = lock(&self.known).runtime.as_ref().map(|runtime| runtime.budget().time());
+        Deadline::after(budget.unwrap_or(Duration::from_secs(1)).saturating_sub(TO_ANSWER))
+    }
+
+    fn may_refuse_sandboxes(&self) -> bool {
+        lock(&self.known).runtime.as_ref().is_some_and(policy::may_refuse_sandboxes)
+    }
+
+    fn begins(&self, id: &str) {
+        if let Some(alive) = &mut lock(&self.known).alive {
+            alive.insert(id.to_owned());
+        }
+    }
+
+    fn ends(&self, id: &str) {
+        let mut known = lock(&self.known);
+        known.failures.remove(id);
+        if let Some(alive) = &mut known.alive {
+            alive.remove(id);
+        }
+    }
+}
+
+impl<F> NriPlugin<F> {
+    /// A plugin that tells `pods` what it hears, and calls `synchronized` when leases should be compared with it.
+    pub fn new(pods: Arc<Pods>, synchronized: F) -> Self {
+        Self { pods, synchronized }
+    }
+
+    /// Attaches what the pod asks for, and remembers why it could not be.
+    async fn attach(&self, event: SandboxEvent) -> Result<(), String> {
+        let id = event.id.to_string();
+        let (context, deadline) = (self.pods.context(), self.pods.deadline());
+        let done = blocking(move || {
+            let mut kernel = LinuxKernel::open()?;
+            operation::attach(&mut kernel, &context, &event, deadline).map(drop)
+        });
+        let done = done.await;
+        let failures = &mut lock(&self.pods.known).failures;
+        match &done {
+            Ok(()) => failures.remove(&id),
+            Err(reason) => failures.insert(id, reason.clone()),
+        };
+        done
+    }
+
+    async fn detach(&self, pod: &PodSandbox) {
+        self.pods.ends(&pod.id);
+        let Ok(id) = pod.id.parse::<SandboxId>() else { return };
+        let context = self.pods.context();
+        if !context.leases.is_taken(&Claim::Id(id.clone())) {
+            return;
+        }
+        let done = blocking(move || {
+            let mut kernel = LinuxKernel::open()?;
+            let deadline = Deadline::after(TAKING_BACK);
+            operation::detach(&mut kernel, &context, &Which::Id(id), deadline).map(drop)
+        });
+        if let Err(reason) = done.await {
+            tracing::error!(pod = pod.name, namespace = pod.namespace, reason, "not all was taken back");
+        }
+    }
+
+    fn has_its_networks(&self, id: &str) -> bool {
+        let Ok(id) = id.parse::<SandboxId>() else { return false };
+        let lease = self.pods.context().leases.find(&Claim::Id(id));
+        matches!(lease, Ok(Some(lease)) if lease.state == LeaseState::Attached)
+    }
+}
+
+impl<F: Fn() + Send + Sync + 'static> Plugin for NriPlugin<F> {
+    fn events(&self) -> EventSet {
+        EventSet::of(&[
+            Event::RunPodSandbox,
+            Event::StopPodSandbox,
+            Event::RemovePodSandbox,
+            Event::CreateContainer,
+        ])
+    }
+
+    async fn configure(&self, runtime: &RuntimeInfo) -> Result<(), Refusal> {
+        tracing::info!(runtime = runtime.name, version = %runtime.version, "connected");
+        lock(&self.pods.known).runtime = Some(runtime.clone());
+        Ok(())
+    }
+
+    async fn synchronize(
+        &self,
+        pods: Vec<PodSandbox>,
+        _containers: Vec<Container>,
+    ) -> Result<Vec<ContainerUpdate>, Refusal> {
+        let alive = pods.into_iter().map(|pod| pod.id).collect();
+        lock(&self.pods.known).alive = Some(alive);
+        (self.synchronized)();
+        Ok(Vec::new())
+    }
+
+    async fn run_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {
+        self.pods.begins(&pod.id);
+        let attached = match pod::event(&pod) {
+            Ok(None) => return Ok(()),
+            Ok(Some(event)) => self.attach(event).await,
+            Err(refused) => Err(refused.to_string()),
+        };
+        let Err(reason) = attached else { return Ok(()) };
+        tracing::warn!(pod = pod.name, namespace = pod.namespace, reason, "not attached");
+        // Where refusing here harms the runtime, its containers are refused instead.
+        if self.pods.may_refuse_sandboxes() { Err(Refusal::new(reason)) } else { Ok(()) }
+    }
+
+    async fn create_container(
+        &self,
+        pod: PodSandbox,
+        _container: Container,
+    ) -> Result<Creation, Refusal> {
+        if !pod::asks(&pod) || self.has_its_networks(&pod.id) {
+            return Ok(Creation::default());
+        }
+        // A pod whose sandbox ran before we were there, or got nothing then: this is the second try.
+        let event = match pod::event(&pod) {
+            Ok(Some(event)) => event,
+            Ok(None) => return Ok(Creation::default()),
+            Err(refused) => return Err(Refusal::new(refused)),
+        };
+        self.attach(event).await.map(|()| Creation::default()).map_err(Refusal::new)
+    }
+
+    async fn stop_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {
+        self.detach(&pod).await;
+        Ok(())
+    }
+
+    async fn remove_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {
+        self.detach(&pod).await;
+        Ok(())
+    }
+
+    fn late(&self, work: &Work, budget: containerd_nri::Budget) -> Result<(), Refusal> {
+        let reason = || Refusal::new(format!("vfhook did not finish within {} ms; it is tried again", budget.time().as_millis()));
+        match work {
+            Work::Event { event: Event::CreateContainer, .. } => Err(reason()),
+            Work::Event { event: Event::RunPodSandbox, .. } if self.pods.may_refuse_sandboxes() => {
+                Err(reason())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Runs an operation where it may block. The handler that awaits it may be dropped; the operation goes on to its end.
+async fn blocking(
+    work: impl FnOnce() -> Result<(), OperationError> + Send + 'static,
+) -> Result<(), String> {
+    match task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(|error| chain(&error)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// An error with its causes on one line, as `kubectl describe` shows it.
+fn chain(error: &OperationError) -> String {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let text: Vec<String> = causes.map(ToString::to_string).collect();
+    format!("vfhook: {}", text.join(": "))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,140 @@
+//! Addresses, routes, neighbours and sysctls, and what the kernel asks of each.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use nix::errno::Errno;
+
+use super::session::Session;
+use crate::{
+    inventory::Route,
+    kernel::KernelError,
+    plan::step::Place,
+    types::{InterfaceName, MacAddress},
+};
+
+pub(super) fn add_address(
+    session: &mut Session,
+    name: &InterfaceName,
+    address: IpNet,
+) -> Result<(), KernelError> {
+    let index = session.index(Place::Sandbox, name)?;
+    let namespace = session.namespace(Place::Sandbox)?;
+    let off = namespace.links.get(&index).is_some_and(|link| namespace.is_ipv6_off(link));
+    if off && address.addr().is_ipv6() {
+        let object = format!("{address} to {name}");
+        return Err(KernelError::refused("add address", object)(Errno::EACCES));
+    }
+    session.numbered(Place::Sandbox, index)?.add_address(address);
+    Ok(())
+}
+
+pub(super) fn add_route(
+    session: &mut Session,
+    place: Place,
+    asked: &Route,
+) -> Result<(), KernelError> {
+    let index = session.index(place, &asked.interface)?;
+    if let Some(errno) = refusal(session, place, asked, index)? {
+        let object = format!("{} dev {}", asked.to, asked.interface);
+        return Err(KernelError::refused("add route", object)(errno));
+    }
+    let route = as_shown(asked);
+    session.namespace(place)?.remove_route(&route);
+    session.numbered(place, index)?.routes.push(route);
+    Ok(())
+}
+
+/// Why the kernel does not take a route (`fib_check_nh`, `ip6_route_info_create`).
+fn refusal(
+    session: &mut Session,
+    place: Place,
+    route: &Route,
+    index: u32,
+) -> Result<Option<Errno>, KernelError> {
+    let namespace = session.namespace(place)?;
+    let Some(link) = namespace.links.get(&index) else { return Ok(Some(Errno::ENODEV)) };
+    let ipv6 = route.to.addr().is_ipv6();
+    let on_link = |via: IpAddr| {
+        let link_local = matches!(via, IpAddr::V6(via) if via.is_unicast_link_local());
+        link_local || link.facts.addresses.iter().any(|address| address.contains(&via))
+    };
+    Ok(if !link.facts.up {
+        Some(Errno::ENETDOWN)
+    } else if ipv6 && namespace.is_ipv6_off(link) {
+        Some(Errno::EACCES)
+    } else if route.via.is_some_and(|via| !route.onlink && !on_link(via)) {
+        Some(if ipv6 { Errno::EHOSTUNREACH } else { Errno::ENETUNREACH })
+    } else if route.source.is_some_and(|source| !namespace.has_address(source)) {
+        Some(Errno::EINVAL)
+    } else {
+        None
+    })
+}
+
+/// A route that is gone is gone, and so is one whose interface is.
+pub(super) fn delete_route(
+    session: &mut Session,
+    place: Place,
+    asked: &Route,
+) -> Result<(), KernelError> {
+    let namespace = session.namespace(place)?;
+    let Some(link) = namespace.link_mut(asked.interface.as_str()) else { return Ok(()) };
+    let route = as_shown(asked);
+    // A metric of 0 matches any.
+    link.routes.retain(|had| {
+        (had.to, had.via, had.protocol) != (route.to, route.via, route.protocol)
+            || (asked.metric != 0 && had.metric != route.metric)
+    });
+    Ok(())
+}
+
+/// The kernel names the metric of an IPv6 route that asked for none.
+fn as_shown(asked: &Route) -> Route {
+    let ipv6 = asked.to.addr().is_ipv6();
+    let metric = if asked.metric == 0 { Route::usual_metric(ipv6) } else { asked.metric };
+    Route { metric, ..asked.clone() }
+}
+
+pub(super) fn add_neighbour(
+    session: &mut Session,
+    place: Place,
+    name: &InterfaceName,
+    address: IpAddr,
+    mac: MacAddress,
+) -> Result<(), KernelError> {
+    let index = session.index(place, name)?;
+    session.numbered(place, index)?.neighbours.insert(address, mac);
+    Ok(())
+}
+
+/// The file of a per-interface sysctl exists as long as the interface does.
+pub(super) fn write_sysctl(
+    session: &mut Session,
+    place: Place,
+    key: &str,
+    value: &str,
+) -> Result<(), KernelError> {
+    let namespace = session.namespace(place)?;
+    let default_off = if namespace.ipv6_disabled { "1" } else { "0" };
+    let mut parts = key.splitn(4, '/');
+    let (family, conf, name, leaf) = (parts.next(), parts.next(), parts.next(), parts.next());
+    let (Some(family), Some("conf"), Some(name), Some(leaf)) = (family, conf, name, leaf) else {
+        return Err(no_such_file(key));
+    };
+    // Paths have the main name only.
+    let found = namespace.links.values_mut().find(|link| link.facts.name.as_str() == name);
+    let link = found.ok_or_else(|| no_such_file(key))?;
+    let short = format!("{family}/{leaf}");
+    let default = if short == "ipv6/disable_ipv6" { default_off } else { "0" };
+    if value == default {
+        link.sysctls.remove(&short);
+    } else {
+        link.sysctls.insert(short, value.to_owned());
+    }
+    Ok(())
+}
+
+fn no_such_file(key: &str) -> KernelError {
+    KernelError::io("read", format!("/proc/sys/net/{key}"))(Errno::ENOENT.into())
+}

@@ -1,0 +1,128 @@
+//! Sets a machine up: cards with VFs, plain interfaces, and what a container engine put into a sandbox.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use ipnet::IpNet;
+
+use super::{Card, Driver, FakeLink, LinkKind, Machine, Namespace, Vf};
+use crate::{
+    inventory::{Link, Route},
+    types::{AdminMac, InterfaceName, LinkState, MacAddress, PciAddress, VfAttributes, Vlan},
+};
+
+/// The routing protocol number of routes that an administrator or a CNI plugin makes (`RTPROT_BOOT`).
+const BY_OTHERS: u8 = 3;
+
+/// A card to be put into a machine.
+#[derive(Debug, Clone)]
+pub struct CardTemplate {
+    /// The address of its physical function; those of its VFs follow.
+    pub address: PciAddress,
+    /// The name of its interface; those of its VFs are made from it.
+    pub name: InterfaceName,
+    /// The addresses of the VFs that it has made and could make.
+    pub vfs: Vec<PciAddress>,
+    /// How its drivers behave.
+    pub driver: Driver,
+}
+
+/// An interface as the kernel makes it: down, with nothing set.
+pub fn plain_link(name: InterfaceName, mac: Option<MacAddress>) -> Link {
+    Link {
+        index: 0,
+        name,
+        altnames: BTreeSet::new(),
+        mac,
+        permanent_mac: None,
+        mtu: 1500,
+        up: false,
+        promiscuous: false,
+        all_multicast: false,
+        tx_queue_len: 1000,
+        alias: None,
+        master: None,
+        parent: None,
+        addresses: Vec::new(),
+    }
+}
+
+/// What a card enforces for a VF that nobody touched.
+const UNTOUCHED: VfAttributes = VfAttributes {
+    mac: Some(AdminMac::Unassigned),
+    vlan: Some(Vlan { id: 0, qos: 0, protocol: crate::types::VlanProtocol::Ieee8021Q }),
+    rate: Some((0, 0)),
+    spoof_check: Some(true),
+    link_state: Some(LinkState::Auto),
+    trust: Some(false),
+};
+
+impl Machine {
+    /// Puts a card with all of its VFs into the machine. `look` may change each VF before it is first seen; it is the
+    /// same again when the VFs are made anew.
+    pub fn add_card(
+        &mut self,
+        template: &CardTemplate,
+        mut look: impl FnMut(usize, &mut Link, &mut VfAttributes),
+    ) {
+        let mut physical = plain_link(template.name.clone(), None);
+        physical.parent = Some(template.address);
+        physical.up = true;
+        self.host.insert(FakeLink::new(physical, LinkKind::Physical), None);
+        let vf = |(index, address): (usize, &PciAddress)| {
+            let name = InterfaceName::observed(&format!("{}v{index}", template.name));
+            let mac = MacAddress::local(crate::types::digest(&address.to_string()));
+            let mut link = plain_link(name.unwrap_or_else(|| template.name.clone()), Some(mac));
+            (link.parent, link.permanent_mac) = (Some(*address), Some(mac));
+            let mut attributes = UNTOUCHED;
+            look(index, &mut link, &mut attributes);
+            Vf {
+                address: *address,
+                driver: Some(format!("{}vf", template.driver.name)),
+                attributes,
+                fresh_attributes: attributes,
+                fresh_link: Some(link),
+                ids: (0x8086, 0x10ca),
+                numa_node: 0,
+            }
+        };
+        let vfs: Vec<Vf> = template.vfs.iter().enumerate().map(vf).collect();
+        let total_vfs = u32::try_from(vfs.len()).unwrap_or(u32::MAX);
+        let card = Card { total_vfs, num_vfs: 0, vfs, driver: template.driver.clone() };
+        self.cards.insert(template.address, card);
+        // 0 to any number is never refused.
+        let _ = self.set_num_vfs(template.address, total_vfs);
+    }
+}
+
+impl Namespace {
+    /// Puts an interface of somebody else's here, up.
+    pub fn add_link(&mut self, name: &InterfaceName, addresses: impl IntoIterator<Item = IpNet>) {
+        let mac = MacAddress::local(crate::types::digest(name.as_str()));
+        let mut facts = plain_link(name.clone(), Some(mac));
+        facts.addresses = addresses.into_iter().collect();
+        let mut link = FakeLink::new(facts, LinkKind::Foreign);
+        link.go_up();
+        self.insert(link, None);
+    }
+
+    /// Adds somebody else's default route over a link that is here.
+    pub fn add_default_route(&mut self, name: &str, gateway: IpAddr, metric: u32) {
+        let to = match gateway {
+            IpAddr::V4(_) => ipnet::Ipv4Net::default().into(),
+            IpAddr::V6(_) => ipnet::Ipv6Net::default().into(),
+        };
+        if let Some(link) = self.link_mut(name) {
+            let interface = link.facts.name.clone();
+            link.routes.push(Route {
+                to,
+                via: Some(gateway),
+                interface,
+                source: None,
+                onlink: false,
+                metric,
+                protocol: BY_OTHERS,
+                other: Vec::new(),
+            });
+        }
+    }
+}

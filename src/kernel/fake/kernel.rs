@@ -1,0 +1,206 @@
+//! The fake as an operation sees it: looks, and steps with the faults that a test asked for.
+
+use super::{
+    Effect, FakeHost, Fault, addressing, configure_vf, fault, make_link, observe, return_device,
+    session::Session, take_device,
+};
+use crate::{
+    inventory::{Candidate, Device, Link, PhysicalFunction, SandboxFacts, Unusable},
+    kernel::{Kernel, KernelError},
+    plan::{
+        sentence,
+        step::{Place, Step},
+    },
+    types::{Deadline, DeviceSelector, InterfaceName, NetnsIdentity, NetnsSource},
+};
+
+/// One operation's kernel. Dropping it closes what it held open.
+#[derive(Debug)]
+pub struct FakeKernel {
+    host: FakeHost,
+    sandbox: Option<NetnsIdentity>,
+    faults: Vec<Fault>,
+    steps: Vec<Step>,
+    messages: u64,
+}
+
+impl FakeKernel {
+    pub(super) fn new(host: FakeHost, faults: Vec<Fault>) -> Self {
+        Self { host, sandbox: None, faults, steps: Vec::new(), messages: 0 }
+    }
+
+    /// Every step that was to be applied, in order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    fn session<T>(&mut self, work: impl FnOnce(&mut Session) -> T) -> T {
+        self.messages += 1;
+        let sandbox = self.sandbox.as_ref().map(|netns| netns.cookie);
+        self.host.with(|machine| work(&mut Session { machine, sandbox }))
+    }
+
+    /// A look, before which a moment passes.
+    fn look<T>(&mut self, work: impl FnOnce(&mut Session) -> T) -> T {
+        self.session(|session| {
+            session.machine.tick();
+            work(session)
+        })
+    }
+
+    fn find(&mut self, source: &NetnsSource) -> Result<u64, KernelError> {
+        let not = |reason: &str| KernelError::NotASandbox {
+            object: source.to_string(),
+            reason: reason.to_owned(),
+        };
+        if matches!(source, NetnsSource::Path(path) if path.starts_with("/proc/1/")) {
+            return Err(not("this is the host's namespace; nothing is ever moved there"));
+        }
+        self.session(|session| {
+            let found = session.machine.sources.iter().find(|(known, _)| known == source);
+            found.map(|(_, cookie)| *cookie).ok_or_else(|| not("there is nothing at this path"))
+        })
+    }
+
+    fn enter(&mut self, netns: NetnsIdentity) {
+        // The new one is opened before the old one is closed: they may be the same.
+        self.host.with(|machine| machine.hold(netns.cookie));
+        self.leave();
+        self.sandbox = Some(netns);
+    }
+
+    fn leave(&mut self) {
+        if let Some(old) = self.sandbox.take() {
+            self.host.with(|machine| machine.let_go(old.cookie));
+        }
+    }
+
+    fn perform(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError> {
+        self.session(|session| match step {
+            Step::ConfigureVf(step) => configure_vf::apply(session, step),
+            Step::TakeDevice(step) => take_device::apply(session, step),
+            Step::ReturnDevice(step) => return_device::apply(session, step, deadline),
+            Step::CreateMacvlan(step) => make_link::create_macvlan(session, step),
+            Step::CreateVeth(step) => make_link::create_veth(session, step),
+            Step::DeleteLink { place, name } => make_link::delete(session, *place, name),
+            Step::LinkUp { place, name, tag } => make_link::up(session, *place, name, tag),
+            Step::AddAddress { name, address } => addressing::add_address(session, name, *address),
+            Step::AddRoute { place, route } => addressing::add_route(session, *place, route),
+            Step::DeleteRoute { place, route } => addressing::delete_route(session, *place, route),
+            Step::AddNeighbour { place, name, address, mac } => {
+                addressing::add_neighbour(session, *place, name, *address, *mac)
+            }
+            Step::WriteSysctl { place, key, value } => {
+                addressing::write_sysctl(session, *place, key, value)
+            }
+            Step::Announce { name, .. } => session.index(Place::Sandbox, name).map(drop),
+            Step::InstallMasquerade { sources } => {
+                session.machine.masquerade.insert(sources.clone());
+                Ok(())
+            }
+            Step::RemoveMasquerade => {
+                session.machine.masquerade.clear();
+                Ok(())
+            }
+            Step::SetNumVfs { pf, pf_name, count } => session
+                .machine
+                .set_num_vfs(*pf, *count)
+                .map_err(KernelError::refused("set the number of VFs of", pf_name.to_string())),
+        })
+    }
+}
+
+impl Drop for FakeKernel {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl Kernel for FakeKernel {
+    fn open_sandbox(&mut self, source: &NetnsSource) -> Result<NetnsIdentity, KernelError> {
+        let netns = NetnsIdentity { cookie: self.find(source)?, source: source.clone() };
+        self.enter(netns.clone());
+        Ok(netns)
+    }
+
+    fn reopen_sandbox(&mut self, netns: &NetnsIdentity) -> Result<bool, KernelError> {
+        if self.find(&netns.source).is_ok_and(|cookie| cookie == netns.cookie) {
+            self.enter(netns.clone());
+            return Ok(true);
+        }
+        self.leave();
+        Ok(false)
+    }
+
+    fn observe_sandbox(&mut self, routes: bool) -> Result<SandboxFacts, KernelError> {
+        let netns = self.sandbox.clone().ok_or(KernelError::SandboxGone)?;
+        self.look(|session| observe::sandbox(session, netns, routes))
+    }
+
+    fn physical_functions(
+        &mut self,
+        selector: &DeviceSelector,
+    ) -> Result<Vec<PhysicalFunction>, KernelError> {
+        self.host.with(|machine| observe::physical_functions(machine, selector))
+    }
+
+    fn observe_device(
+        &mut self,
+        candidate: &Candidate,
+        attributes: bool,
+    ) -> Result<Result<Device, Unusable>, KernelError> {
+        Ok(self.look(|session| observe::device(session.machine, candidate, attributes)))
+    }
+
+    fn matches(&mut self, candidate: &Candidate, selector: &DeviceSelector) -> bool {
+        self.host.with(|machine| observe::matches(machine, candidate.address, selector))
+    }
+
+    fn observe_link(&mut self, name: &InterfaceName) -> Result<Link, KernelError> {
+        let found = self.look(|session| session.machine.host.link(name.as_str()).cloned());
+        found.map(|link| link.facts).ok_or_else(|| {
+            KernelError::absent(
+                format!("interface {name}"),
+                "there is none of that name on the host",
+            )
+        })
+    }
+
+    fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError> {
+        self.steps.push(step.clone());
+        let number = self.steps.len();
+        let effect = self.faults.iter().find(|fault| fault.strikes(number, step));
+        let Some(effect) = effect.map(|fault| fault.effect) else {
+            return self.perform(step, deadline);
+        };
+        match effect {
+            Effect::Refuse(errno) => Err(KernelError::refused("do", sentence(step))(errno)),
+            Effect::RefuseAfterwards(errno) => self
+                .perform(step, deadline)
+                .and(Err(KernelError::refused("do", sentence(step))(errno))),
+            Effect::Repeat => {
+                self.perform(step, deadline)?;
+                self.perform(step, deadline)
+            }
+            Effect::Stall => {
+                let done = self.perform(step, deadline);
+                std::thread::sleep(deadline.remaining());
+                done
+            }
+            Effect::DieBefore => fault::die(),
+            Effect::DieAfterwards => {
+                let _ = self.perform(step, deadline);
+                fault::die()
+            }
+            Effect::EndSandbox => {
+                let cookie = self.sandbox.as_ref().map(|netns| netns.cookie);
+                self.host.with(|machine| cookie.map(|cookie| machine.end_sandbox(cookie)));
+                self.perform(step, deadline)
+            }
+        }
+    }
+
+    fn messages(&self) -> u64 {
+        self.messages
+    }
+}

@@ -1,0 +1,109 @@
+//! Links that vfhook makes: macvlan devices and veth pairs, brought up and deleted.
+
+use nix::errno::Errno;
+
+use super::{FakeLink, LinkKind, build::plain_link, session::Session};
+use crate::{
+    kernel::KernelError,
+    plan::step::{CreateMacvlan, CreateVeth, Place},
+    types::{InterfaceName, MacAddress, OwnerTag},
+};
+
+pub(super) fn create_macvlan(
+    session: &mut Session,
+    step: &CreateMacvlan,
+) -> Result<(), KernelError> {
+    session.namespace(Place::Sandbox)?;
+    let refused = |errno| {
+        let object = format!("macvlan {} on {} in the sandbox", step.name, step.parent);
+        KernelError::refused("make", object)(errno)
+    };
+    let parent = session.machine.host.links.get(&step.parent_index);
+    let (parent_mtu, parent_name) = parent
+        .map(|parent| (parent.facts.mtu, parent.facts.name.to_string()))
+        .ok_or_else(|| refused(Errno::ENODEV))?;
+    if is_ours(session, Place::Sandbox, &step.name, step.mac)? {
+        return Ok(());
+    }
+    let mtu = step.mtu.unwrap_or(parent_mtu);
+    if mtu > parent_mtu {
+        return Err(refused(Errno::EINVAL));
+    }
+    let namespace = session.namespace(Place::Sandbox)?;
+    namespace.admits(&step.name, [], None).map_err(refused)?;
+    let mut facts = plain_link(step.name.clone(), Some(step.mac));
+    facts.mtu = mtu;
+    namespace.insert(FakeLink::new(facts, LinkKind::Macvlan(parent_name)), None);
+    Ok(())
+}
+
+/// Both ends or none. The host's end comes up at once.
+pub(super) fn create_veth(session: &mut Session, step: &CreateVeth) -> Result<(), KernelError> {
+    session.namespace(Place::Sandbox)?;
+    if is_ours(session, Place::Host, &step.host, step.host_mac)? {
+        return Ok(());
+    }
+    let refused = |errno| {
+        let object = format!("veth {} with {} in the sandbox", step.host, step.inside);
+        KernelError::refused("make", object)(errno)
+    };
+    session.namespace(Place::Host)?.admits(&step.host, [], None).map_err(refused)?;
+    session.namespace(Place::Sandbox)?.admits(&step.inside, [], None).map_err(refused)?;
+    let kind = LinkKind::Veth(step.host.to_string());
+    for (place, name, mac, up) in [
+        (Place::Host, &step.host, step.host_mac, true),
+        (Place::Sandbox, &step.inside, step.inside_mac, false),
+    ] {
+        let mut facts = plain_link(name.clone(), Some(mac));
+        facts.up = up;
+        session.namespace(place)?.insert(FakeLink::new(facts, kind.clone()), None);
+    }
+    Ok(())
+}
+
+/// Whether a link of this name is there with the MAC that only we give: the work of an earlier try.
+fn is_ours(
+    session: &mut Session,
+    place: Place,
+    name: &InterfaceName,
+    mac: MacAddress,
+) -> Result<bool, KernelError> {
+    let there = session.namespace(place)?.link(name.as_str());
+    Ok(there.is_some_and(|there| there.facts.mac == Some(mac)))
+}
+
+pub(super) fn up(
+    session: &mut Session,
+    place: Place,
+    name: &InterfaceName,
+    tag: &OwnerTag,
+) -> Result<(), KernelError> {
+    let index = session.index(place, name)?;
+    let link = session.numbered(place, index)?;
+    link.facts.alias = Some(tag.to_string());
+    if let LinkKind::Macvlan(parent) = link.kind.clone() {
+        let parent = session.machine.host.link(&parent);
+        if !parent.is_some_and(|parent| parent.facts.up) {
+            return Err(KernelError::refused("bring up", name.to_string())(Errno::ENETDOWN));
+        }
+    }
+    session.go(place, index, true)
+}
+
+/// A link that is gone is gone. A device cannot be deleted.
+pub(super) fn delete(
+    session: &mut Session,
+    place: Place,
+    name: &InterfaceName,
+) -> Result<(), KernelError> {
+    let namespace = session.namespace(place)?;
+    let Some(found) = namespace.link(name.as_str()) else { return Ok(()) };
+    if found.kind == LinkKind::Physical {
+        return Err(KernelError::refused("delete", format!("link {name}"))(Errno::EOPNOTSUPP));
+    }
+    let index = found.facts.index;
+    if let Some(removed) = namespace.links.remove(&index) {
+        session.machine.forget_pair_of(&removed);
+    }
+    Ok(())
+}

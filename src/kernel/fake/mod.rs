@@ -1,0 +1,71 @@
+//! A machine in memory that obeys the rules of the real one, step by step, and fails where a test says so.
+//!
+//! What is modelled is what a plan relies on: names clash, a move takes a link down and its addresses and routes along,
+//! a namespace that dies gives devices back under odd names, drivers refuse. Nothing here is scripted answers: a test
+//! sets a machine up, lets an operation work on it, and compares whole states.
+
+mod addressing;
+mod build;
+mod card;
+mod configure_vf;
+mod death;
+mod fault;
+mod kernel;
+mod link;
+mod machine;
+mod make_link;
+mod namespace;
+mod observe;
+mod return_device;
+mod session;
+mod snapshot;
+mod take_device;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use build::{CardTemplate, plain_link};
+pub use card::{Card, Driver, Vf};
+pub use fault::{Died, Effect, Fault, When};
+pub use kernel::FakeKernel;
+pub use link::{FakeLink, LinkKind};
+pub use machine::Machine;
+pub use namespace::Namespace;
+pub use snapshot::Snapshot;
+
+/// A machine that several operations, and the world around them, work on. Outlives each of them, as a machine does.
+#[derive(Debug, Clone, Default)]
+pub struct FakeHost(Arc<Mutex<Machine>>);
+
+impl FakeHost {
+    /// A host with this machine in it.
+    pub fn new(machine: Machine) -> Self {
+        Self(Arc::new(Mutex::new(machine)))
+    }
+
+    /// A kernel for one operation.
+    pub fn kernel(&self) -> FakeKernel {
+        self.kernel_with([])
+    }
+
+    /// A kernel for one operation during which things go wrong.
+    pub fn kernel_with(&self, faults: impl IntoIterator<Item = Fault>) -> FakeKernel {
+        FakeKernel::new(self.clone(), faults.into_iter().collect())
+    }
+
+    /// Looks at the machine, or does to it what the world does.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Machine) -> T) -> T {
+        // An operation that dies by unwinding leaves the machine as its last step did, as a dying process does.
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The whole state.
+    pub fn snapshot(&self) -> Snapshot {
+        self.with(|machine| Snapshot::of(machine))
+    }
+
+    /// A machine of its own in the same state.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self::new(self.with(|machine| machine.clone()))
+    }
+}

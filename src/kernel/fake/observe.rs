@@ -1,0 +1,109 @@
+//! What an operation sees when it looks.
+
+use std::collections::BTreeSet;
+
+use super::{Card, Machine, session::Session};
+use crate::{
+    inventory::{Candidate, Device, PhysicalFunction, SandboxFacts, Unusable},
+    kernel::KernelError,
+    plan::step::Place,
+    types::{DeviceSelector, InterfaceName, NetnsIdentity, PciAddress},
+};
+
+pub(super) fn sandbox(
+    session: &mut Session,
+    netns: NetnsIdentity,
+    routes: bool,
+) -> Result<SandboxFacts, KernelError> {
+    let namespace = session.namespace(Place::Sandbox)?;
+    let links = || namespace.links.values();
+    let names = links()
+        .flat_map(|link| link.facts.altnames.iter().cloned().chain([link.facts.name.to_string()]));
+    let found =
+        if routes { links().flat_map(|link| link.routes.clone()).collect() } else { Vec::new() };
+    Ok(SandboxFacts {
+        netns,
+        // Every namespace has one.
+        names: names.chain(["lo".to_owned()]).collect::<BTreeSet<_>>(),
+        routes: found,
+        ipv6_disabled: namespace.ipv6_disabled,
+    })
+}
+
+pub(super) fn physical_functions(
+    machine: &Machine,
+    selector: &DeviceSelector,
+) -> Result<Vec<PhysicalFunction>, KernelError> {
+    if selector.pf.is_empty() {
+        let all = machine.cards.iter();
+        return Ok(all
+            .filter_map(|(address, card)| {
+                Some(physical_function(*address, card, &name_of(machine, *address)?))
+            })
+            .collect());
+    }
+    let named = |name: &InterfaceName| {
+        let absent = |reason| KernelError::absent(format!("physical function {name}"), reason);
+        let link = machine.host.link(name.as_str());
+        let link = link.ok_or_else(|| absent("there is no such interface on this host"))?;
+        let address = link.facts.parent.ok_or_else(|| absent("it is not a PCI device"))?;
+        let card =
+            machine.cards.get(&address).ok_or_else(|| absent("it has no SR-IOV capability"))?;
+        Ok(physical_function(address, card, name))
+    };
+    selector.pf.iter().map(named).collect()
+}
+
+fn name_of(machine: &Machine, address: PciAddress) -> Option<InterfaceName> {
+    let mut links = machine.host.links.values();
+    links.find(|link| link.facts.parent == Some(address)).map(|link| link.facts.name.clone())
+}
+
+fn physical_function(address: PciAddress, card: &Card, name: &InterfaceName) -> PhysicalFunction {
+    let candidate = |(index, vf): (u32, &super::Vf)| Candidate {
+        address: vf.address,
+        index,
+        pf_address: address,
+        pf_name: name.clone(),
+    };
+    PhysicalFunction {
+        address,
+        name: name.clone(),
+        total_vfs: card.total_vfs,
+        num_vfs: card.num_vfs,
+        vfs: (0..).zip(card.made()).map(candidate).collect(),
+    }
+}
+
+pub(super) fn device(
+    machine: &Machine,
+    candidate: &Candidate,
+    attributes: bool,
+) -> Result<Device, Unusable> {
+    let card = machine.card_of(candidate.address);
+    let Some(vf) = card.and_then(|card| card.vf(candidate.address)) else {
+        return Err(Unusable::NoDriver);
+    };
+    let Some(driver) = vf.driver.clone() else { return Err(Unusable::NoDriver) };
+    let mut links = machine.host.links.values();
+    let Some(link) = links.find(|link| link.facts.parent == Some(candidate.address)) else {
+        return Err(Unusable::NoInterface { driver });
+    };
+    let device = Device {
+        candidate: candidate.clone(),
+        link: link.facts.clone(),
+        attributes: attributes.then_some(vf.attributes),
+        driver,
+    };
+    device.unusable().map_or(Ok(device), Err)
+}
+
+pub(super) fn matches(machine: &Machine, address: PciAddress, selector: &DeviceSelector) -> bool {
+    let card = machine.card_of(address);
+    let Some(vf) = card.and_then(|card| card.vf(address)) else { return false };
+    let driver = || vf.driver.as_ref().is_some_and(|driver| selector.driver.contains(driver));
+    (selector.vendor.is_empty() || selector.vendor.contains(&vf.ids.0))
+        && (selector.device.is_empty() || selector.device.contains(&vf.ids.1))
+        && (selector.driver.is_empty() || driver())
+        && (selector.numa_node.is_empty() || selector.numa_node.contains(&vf.numa_node))
+}

@@ -1,0 +1,134 @@
+//! A device's interface back to the host as it was, wherever it is.
+
+use nix::errno::Errno;
+
+use super::{configure_vf, session::Session};
+use crate::{
+    inventory::Link,
+    kernel::KernelError,
+    plan::step::{Place, ReturnDevice},
+    types::{Deadline, InterfaceName, PciAddress},
+};
+
+pub(super) fn apply(
+    session: &mut Session,
+    step: &ReturnDevice,
+    deadline: Deadline,
+) -> Result<(), KernelError> {
+    if let Ok(sandbox) = session.namespace(Place::Sandbox) {
+        let inside = sandbox.links.values().find(|link| link.facts.parent == Some(step.device));
+        if let Some(index) = inside.map(|link| link.facts.index) {
+            bring_home(session, step, index)?;
+        }
+    }
+    let Some(index) = await_home(session, step.device, deadline)? else { return Ok(()) };
+    let home = session.numbered(Place::Host, index)?.facts.clone();
+    if !differences(&home, &step.baseline).is_empty() {
+        put_back(session, step, index)?;
+    }
+    let left = differences(&session.numbered(Place::Host, index)?.facts, &step.baseline);
+    if left.is_empty() {
+        return Ok(());
+    }
+    let object = format!("{} ({})", step.device, step.baseline.name);
+    Err(KernelError::Differs { object, differences: left.join(", ") })
+}
+
+/// Under its old name and number if these are free, under another one otherwise: that is put right, or told, later.
+fn bring_home(session: &mut Session, step: &ReturnDevice, index: u32) -> Result<(), KernelError> {
+    let baseline = &step.baseline;
+    let link = session.numbered(Place::Sandbox, index)?;
+    link.facts.altnames.retain(|name| baseline.altnames.contains(name));
+    let number = (link.facts.index != baseline.index).then_some(baseline.index);
+    let temporary = InterfaceName::ours(u64::from(baseline.index));
+    let mut refusal = None;
+    for (name, number) in [(&baseline.name, number), (&baseline.name, None), (&temporary, None)] {
+        match session.relocate((Place::Sandbox, index), (Place::Host, name), number) {
+            Ok(home) => return add_settings(session, home, baseline),
+            Err(error) if matches!(error.errno(), Some(Errno::EEXIST | Errno::EBUSY)) => {
+                refusal = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    refusal.map_or(Ok(()), Err)
+}
+
+/// Looks until the interface is in the host; `None` when the device itself is no more.
+fn await_home(
+    session: &mut Session,
+    device: PciAddress,
+    deadline: Deadline,
+) -> Result<Option<u32>, KernelError> {
+    loop {
+        if session.machine.card_of(device).is_none() {
+            return Ok(None);
+        }
+        let mut here = session.machine.host.links.values();
+        if let Some(found) = here.find(|link| link.facts.parent == Some(device)) {
+            return Ok(Some(found.facts.index));
+        }
+        // What will not come while somebody holds the namespace would be waited for until the deadline.
+        if deadline.passed() || !session.machine.is_returning(device) {
+            let reason = "its interface did not come back to the host in time: something holds the sandbox's namespace open";
+            return Err(KernelError::absent(device.to_string(), reason));
+        }
+        session.machine.tick();
+    }
+}
+
+fn put_back(session: &mut Session, step: &ReturnDevice, index: u32) -> Result<(), KernelError> {
+    let before = &step.baseline;
+    let link = session.numbered(Place::Host, index)?;
+    link.facts.altnames.retain(|name| before.altnames.contains(name));
+    if link.facts.name != before.name {
+        link.go_down();
+        let object = format!("{} as {}", step.device, before.name);
+        session
+            .machine
+            .host
+            .admits(&before.name, [], None)
+            .map_err(KernelError::refused("put back", object))?;
+        session.numbered(Place::Host, index)?.rename(&before.name);
+    }
+    add_settings(session, index, before)?;
+    let had = session.numbered(Place::Host, index)?.facts.altnames.clone();
+    let missing: Vec<&String> = before.altnames.difference(&had).collect();
+    let taken = missing.iter().any(|name| session.machine.host.link(name).is_some());
+    if taken {
+        let object = format!("{} as {}", step.device, before.name);
+        return Err(KernelError::refused("give alternative names to", object)(Errno::EEXIST));
+    }
+    let link = session.numbered(Place::Host, index)?;
+    link.facts.altnames.extend(missing.into_iter().cloned());
+    if let Some(mac) = before.mac.filter(|mac| link.facts.mac != Some(*mac)) {
+        configure_vf::adopt(session, index, mac, before.permanent_mac)?;
+    }
+    Ok(())
+}
+
+/// Everything but names and the MAC.
+fn add_settings(session: &mut Session, index: u32, before: &Link) -> Result<(), KernelError> {
+    session.set_mtu(Place::Host, index, before.mtu)?;
+    let facts = &mut session.numbered(Place::Host, index)?.facts;
+    facts.alias.clone_from(&before.alias);
+    facts.tx_queue_len = before.tx_queue_len;
+    facts.promiscuous = before.promiscuous;
+    facts.all_multicast = before.all_multicast;
+    session.go(Place::Host, index, before.up)
+}
+
+fn differences(now: &Link, before: &Link) -> Vec<&'static str> {
+    let compared = [
+        ("name", now.name == before.name),
+        ("altnames", now.altnames == before.altnames),
+        ("mtu", now.mtu == before.mtu),
+        ("alias", now.alias == before.alias),
+        ("txqueuelen", now.tx_queue_len == before.tx_queue_len),
+        ("promiscuous", now.promiscuous == before.promiscuous),
+        ("allmulticast", now.all_multicast == before.all_multicast),
+        ("up", now.up == before.up),
+        ("mac", before.mac.is_none() || now.mac == before.mac),
+    ];
+    compared.into_iter().filter(|(_, same)| !same).map(|(field, _)| field).collect()
+}

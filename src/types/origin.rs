@@ -1,0 +1,16 @@
+//! Who told vfhook of a sandbox.
+
+use serde::{Deserialize, Serialize};
+
+/// Decides who may say that the sandbox is gone: a container runtime's list of pods says nothing of podman's containers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// A person or a script.
+    #[default]
+    Command,
+    /// An OCI runtime's hook.
+    Hook,
+    /// A container runtime, over NRI.
+    Nri,
+}
