@@ -2,7 +2,6 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io,
     os::{
         fd::{AsFd, AsRawFd, BorrowedFd},
         unix::fs::{MetadataExt, OpenOptionsExt},
@@ -75,11 +74,14 @@ fn open_path(path: &Path) -> Result<File, KernelError> {
     };
     let found =
         OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path).map_err(|error| {
-            match error.kind() {
-                io::ErrorKind::NotFound => {
+            match error.raw_os_error() {
+                Some(libc::ENOENT) => {
                     not("there is nothing at this path, or a link that leads nowhere")
                 }
-                _ => KernelError::io("open", shown.clone())(error),
+                Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => {
+                    KernelError::io("open", shown.clone())(error)
+                }
+                _ => not(&format!("it cannot be opened: {error}")),
             }
         })?;
     let kind = found.metadata().map_err(KernelError::io("look at", shown.clone()))?.file_type();

@@ -30,7 +30,6 @@ pub fn attach(
     }
     loop {
         let netns = kernel.open_sandbox(&event.netns)?;
-        let sandbox = kernel.observe_sandbox(needs_routes(&intent))?;
         match existing(kernel, context, event, &netns, deadline)? {
             Existing::Lease(reservation) => {
                 return join(kernel, context, event, &intent, *reservation, deadline);
@@ -45,6 +44,8 @@ pub fn attach(
             // Somebody was faster; what they did is looked at in the next round.
             continue;
         }
+        // Under the lock: what another vfhook just took out of the sandbox must not be seen there.
+        let sandbox = kernel.observe_sandbox(needs_routes(&intent))?;
         let reservation = table.reserve(prepare(kernel, context, event, &intent, &sandbox)?)?;
         drop(table);
         return perform(kernel, context, reservation, deadline);
@@ -60,12 +61,12 @@ pub fn preview_attach(
 ) -> Result<Preview, OperationError> {
     let intent = resolve(&context.config, event)?;
     let netns = kernel.open_sandbox(&event.netns)?;
-    let sandbox = kernel.observe_sandbox(needs_routes(&intent))?;
     let _table = context.leases.lock(deadline)?;
     if let Some(lease) = context.leases.find(&Claim::Netns(netns.cookie))? {
         refuse_conflict(&lease, &intent)?;
         return Ok(Preview { steps: Vec::new() });
     }
+    let sandbox = kernel.observe_sandbox(needs_routes(&intent))?;
     let lease = prepare(kernel, context, event, &intent, &sandbox)?;
     Ok(Preview::of_plan(&lease.plan))
 }

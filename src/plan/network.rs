@@ -141,16 +141,16 @@ fn addressing(sandbox: &SandboxFacts, chosen: &ChosenNetwork) -> Vec<PlannedStep
     };
     steps.extend(chosen.addresses.iter().map(add));
     if chosen.intent.network.default_route {
-        steps.extend(
-            chosen
-                .intent
-                .network
-                .gateway
-                .iter()
-                .map(|gateway| default_route(sandbox, name, *gateway)),
-        );
+        let gateways = chosen.intent.network.gateway.iter();
+        let usable = gateways.filter(|gateway| speaks_to(chosen, **gateway));
+        steps.extend(usable.map(|gateway| default_route(sandbox, name, *gateway)));
     }
     steps
+}
+
+/// Whether the interface has an address to speak to this gateway from: a request may have chosen one family only.
+fn speaks_to(chosen: &ChosenNetwork, gateway: IpAddr) -> bool {
+    chosen.addresses.iter().any(|address| address.addr().is_ipv6() == gateway.is_ipv6())
 }
 
 /// Our default route takes the place of the one that wins now.

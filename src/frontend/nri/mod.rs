@@ -136,7 +136,12 @@ impl<F> NriPlugin<F> {
             operation::detach(&mut kernel, &context, &Which::Id(id), deadline).map(drop)
         });
         if let Err(reason) = done.await {
-            tracing::error!(pod = pod.name, namespace = pod.namespace, reason, "not all was taken back");
+            tracing::error!(
+                pod = pod.name,
+                namespace = pod.namespace,
+                reason,
+                "not all was taken back"
+            );
         }
     }
 
@@ -215,7 +220,12 @@ impl<F: Fn() + Send + Sync + 'static> Plugin for NriPlugin<F> {
     }
 
     fn late(&self, work: &Work, budget: containerd_nri::Budget) -> Result<(), Refusal> {
-        let reason = || Refusal::new(format!("vfhook did not finish within {} ms; it is tried again", budget.time().as_millis()));
+        let reason = || {
+            Refusal::new(format!(
+                "vfhook did not finish within {} ms; it is tried again",
+                budget.time().as_millis()
+            ))
+        };
         match work {
             Work::Event { event: Event::CreateContainer, .. } => Err(reason()),
             Work::Event { event: Event::RunPodSandbox, .. } if self.pods.may_refuse_sandboxes() => {
@@ -238,7 +248,8 @@ async fn blocking(
 
 /// An error with its causes on one line, as `kubectl describe` shows it.
 fn chain(error: &OperationError) -> String {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let causes =
+        std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
     let text: Vec<String> = causes.map(ToString::to_string).collect();
     format!("vfhook: {}", text.join(": "))
 }
