@@ -1,5 +1,4 @@
-//! Bad input, whatever way it comes in: the exit code that is documented, a message that names what and where, and nothing changed. One
-//! dump before and one after each group, so that no refusal hides behind another.
+//! Bad input, whatever way it comes in: the exit code that is documented, a message that names what and where, and nothing changed.
 
 mod command_line;
 mod configuration;
@@ -9,14 +8,14 @@ use crate::guest::failure::Failure;
 use crate::guest::place::Netns;
 use crate::guest::{Guest, configure};
 
-/// Small on purpose: one VF and two addresses, so that both can run out.
+/// Small on purpose: two VFs, and a network with one address, so that both can run out.
 const CONFIG: &str = r#"version = 1
 
 [[pool]]
 name = "fast"
 kind = "sriov"
 pf = ["ens1f0"]
-vf = ["0"]
+vf = ["0-1"]
 
 [[pool]]
 name = "absent"
@@ -44,6 +43,12 @@ addresses = ["192.168.0.16-192.168.0.17/24"]
 allow = { namespaces = ["team-*"] }
 
 [[network]]
+name = "tiny"
+pool = "fast"
+interface = "net1"
+addresses = ["192.168.5.16-192.168.5.16/24"]
+
+[[network]]
 name = "nowhere"
 pool = "absent"
 interface = "net1"
@@ -59,11 +64,14 @@ source = ["169.254.96.0/20"]
 pub(crate) fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
     configure(CONFIG)?;
     Netns::create("green")?;
+    Netns::create("red")?;
     Netns::create("blue").map(drop)
 }
 
 pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
-    command_line::run(guest)?;
-    hook_state::run(guest)?;
-    configuration::run(guest)
+    // Each part is run whatever became of the one before: one run tells all.
+    let parts = [command_line::run(guest), hook_state::run(guest), configuration::run(guest)];
+    let wrong: Vec<String> =
+        parts.into_iter().filter_map(|part| Some(part.err()?.to_string())).collect();
+    guest.check("bad input is refused", wrong.is_empty(), format!("\n{}", wrong.join("\n")))
 }

@@ -1,6 +1,8 @@
 //! `vfhook attach` and `detach` on a namespace that `ip netns` made: the VF with its addresses and routes in it, traffic to another VF of
 //! the same card, to one of the other card and to the gateway, in both families; twice is the same as once; what is unknown is detached.
 
+use std::net::IpAddr;
+
 use crate::guest::command::script;
 use crate::guest::failure::Failure;
 use crate::guest::interface::{self, Interface};
@@ -77,13 +79,7 @@ fn has_its_vf(guest: &mut Guest, blue: &Place) -> Result<(), Failure> {
     guest.check("the device is a VF of the pool", ours, &pci)?;
     let net1 = Interface::read(blue, "net1")?;
     guest.check("net1 is up", net1.up, format!("{net1:?}"))?;
-    let addresses: Vec<String> =
-        net1.addresses.iter().map(|(address, length)| format!("{address}/{length}")).collect();
-    guest.check(
-        "net1 has the first address of each range",
-        addresses == ["192.168.0.16/24", "fd00:10::100/64"],
-        addresses.join(" "),
-    )?;
+    guest.check("net1 has an address of each range", in_ranges(&net1), format!("{net1:?}"))?;
     let routes = blue.cmd("ip route show default").ok()?;
     guest.expect(routes.must_say(&["via 192.168.0.1 dev net1"]))?;
     let routes = blue.cmd("ip -6 route show default").ok()?;
@@ -92,4 +88,14 @@ fn has_its_vf(guest: &mut Guest, blue: &Place) -> Result<(), Failure> {
     guest.expect(service.must_say(&["dev svc0", "src 169.254."]))?;
     // The operator's own tools must see who holds it.
     guest.expect(vfhook("status").ok()?.must_say(&["blue", &pci])).map(drop)
+}
+
+/// One address out of each range of the configuration, with the range's prefix length.
+fn in_ranges(interface: &Interface) -> bool {
+    let within = |address: &IpAddr| match address {
+        IpAddr::V4(v4) => matches!(v4.octets(), [192, 168, 0, 16..=250]),
+        IpAddr::V6(v6) => matches!(v6.segments(), [0xfd00, 0x10, 0, 0, 0, 0, 0, 0x100..=0x1ff]),
+    };
+    let lengths: Vec<u64> = interface.addresses.iter().map(|(_, length)| *length).collect();
+    lengths == [24, 64] && interface.addresses.iter().all(|(address, _)| within(address))
 }

@@ -72,10 +72,19 @@ pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("detach leaves eth0 as ptp made it");
     vfhook("detach --id blue").ok()?;
     guest.must_be_as_before("after detach")?;
+    guest.step("a service network had a route of its own: it has it again afterwards");
+    blue.cmd("ip route add 10.96.0.0/12 via 10.244.7.1 dev eth0 mtu 1300").ok()?;
+    let had = blue.cmd("ip route show 10.96.0.0/12").ok()?;
+    vfhook("attach --netns /run/netns/blue --network storage --id blue").ok()?;
+    vfhook("detach --id blue").ok()?;
+    let has = blue.cmd("ip route show 10.96.0.0/12").ok()?;
+    guest.check("it is the same route", has.text() == had.text(), has.text())?;
+    blue.cmd("ip route del 10.96.0.0/12").ok()?;
+    guest.must_be_as_before("after a route that was in the way")?;
     guest.step("no eth0: refused, with the interface's name");
     Netns::create("bare")?;
     let attach = "attach --netns /run/netns/bare --network storage --id bare";
-    guest.changes_nothing("a refused attach", || vfhook(attach).fails(1, &["eth0"]))?;
+    guest.changes_nothing("a refused attach", || vfhook(attach).fails(2, &["eth0"]))?;
     Netns::named("bare").delete()
 }
 

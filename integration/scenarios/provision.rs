@@ -35,7 +35,7 @@ pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
     vfhook("attach --netns /run/netns/blue --network storage --id blue").ok()?;
     configure(&config(7))?;
     guest.changes_nothing("a refused provision", || {
-        vfhook("provision").fails(1, &["ens1f0", "blue"])
+        vfhook("provision").fails(1, &["ens1f0", "leased"])
     })?;
     vfhook("detach --id blue").ok()?;
     guest.step("from four to seven, through none");
@@ -59,5 +59,7 @@ fn has_vfs(guest: &mut Guest, count: usize) -> Result<(), Failure> {
             return Ok(());
         }
         Err(Failure::unmet(format!("{count} interfaces"), found.join(" ")))
-    })
+    })?;
+    // Making VFs resets the card: its carrier goes and comes back.
+    guest.settle()
 }

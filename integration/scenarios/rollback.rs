@@ -1,12 +1,36 @@
-//! When the last step fails, everything before it is taken back, for real causes of failure: a default route that is already there, an
-//! interface name that is taken, a packet filter that cannot be written.
+//! An attach that fails takes back what it has done by then, for real causes: the very last change refused, sysctls that cannot be written,
+//! our packet filter table held by somebody else, no time left. When the command has ended nothing is left, and the VF can be had at once.
 
-use crate::guest::command::{cmd, script};
+use crate::guest::command::{cmd, eventually, script};
 use crate::guest::failure::Failure;
 use crate::guest::place::Netns;
 use crate::guest::{Guest, configure, vfhook};
 
-use super::CONFIG;
+/// The IPv6 default route is the last change of all.
+const CONFIG: &str = r#"version = 1
+
+[[pool]]
+name = "fast"
+kind = "sriov"
+pf = ["ens1f0"]
+
+[[network]]
+name = "storage"
+pool = "fast"
+interface = "net1"
+mtu = 1400
+vlan = { id = 100, qos = 1 }
+trust = true
+addresses = ["192.168.0.16-192.168.0.250/24", "fd00:10::100-fd00:10::1ff/64"]
+gateway = ["192.168.0.1", "fd00:10::1"]
+default_route = true
+
+[service_path]
+mode = "veth"
+cidrs = ["10.96.0.0/12", "fd00:96::/108"]
+interface = "svc0"
+source = ["169.254.96.0/20", "fd00:fe::/112"]
+"#;
 
 const ATTACH: &str = "attach --netns /run/netns/blue --network storage --id blue";
 
@@ -16,31 +40,25 @@ pub(crate) fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
 }
 
 pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
-    guest.step("a default route of the same metric is in the way");
-    script(&[
-        "ip -n blue link add other type dummy",
-        "ip -n blue addr add 192.168.0.200/24 dev other",
-        "ip -n blue link set other up",
-        "ip -n blue route add default via 192.168.0.1 dev other",
-    ])?;
-    guest.changes_nothing("an attach that fails at a route", || {
-        vfhook(ATTACH).fails(1, &["route"])
+    guest.step("the last route is refused: the gateway is an address of the sandbox itself");
+    script(&["ip -n blue addr add fd00:10::1/128 dev lo nodad"])?;
+    guest.changes_nothing("an attach that fails at its last route", || {
+        vfhook(ATTACH).fails(1, &["route", "::/0", "fd00:10::1"])
     })?;
-    script(&["ip -n blue link del other"])?;
+    script(&["ip -n blue addr del fd00:10::1/128 dev lo"])?;
 
     guest.step("the VF's name is taken");
     script(&["ip -n blue link add net1 type dummy"])?;
-    guest.changes_nothing("an attach whose name is taken", || {
-        let output = vfhook(ATTACH).output()?.must_say(&["net1"])?;
-        if output.status == Some(0) {
-            Err(Failure::unmet("it must fail", "exit code 0"))
-        } else {
-            Ok(())
-        }
-    })?;
+    guest
+        .changes_nothing("an attach whose name is taken", || vfhook(ATTACH).fails(2, &["net1"]))?;
     script(&["ip -n blue link del net1"])?;
 
-    guest.step("the packet filter cannot be written");
+    no_sysctls(guest)?;
+    guest.step("no time");
+    guest.changes_nothing("an attach without time", || {
+        vfhook(&format!("{ATTACH} --timeout 0.001")).fails(1, &[])
+    })?;
+
     no_packet_filter(guest)?;
 
     guest.step("nothing is in the way: attach and detach");
@@ -48,10 +66,30 @@ pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
     vfhook("detach --id blue").ok().map(drop)
 }
 
-/// A user namespace's limit of zero would do, but the surest way to have nft refused is a table of our name that somebody else holds:
-/// a table with an owner can be changed by its owner alone.
+/// As in a container that was given the host's network but not its /proc/sys.
+fn no_sysctls(guest: &mut Guest) -> Result<(), Failure> {
+    guest.step("sysctls cannot be written");
+    // New links start with what `default` says: with forwarding on there would be nothing to write.
+    script(&[
+        "sysctl -q -w net.ipv4.conf.default.forwarding=0",
+        "mount --bind /proc/sys /proc/sys",
+        "mount -o remount,ro,bind /proc/sys",
+    ])?;
+    guest.changes_nothing("an attach that may not write sysctls", || {
+        vfhook(ATTACH).fails(1, &["forwarding", "read-only"])
+    })?;
+    script(&["umount /proc/sys", "sysctl -q -w net.ipv4.conf.default.forwarding=1"])
+}
+
+/// A table with an owner can be changed by its owner alone, and goes with it.
 fn no_packet_filter(guest: &mut Guest) -> Result<(), Failure> {
-    let owner = cmd("nft -i").stdin("add table inet vfhook { flags owner; }\n").start()?;
-    guest.step(&format!("held by process {}", owner.pid()));
+    guest.step("our packet filter table belongs to somebody else");
+    let owner = cmd("sh -c")
+        .arg("(echo 'add table inet vfhook { flags owner; }'; sleep 10) | nft -i")
+        .start()?;
+    eventually("the table", 10, || cmd("nft list table inet vfhook").ok().map(drop))?;
+    guest.changes_nothing("an attach that may not write its table", || {
+        vfhook(ATTACH).fails(1, &["masquerade", "inet vfhook"])
+    })?;
     owner.finish().map(drop)
 }

@@ -60,7 +60,7 @@ pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
 pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("it is strange to begin with");
     let vf = interface::vf_attributes("ens1f0", 1)?;
-    let strange = vf["vlan_list"][0]["vlan"] == 7 && vf["trust"] == true && vf["mac"] == MAC;
+    let strange = vf["vlan_list"][0]["vlan"] == 7 && vf["trust"] == true && vf["address"] == MAC;
     guest.check("the card shows it", strange, &vf)?;
 
     guest.step("attach, and detach while the namespace is alive");

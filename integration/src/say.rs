@@ -7,6 +7,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,10 @@ pub(crate) fn note(text: &str) {
     eprintln!("{text}");
 }
 
-/// A line that says what is being done, counts the seconds while standard error is a terminal, and ends with how long it took.
+/// What is being done now, each with its beginning: several things may be, and there is one line to say so.
+static NOW: Mutex<Vec<(String, Instant)>> = Mutex::new(Vec::new());
+
+/// Says what is being done, counts the seconds while standard error is a terminal, and ends with how long it took.
 pub(crate) struct Progress {
     what: String,
     begun: Instant,
@@ -38,9 +42,10 @@ impl Progress {
             eprintln!("lab: {what} ...");
             return Self { what, begun, ticker: None };
         }
+        now().push((what.clone(), begun));
         let (sender, receiver) = channel();
         let text = what.clone();
-        let handle = std::thread::spawn(move || tick(&text, begun, &receiver));
+        let handle = std::thread::spawn(move || tick(&text, &receiver));
         Self { what, begun, ticker: Some((sender, handle)) }
     }
 
@@ -54,6 +59,7 @@ impl Progress {
         if let Some((sender, handle)) = self.ticker.take() {
             drop(sender);
             let _ = handle.join();
+            now().retain(|(what, _)| *what != self.what);
             eprint!("\r\x1b[K");
         }
     }
@@ -65,10 +71,22 @@ impl Drop for Progress {
     }
 }
 
-fn tick(text: &str, begun: Instant, stop: &Receiver<()>) {
+fn now() -> MutexGuard<'static, Vec<(String, Instant)>> {
+    NOW.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The first of what is being done speaks for all.
+fn tick(own: &str, stop: &Receiver<()>) {
     loop {
-        eprint!("\r\x1b[Klab: {text} ... {} s", begun.elapsed().as_secs());
-        let _ = std::io::stderr().flush();
+        let all = now().clone();
+        if all.first().is_some_and(|(what, _)| what == own) {
+            let parts: Vec<String> = all
+                .iter()
+                .map(|(what, begun)| format!("{what} ... {} s", begun.elapsed().as_secs()))
+                .collect();
+            eprint!("\r\x1b[Klab: {}", parts.join("; "));
+            let _ = std::io::stderr().flush();
+        }
         if stop.recv_timeout(Duration::from_secs(1)) != Err(RecvTimeoutError::Timeout) {
             return;
         }

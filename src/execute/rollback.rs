@@ -23,13 +23,18 @@ impl Undone {
     }
 }
 
-/// Does all of `steps` and collects what failed. What would be undone on a link or in a
-/// namespace that is gone is undone.
+/// Does all of `steps` and collects what failed. What would be undone on a link, on a
+/// device or in a namespace that is gone is undone.
 pub fn undo(steps: &[Step], kernel: &mut impl Kernel, deadline: Deadline) -> Undone {
     let mut undone = Undone::default();
     for step in steps {
         match timed("undid", step, || kernel.apply(step, deadline)) {
-            Ok(()) | Err(KernelError::SandboxGone | KernelError::LinkGone { .. }) => {}
+            Ok(())
+            | Err(
+                KernelError::SandboxGone
+                | KernelError::LinkGone { .. }
+                | KernelError::DeviceGone(_),
+            ) => {}
             Err(error) => {
                 tracing::warn!(step = sentence(step), error = %chain(&error), "undo failed");
                 undone.remaining.push(step.clone());

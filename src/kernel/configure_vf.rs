@@ -17,6 +17,9 @@ use crate::{
 /// See [`crate::plan::step::Step::ConfigureVf`].
 pub(super) fn apply(kernel: &mut LinuxKernel, step: &ConfigureVf) -> Result<(), KernelError> {
     let object = step.device.to_string();
+    if !kernel.sysfs.exists(step.device.address) {
+        return Err(KernelError::DeviceGone(object));
+    }
     let pf = kernel.sysfs.pf_index(&step.device)?;
     let refusal = write_until_settled(kernel, pf, step)?;
     if let Some(mac) = step.interface_mac.filter(|_| refusal.is_none()) {

@@ -111,6 +111,9 @@ pub enum KernelError {
         /// Where it was looked for.
         place: Place,
     },
+    /// The device that a step works on is no more.
+    #[error("{0}: the device no longer exists")]
+    DeviceGone(String),
     /// A device was put back, and is not as it was.
     #[error("{object} came back different: {differences}")]
     Differs {

@@ -56,6 +56,11 @@ pub(super) fn take(
     Ok(OperationLock { _file: file })
 }
 
+/// Makes the file where it is absent.
+pub(super) fn make(path: &Path) -> Result<(), LeaseError> {
+    open(path).map(drop)
+}
+
 fn open(path: &Path) -> Result<File, LeaseError> {
     OpenOptions::new()
         .read(true)

@@ -46,6 +46,7 @@ impl LeaseStore {
         for part in ["leases", "claims"] {
             directory::prepare(&root.join(part))?;
         }
+        lock::make(&root.join("lock"))?;
         Ok(Self { root: root.to_owned() })
     }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::guest::command::{Invocation, cmd};
 use crate::guest::failure::Failure;
 use crate::guest::place::Netns;
+use crate::guest::refusal::Refusal;
 use crate::guest::{Guest, vfhook};
 
 /// What stands in the annotation, the exit code, what the message must say.
@@ -28,48 +29,55 @@ const REFUSED: [(&str, i32, &[&str]); 15] = [
 
 pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
     let container = Netns::named("blue").cmd("sleep 600").start()?;
-    // `ip netns exec` replaces itself by the command: the pid is the container's.
+    // nsenter replaces itself by the command: the pid is the container's.
     let pid = container.pid();
-    for (annotation, code, said) in REFUSED {
-        guest.step(&format!("the annotation says {annotation:?}"));
-        let hook = hook("create-runtime", &state(pid, annotation));
-        guest.changes_nothing("a refused hook", || hook.fails(code, said))?;
-    }
+    let mut refusals: Vec<Refusal> = REFUSED
+        .iter()
+        .map(|(annotation, code, said)| {
+            let hook = hook("create-runtime", &state(pid, annotation));
+            Refusal::new(format!("the annotation says {annotation:?}"), hook, *code, said)
+        })
+        .collect();
+    refusals.extend(broken_states(pid));
+    guest.all_refused(&refusals)?;
     guest.step("an annotation of 1 MiB");
     let long = hook("create-runtime", &state(pid, &"x".repeat(1 << 20)));
     let output =
         guest.changes_nothing("a refused hook", || long.fails(2, &["vfhook.dev/networks"]))?;
     guest.check("the message is short", output.stderr.len() < 4096, output.stderr.len())?;
-    broken_states(guest, pid)?;
+    nothing_to_do(guest, pid)?;
     taken_address(guest, pid)?;
     end(pid)?;
     container.finish().map(drop)
 }
 
-fn broken_states(guest: &mut Guest, pid: u32) -> Result<(), Failure> {
+fn broken_states(pid: u32) -> Vec<Refusal> {
     let whole = state(pid, "storage");
     let truncated = whole.get(..whole.len() / 2).unwrap_or_default();
     let without_pid = json!({"ociVersion": "1.0.2", "id": "x", "status": "created", "bundle": "/tmp",
         "annotations": {"vfhook.dev/networks": "storage"}});
-    let another = whole.replace("1.0.2", "9.0.0");
-    for (what, text, said) in [
+    [
         ("truncated", truncated.to_owned(), "state"),
         ("empty", " ".to_owned(), "state"),
         ("without pid", without_pid.to_string(), "pid"),
-        ("of another OCI version", another, "9.0.0"),
-    ] {
-        guest.step(&format!("a state that is {what}"));
-        guest.changes_nothing("a refused hook", || {
-            hook("create-runtime", &text).fails(2, &[said])
-        })?;
-    }
+        ("of another OCI version", whole.replace("1.0.2", "9.0.0"), "9.0.0"),
+    ]
+    .into_iter()
+    .map(|(what, text, said)| {
+        Refusal::new(format!("a state that is {what}"), hook("create-runtime", &text), 2, &[said])
+    })
+    .collect()
+}
+
+fn nothing_to_do(guest: &mut Guest, pid: u32) -> Result<(), Failure> {
     guest.step("a state that asks for nothing");
     let nothing = json!({"ociVersion": "1.0.2", "id": "x", "status": "created", "pid": pid, "bundle": "/tmp"});
     guest.changes_nothing("a hook with nothing to do", || {
         hook("create-runtime", &nothing.to_string()).ok()
     })?;
     guest.step("poststop of the unknown");
-    guest.changes_nothing("it", || hook("poststop", &whole).ok()).map(drop)
+    let unknown = hook("poststop", &state(pid, "storage"));
+    guest.changes_nothing("it", || unknown.ok()).map(drop)
 }
 
 fn taken_address(guest: &mut Guest, pid: u32) -> Result<(), Failure> {

@@ -104,7 +104,7 @@ fn run(scenario: &Scenario, progress: &SharedProgress) -> Result<(), Failure> {
 }
 
 /// A dump that two readings agree on: addresses and links that were just made may still be on their way.
-fn settled() -> Result<Dump, Failure> {
+pub(crate) fn settled() -> Result<Dump, Failure> {
     let mut last = dump::take()?;
     eventually("a state that does not change by itself", SETTLE_SECONDS, || {
         let next = dump::take()?;
@@ -116,6 +116,15 @@ fn settled() -> Result<Dump, Failure> {
             return Ok(last.clone());
         }
         Err(Failure::unmet("two readings agree", differences.join("\n")))
+    })
+}
+
+/// A dump with no address left that the kernel still looks for duplicates of: its outcome would be seen as a change.
+pub(crate) fn decided() -> Result<Dump, Failure> {
+    eventually("the end of duplicate address detection", SETTLE_SECONDS, || {
+        let dump = dump::take()?;
+        let waiting = dump.unsettled();
+        if waiting.is_empty() { Ok(dump) } else { Err(Failure::unmet("none", waiting.join("\n"))) }
     })
 }
 

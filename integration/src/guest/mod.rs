@@ -9,10 +9,12 @@ mod harness;
 pub(crate) mod interface;
 pub(crate) mod kube_proxy;
 pub(crate) mod oci_runtime;
+pub(crate) mod output;
 pub(crate) mod peer;
 pub(crate) mod place;
 pub(crate) mod podman;
 pub(crate) mod probe;
+pub(crate) mod refusal;
 mod shell;
 
 use std::process::ExitCode;
@@ -87,13 +89,19 @@ impl Guest {
         harness::compare(&self.before)
     }
 
+    /// Waits until the machine no longer changes by itself.
+    pub(crate) fn settle(&mut self) -> Result<(), Failure> {
+        self.step("wait until nothing changes by itself");
+        harness::settled().map(drop)
+    }
+
     /// What the work does must change nothing, not even for a moment that is over now.
     pub(crate) fn changes_nothing<T>(
         &mut self,
         what: &str,
         work: impl FnOnce() -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let before = dump::take()?;
+        let before = harness::decided()?;
         let result = work()?;
         let differences = before.differences(&dump::take()?);
         self.check(

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::command::{Invocation, Output, cmd, eventually};
+use super::command::{Invocation, cmd, eventually};
 use super::failure::Failure;
+use super::output::Output;
 use super::place::Place;
 use crate::verdict::{OCI_IMAGE, OCI_IMAGE_NAME, SHARE};
 

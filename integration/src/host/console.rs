@@ -32,6 +32,8 @@ pub(crate) enum Sign {
     Panic,
     /// The kernel says that something hangs.
     Stall,
+    /// QEMU says why it gives up.
+    EmulatorDeath,
     /// Anything else.
     Other,
 }
@@ -40,6 +42,9 @@ pub(crate) enum Sign {
 pub(crate) fn read(line: &str) -> Sign {
     if PANIC.iter().any(|mark| line.contains(mark)) {
         return Sign::Panic;
+    }
+    if line.starts_with("qemu-system") && line.contains("Assertion") {
+        return Sign::EmulatorDeath;
     }
     if STALL.iter().any(|mark| line.contains(mark)) {
         return Sign::Stall;
@@ -62,6 +67,7 @@ pub(crate) struct Watcher {
     step: Option<String>,
     panic: Option<String>,
     stall: Option<String>,
+    emulator_death: Option<String>,
 }
 
 impl Watcher {
@@ -72,6 +78,7 @@ impl Watcher {
             Sign::Step(step) => self.step = Some(step),
             Sign::Panic => _ = self.panic.get_or_insert_with(|| line.trim().to_owned()),
             Sign::Stall => _ = self.stall.get_or_insert_with(|| line.trim().to_owned()),
+            Sign::EmulatorDeath => self.emulator_death = Some(line.trim().to_owned()),
             Sign::Beat | Sign::Other => {}
         }
     }
@@ -98,7 +105,10 @@ impl Watcher {
             (None, true) => {
                 format!("the guest hung: silent for {} s", SILENCE_LIMIT.as_secs())
             }
-            (None, false) => "the guest ended without a verdict".to_owned(),
+            (None, false) => match &self.emulator_death {
+                Some(line) => format!("QEMU itself died: {line}"),
+                None => "the guest ended without a verdict".to_owned(),
+            },
         };
         let step = self.step.as_deref().map_or_else(
             || " before the first step".to_owned(),
@@ -123,6 +133,8 @@ mod tests {
         assert_eq!(read("[    9.1] Kernel panic - not syncing: Oops"), Sign::Panic);
         assert_eq!(read("watchdog: BUG: soft lockup - CPU#1 stuck for 26s!"), Sign::Stall);
         assert_eq!(read("INFO: task ip:312 blocked for more than 120 seconds."), Sign::Stall);
+        let death = "qemu-system-x86_64: physmem.c:1: f: Assertion `x' failed.";
+        assert_eq!(read(death), Sign::EmulatorDeath);
         assert_eq!(read("igb 0000:01:00.0: 7 VFs allocated"), Sign::Other);
     }
 

@@ -23,10 +23,17 @@ impl Lab {
     pub(crate) fn prepare(cache: &Cache) -> Result<Self, LabError> {
         let log = cache.log("prepare")?;
         install::ensure_tools(&log)?;
-        // The checkout first: a mistake in it should not wait for downloads.
-        let binaries = Binaries::build(&log)?;
-        let emulator = Emulator::obtain(cache)?;
-        let image = Image::obtain(cache)?;
+        // At once: compiling wants the processor, the other two mostly wait for downloads.
+        let (binaries, machine) = std::thread::scope(|scope| {
+            let machine = scope.spawn(|| Ok((Emulator::obtain(cache)?, Image::obtain(cache)?)));
+            (Binaries::build(&log), machine.join())
+        });
+        let binaries = binaries?;
+        let broken_off = |_| LabError::Unfit {
+            what: "building the machine was broken off".into(),
+            remedy: "the message before this one says where".into(),
+        };
+        let (emulator, image) = machine.map_err(broken_off)??;
         // Whatever is in it went well.
         let _ = std::fs::remove_file(&log);
         Ok(Self { emulator, image, binaries })

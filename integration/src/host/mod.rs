@@ -122,10 +122,16 @@ fn unknown(name: &str) -> LabError {
     }
 }
 
-fn run_all(cache: &Cache, chosen: Vec<&'static Scenario>, jobs: usize) -> Result<bool, LabError> {
+fn run_all(
+    cache: &Cache,
+    mut chosen: Vec<&'static Scenario>,
+    jobs: usize,
+) -> Result<bool, LabError> {
     let lab = Lab::prepare(cache)?;
     say::note(&format!("lab: {} scenarios, {jobs} guests at once", chosen.len()));
     let order: Vec<&str> = chosen.iter().map(|scenario| scenario.name).collect();
+    // The longest first: at the end no guest is left to run alone for minutes.
+    chosen.sort_by_key(|scenario| std::cmp::Reverse(scenario.limit()));
     let waiting = Mutex::new(chosen.into_iter().collect::<VecDeque<_>>());
     let results = Mutex::new(Vec::new());
     std::thread::scope(|scope| {

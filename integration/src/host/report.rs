@@ -19,6 +19,9 @@ pub(crate) fn ended(finished: &Finished) -> String {
         finished.whole_time.as_secs_f64(),
         finished.checks
     );
+    if finished.emulator_deaths > 0 {
+        let _ = write!(text, "\n    QEMU itself died {} times before", finished.emulator_deaths);
+    }
     if let Some(failure) = &finished.failure {
         for line in failure.lines().take(SHOWN_LINES) {
             let _ = write!(text, "\n    {line}");
@@ -80,6 +83,7 @@ mod tests {
             scenario_time: Some(Duration::from_millis(4200)),
             checks: 12,
             whole_time: Duration::from_secs(11),
+            emulator_deaths: 0,
             kept: "/cache/runs/x".into(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -20,6 +21,10 @@ use crate::verdict::{EXIT_FAILED, EXIT_PASSED, Job, Outcome};
 const ALLOWANCE: Duration = Duration::from_secs(150);
 /// How long a panicking kernel may go on writing its trace.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+/// How often a guest is booted again because QEMU itself has died of a signal before there was a verdict. QEMU 10.0 does so now and then:
+/// with a thread per CPU, one that reads a device's registers while another maps a card's memory fails an assertion (`iotlb_to_section`).
+/// That says nothing about the scenario; a guest that panics, hangs or ends is never booted again.
+const EMULATOR_DEATHS: u32 = 2;
 /// How often silence is counted.
 const GLANCE: Duration = Duration::from_secs(1);
 
@@ -36,6 +41,8 @@ pub(crate) struct Finished {
     pub(crate) checks: u32,
     /// From boot to power off.
     pub(crate) whole_time: Duration,
+    /// How often QEMU itself died and the guest was booted again.
+    pub(crate) emulator_deaths: u32,
     /// Where everything is kept.
     pub(crate) kept: PathBuf,
 }
@@ -43,26 +50,40 @@ pub(crate) struct Finished {
 /// Runs one scenario. An error of the lab itself is a failure of the scenario: it did not run.
 pub(crate) fn scenario(lab: &Lab, cache: &Cache, scenario: &Scenario) -> Finished {
     let begun = Instant::now();
-    let kept = cache.run_dir(scenario.name);
-    let (failure, outcome) = match boot(lab, cache, scenario) {
-        Ok((failure, outcome)) => (failure, outcome),
-        Err(error) => (Some(format!("the scenario did not run: {error}")), None),
+    let mut emulator_deaths = 0;
+    let end = loop {
+        let end = boot(lab, cache, scenario).unwrap_or_else(|error| End::not_run(&error));
+        if !end.emulator_died || emulator_deaths == EMULATOR_DEATHS {
+            break end;
+        }
+        emulator_deaths += 1;
     };
     Finished {
         name: scenario.name,
-        failure,
-        scenario_time: outcome.as_ref().map(|o| Duration::from_millis(o.milliseconds)),
-        checks: outcome.as_ref().map_or(0, |o| o.checks),
+        failure: end.failure,
+        scenario_time: end.outcome.as_ref().map(|o| Duration::from_millis(o.milliseconds)),
+        checks: end.outcome.as_ref().map_or(0, |o| o.checks),
         whole_time: begun.elapsed(),
-        kept,
+        emulator_deaths,
+        kept: cache.run_dir(scenario.name),
     }
 }
 
-fn boot(
-    lab: &Lab,
-    cache: &Cache,
-    scenario: &Scenario,
-) -> Result<(Option<String>, Option<Outcome>), LabError> {
+/// What came of one boot.
+struct End {
+    failure: Option<String>,
+    outcome: Option<Outcome>,
+    emulator_died: bool,
+}
+
+impl End {
+    fn not_run(error: &LabError) -> Self {
+        let failure = Some(format!("the scenario did not run: {error}"));
+        Self { failure, outcome: None, emulator_died: false }
+    }
+}
+
+fn boot(lab: &Lab, cache: &Cache, scenario: &Scenario) -> Result<End, LabError> {
     let dir = RunDir::create(cache.run_dir(scenario.name), &lab.image, &lab.binaries)?;
     let limit = scenario.limit();
     dir.write_job(&Job { scenario: scenario.name.into(), limit_seconds: limit.as_secs() })?;
@@ -83,7 +104,8 @@ fn boot(
     let (watcher, status) = watch(&mut child, &dir, limit + ALLOWANCE)?;
     let outcome = dir.close()?;
     let failure = judge(outcome.as_ref(), status.and_then(|s| s.code()), &watcher);
-    Ok((failure, outcome))
+    let emulator_died = outcome.is_none() && status.is_some_and(|s| s.signal().is_some());
+    Ok(End { failure, outcome, emulator_died })
 }
 
 /// Follows the console until QEMU ends, or ends it.

@@ -1,8 +1,10 @@
 //! The folder that a guest gets over 9p, and the record that is left of a run. It must not boot anything.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
 
 use super::binaries::{self, Binaries};
 use super::error::LabError;
@@ -19,6 +21,8 @@ const SHIPPED: [&str; 2] = ["hooks", "nri-config"];
 #[derive(Debug)]
 pub(crate) struct RunDir {
     root: PathBuf,
+    /// Held as long as the run lasts: another lab's run of the same scenario would empty the folder under this one.
+    _lock: File,
 }
 
 impl RunDir {
@@ -28,10 +32,11 @@ impl RunDir {
         image: &Image,
         programs: &Binaries,
     ) -> Result<Self, LabError> {
+        let lock = lock(&root)?;
         if root.exists() {
             fs::remove_dir_all(&root).map_err(LabError::file("empty", &root))?;
         }
-        let dir = Self { root };
+        let dir = Self { root, _lock: lock };
         let share = dir.share();
         for folder in [share.join("bin"), share.join(OUT_DIR)] {
             fs::create_dir_all(&folder).map_err(LabError::file("create", &folder))?;
@@ -83,6 +88,16 @@ impl RunDir {
         let text = fs::read(kept.join(RESULT_FILE)).unwrap_or_default();
         Ok(serde_json::from_slice(&text).ok())
     }
+}
+
+fn lock(root: &Path) -> Result<File, LabError> {
+    let path = root.with_extension("lock");
+    let parent = path.parent().unwrap_or(root);
+    fs::create_dir_all(parent).map_err(LabError::file("create", parent))?;
+    let file = File::create(&path).map_err(LabError::file("create", &path))?;
+    flock(&file, FlockOperation::LockExclusive)
+        .map_err(|errno| LabError::file("lock", &path)(errno.into()))?;
+    Ok(file)
 }
 
 fn copy_program(from: &Path, to: &Path) -> Result<(), LabError> {

@@ -11,6 +11,9 @@ use crate::{
 };
 
 pub(super) fn apply(session: &mut Session, step: &ConfigureVf) -> Result<(), KernelError> {
+    if session.machine.card_of(step.device.address).is_none() {
+        return Err(KernelError::DeviceGone(step.device.to_string()));
+    }
     let refusal = write_until_settled(session, step)?;
     if let Some(mac) = step.interface_mac.filter(|_| refusal.is_none()) {
         let home = session.machine.host.links.values();

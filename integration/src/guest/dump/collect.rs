@@ -16,6 +16,18 @@ use crate::verdict::SHARE;
 
 const SYSCTLS: &str = "/proc/sys/net";
 const STATE_DIR: &str = "/run/vfhook";
+/// What is asked of iproute2 in every namespace.
+const LISTS: [(&str, &str); 6] = [
+    ("link", "link show"),
+    ("address", "address show"),
+    ("route", "route show table all"),
+    ("rule4", "rule show"),
+    // Learned neighbours come and go with traffic; permanent ones are somebody's configuration.
+    ("neighbour", "neigh show nud permanent"),
+    ("proxy neighbour", "neigh show proxy"),
+];
+/// The rest, which iproute2 tells only when asked for IPv6.
+const LISTS_6: [(&str, &str); 1] = [("rule6", "rule show")];
 const NETNS_DIR: &str = "/run/netns";
 
 /// Takes a dump of the host and of every named network namespace.
@@ -43,21 +55,18 @@ pub(crate) fn print_sysctls() -> ExitCode {
 }
 
 fn namespace(dump: &mut Dump, owner: &str, place: &Place) -> Result<(), Failure> {
-    links(dump, owner, place)?;
-    addresses(dump, owner, place)?;
-    // What is listed is known by its whole content: neither a route nor a rule has a name.
-    let lists = [
-        ("route4", "ip -4 -j route show table all"),
-        ("route6", "ip -6 -j route show table all"),
-        ("rule4", "ip -4 -j rule show"),
-        ("rule6", "ip -6 -j rule show"),
-        // Learned neighbours come and go with traffic; permanent ones are somebody's configuration.
-        ("neighbour", "ip -j neigh show nud permanent"),
-        ("proxy neighbour", "ip -j neigh show proxy"),
-    ];
-    for (kind, line) in lists {
-        for item in list(place, line)? {
-            dump.add(format!("{owner} {kind} {}", compact(item)), "present");
+    let mut lists = batch(place, "-d", &LISTS)?;
+    lists.extend(batch(place, "-d -6", &LISTS_6)?);
+    for (kind, items) in lists {
+        match kind {
+            "link" => links(dump, owner, &items),
+            "address" => addresses(dump, owner, &items),
+            // What is listed is known by its whole content: neither a route nor a rule has a name.
+            _ => {
+                for item in items {
+                    dump.add(format!("{owner} {kind} {}", compact(item)), "present");
+                }
+            }
         }
     }
     for (rule, text) in ruleset::rules(&place.cmd("nft --stateless list ruleset").ok()?.stdout) {
@@ -70,21 +79,39 @@ fn namespace(dump: &mut Dump, owner: &str, place: &Place) -> Result<(), Failure>
     Ok(())
 }
 
-fn links(dump: &mut Dump, owner: &str, place: &Place) -> Result<(), Failure> {
-    for link in list(place, "ip -d -j link show")? {
-        let name = text(&link, "ifname");
+/// What several iproute2 commands list, from one process: a dump is taken some twenty times in a scenario.
+fn batch(
+    place: &Place,
+    options: &str,
+    commands: &[(&'static str, &str)],
+) -> Result<Vec<(&'static str, Vec<Value>)>, Failure> {
+    let lines: Vec<&str> = commands.iter().map(|(_, line)| *line).collect();
+    let ip = place.cmd(&format!("ip {options} -j -batch -")).stdin(lines.join("\n") + "\n").ok()?;
+    let answers: Vec<Vec<Value>> = serde_json::Deserializer::from_str(&ip.stdout)
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .map_err(|error| Failure::unmet("iproute2 prints JSON", error))?;
+    if answers.len() != commands.len() {
+        let seen = format!("{} answers to {lines:?}", answers.len());
+        return Err(Failure::unmet("iproute2 answers every command", seen));
+    }
+    Ok(commands.iter().map(|(kind, _)| *kind).zip(answers).collect())
+}
+
+fn links(dump: &mut Dump, owner: &str, links: &[Value]) {
+    for link in links {
+        let name = text(link, "ifname");
         let up = link["flags"].as_array().is_some_and(|flags| flags.iter().any(|f| f == "UP"));
-        for (field, value) in flatten::leaves(&link) {
+        for (field, value) in flatten::leaves(link) {
             let value = if field == "qdisc" && !up { "down".into() } else { value };
             dump.add(format!("{owner} link {name} {field}"), value);
         }
     }
-    Ok(())
 }
 
-fn addresses(dump: &mut Dump, owner: &str, place: &Place) -> Result<(), Failure> {
-    for link in list(place, "ip -d -j address show")? {
-        let name = text(&link, "ifname");
+fn addresses(dump: &mut Dump, owner: &str, links: &[Value]) {
+    for link in links {
+        let name = text(link, "ifname");
         for address in link["addr_info"].as_array().into_iter().flatten() {
             let local = text(address, "local");
             for (field, value) in flatten::leaves(address) {
@@ -92,16 +119,6 @@ fn addresses(dump: &mut Dump, owner: &str, place: &Place) -> Result<(), Failure>
             }
         }
     }
-    Ok(())
-}
-
-fn list(place: &Place, line: &str) -> Result<Vec<Value>, Failure> {
-    let output = place.cmd(line).ok()?;
-    // iproute2 prints nothing at all for some empty lists.
-    if output.text().is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(output.json()?.as_array().cloned().unwrap_or_default())
 }
 
 fn text(value: &Value, field: &str) -> String {

@@ -1,0 +1,59 @@
+//! The binary as an OCI runtime calls it: a new process for each end of a container's life.
+
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use crate::{
+    Contender,
+    netns_support::{container::Container, host::Host, sandbox::Sandbox},
+};
+
+pub(crate) struct Hook<'a> {
+    host: &'a Host,
+    container: Container,
+    sandbox: Sandbox,
+    state: PathBuf,
+}
+
+impl<'a> Hook<'a> {
+    pub(crate) fn new(host: &'a Host) -> Self {
+        let sandbox = Sandbox::nameless();
+        let container = Container::inside(host, "hook", &sandbox).asking_for("storage");
+        let state = host.directory.join("state.json");
+        fs::write(&state, container.state.to_string()).expect("write to our own tmpfs");
+        Self { host, container, sandbox, state }
+    }
+
+    fn run(&self, stage: &str) {
+        let status = command(self.host, stage, &self.state).status().expect("start vfhook");
+        assert!(status.success(), "hook {stage} of {}: {status}", self.container.id);
+    }
+}
+
+/// The hook of `stage` with its state on stdin.
+pub(crate) fn command(host: &Host, stage: &str, state: &PathBuf) -> Command {
+    let mut command = host.command(&["hook", stage]);
+    command.stdin(File::open(state).expect("a state was written")).stdout(Stdio::null());
+    command
+}
+
+impl Contender for Hook<'_> {
+    fn name(&self) -> String {
+        "hook in a new process".to_owned()
+    }
+
+    fn attach(&mut self) {
+        self.run("create-runtime");
+    }
+
+    fn detach(&mut self) {
+        self.run("poststop");
+    }
+
+    fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+}

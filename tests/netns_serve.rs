@@ -1,0 +1,272 @@
+//! `vfhook serve` against a runtime that speaks NRI and needs no container: pods get what they ask for, no container is
+//! created without it, and nothing is left behind, whoever dies. What real containerd does is the lab's.
+#![cfg(test)]
+
+mod netns_support;
+
+use std::{path::PathBuf, thread, time::Duration};
+
+use containerd_nri::{
+    Container, Event, Namespace, PodSandbox,
+    fake::{FakeRuntime, NriVersion, Outcome, Peer, Profile},
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use netns_support::{
+    command::Running,
+    dump::Dump,
+    host::{Host, on_a_host},
+    sandbox::Sandbox,
+};
+
+/// How long anything that happens by itself may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A runtime, and the daemon that serves it.
+struct Node {
+    runtime: FakeRuntime,
+    daemon: Running,
+}
+
+impl Node {
+    fn new(host: &Host, nri: NriVersion) -> Self {
+        let runtime = FakeRuntime::listen(socket(host), Profile::of(nri)).expect("listen");
+        Self { runtime, daemon: serve(host) }
+    }
+
+    /// Waits for the daemon to connect and tells it of these pods.
+    async fn connected(&self, pods: &[PodSandbox]) -> Peer {
+        let accepted = tokio::time::timeout(PATIENCE, self.runtime.accept()).await;
+        let mut peer = accepted.expect("the daemon dials").expect("accept");
+        peer.introduce(pods, &[]).await.expect("the handshake");
+        peer
+    }
+
+    /// Ends the daemon as systemd does, and waits for its end.
+    fn stop(self) {
+        signal(&self.daemon, Signal::SIGTERM);
+        self.daemon.wait().must_exit(0);
+    }
+}
+
+fn socket(host: &Host) -> PathBuf {
+    host.directory.join("nri.sock")
+}
+
+fn serve(host: &Host) -> Running {
+    let socket = socket(host);
+    host.start(&["serve", "--nri-socket", &socket.to_string_lossy()], "")
+}
+
+fn signal(daemon: &Running, signal: Signal) {
+    let pid = i32::try_from(daemon.child.id()).expect("a pid");
+    kill(Pid::from_raw(pid), signal).expect("a signal to a child of ours");
+}
+
+fn pod(id: &str, sandbox: Option<&Sandbox>, asks: Option<&str>) -> PodSandbox {
+    let mut pod = PodSandbox::default();
+    (pod.id, pod.name, pod.namespace) = (id.to_owned(), id.to_owned(), "team-a".to_owned());
+    pod.namespaces = sandbox
+        .map(|sandbox| Namespace { kind: "network".to_owned(), path: sandbox.as_str().to_owned() })
+        .into_iter()
+        .collect();
+    if let Some(networks) = asks {
+        pod.annotations.insert("vfhook.dev/networks".to_owned(), networks.to_owned());
+    }
+    pod
+}
+
+fn container() -> Container {
+    let mut container = Container::default();
+    (container.id, container.name) = ("c1".to_owned(), "c1".to_owned());
+    container
+}
+
+/// Runs a test that waits for a runtime on a thread that is in the host's namespace.
+fn on_a_node(test: impl AsyncFnOnce(&Host) + Send) {
+    on_a_host(|host| {
+        let waiter = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        waiter.expect("an event loop").block_on(test(host));
+    });
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let tries = PATIENCE.as_millis() / 20;
+    for _ in 0..tries {
+        if holds() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    panic!("{what}: not within {PATIENCE:?}");
+}
+
+fn leases(host: &Host) -> usize {
+    host.vfhook(&["status", "--json"]).json()["leases"].as_array().expect("a list").len()
+}
+
+#[test]
+fn a_pod_gets_what_it_asks_for_and_leaves_no_trace() {
+    for nri in [NriVersion::V0_6, NriVersion::V0_8, NriVersion::V0_12] {
+        on_a_node(async |host| {
+            let sandbox = host.sandbox("pod");
+            let node = Node::new(host, nri);
+            let mut peer = node.connected(&[]).await;
+            let before = Dump::of_host_at_rest(host);
+            let pod = pod("p1", Some(&sandbox), Some("storage"));
+            assert_eq!(peer.pod_event(Event::RunPodSandbox, &pod).await, Outcome::Answered(()));
+            assert_eq!(sandbox.links(), ["net1", "svc0"]);
+            assert!(peer.create_container(&pod, &container()).await.answer().is_some());
+            let mut stopped = pod.clone();
+            stopped.namespaces.clear();
+            peer.pod_event(Event::StopPodSandbox, &stopped).await;
+            assert_eq!(sandbox.links(), Vec::<String>::new());
+            peer.pod_event(Event::RemovePodSandbox, &stopped).await;
+            before.must_be_again(host);
+            node.stop();
+        });
+    }
+}
+
+#[test]
+fn a_pod_that_asks_for_nothing_is_left_alone() {
+    on_a_node(async |host| {
+        let sandbox = host.sandbox("pod");
+        let node = Node::new(host, NriVersion::V0_8);
+        let mut peer = node.connected(&[]).await;
+        let before = Dump::of_host_at_rest(host);
+        for pod in [pod("p1", Some(&sandbox), None), pod("p2", None, None)] {
+            assert_eq!(peer.pod_event(Event::RunPodSandbox, &pod).await, Outcome::Answered(()));
+            assert!(peer.create_container(&pod, &container()).await.answer().is_some());
+        }
+        assert_eq!(sandbox.links(), Vec::<String>::new());
+        before.must_be_again(host);
+        node.stop();
+    });
+}
+
+#[test]
+fn no_container_is_created_without_what_its_pod_asked_for() {
+    // Where an error from RunPodSandbox would harm the runtime, only the container is refused.
+    for (nri, sandbox_refused) in
+        [(NriVersion::V0_8, false), (NriVersion::V0_12, true), (NriVersion::V0_6, true)]
+    {
+        on_a_node(async |host| {
+            let sandbox = host.sandbox("pod");
+            let node = Node::new(host, nri);
+            let mut peer = node.connected(&[]).await;
+            let before = Dump::of_host_at_rest(host);
+            for (pod, reason) in [
+                (pod("p1", Some(&sandbox), Some("nonesuch")), "unknown network nonesuch"),
+                (pod("p2", Some(&sandbox), Some("[{")), "not the JSON list"),
+                (pod("p3", None, Some("storage")), "no network namespace of its own"),
+            ] {
+                let ran = peer.pod_event(Event::RunPodSandbox, &pod).await;
+                assert_eq!(ran.refusal().is_some(), sandbox_refused, "{ran:?}");
+                let created = peer.create_container(&pod, &container()).await;
+                let refusal = created.refusal().unwrap_or_else(|| panic!("{created:?}"));
+                assert!(refusal.contains(reason), "{refusal}");
+            }
+            before.must_be_again(host);
+            node.stop();
+        });
+    }
+}
+
+#[test]
+fn a_full_pool_says_so_and_the_next_try_succeeds() {
+    on_a_node(async |host| {
+        let node = Node::new(host, NriVersion::V0_8);
+        let mut peer = node.connected(&[]).await;
+        let before = Dump::of_host_at_rest(host);
+        let sandboxes: Vec<Sandbox> = (0..8).map(|_| Sandbox::nameless()).collect();
+        let pods: Vec<PodSandbox> = sandboxes
+            .iter()
+            .enumerate()
+            .map(|(number, sandbox)| pod(&format!("p{number}"), Some(sandbox), Some("seven")))
+            .collect();
+        for pod in &pods {
+            peer.pod_event(Event::RunPodSandbox, pod).await;
+        }
+        let refused = peer.create_container(&pods[7], &container()).await;
+        assert!(
+            refused.refusal().expect("refused").contains("no free IPv4 address"),
+            "{refused:?}"
+        );
+        peer.pod_event(Event::StopPodSandbox, &pods[0]).await;
+        assert!(peer.create_container(&pods[7], &container()).await.answer().is_some());
+        for pod in &pods {
+            peer.pod_event(Event::StopPodSandbox, pod).await;
+        }
+        before.must_be_again(host);
+        node.stop();
+    });
+}
+
+#[test]
+fn a_namespace_that_dies_without_an_event_is_noticed() {
+    on_a_node(async |host| {
+        let node = Node::new(host, NriVersion::V0_8);
+        let mut peer = node.connected(&[]).await;
+        let before = Dump::of_host_at_rest(host);
+        let sandbox = host.sandbox("pod");
+        let pod = pod("p1", Some(&sandbox), Some("storage"));
+        peer.pod_event(Event::RunPodSandbox, &pod).await;
+        sandbox.delete();
+        eventually("the lease is taken back", || leases(host) == 0);
+        before.must_be_again(host);
+        node.stop();
+    });
+}
+
+#[test]
+fn a_daemon_that_was_killed_finds_what_died_meanwhile() {
+    on_a_node(async |host| {
+        let mut node = Node::new(host, NriVersion::V0_8);
+        let before = Dump::of_host_at_rest(host);
+        let (dies, lives) = (host.sandbox("dies"), host.sandbox("lives"));
+        let pods =
+            [pod("p1", Some(&dies), Some("storage")), pod("p2", Some(&lives), Some("storage"))];
+        let mut peer = node.connected(&[]).await;
+        for pod in &pods {
+            peer.pod_event(Event::RunPodSandbox, pod).await;
+        }
+        signal(&node.daemon, Signal::SIGKILL);
+        dies.delete();
+        let killed = std::mem::replace(&mut node.daemon, serve(host));
+        drop(killed.wait());
+        let mut peer = node.connected(&pods[1..]).await;
+        eventually("the dead pod's lease is taken back", || leases(host) == 1);
+        assert_eq!(lives.links(), ["net1", "svc0"]);
+        peer.pod_event(Event::StopPodSandbox, &pods[1]).await;
+        lives.delete();
+        before.must_be_again(host);
+        node.stop();
+    });
+}
+
+#[test]
+fn a_pod_that_the_runtime_no_longer_has_is_taken_back() {
+    on_a_node(async |host| {
+        let node = Node::new(host, NriVersion::V0_8);
+        let sandbox = host.sandbox("pod");
+        let before = Dump::of_host_at_rest(host);
+        let mut peer = node.connected(&[]).await;
+        let pod = pod("p1", Some(&sandbox), Some("storage"));
+        peer.pod_event(Event::RunPodSandbox, &pod).await;
+        // By hand, in a sandbox that no runtime knows: it is not the runtime's to declare gone.
+        let other = host.sandbox("other");
+        host.vfhook(&["attach", "--netns", other.as_str(), "--network", "backup"]).ok();
+        drop(peer);
+        let _peer = node.connected(&[]).await;
+        eventually("the pod's lease is taken back", || leases(host) == 1);
+        assert_eq!(other.links(), ["net2", "svc0"]);
+        host.vfhook(&["detach", "--netns", other.as_str()]).ok();
+        other.delete();
+        before.must_be_again(host);
+        node.stop();
+    });
+}

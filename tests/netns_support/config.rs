@@ -1,0 +1,69 @@
+//! The configurations that the tests run with, as an operator would write them.
+
+/// Macvlans on `card0` and `card1`, one network for each thing that a network can be, and a service path over a veth pair.
+pub(crate) const VETH: &str = r#"
+version = 1
+
+[[pool]]
+name = "fast"
+kind = "macvlan"
+pf = ["card0"]
+
+[[pool]]
+name = "slow"
+kind = "macvlan"
+pf = ["card1"]
+
+[[network]]
+name = "storage"
+pool = "fast"
+interface = "net1"
+mtu = 1400
+addresses = ["192.168.0.16-192.168.0.250/24", "fd00:10::100-fd00:10::1ff/64"]
+gateway = ["192.168.0.1", "fd00:10::1"]
+default_route = true
+allow = { addresses = true, mac = true }
+
+[[network]]
+name = "backup"
+pool = "slow"
+interface = "net2"
+addresses = ["172.16.0.1-172.16.3.250/22"]
+
+[[network]]
+name = "seven"
+pool = "fast"
+interface = "net1"
+addresses = ["192.168.8.1-192.168.8.7/24"]
+
+[[network]]
+name = "team"
+pool = "fast"
+interface = "net1"
+addresses = ["192.168.9.1-192.168.9.100/24"]
+allow = { namespaces = ["team-*"] }
+
+# A request may choose an address that its gateway cannot be reached from: the last change fails then.
+[[network]]
+name = "astray"
+pool = "fast"
+interface = "net1"
+addresses = ["192.168.10.2-192.168.10.9/24", "192.168.11.2-192.168.11.9/24"]
+gateway = ["192.168.11.1"]
+default_route = true
+allow = { addresses = true }
+
+[service_path]
+mode = "veth"
+cidrs = ["10.96.0.0/12", "fd00:96::/108"]
+interface = "svc0"
+source = ["169.254.96.0/20", "fd00:97::/112"]
+"#;
+
+/// [`VETH`] with a service path through the `eth0` that the sandbox has already.
+pub(crate) fn existing() -> String {
+    let networks = VETH.split("[service_path]").next().unwrap_or_default();
+    format!(
+        "{networks}[service_path]\nmode = \"existing\"\ncidrs = [\"10.96.0.0/12\", \"fd00:96::/108\"]\ninterface = \"eth0\"\n"
+    )
+}

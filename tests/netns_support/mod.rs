@@ -1,0 +1,12 @@
+//! What every namespace test stands on: a network namespace that plays the host, sandboxes, containers, dumps, traffic.
+//! Never touches the machine's own namespace; whatever cannot be set up is a panic that says why, never a skip.
+#![expect(dead_code, reason = "every test file, and the bench, uses its own part of this")]
+
+pub(crate) mod command;
+pub(crate) mod config;
+pub(crate) mod container;
+pub(crate) mod dump;
+pub(crate) mod host;
+pub(crate) mod refusal;
+pub(crate) mod sandbox;
+pub(crate) mod traffic;

@@ -1,0 +1,97 @@
+//! Makes a plan outside of an operation: the same choices each time, and a serial number that a test knows.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use ipnet::IpNet;
+use vfhook::{
+    config::{PoolKind, ServicePath},
+    inventory::{Device, Link},
+    kernel::{Kernel, fake::FakeHost},
+    plan::{self, AttachInput, ChosenDevice, ChosenNetwork, ChosenService, Plan, candidates, seed},
+    request::{self, AttachmentIntent, NetworkIntent, ServiceIntent},
+    types::{AddressRange, Name, NetnsSource, SandboxId},
+};
+
+use super::{
+    host::{BLUE, parse},
+    shape::Shape,
+    stage::event,
+};
+
+/// The serial number of every plan made here.
+pub(crate) const SERIAL: u64 = 0x0102_0304_0506;
+
+/// The plan for the sandbox at [`BLUE`] on `host`.
+pub(crate) fn plan_of(shape: &Shape, host: &FakeHost) -> Plan {
+    let intent =
+        request::resolve(&shape.config(), &event("blue", BLUE, &shape.requests())).unwrap();
+    plan_for(&intent, host)
+}
+
+/// The plan that gives `intent` to the sandbox at [`BLUE`].
+pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
+    let id: SandboxId = parse("blue");
+    let mut kernel = host.kernel();
+    kernel.open_sandbox(&NetnsSource::Path(BLUE.into())).unwrap();
+    let sandbox = kernel.observe_sandbox(true).unwrap();
+    let mut taken = 0;
+    let mut given: BTreeSet<IpAddr> = BTreeSet::new();
+    let networks = intent.networks.iter().map(|network| {
+        let device = match network.pool.kind {
+            PoolKind::Sriov => {
+                taken += 1;
+                ChosenDevice::Vf(Box::new(nth_vf(&mut kernel, network, taken - 1)))
+            }
+            _ => ChosenDevice::Macvlan(Box::new(parent(&mut kernel, network))),
+        };
+        let addresses = if network.addresses.is_empty() {
+            first_of_each_family(&network.network.addresses, &id, Some(&network.name), &given)
+        } else {
+            network.addresses.clone()
+        };
+        given.extend(addresses.iter().map(IpNet::addr));
+        ChosenNetwork { intent: network.clone(), device, addresses }
+    });
+    let networks = networks.collect();
+    let service = intent.service.as_ref().map(|service| choose_service(service, &id));
+    plan::attach(&AttachInput { id: &id, serial: SERIAL, sandbox: &sandbox, networks, service })
+        .unwrap()
+}
+
+fn nth_vf(kernel: &mut impl Kernel, network: &NetworkIntent, nth: usize) -> Device {
+    let functions = kernel.physical_functions(&network.pool.selector).unwrap();
+    kernel.observe_device(&functions[0].vfs[nth], true).unwrap().unwrap()
+}
+
+fn parent(kernel: &mut impl Kernel, network: &NetworkIntent) -> Link {
+    kernel.observe_link(&network.pool.selector.pf[0]).unwrap()
+}
+
+fn choose_service(intent: &ServiceIntent, id: &SandboxId) -> ChosenService {
+    match intent.clone() {
+        ServiceIntent::Existing { interface, cidrs } => {
+            ChosenService::Existing { interface, cidrs }
+        }
+        ServiceIntent::Veth { interface, cidrs, source } => {
+            let next_hops = [false, true].map(ServicePath::next_hop).into();
+            let sources = first_of_each_family(&source, id, None, &next_hops);
+            ChosenService::Veth {
+                interface,
+                cidrs,
+                sources: sources.iter().map(IpNet::addr).collect(),
+                masqueraded: source.iter().filter_map(AddressRange::network).collect(),
+            }
+        }
+    }
+}
+
+fn first_of_each_family(
+    ranges: &[AddressRange],
+    id: &SandboxId,
+    network: Option<&Name>,
+    given: &BTreeSet<IpAddr>,
+) -> Vec<IpNet> {
+    let free = |address: &IpNet| !given.contains(&address.addr());
+    let first = |ipv6| candidates(ranges, ipv6, seed(id, network)).find(free);
+    [first(false), first(true)].into_iter().flatten().collect()
+}

@@ -1,0 +1,281 @@
+//! What a sandbox may ask for: one case of each kind of plan, by name.
+
+use vfhook::{
+    config::{self, Config},
+    inventory::Link,
+    kernel::fake::{Driver, Machine},
+    request::{self, NetworkRequest},
+    types::{AdminMac, VfAttribute, VfAttributes, Vlan, VlanProtocol},
+};
+
+use super::host::{BLUE, add_eth0, parse, with_driver};
+
+/// One case.
+#[derive(Debug, Clone)]
+pub(crate) struct Shape {
+    /// Its name.
+    pub(crate) name: &'static str,
+    networks: &'static str,
+    service_path: &'static str,
+    annotation: &'static str,
+    host: HostKind,
+    sandbox: SandboxKind,
+}
+
+/// What the host is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HostKind {
+    /// As the card came up.
+    Usual,
+    /// The driver knows no link state.
+    Refusing,
+    /// An operator set everything otherwise.
+    Strange,
+}
+
+/// What is in the sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SandboxKind {
+    /// Nothing.
+    Empty,
+    /// An interface with default routes.
+    Eth0,
+    /// The same, and a route to the service network.
+    Eth0WithRoute,
+    /// Nothing, and IPv6 is switched off.
+    WithoutIpv6,
+}
+
+const POOLS: &str = r#"version = 1
+[[pool]]
+name = "fast"
+kind = "sriov"
+pf = ["ens1f0"]
+[[pool]]
+name = "shared"
+kind = "macvlan"
+pf = ["lan0"]
+"#;
+
+const PLAIN: &str = r#"
+[[network]]
+name = "storage"
+pool = "fast"
+interface = "net1"
+addresses = ["192.168.0.16-192.168.0.250/24"]
+"#;
+
+const DUAL: &str = r#"
+[[network]]
+name = "storage"
+pool = "fast"
+interface = "net1"
+addresses = ["192.168.0.16-192.168.0.250/24", "fd00:10::100-fd00:10::1ff/64"]
+gateway = ["192.168.0.1", "fd00:10::1"]
+default_route = true
+"#;
+
+const SET_UP: &str = r#"
+[[network]]
+name = "storage"
+pool = "fast"
+interface = "net1"
+mtu = 9000
+vlan = { id = 100, qos = 3 }
+trust = true
+spoof_check = false
+max_tx_rate = 1000
+addresses = ["192.168.0.16-192.168.0.250/24"]
+allow = { namespaces = ["*"], mac = true, addresses = true }
+"#;
+
+const FORGIVING: &str = r#"
+[[network]]
+name = "storage"
+pool = "fast"
+interface = "net1"
+trust = true
+link_state = "enable"
+best_effort = ["link_state"]
+addresses = ["192.168.0.16-192.168.0.250/24"]
+"#;
+
+const SHARED: &str = r#"
+[[network]]
+name = "lan"
+pool = "shared"
+interface = "lan1"
+mtu = 1400
+addresses = ["10.0.0.16-10.0.0.250/24", "fd00:20::/112"]
+"#;
+
+const NO_SERVICE: &str = "";
+
+const VETH: &str = r#"
+[service_path]
+mode = "veth"
+cidrs = ["10.96.0.0/12", "10.112.0.0/16", "fd00:96::/108"]
+interface = "svc0"
+source = ["169.254.96.0/20", "fd00:97::/112"]
+"#;
+
+const EXISTING: &str = r#"
+[service_path]
+mode = "existing"
+cidrs = ["10.96.0.0/12", "fd00:96::/108"]
+interface = "eth0"
+"#;
+
+const WITH_MAC: &str =
+    r#"[{"name":"storage","mac":"02:00:5e:00:53:01","addresses":["192.168.0.40/24"]}]"#;
+
+const USUAL: Shape = Shape {
+    name: "vf_plain",
+    networks: PLAIN,
+    service_path: NO_SERVICE,
+    annotation: "storage",
+    host: HostKind::Usual,
+    sandbox: SandboxKind::Empty,
+};
+
+/// Every case.
+pub(crate) fn all() -> Vec<Shape> {
+    vec![
+        USUAL,
+        Shape { name: "vf_set_up", networks: SET_UP, annotation: WITH_MAC, ..USUAL },
+        Shape {
+            name: "vf_strange_set_up",
+            networks: SET_UP,
+            annotation: WITH_MAC,
+            host: HostKind::Strange,
+            ..USUAL
+        },
+        Shape { name: "vf_strange", host: HostKind::Strange, ..USUAL },
+        Shape { name: "best_effort", networks: FORGIVING, ..USUAL },
+        Shape {
+            name: "best_effort_refused",
+            networks: FORGIVING,
+            host: HostKind::Refusing,
+            ..USUAL
+        },
+        Shape { name: "macvlan", networks: SHARED, annotation: "lan", ..USUAL },
+        Shape { name: "two_networks", annotation: "storage@a,storage@b", ..USUAL },
+        Shape { name: "default_route", networks: DUAL, ..USUAL },
+        Shape {
+            name: "default_route_replaced",
+            networks: DUAL,
+            sandbox: SandboxKind::Eth0,
+            ..USUAL
+        },
+        Shape {
+            name: "ipv6_disabled",
+            networks: DUAL,
+            service_path: VETH,
+            sandbox: SandboxKind::WithoutIpv6,
+            ..USUAL
+        },
+        Shape { name: "service_path_veth", service_path: VETH, ..USUAL },
+        Shape {
+            name: "service_path_existing",
+            service_path: EXISTING,
+            sandbox: SandboxKind::Eth0,
+            ..USUAL
+        },
+        Shape {
+            name: "service_path_existing_route",
+            service_path: EXISTING,
+            sandbox: SandboxKind::Eth0WithRoute,
+            ..USUAL
+        },
+        Shape {
+            name: "service_path_existing_default_route",
+            networks: DUAL,
+            service_path: EXISTING,
+            sandbox: SandboxKind::Eth0,
+            ..USUAL
+        },
+        everything(),
+    ]
+}
+
+/// The case that has the most kinds of steps.
+pub(crate) fn everything() -> Shape {
+    Shape {
+        name: "everything",
+        networks: SET_UP,
+        service_path: VETH,
+        annotation: WITH_MAC,
+        host: HostKind::Strange,
+        sandbox: SandboxKind::Eth0,
+    }
+}
+
+/// The case with this name.
+pub(crate) fn named(name: &str) -> Shape {
+    all().into_iter().find(|shape| shape.name == name).unwrap()
+}
+
+impl Shape {
+    /// The configuration.
+    pub(crate) fn config(&self) -> Config {
+        let text = [POOLS, self.networks, self.service_path].concat();
+        config::parse(&text).unwrap_or_else(|problems| panic!("{}: {problems:?}", self.name))
+    }
+
+    /// What is asked for.
+    pub(crate) fn requests(&self) -> Vec<NetworkRequest> {
+        request::networks(self.annotation).unwrap()
+    }
+
+    /// The machine, with the sandbox at [`BLUE`].
+    pub(crate) fn machine(&self) -> Machine {
+        let mut machine = match self.host {
+            HostKind::Usual => with_driver(Driver::default(), |_, _, _| {}),
+            HostKind::Refusing => with_driver(refusing(), |_, _, _| {}),
+            HostKind::Strange => with_driver(Driver::default(), make_strange),
+        };
+        self.add_sandbox(&mut machine, BLUE);
+        machine
+    }
+
+    /// Puts one more sandbox like the first into the machine.
+    pub(crate) fn add_sandbox(&self, machine: &mut Machine, path: &str) -> u64 {
+        let cookie = machine.add_sandbox(path);
+        let sandbox = machine.sandbox(cookie).unwrap();
+        match self.sandbox {
+            SandboxKind::Empty => {}
+            SandboxKind::Eth0 => add_eth0(sandbox),
+            SandboxKind::Eth0WithRoute => {
+                add_eth0(sandbox);
+                let link = sandbox.link_mut("eth0").unwrap();
+                let mut route = link.routes.last().unwrap().clone();
+                (route.to, route.via) = (parse("10.96.0.0/12"), Some(parse("10.88.0.9")));
+                (route.source, route.metric) = (Some(parse("10.88.0.5")), 0);
+                link.routes.push(route);
+            }
+            SandboxKind::WithoutIpv6 => sandbox.ipv6_disabled = true,
+        }
+        cookie
+    }
+}
+
+fn refusing() -> Driver {
+    let refuses = [(VfAttribute::LinkState, nix::errno::Errno::EOPNOTSUPP)].into();
+    Driver { refuses, ..Driver::default() }
+}
+
+/// A VF as an operator with other plans left it.
+fn make_strange(index: usize, link: &mut Link, attributes: &mut VfAttributes) {
+    link.altnames = [format!("strange{index}"), format!("stranger{index}")].into();
+    link.mtu = 1400;
+    link.alias = Some("a note of the operator".to_owned());
+    link.up = true;
+    link.promiscuous = true;
+    link.all_multicast = true;
+    link.tx_queue_len = 500;
+    attributes.mac = link.mac.map(AdminMac::Assigned);
+    attributes.vlan = Some(Vlan { id: 7, qos: 3, protocol: VlanProtocol::Ieee8021Q });
+    attributes.rate = Some((0, 50));
+    attributes.spoof_check = Some(false);
+    attributes.trust = Some(true);
+}

@@ -1,0 +1,120 @@
+//! A host, a configuration and a state directory: what an operation needs, and how the host was before.
+
+use std::{path::PathBuf, time::Duration};
+
+use tempfile::TempDir;
+use vfhook::{
+    kernel::fake::{FakeHost, Fault, Snapshot},
+    lease::{Lease, LeaseStore},
+    operation::{self, AttachReport, Context, Detached, OperationError, Which},
+    request::{NetworkRequest, SandboxEvent},
+    types::{Deadline, NetnsSource},
+};
+
+use super::{
+    host::{BLUE, parse},
+    shape::Shape,
+};
+
+/// A machine with vfhook on it.
+pub(crate) struct Stage {
+    pub(crate) host: FakeHost,
+    pub(crate) context: Context,
+    pub(crate) requests: Vec<NetworkRequest>,
+    pub(crate) before: Snapshot,
+    directory: TempDir,
+}
+
+impl Stage {
+    /// The stage of a shape.
+    pub(crate) fn of(shape: &Shape) -> Self {
+        let host = FakeHost::new(shape.machine());
+        let directory = TempDir::new().unwrap();
+        let leases = LeaseStore::open(&directory.path().join("state")).unwrap();
+        let context = Context { config: shape.config(), leases };
+        Self { before: host.snapshot(), host, context, requests: shape.requests(), directory }
+    }
+
+    /// The state directory.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.directory.path().join("state")
+    }
+
+    /// Attaches the sandbox at [`BLUE`].
+    pub(crate) fn attach(
+        &self,
+        faults: impl IntoIterator<Item = Fault>,
+    ) -> Result<AttachReport, OperationError> {
+        self.attach_to("blue", BLUE, faults, in_time())
+    }
+
+    /// Attaches any sandbox.
+    pub(crate) fn attach_to(
+        &self,
+        id: &str,
+        path: &str,
+        faults: impl IntoIterator<Item = Fault>,
+        deadline: Deadline,
+    ) -> Result<AttachReport, OperationError> {
+        let event = event(id, path, &self.requests);
+        operation::attach(&mut self.host.kernel_with(faults), &self.context, &event, deadline)
+    }
+
+    /// Detaches the sandbox `blue`.
+    pub(crate) fn detach(
+        &self,
+        faults: impl IntoIterator<Item = Fault>,
+    ) -> Result<Detached, OperationError> {
+        let which = Which::Id(parse("blue"));
+        operation::detach(&mut self.host.kernel_with(faults), &self.context, &which, in_time())
+    }
+
+    /// Every lease.
+    pub(crate) fn leases(&self) -> Vec<Lease> {
+        let (leases, errors) = self.context.leases.all().unwrap();
+        assert!(errors.is_empty(), "{errors:?}");
+        leases
+    }
+
+    /// Fails unless everything is as it was before and nothing is recorded.
+    #[track_caller]
+    pub(crate) fn assert_untouched(&self, when: &str) {
+        let changes = self.before.changes(&self.host.snapshot());
+        assert!(changes.is_empty(), "{when}:\n{}", changes.join("\n"));
+        self.assert_forgotten(when);
+    }
+
+    /// Fails unless the host is as it was before and nothing is recorded, whatever became of sandboxes.
+    #[track_caller]
+    pub(crate) fn assert_host_untouched(&self, when: &str) {
+        let changes = self.before.outside().changes(&self.host.snapshot().outside());
+        assert!(changes.is_empty(), "{when}:\n{}", changes.join("\n"));
+        self.assert_forgotten(when);
+    }
+
+    #[track_caller]
+    fn assert_forgotten(&self, when: &str) {
+        let leases: Vec<String> = self.leases().iter().map(|lease| lease.id.to_string()).collect();
+        assert!(leases.is_empty(), "{when}: leases of {}", leases.join(", "));
+        let claims = std::fs::read_dir(self.state_dir().join("claims")).unwrap();
+        let dangling: Vec<_> = claims.map(|entry| entry.unwrap().file_name()).collect();
+        assert!(dangling.is_empty(), "{when}: claims {dangling:?}");
+    }
+}
+
+/// What a frontend makes of a sandbox that begins.
+pub(crate) fn event(id: &str, path: &str, networks: &[NetworkRequest]) -> SandboxEvent {
+    SandboxEvent {
+        origin: vfhook::types::Origin::Command,
+        id: parse(id),
+        netns: NetnsSource::Path(PathBuf::from(path)),
+        namespace: None,
+        networks: networks.to_vec(),
+        service_path_off: false,
+    }
+}
+
+/// A deadline that no test comes near.
+pub(crate) fn in_time() -> Deadline {
+    Deadline::after(Duration::from_secs(60))
+}
