@@ -130,7 +130,7 @@ fn read(directory: &Path, prefix: &str, lines: &mut BTreeSet<String>) {
             read(&entry.path(), &format!("{key}/"), lines);
         } else if !RESTLESS.iter().any(|restless| key.starts_with(restless)) {
             let value = fs::read_to_string(entry.path());
-            let value = value.map_or_else(|error| error.kind().to_string(), |text| text);
+            let value = value.unwrap_or_else(|error| error.kind().to_string());
             lines.insert(format!("{key} = {}", value.trim_end()));
         }
     }

@@ -109,6 +109,7 @@ impl Host {
     }
 
     /// Runs `ip` commands one after the other in one process.
+    #[expect(clippy::unused_self, reason = "only who has a host is in its namespace")]
     pub(crate) fn ip(&self, commands: &[&str]) {
         let batch = command::finish(Command::new("ip").args(["-batch", "-"]), &commands.join("\n"));
         batch.ok();
@@ -169,6 +170,7 @@ impl Host {
     }
 
     /// The kernel as seen from this host.
+    #[expect(clippy::unused_self, reason = "only who has a host is in its namespace")]
     pub(crate) fn kernel(&self) -> LinuxKernel {
         LinuxKernel::open().unwrap_or_else(|error| panic!("open netlink: {error}"))
     }

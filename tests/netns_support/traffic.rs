@@ -38,7 +38,7 @@ impl Backend {
 
 /// Connects from the sandbox and reads all of the answer.
 pub(crate) fn ask(sandbox: &Sandbox, whom: &str) -> Result<String, std::io::Error> {
-    let whom: SocketAddr = whom.parse().expect("an address with a port");
+    let whom: SocketAddr = whom.parse().map_err(std::io::Error::other)?;
     sandbox.inside(|| {
         let mut stream = TcpStream::connect_timeout(&whom, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
