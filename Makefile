@@ -31,7 +31,7 @@ test: ## everything, and how many tests ran; what CI calls
 
 bench: ## attach and detach against the kernel floor and the iproute2 recipe, as ratios (needs root)
 	@.ci/prepare
-	cargo bench --package vfhook
+	cargo bench --package vfhook --bench attach
 
 install: build ## put the binary, the hooks and an example configuration in place
 	install -D target/release/vfhook $(DESTDIR)/usr/bin/vfhook

@@ -4,15 +4,7 @@
 
 mod support;
 
-use std::{
-    fs,
-    os::unix::{
-        self,
-        fs::{MetadataExt, PermissionsExt},
-    },
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, os::unix, path::Path, time::Duration};
 
 use support::{
     crash::survive,
@@ -20,10 +12,9 @@ use support::{
     shape::{self, Shape},
     stage::{Stage, event, in_time},
 };
-use tempfile::TempDir;
 use vfhook::{
     kernel::fake::{Effect, Fault},
-    lease::{Claim, LeaseError, LeaseState, LeaseStore},
+    lease::{Claim, LeaseError, LeaseState},
     operation::{self, Detached, ExitCode, How, Mended, OperationError, Which},
     types::{Deadline, NetnsSource},
 };
@@ -203,18 +194,12 @@ fn a_lease_that_somebody_works_on_is_left_alone() {
     stage.assert_untouched("after the one who worked on it died");
 }
 
-/// The file of the only lease.
-fn lease_file(stage: &Stage) -> PathBuf {
-    let mut files = fs::read_dir(stage.state_dir().join("leases")).unwrap();
-    files.next().unwrap().unwrap().path()
-}
-
 #[test]
 fn a_lease_that_cannot_be_read_is_told_and_keeps_what_it_holds() {
     let stage = Stage::of(&shape::named("vf_plain"));
     let report = stage.attach([]).unwrap();
     let device = report.networks[0].device.unwrap();
-    let file = lease_file(&stage);
+    let file = stage.lease_file();
     let whole = fs::read(&file).unwrap();
     let attached = stage.host.snapshot();
     let cuts = [0, 1, whole.len() / 2, whole.len() - 3].map(|end| whole[..end].to_vec());
@@ -247,7 +232,7 @@ fn a_lease_that_cannot_be_read_is_told_and_keeps_what_it_holds() {
 fn a_lease_of_a_later_vfhook_is_left_alone_and_told() {
     let stage = Stage::of(&shape::everything());
     stage.attach([]).unwrap();
-    let file = lease_file(&stage);
+    let file = stage.lease_file();
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.contains("\"version\": 1,"), "{text}");
     fs::write(&file, text.replace("\"version\": 1,", "\"version\": 2, \"unheard\": [],")).unwrap();
@@ -269,7 +254,7 @@ fn what_a_death_while_writing_leaves_means_nothing() {
     let stage = Stage::of(&shape::everything());
     let report = stage.attach([]).unwrap();
     let lease = stage.leases().remove(0);
-    let file = lease_file(&stage);
+    let file = stage.lease_file();
     stage.detach([]).unwrap();
     // Claims are linked before the lease is put in place and unlinked after it is removed.
     let target = Path::new("../leases").join(file.file_name().unwrap());
@@ -290,94 +275,6 @@ fn what_a_death_while_writing_leaves_means_nothing() {
     stage.detach([]).unwrap();
     fs::remove_file(beside).unwrap();
     stage.assert_untouched("after links that lead nowhere");
-}
-
-#[test]
-fn the_directory_and_its_files_are_for_root_alone() {
-    let stage = Stage::of(&shape::everything());
-    stage.attach([]).unwrap();
-    let mode = |path: &Path| fs::symlink_metadata(path).unwrap().mode() & 0o7777;
-    let root = stage.state_dir();
-    for directory in [root.clone(), root.join("leases"), root.join("claims")] {
-        assert_eq!(mode(&directory), 0o700, "{}", directory.display());
-    }
-    for file in [root.join("lock"), lease_file(&stage)] {
-        assert_eq!(mode(&file), 0o600, "{}", file.display());
-    }
-}
-
-/// Why a directory is refused.
-fn refusal(path: &Path) -> String {
-    match LeaseStore::open(path) {
-        Err(error @ LeaseError::Unsafe { .. }) => {
-            let error = OperationError::from(error);
-            assert_eq!(error.exit_code(), ExitCode::HostUnfit);
-            error.to_string()
-        }
-        other => panic!("{}: {other:?}", path.display()),
-    }
-}
-
-#[test]
-fn a_directory_that_others_may_change_is_refused() {
-    let place = TempDir::new().unwrap();
-    let path = place.path().join("state");
-    for part in ["", "leases", "claims"] {
-        for mode in [0o755, 0o770, 0o702, 0o1777] {
-            LeaseStore::open(&path).unwrap();
-            let opened = path.join(part);
-            fs::set_permissions(&opened, fs::Permissions::from_mode(mode)).unwrap();
-            let message = refusal(&path);
-            assert!(message.contains(&format!("has mode {mode:04o}")), "{message}");
-            assert!(message.contains("chmod 0700"), "{message}");
-            fs::set_permissions(&opened, fs::Permissions::from_mode(0o700)).unwrap();
-        }
-    }
-    LeaseStore::open(&path).unwrap();
-}
-
-#[test]
-fn what_is_no_directory_is_refused() {
-    let place = TempDir::new().unwrap();
-    let real = place.path().join("real");
-    LeaseStore::open(&real).unwrap();
-    let link = place.path().join("link");
-    unix::fs::symlink(&real, &link).unwrap();
-    assert!(refusal(&link).contains("is not a directory"));
-    let dangling = place.path().join("dangling");
-    unix::fs::symlink(place.path().join("nowhere"), &dangling).unwrap();
-    assert!(refusal(&dangling).contains("is not a directory"));
-    let file = place.path().join("file");
-    fs::write(&file, "").unwrap();
-    assert!(refusal(&file).contains("is not a directory"));
-
-    fs::remove_dir(real.join("claims")).unwrap();
-    unix::fs::symlink(place.path(), real.join("claims")).unwrap();
-    assert!(refusal(&real).contains("is not a directory"));
-}
-
-#[test]
-fn a_directory_of_somebody_else_is_refused() {
-    let place = TempDir::new().unwrap();
-    let path = place.path().join("state");
-    LeaseStore::open(&path).unwrap();
-    if nix::unistd::geteuid().is_root() {
-        unix::fs::chown(&path, Some(12345), None).unwrap();
-        assert!(refusal(&path).contains("belongs to uid 12345"));
-    } else {
-        assert!(refusal(Path::new("/")).contains("belongs to uid 0"));
-    }
-}
-
-#[test]
-fn a_lock_that_is_a_link_is_not_followed() {
-    let stage = Stage::of(&shape::everything());
-    let victim = stage.state_dir().join("victim");
-    unix::fs::symlink(&victim, stage.state_dir().join("lock")).unwrap();
-    let error = stage.attach([]).unwrap_err();
-    assert!(matches!(error, OperationError::Lease(LeaseError::Io { .. })), "{error:?}");
-    assert!(!victim.exists());
-    assert_eq!(stage.before, stage.host.snapshot());
 }
 
 #[test]

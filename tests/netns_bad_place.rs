@@ -149,7 +149,7 @@ fn a_card_that_is_not_there() {
 fn an_id_that_lives_elsewhere() {
     on_a_host(|host| {
         let (blue, red) = (host.sandbox("blue").quiet(), host.sandbox("red"));
-        let attach = |sandbox: &Sandbox| host.attach(&sandbox, "storage", &["--id", "one"]);
+        let attach = |sandbox: &Sandbox| host.attach(sandbox, "storage", &["--id", "one"]);
         attach(&blue).ok();
         let baseline = Baseline::of(host);
         baseline.refused(attach(&red), USAGE, &["one", blue.as_str()]);

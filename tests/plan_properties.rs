@@ -4,11 +4,12 @@
 
 mod support;
 
-use proptest::prelude::*;
+use proptest::{prelude::*, sample::Index};
 use support::{
     case::{Case, any_case},
     choice::plan_for,
     host::{BLUE, parse},
+    seed,
     stage::in_time,
 };
 use vfhook::{
@@ -138,7 +139,7 @@ fn mischief() -> impl Strategy<Value = Mischief> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+    #![proptest_config(seed::cases(200))]
 
     #[test]
     fn a_plan_is_sane_and_the_same_each_time(case in any_case()) {
@@ -168,10 +169,9 @@ proptest! {
     }
 
     #[test]
-    fn undoing_the_whole_restores_from_any_prefix(case in any_case(), part in 0.0..1.0_f64) {
+    fn undoing_the_whole_restores_from_any_prefix(case in any_case(), part: Index) {
         let trial = Trial::new(&case);
-        let length = trial.plan.steps.len();
-        let done = (0..=length).find(|done| *done as f64 >= part * length as f64).unwrap();
+        let done = part.index(trial.plan.steps.len() + 1);
         let mut kernel = trial.kernel([]);
         for planned in &trial.plan.steps[..done] {
             kernel.apply(&planned.step, in_time()).unwrap();
@@ -182,11 +182,12 @@ proptest! {
     }
 
     #[test]
-    fn undoing_in_two_tries_restores(case in any_case(), part in 0..8_usize) {
+    fn undoing_in_two_tries_restores(case in any_case(), part: Index) {
         let trial = Trial::new(&case);
         trial.run([])?;
         let mut kernel = trial.kernel([]);
-        for step in detach(&trial.plan).iter().take(part) {
+        let steps = detach(&trial.plan);
+        for step in &steps[..part.index(steps.len() + 1)] {
             kernel.apply(step, in_time()).unwrap();
         }
         drop(kernel);

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -34,9 +34,9 @@ impl<'a> Hook<'a> {
 }
 
 /// The hook of `stage` with its state on stdin.
-pub(crate) fn command(host: &Host, stage: &str, state: &PathBuf) -> Command {
+pub(crate) fn command(host: &Host, stage: &str, input: &Path) -> Command {
     let mut command = host.command(&["hook", stage]);
-    command.stdin(File::open(state).expect("a state was written")).stdout(Stdio::null());
+    command.stdin(File::open(input).expect("a state was written")).stdout(Stdio::null());
     command
 }
 

@@ -62,6 +62,15 @@ fn attached(guest: &mut Guest, place: &Place, story: &mut Vec<String>) -> Result
     story.push("Attached:".to_owned());
     story.push(format!("  net1  VF {pci} (was {was}), {}", listed(&net1)));
     story.push(format!("  svc0  veth into the host's stack, {}", listed(&svc0)));
+    for (target, device) in [
+        ("10.96.0.10", "svc0"),
+        ("fd00:96::10", "svc0"),
+        ("203.0.113.9", "net1"),
+        ("2001:db8::9", "net1"),
+    ] {
+        let route = place.cmd(&format!("ip route get {target}")).ok()?;
+        guest.expect(route.must_say(&[&format!("dev {device} ")]))?;
+    }
     story.push("  10.96.0.0/12 and fd00:96::/108 go over svc0, all else over net1".to_owned());
     Ok(())
 }
@@ -77,7 +86,7 @@ fn reached(guest: &mut Guest, place: &Place, story: &mut Vec<String>) -> Result<
     story.push("Reached from the container:".to_owned());
     for (target, what) in [
         ("192.168.0.2", "a VF of the same card"),
-        ("fd00:10::2", "the same over IPv6"),
+        ("fd00:10::2", "the same by IPv6"),
         ("192.168.0.3", "a VF of the other card"),
         ("192.168.0.1", "the gateway"),
     ] {

@@ -10,6 +10,7 @@ mod hooks_at_once;
 mod lab_recipe;
 mod lab_self_test;
 mod macvlan;
+mod message_count;
 mod netns_gone;
 mod plain_crun;
 mod plain_lifecycle;
@@ -186,6 +187,14 @@ pub(crate) static ALL: &[Scenario] = &[
         .vfs(0, 0),
     Scenario::new("macvlan", 150, "the same pipe with a macvlan", macvlan::run)
         .prepared(macvlan::prepare),
+    Scenario::new(
+        "message_count",
+        150,
+        "as many netlink messages with seven VFs as with one",
+        message_count::run,
+    )
+    .prepared(message_count::prepare)
+    .vfs(7, 1),
     Scenario::new(
         "driver_refuses",
         150,

@@ -46,10 +46,8 @@ impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoDriver => f.write_str("no driver bound"),
-            Self::NoInterface { driver } => {
-                write!(f, "driver {driver}, no interface in this namespace")
-            }
-            Self::InUse { name, by } => write!(f, "{name} in use by the host ({by})"),
+            Self::NoInterface { driver } => write!(f, "no interface ({driver})"),
+            Self::InUse { name, by } => write!(f, "{name}: the host's ({by})"),
             Self::Tagged { alias } => write!(f, "tagged {}", crate::types::quote(alias)),
         }
     }

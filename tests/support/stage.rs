@@ -29,7 +29,7 @@ impl Stage {
     /// The stage of a shape.
     pub(crate) fn of(shape: &Shape) -> Self {
         let host = FakeHost::new(shape.machine());
-        let directory = TempDir::new().unwrap();
+        let directory = on_tmpfs();
         let leases = LeaseStore::open(&directory.path().join("state")).unwrap();
         let context = Context { config: shape.config(), leases };
         Self { before: host.snapshot(), host, context, requests: shape.requests(), directory }
@@ -76,6 +76,12 @@ impl Stage {
         leases
     }
 
+    /// The file of the only lease.
+    pub(crate) fn lease_file(&self) -> PathBuf {
+        let mut files = std::fs::read_dir(self.state_dir().join("leases")).unwrap();
+        files.next().unwrap().unwrap().path()
+    }
+
     /// Fails unless everything is as it was before and nothing is recorded.
     #[track_caller]
     pub(crate) fn assert_untouched(&self, when: &str) {
@@ -100,6 +106,12 @@ impl Stage {
         let dangling: Vec<_> = claims.map(|entry| entry.unwrap().file_name()).collect();
         assert!(dangling.is_empty(), "{when}: claims {dangling:?}");
     }
+}
+
+/// A directory like the one that leases are in, where the machine has such a place: writing to disk would be all that a
+/// test waits for.
+pub(crate) fn on_tmpfs() -> TempDir {
+    TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
 }
 
 /// What a frontend makes of a sandbox that begins.

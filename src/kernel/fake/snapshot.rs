@@ -32,6 +32,12 @@ impl Snapshot {
         Self(self.0.iter().filter(|line| !line.starts_with("sandbox")).cloned().collect())
     }
 
+    /// Without the lines that say `word`.
+    #[must_use]
+    pub fn without(&self, word: &str) -> Self {
+        Self(self.0.iter().filter(|line| !line.contains(word)).cloned().collect())
+    }
+
     /// What is in `later` and not here, with `+`, and the reverse, with `-`; empty when they are equal.
     pub fn changes(&self, later: &Self) -> Vec<String> {
         let gone = self.0.difference(&later.0).map(|line| format!("- {line}"));

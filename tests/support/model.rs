@@ -1,0 +1,144 @@
+//! What vfhook promises, in the simplest words: who has which networks, and how much is left. Knows no steps, no files and
+//! no kernel; a test compares it with what really came about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many sandboxes there may be at a time.
+pub(crate) const SLOTS: usize = 4;
+
+/// The networks of [`CONFIG`], each with the interface that it makes.
+pub(crate) const NETWORKS: [(&str, &str); 3] =
+    [("storage", "net1"), ("plain", "net2"), ("lan", "lan1")];
+
+/// Three VFs, and addresses that run out sooner or later than they do.
+pub(crate) const CONFIG: &str = r#"version = 1
+[[pool]]
+name = "fast"
+kind = "sriov"
+pf = ["ens1f0"]
+[[pool]]
+name = "shared"
+kind = "macvlan"
+pf = ["lan0"]
+[[network]]
+name = "storage"
+pool = "fast"
+interface = "net1"
+mtu = 9000
+vlan = { id = 100 }
+trust = true
+addresses = ["192.168.0.1-192.168.0.4/24"]
+[[network]]
+name = "plain"
+pool = "fast"
+interface = "net2"
+addresses = ["192.168.1.1-192.168.1.2/24", "fd00:10::1-fd00:10::4/64"]
+[[network]]
+name = "lan"
+pool = "shared"
+interface = "lan1"
+addresses = ["192.168.2.1-192.168.2.2/24"]
+[service_path]
+mode = "veth"
+cidrs = ["10.96.0.0/12"]
+interface = "svc0"
+source = ["169.254.96.1-169.254.96.3/24"]
+"#;
+
+/// How many of a thing there are, and which networks take one of it.
+const SUPPLIES: [(usize, &[&str]); 5] = [
+    (3, &["storage", "plain"]),
+    (4, &["storage"]),
+    (2, &["plain"]),
+    (2, &["lan"]),
+    // A source address is taken by every sandbox, whatever networks it has.
+    (3, &[]),
+];
+
+/// The networks that a sandbox has or asks for.
+pub(crate) type Wish = BTreeSet<&'static str>;
+
+/// What a sandbox has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// Its networks.
+    pub(crate) wish: Wish,
+    /// The containers that share it.
+    pub(crate) holders: BTreeSet<String>,
+    /// Whether all of it was done: what a process that died left behind, or could not take back, is not.
+    pub(crate) whole: bool,
+    /// Whether its namespace still exists.
+    pub(crate) alive: bool,
+}
+
+/// What must come of an attachment during which nothing fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// It is given.
+    Given,
+    /// It was there.
+    Already,
+    /// It has something else.
+    Conflict,
+    /// It cannot be had: something has run out, or there are no VFs at all, or both.
+    Refused {
+        /// Something has run out.
+        exhausted: bool,
+        /// There are no VFs at all.
+        no_devices: bool,
+    },
+}
+
+/// Who has what, by the number of the sandbox.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Model {
+    pub(crate) held: BTreeMap<usize, Held>,
+    /// Whether the card has its VFs.
+    pub(crate) vfs_gone: bool,
+}
+
+impl Model {
+    /// What must come of `slot` asking for `wish` in a namespace that is alive.
+    pub(crate) fn attach(&self, slot: usize, wish: &Wish) -> Expected {
+        if let Some(had) = self.held.get(&slot).filter(|had| had.whole && had.alive) {
+            return if had.wish == *wish { Expected::Already } else { Expected::Conflict };
+        }
+        // What is half done or belongs to a namespace that is gone is cleared away first.
+        let others = || self.held.iter().filter(|(other, _)| **other != slot);
+        let takes_vf = wish.iter().any(|network| SUPPLIES[0].1.contains(network));
+        let no_devices = self.vfs_gone && takes_vf;
+        let exhausted = SUPPLIES.iter().any(|(supply, takers)| {
+            let takes = |wish: &Wish| match takers {
+                [] => 1,
+                _ => wish.iter().filter(|network| takers.contains(network)).count(),
+            };
+            others().map(|(_, held)| takes(&held.wish)).sum::<usize>() + takes(wish) > *supply
+        });
+        if exhausted || no_devices {
+            Expected::Refused { exhausted, no_devices }
+        } else {
+            Expected::Given
+        }
+    }
+
+    /// What became of it is recorded.
+    pub(crate) fn attached(&mut self, slot: usize, wish: &Wish, alive: bool) {
+        let holders = BTreeSet::from([id_of(slot)]);
+        self.held.insert(slot, Held { wish: wish.clone(), holders, whole: true, alive });
+    }
+
+    /// Whether anybody needs the masquerade table.
+    pub(crate) fn masquerades(&self) -> bool {
+        !self.held.is_empty()
+    }
+}
+
+/// The id of a sandbox's first container.
+pub(crate) fn id_of(slot: usize) -> String {
+    format!("slot-{slot}")
+}
+
+/// The id of a container that joins.
+pub(crate) fn joiner_of(slot: usize) -> String {
+    format!("slot-{slot}-joined")
+}

@@ -1,0 +1,277 @@
+//! A node on which sandboxes come and go, beside the model of it: each thing that can happen, and what must come of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::{prelude::*, test_runner::TestCaseError};
+use tempfile::TempDir;
+use vfhook::{
+    config,
+    kernel::fake::{FakeHost, Fault, Snapshot},
+    lease::{Claim, Lease, LeaseState, LeaseStore},
+    operation::{self, Context, Detached, ExitCode, How, Mended, OperationError, Which},
+    request::NetworkRequest,
+    types::InterfaceName,
+};
+
+use super::{
+    crash::survive,
+    host::{CARD, VFS, parse, usual},
+    model::{CONFIG, Expected, Held, Model, NETWORKS, SLOTS, Wish, id_of, joiner_of},
+    stage::{event, in_time, on_tmpfs},
+};
+
+/// A node with the model of it.
+pub(crate) struct Node {
+    pub(crate) host: FakeHost,
+    pub(crate) context: Context,
+    pub(crate) start: Snapshot,
+    pub(crate) model: Model,
+    /// The namespace of each sandbox that has one: its path and cookie.
+    pub(crate) namespaces: BTreeMap<usize, (String, u64)>,
+    /// Cookies of those whose VFs were taken away under them.
+    pub(crate) robbed: BTreeSet<u64>,
+    made: usize,
+    _directory: TempDir,
+}
+
+impl Node {
+    pub(crate) fn new() -> Self {
+        let host = FakeHost::new(usual());
+        let directory = on_tmpfs();
+        let leases = LeaseStore::open(&directory.path().join("state")).unwrap();
+        Self {
+            start: host.snapshot(),
+            host,
+            context: Context { config: config::parse(CONFIG).unwrap(), leases },
+            model: Model::default(),
+            namespaces: BTreeMap::new(),
+            robbed: BTreeSet::new(),
+            made: 0,
+            _directory: directory,
+        }
+    }
+
+    /// A container asks; `None` when the process died. A slot without a namespace gets one.
+    pub(crate) fn ask(
+        &mut self,
+        slot: usize,
+        id: &str,
+        wish: &Wish,
+        fault: Option<Fault>,
+    ) -> Option<Result<How, OperationError>> {
+        let made = &mut self.made;
+        let host = &self.host;
+        let (path, _) = self.namespaces.entry(slot).or_insert_with(|| {
+            *made += 1;
+            let path = format!("/run/netns/{made}");
+            let cookie = host.with(|machine| machine.add_sandbox(&path));
+            (path, cookie)
+        });
+        let requests: Vec<NetworkRequest> = wish.iter().map(|name| parse(name)).collect();
+        let event = event(id, path, &requests);
+        survive(|| {
+            let mut kernel = self.host.kernel_with(fault);
+            operation::attach(&mut kernel, &self.context, &event, in_time()).map(|done| done.how)
+        })
+    }
+
+    pub(crate) fn take_back(
+        &self,
+        which: &Which,
+        fault: Option<Fault>,
+    ) -> Option<Result<Detached, OperationError>> {
+        survive(|| {
+            let mut kernel = self.host.kernel_with(fault);
+            operation::detach(&mut kernel, &self.context, which, in_time())
+        })
+    }
+
+    pub(crate) fn attach(&mut self, slot: usize, wish: &Wish) -> Result<(), TestCaseError> {
+        // A namespace that is not there yet is made for the asking.
+        let expected = self.model.attach(slot, wish);
+        let came = self.ask(slot, &id_of(slot), wish, None).unwrap();
+        let agrees = match (&came, expected) {
+            (Ok(How::Attached), Expected::Given) | (Ok(How::Already), Expected::Already) => true,
+            (Err(error), Expected::Conflict) => error.exit_code() == ExitCode::Usage,
+            (Err(error), Expected::Refused { exhausted, no_devices }) => match error.exit_code() {
+                ExitCode::NothingFree => exhausted,
+                ExitCode::HostUnfit => no_devices,
+                _ => false,
+            },
+            _ => false,
+        };
+        prop_assert!(agrees, "slot {slot} {wish:?}: expected {expected:?}, came {came:?}");
+        match expected {
+            Expected::Given => self.model.attached(slot, wish, true),
+            Expected::Already => {
+                self.model.held.get_mut(&slot).unwrap().holders.insert(id_of(slot));
+            }
+            Expected::Conflict => {}
+            Expected::Refused { .. } => {
+                self.model.held.remove(&slot);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn detach(&mut self, slot: usize, which: &Which) -> Result<(), TestCaseError> {
+        // A lease that belongs to a namespace before this one is not this one's.
+        let here = match which {
+            Which::Netns(_) => self.lease_of(slot).map(|lease| lease.netns.cookie),
+            _ => None,
+        };
+        let other = here.is_some_and(|cookie| self.namespaces[&slot].1 != cookie);
+        let expected = if self.model.held.contains_key(&slot) && !other {
+            self.model.held.remove(&slot);
+            Detached::Detached
+        } else {
+            Detached::Unknown
+        };
+        let came = self.take_back(which, None).unwrap();
+        prop_assert!(matches!(&came, Ok(done) if *done == expected), "{expected:?}: {came:?}");
+        Ok(())
+    }
+
+    pub(crate) fn join(&mut self, slot: usize) -> Result<(), TestCaseError> {
+        let Some(had) = self.model.held.get(&slot).filter(|had| had.whole && had.alive) else {
+            return Ok(());
+        };
+        let wish = had.wish.clone();
+        let came = self.ask(slot, &joiner_of(slot), &wish, None).unwrap();
+        prop_assert!(matches!(came, Ok(How::Already)), "{came:?}");
+        self.model.held.get_mut(&slot).unwrap().holders.insert(joiner_of(slot));
+        Ok(())
+    }
+
+    pub(crate) fn leave(&mut self, slot: usize, joined: bool) -> Result<(), TestCaseError> {
+        let id = if joined { joiner_of(slot) } else { id_of(slot) };
+        let came = self.take_back(&Which::Holder(parse(&id)), None).unwrap();
+        let expected = match self.model.held.get_mut(&slot) {
+            // The first container's id stays the sandbox's name, also after it left.
+            Some(had) if had.holders.contains(&id) || !joined => {
+                let others = had.holders.iter().any(|holder| *holder != id);
+                if had.whole && others {
+                    had.holders.remove(&id);
+                    Detached::StillShared
+                } else {
+                    self.model.held.remove(&slot);
+                    Detached::Detached
+                }
+            }
+            _ => Detached::Unknown,
+        };
+        prop_assert!(matches!(&came, Ok(done) if *done == expected), "{expected:?}: {came:?}");
+        Ok(())
+    }
+
+    pub(crate) fn end(&mut self, slot: usize) {
+        if let Some((_, cookie)) = self.namespaces.remove(&slot) {
+            self.host.with(|machine| machine.end_sandbox(cookie));
+        }
+        if let Some(had) = self.model.held.get_mut(&slot) {
+            had.alive = false;
+        }
+    }
+
+    pub(crate) fn reconcile(&mut self) -> Result<(), TestCaseError> {
+        let before = self.model.held.len();
+        self.model.held.retain(|_, had| had.whole && had.alive);
+        let mut kernel = self.host.kernel();
+        let found = operation::reconcile(&mut kernel, &self.context, |_| false, false, in_time());
+        let found = found.map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
+        let released = found.iter().all(|finding| finding.outcome == Mended::Released);
+        prop_assert!(released && found.len() == before - self.model.held.len(), "{found:?}");
+        Ok(())
+    }
+
+    /// A container gives its VF another name.
+    pub(crate) fn rename(&self, slot: usize) {
+        let Some((_, cookie)) = self.namespaces.get(&slot) else { return };
+        self.host.with(|machine| {
+            let sandbox = machine.sandbox(*cookie).unwrap();
+            if let Some(link) = sandbox.link_mut("net1") {
+                link.facts.name = parse::<InterfaceName>("mine");
+            }
+        });
+    }
+
+    /// Somebody takes the VFs away, or makes them anew.
+    pub(crate) fn set_vfs(&mut self, gone: bool) -> Result<(), TestCaseError> {
+        let (card, cookies) = (parse(CARD), self.namespaces.values().map(|(_, cookie)| *cookie));
+        let count = if gone { 0 } else { VFS.try_into().unwrap_or_default() };
+        if gone {
+            self.robbed.extend(cookies);
+        }
+        let done = self.host.with(|machine| machine.set_num_vfs(card, count));
+        prop_assert_eq!(done, Ok(()));
+        self.model.vfs_gone = gone;
+        Ok(())
+    }
+
+    /// Something failed in the middle: the sandbox has what it had, what it asked for, or nothing; in part, unless the
+    /// operation says that it was done.
+    pub(crate) fn after_fault(
+        &mut self,
+        slot: usize,
+        came: Option<&Result<(), OperationError>>,
+        wish: Option<&Wish>,
+    ) -> Result<(), TestCaseError> {
+        let cookie = self.namespaces.get(&slot).map(|(_, cookie)| *cookie);
+        if cookie.is_some_and(|cookie| self.host.with(|machine| machine.sandbox(cookie).is_none()))
+        {
+            self.end(slot);
+        }
+        let had = self.model.held.remove(&slot);
+        let Some(lease) = self.lease_of(slot) else {
+            let done = matches!(came, Some(Ok(())));
+            prop_assert!(wish.is_none() || !done, "attached without a lease");
+            return Ok(());
+        };
+        let has = wish_of(&lease);
+        let is_asked = wish.is_some_and(|wish| *wish == has);
+        let is_old = had.as_ref().is_some_and(|had| had.wish == has);
+        prop_assert!(is_asked || is_old, "{has:?} was neither had ({had:?}) nor asked for");
+        let whole = lease.state == LeaseState::Attached;
+        if let Some(Ok(())) = came {
+            prop_assert!(whole && is_asked, "done, and the lease is {:?}", lease.state);
+        }
+        if let Some(Err(error)) = came {
+            let told = error.exit_code() == ExitCode::NeedsCleanup;
+            prop_assert!(told || whole, "{error:?} leaves {:?}", lease.state);
+        }
+        let alive = self.host.with(|machine| machine.sandbox(lease.netns.cookie).is_some());
+        let holders = lease.holders.iter().map(ToString::to_string).collect();
+        self.model.held.insert(slot, Held { wish: has, holders, whole, alive });
+        Ok(())
+    }
+
+    pub(crate) fn lease_of(&self, slot: usize) -> Option<Lease> {
+        self.context.leases.find(&Claim::Id(parse(&id_of(slot)))).unwrap()
+    }
+
+    /// Every lease.
+    pub(crate) fn leases(&self) -> Vec<Lease> {
+        let (leases, errors) = self.context.leases.all().unwrap();
+        assert!(errors.is_empty(), "{errors:?}");
+        leases
+    }
+
+    /// Everything goes, and the host is as it was.
+    pub(crate) fn finish(&mut self) -> Result<(), TestCaseError> {
+        self.set_vfs(false)?;
+        for slot in 0..SLOTS {
+            self.detach(slot, &Which::Id(parse(&id_of(slot))))?;
+            self.end(slot);
+        }
+        let changes = self.start.changes(&self.host.snapshot());
+        prop_assert!(changes.is_empty(), "{}", changes.join("\n"));
+        prop_assert_eq!(self.leases(), []);
+        Ok(())
+    }
+}
+
+/// The networks of a lease.
+pub(crate) fn wish_of(lease: &Lease) -> Wish {
+    let had = |name: &str| lease.networks.iter().any(|had| had.network.as_str() == name);
+    NETWORKS.map(|(name, _)| name).into_iter().filter(|name| had(name)).collect()
+}

@@ -1,0 +1,84 @@
+//! What must hold of a node after everything that happens on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::{prelude::*, test_runner::TestCaseError};
+use vfhook::{
+    lease::{Claim, Lease, LeaseState},
+    types::OwnerTag,
+};
+
+use super::{
+    host::{CARD, VFS, vf},
+    model::{Held, SLOTS, id_of},
+    node::{Node, wish_of},
+};
+
+impl Node {
+    /// What must hold after every event.
+    pub(crate) fn assert_sound(&self) -> Result<(), TestCaseError> {
+        let leases = self.leases();
+        let mut claimed = BTreeSet::new();
+        for claim in leases.iter().flat_map(Lease::claims) {
+            prop_assert!(claimed.insert(claim.clone()), "{claim} is held twice");
+            prop_assert!(self.context.leases.is_taken(&claim), "{claim} does not hold");
+        }
+        let mut held = BTreeMap::new();
+        for lease in &leases {
+            let holders = lease.holders.iter().map(ToString::to_string).collect();
+            let whole = lease.state == LeaseState::Attached;
+            let alive = self.host.with(|machine| machine.sandbox(lease.netns.cookie).is_some());
+            let found = Held { wish: wish_of(lease), holders, whole, alive };
+            let slot = (0..SLOTS).find(|slot| id_of(*slot) == lease.id.as_str()).unwrap();
+            held.insert(slot, found);
+            if whole && alive {
+                self.assert_given(lease)?;
+            }
+        }
+        prop_assert_eq!(&held, &self.model.held);
+        self.assert_rest_untouched(&claimed)
+    }
+
+    /// A lease's devices and addresses are in its namespace.
+    fn assert_given(&self, lease: &Lease) -> Result<(), TestCaseError> {
+        let cookie = lease.netns.cookie;
+        let sandbox = self.host.with(|machine| machine.sandbox(cookie).cloned()).unwrap();
+        prop_assert!(sandbox.link("svc0").is_some());
+        let tag = OwnerTag::new(lease.id.clone()).to_string();
+        for had in &lease.networks {
+            let name = had.interface.as_str();
+            let Some(link) = sandbox.link(name).or(sandbox.link("mine")) else {
+                let robbed = had.device.is_some() && self.robbed.contains(&cookie);
+                prop_assert!(robbed, "{name} is not there");
+                continue;
+            };
+            prop_assert_eq!(link.facts.alias.as_ref(), Some(&tag));
+            prop_assert_eq!(link.facts.parent, had.device);
+            prop_assert_eq!(&link.facts.addresses, &had.addresses);
+        }
+        Ok(())
+    }
+
+    /// VFs that nobody holds are as they were, and so is everything else that no lease accounts for.
+    fn assert_rest_untouched(&self, claimed: &BTreeSet<Claim>) -> Result<(), TestCaseError> {
+        let mut expected = self.start.outside();
+        let mut found = self.host.snapshot().outside();
+        for held in (0..VFS).map(vf).filter(|vf| claimed.contains(&Claim::Device(*vf))) {
+            expected = expected.without(&format!("{held:?}")).without(&held.to_string());
+            found = found.without(&format!("{held:?}")).without(&held.to_string());
+        }
+        // Each whole lease has one end of a veth pair here, half a lease may have.
+        let (mut expected, mut found) =
+            (expected.without("masquerade"), found.without(" link vfh"));
+        if self.model.vfs_gone {
+            let card = CARD.to_owned();
+            expected = expected.without(&card).without("ens1f0v");
+            found = found.without(&card);
+        }
+        let changes = expected.changes(&found.without("masquerade"));
+        prop_assert!(changes.is_empty(), "{}", changes.join("\n"));
+        let table = self.host.with(|machine| !machine.masquerade.is_empty());
+        prop_assert!(!table || self.model.masquerades(), "a table that nobody needs");
+        Ok(())
+    }
+}
