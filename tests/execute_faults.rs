@@ -1,5 +1,5 @@
-//! Every step of every shape of plan fails, before and after its effect, runs out of time, and cannot be undone. The host
-//! is as before, or the lease says what remains and a later detach finishes.
+//! Every step of every shape of plan fails, before and after its effect, runs out of time, and cannot be undone.
+//! The host is as before, or the lease says what remains and a later detach finishes.
 #![cfg(test)]
 
 mod support;
@@ -210,8 +210,8 @@ fn assert_needs_cleanup(stage: &Stage, error: &OperationError, left: usize, when
     assert_eq!((remaining.len(), failures.len()), (left, left), "{when}: {failures:?}");
 }
 
-/// The undo at `position` remains, and with it only what cannot be done before it: the interface of a device that is not
-/// back cannot be given its MAC.
+/// The undo at `position` remains, and with it only what cannot be done before it: the interface of a device that
+/// is not back cannot be given its MAC.
 #[track_caller]
 fn assert_remains(stage: &Stage, error: &OperationError, position: usize, when: &str) {
     assert_eq!(error.exit_code(), ExitCode::NeedsCleanup, "{when}: {}", chain(error));

@@ -1,5 +1,5 @@
-//! A process dies at any moment, or the state directory is not what it should be. Whoever comes next for the same sandbox
-//! sets it right, or says why it cannot, and never gives anything twice.
+//! A process dies at any moment, or the state directory is not what it should be. Whoever comes next for the same
+//! sandbox sets it right, or says why it cannot, and never gives anything twice.
 #![cfg(test)]
 
 mod support;

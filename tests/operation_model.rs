@@ -1,6 +1,6 @@
-//! Random histories of a node: sandboxes come and go, join and leave, die, processes die in the middle, steps fail, VFs
-//! vanish. After each event what vfhook holds is what a small model says, nothing is given twice, and nobody but the
-//! sandbox concerned notices; in the end the host is as it was.
+//! Random histories of a node: sandboxes come and go, join and leave, die, processes die in the middle, steps fail,
+//! VFs vanish. After each event what vfhook holds is what a small model says, nothing is given twice, and nobody
+//! but the sandbox concerned notices; in the end the host is as it was.
 #![cfg(test)]
 
 mod support;

@@ -1,5 +1,5 @@
-//! What holds for every plan on every host: it is sane, the same each time, may be done twice, and is undone without a
-//! trace from wherever it got to and whatever the sandbox did meanwhile.
+//! What holds for every plan on every host: it is sane, the same each time, may be done twice, and is undone
+//! without a trace from wherever it got to and whatever the sandbox did meanwhile.
 #![cfg(test)]
 
 mod support;

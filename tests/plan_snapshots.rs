@@ -1,5 +1,5 @@
-//! Plans in words, as `--dry-run` prints them: each step with its undo, then the way back. A change of wording or order
-//! shows as a difference to the files in `tests/snapshots`; `cargo insta review` accepts it.
+//! Plans in words, as `--dry-run` prints them: each step with its undo, then the way back. A change of wording or
+//! order shows as a difference to the files in `tests/snapshots`; `cargo insta review` accepts it.
 #![cfg(test)]
 
 mod support;

@@ -18,7 +18,12 @@ use std::collections::BTreeSet;
 use ipnet::IpNet;
 use nix::errno::Errno;
 
-use super::{KernelError, LinuxKernel, Refusal, link::refused, netlink::Netlink};
+use super::{
+    KernelError, LinuxKernel, Refusal,
+    link::refused,
+    netlink::Netlink,
+    nfnetlink::{Attributes, count, packet},
+};
 use crate::types::{InterfaceName, digest};
 
 const NETLINK_NETFILTER: isize = 12;
@@ -88,7 +93,6 @@ const INET: u8 = 1;
 const CREATE: u16 = 0x400;
 const EXCLUSIVE: u16 = 0x200;
 const ACK: u16 = 0x4;
-const REQUEST: u16 = 0x1;
 
 mod message {
     pub(super) const NEW_TABLE: u16 = 0;
@@ -249,35 +253,8 @@ fn bitwise_and(mask: &[u8]) -> Attributes {
     data
 }
 
-/// Netlink attributes with the big-endian numbers of nfnetlink.
-#[derive(Default)]
-struct Attributes(Vec<u8>);
-
+/// The attributes that an expression is made of.
 impl Attributes {
-    fn raw(&mut self, kind: u16, content: &[u8]) -> &mut Self {
-        let length = u16::try_from(content.len() + 4).unwrap_or(u16::MAX);
-        self.0.extend(length.to_ne_bytes());
-        self.0.extend(kind.to_ne_bytes());
-        self.0.extend(content);
-        self.0.resize(self.0.len().next_multiple_of(4), 0);
-        self
-    }
-
-    fn text(&mut self, kind: u16, text: &str) -> &mut Self {
-        let mut bytes = text.as_bytes().to_vec();
-        bytes.push(0);
-        self.raw(kind, &bytes)
-    }
-
-    fn number(&mut self, kind: u16, number: u32) -> &mut Self {
-        self.raw(kind, &number.to_be_bytes())
-    }
-
-    fn nest(&mut self, kind: u16, inner: &Self) -> &mut Self {
-        const NESTED: u16 = 0x8000;
-        self.raw(kind | NESTED, &inner.0)
-    }
-
     fn value(&mut self, kind: u16, bytes: &[u8]) -> &mut Self {
         let mut inner = Self::default();
         inner.raw(rule::VALUE, bytes);
@@ -291,32 +268,6 @@ impl Attributes {
     }
 }
 
-/// A whole message: netlink header, nfnetlink header, attributes.
-fn packet(
-    kind: u16,
-    flags: u16,
-    family: u8,
-    resource: u16,
-    sequence: u32,
-    attributes: &Attributes,
-) -> Vec<u8> {
-    let length = count(20 + attributes.0.len());
-    let mut bytes = Vec::new();
-    bytes.extend(length.to_ne_bytes());
-    bytes.extend(kind.to_ne_bytes());
-    bytes.extend((flags | REQUEST).to_ne_bytes());
-    bytes.extend(sequence.to_ne_bytes());
-    bytes.extend([0; 4]);
-    bytes.extend([family, 0]);
-    bytes.extend(resource.to_be_bytes());
-    bytes.extend(&attributes.0);
-    bytes
-}
-
-fn count(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,13 +279,5 @@ mod tests {
         assert_eq!(chain_name(&one), chain_name(&one.clone()));
         assert_ne!(chain_name(&one), chain_name(&other));
         assert!(chain_name(&one).len() < 32);
-    }
-
-    #[test]
-    fn attributes_are_padded_and_their_length_is_not() {
-        let mut attributes = Attributes::default();
-        attributes.text(1, "abc").text(2, "abcd");
-        assert_eq!(attributes.0.len(), 8 + 12);
-        assert_eq!(u16::from_ne_bytes([attributes.0[8], attributes.0[9]]), 9);
     }
 }

@@ -13,6 +13,7 @@ mod masquerade;
 mod neighbour;
 mod netlink;
 mod netns;
+mod nfnetlink;
 mod num_vfs;
 mod observe;
 mod return_device;

@@ -1,5 +1,5 @@
-//! What the tests on the in-memory kernel stand on: a usual host, shapes of what a sandbox may ask for, a stage that has
-//! both and a state directory. Nothing here decides what is right.
+//! What the tests on the in-memory kernel stand on: a usual host, shapes of what a sandbox may ask for, a stage
+//! that has both and a state directory. Nothing here decides what is right.
 #![expect(dead_code, reason = "every test file uses its own part of this")]
 
 pub(crate) mod case;
@@ -11,4 +11,5 @@ pub(crate) mod node;
 pub(crate) mod seed;
 pub(crate) mod shape;
 pub(crate) mod sound;
+pub(crate) mod source;
 pub(crate) mod stage;

@@ -1,5 +1,5 @@
-//! What vfhook promises, in the simplest words: who has which networks, and how much is left. Knows no steps, no files and
-//! no kernel; a test compares it with what really came about.
+//! What vfhook promises, in the simplest words: who has which networks, and how much is left. Knows no steps, no
+//! files and no kernel; a test compares it with what really came about.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! A node on which sandboxes come and go, beside the model of it: each thing that can happen, and what must come of it.
+//! A node on which sandboxes come and go, beside the model of it: each thing that can happen, and what must come of
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -208,8 +209,8 @@ impl Node {
         Ok(())
     }
 
-    /// Something failed in the middle: the sandbox has what it had, what it asked for, or nothing; in part, unless the
-    /// operation says that it was done.
+    /// Something failed in the middle: the sandbox has what it had, what it asked for, or nothing; in part, unless
+    /// the operation says that it was done.
     pub(crate) fn after_fault(
         &mut self,
         slot: usize,

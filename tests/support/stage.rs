@@ -108,8 +108,8 @@ impl Stage {
     }
 }
 
-/// A directory like the one that leases are in, where the machine has such a place: writing to disk would be all that a
-/// test waits for.
+/// A directory like the one that leases are in, where the machine has such a place: writing to disk would be all
+/// that a test waits for.
 pub(crate) fn on_tmpfs() -> TempDir {
     TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
 }

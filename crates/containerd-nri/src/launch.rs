@@ -89,6 +89,10 @@ fn variable(name: &str) -> Option<String> {
 
 fn take(fd: RawFd) -> Result<UnixStream, LaunchError> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
+    // Its number may be another descriptor's by now.
+    if TAKEN.load(Ordering::SeqCst) {
+        return Err(LaunchError::Taken);
+    }
     let failed = |source| LaunchError::Descriptor { fd, source };
     let kind = fs::metadata(format!("/proc/self/fd/{fd}")).map_err(failed)?.file_type();
     if !kind.is_socket() {

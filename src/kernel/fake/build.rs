@@ -105,6 +105,11 @@ impl Namespace {
         self.insert(link, None);
     }
 
+    /// Takes an interface of somebody else's away.
+    pub fn remove_link(&mut self, name: &str) {
+        self.links.retain(|_, link| link.kind != LinkKind::Foreign || !link.answers_to(name));
+    }
+
     /// Adds somebody else's default route over a link that is here.
     pub fn add_default_route(&mut self, name: &str, gateway: IpAddr, metric: u32) {
         let to = match gateway {

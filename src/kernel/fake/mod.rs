@@ -1,8 +1,8 @@
 //! A machine in memory that obeys the rules of the real one, step by step, and fails where a test says so.
 //!
-//! What is modelled is what a plan relies on: names clash, a move takes a link down and its addresses and routes along,
-//! a namespace that dies gives devices back under odd names, drivers refuse. Nothing here is scripted answers: a test
-//! sets a machine up, lets an operation work on it, and compares whole states.
+//! What is modelled is what a plan relies on: names clash, a move takes a link down and its addresses and routes
+//! along, a namespace that dies gives devices back under odd names, drivers refuse. Nothing here is scripted
+//! answers: a test sets a machine up, lets an operation work on it, and compares whole states.
 
 mod addressing;
 mod build;

@@ -59,7 +59,7 @@ impl RawPlugin {
 
     /// Answers the next call, which must be of this method.
     async fn answers(&mut self, method: &str, answer: Answer) {
-        let (stream, called, _) = self.call().await;
+        let (stream, called, _) = soon(self.call()).await;
         assert_eq!(called, method);
         self.answer(stream, answer).await;
     }
@@ -68,6 +68,11 @@ impl RawPlugin {
 fn events(bits: i32) -> Vec<u8> {
     let response = wire::ConfigureResponse { events: bits, ..Default::default() };
     response.write_to_bytes().unwrap()
+}
+
+/// Waits, but not for ever.
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(5), future).await.expect("it takes too long")
 }
 
 fn pod() -> PodSandbox {
@@ -88,14 +93,14 @@ async fn cannot_read_a_frame_of_more_than_4096_bytes() {
     assert!(timeout(Duration::from_millis(50), peer.closed()).await.is_err());
     assert_eq!(peer.longest_frame(), 4096);
     plugin.send(1, &[0; 4097]).await;
-    assert_eq!(peer.closed().await, Some(Breakage::LongFrame { length: 4097 }));
+    assert_eq!(soon(peer.closed()).await, Some(Breakage::LongFrame { length: 4097 }));
 }
 
 #[tokio::test]
 async fn cannot_read_an_empty_frame() {
     let (mut peer, mut plugin) = RawPlugin::beside(NriVersion::V0_8);
     plugin.send(2, &[]).await;
-    assert_eq!(peer.closed().await, Some(Breakage::EmptyFrame));
+    assert_eq!(soon(peer.closed()).await, Some(Breakage::EmptyFrame));
 }
 
 #[tokio::test]
@@ -114,7 +119,7 @@ async fn knows_only_the_events_of_its_version() {
             assert_eq!(subscribed.unwrap().subscription(), late);
         } else {
             assert!(matches!(subscribed, Err(PeerError::InvalidEvents { bits }) if bits == late));
-            assert_eq!(peer.closed().await, None);
+            assert_eq!(soon(peer.closed()).await, None);
         }
         let (_peer, _plugin, subscribed) = configured(nri, 1 << 14).await;
         assert!(matches!(subscribed, Err(PeerError::InvalidEvents { .. })));
@@ -135,7 +140,7 @@ async fn falls_back_to_state_change_once_a_dedicated_call_is_unimplemented() {
     let unimplemented = Status::new(Code::UNIMPLEMENTED, "what?");
     let plugin_side = async {
         plugin.answers("RunPodSandbox", Err(unimplemented)).await;
-        let (stream, method, payload) = plugin.call().await;
+        let (stream, method, payload) = soon(plugin.call()).await;
         assert_eq!(method, "StateChange");
         let change = wire::StateChangeEvent::parse_from_bytes(&payload).unwrap();
         assert_eq!((change.event, change.pod.id.as_str()), (1, "p"));
@@ -165,7 +170,7 @@ async fn uses_state_change_only_before_0_12() {
 async fn goes_on_without_a_plugin_that_is_late() {
     let (mut peer, mut plugin, _) = configured(NriVersion::V0_8, 0).await;
     assert_eq!(peer.pod_event(Event::RunPodSandbox, &pod()).await, Outcome::FailedOpen);
-    assert_eq!(peer.closed().await, None);
+    assert_eq!(soon(peer.closed()).await, None);
     let mut rest = Vec::new();
     plugin.trunk.read_to_end(&mut rest).await.unwrap();
     assert_eq!(peer.pod_event(Event::RunPodSandbox, &pod()).await, Outcome::FailedOpen);

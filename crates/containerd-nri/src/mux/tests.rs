@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::timeout;
 
 use super::*;
 use crate::mux::frame::LONGEST_MESSAGE;
@@ -30,7 +31,12 @@ fn message(length: u32, kind: u8, payload: &[u8]) -> Vec<u8> {
 async fn end_after(bytes: &[u8]) -> Ended {
     let (mut mux, mut theirs) = mux();
     theirs.write_all(bytes).await.unwrap();
-    mux.trunk.ended().await
+    end(&mut mux).await
+}
+
+/// The end, which must not be long in coming.
+async fn end(mux: &mut Mux) -> Ended {
+    timeout(Duration::from_secs(5), mux.trunk.ended()).await.expect("the trunk goes on")
 }
 
 async fn next_frame(theirs: &mut DuplexStream) -> (u32, Vec<u8>) {
@@ -122,7 +128,7 @@ async fn an_end_inside_a_frame_is_told_from_one_between() {
         let (mut mux, mut theirs) = mux();
         theirs.write_all(&whole[..cut]).await.unwrap();
         drop(theirs);
-        let end = mux.trunk.ended().await;
+        let end = end(&mut mux).await;
         if cut == 0 || cut == whole.len() {
             assert!(matches!(end, Ended::Closed), "{cut}: {end:?}");
         } else {
@@ -140,7 +146,7 @@ async fn what_nobody_reads_waits_at_the_sender() {
     let head = frame(1, (1 << 20) + 10, &message(1 << 20, 1, b""));
     theirs.write_all(&head).await.unwrap();
     for piece in long.chunks(1024) {
-        match tokio::time::timeout(Duration::from_millis(50), theirs.write_all(piece)).await {
+        match timeout(Duration::from_millis(50), theirs.write_all(piece)).await {
             Ok(written) => written.unwrap(),
             Err(_) => break,
         }

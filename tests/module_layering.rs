@@ -1,0 +1,346 @@
+//! Reads `src` and keeps the layers: who may name whom, and who may touch what. A rule that is in the way is
+//! changed here, in the open, and in ARCHITECTURE.md.
+#![cfg(test)]
+
+mod support;
+
+use support::source::{Source, code_of, paths, sources};
+
+/// A part of the program, and all that it may name of others. Each part names only parts above it in the list, so
+/// that reading from the top down nothing is met before it is known.
+struct Part {
+    /// The folder, below `src`.
+    folder: &'static str,
+    /// Paths that it may name, with everything below them.
+    may_name: &'static [&'static str],
+}
+
+const PARTS: [Part; 14] = [
+    Part { folder: "types", may_name: &[] },
+    Part { folder: "telemetry", may_name: &[] },
+    Part { folder: "config", may_name: &["types"] },
+    Part { folder: "request", may_name: &["config", "types"] },
+    Part { folder: "inventory", may_name: &["types"] },
+    Part { folder: "plan", may_name: &["config", "inventory", "request", "types"] },
+    Part { folder: "lease", may_name: &["plan", "types"] },
+    Part { folder: "kernel", may_name: &["inventory", "plan::step", "types"] },
+    Part {
+        folder: "kernel/fake",
+        may_name: &["inventory", "kernel", "plan::sentence", "plan::step", "types"],
+    },
+    Part {
+        folder: "execute",
+        may_name: &["kernel::Kernel", "kernel::KernelError", "plan", "types"],
+    },
+    Part {
+        folder: "operation",
+        may_name: &[
+            "config",
+            "execute",
+            "inventory",
+            "kernel::Kernel",
+            "kernel::KernelError",
+            "lease",
+            "plan",
+            "request",
+            "types",
+        ],
+    },
+    // Frontends make the real kernel and the real store, to hand them to an operation, and read a lease.
+    Part {
+        folder: "frontend/nri",
+        may_name: &[
+            "kernel::LinuxKernel",
+            "lease::Claim",
+            "lease::Lease",
+            "lease::LeaseState",
+            "operation",
+            "request",
+            "types",
+        ],
+    },
+    Part {
+        folder: "daemon",
+        may_name: &[
+            "config",
+            "frontend::nri",
+            "kernel::LinkEvents",
+            "kernel::LinuxKernel",
+            "lease::LeaseError",
+            "lease::LeaseStore",
+            "operation",
+            "types",
+        ],
+    },
+    Part {
+        folder: "frontend",
+        may_name: &[
+            "config",
+            "daemon",
+            "kernel::Kernel",
+            "kernel::KernelError",
+            "kernel::LinuxKernel",
+            "lease::LeaseError",
+            "lease::LeaseStore",
+            "operation",
+            "request",
+            "types",
+        ],
+    },
+];
+
+/// Something of the world outside, and the only places that may name it.
+struct Tool {
+    /// The path as it is written.
+    root: &'static str,
+    /// What below it is meant; empty for all.
+    below: &'static [&'static str],
+    /// Folders or files.
+    places: &'static [&'static str],
+}
+
+const TOOLS: [Tool; 14] = [
+    // The configuration and an OCI bundle are read; everything else with files is the kernel's or a lease.
+    Tool {
+        root: "std",
+        below: &["fs"],
+        places: &["kernel", "lease", "config/load.rs", "frontend/oci_hook.rs"],
+    },
+    Tool { root: "std", below: &["os"], places: &["kernel", "lease"] },
+    Tool {
+        root: "std",
+        below: &["thread"],
+        places: &["kernel", "lease/lock.rs", "daemon/keeper.rs"],
+    },
+    Tool {
+        root: "std",
+        below: &["time::Instant", "time::SystemTime"],
+        places: &["types/deadline.rs", "execute/run.rs", "operation/attach.rs"],
+    },
+    Tool {
+        root: "std",
+        below: &["net::TcpStream", "net::TcpListener", "net::UdpSocket", "process", "env"],
+        places: &["main.rs"],
+    },
+    Tool { root: "std", below: &["hash"], places: &["lease/store.rs"] },
+    Tool { root: "nix", below: &[], places: &["kernel", "lease"] },
+    Tool { root: "netlink_packet_core", below: &[], places: &["kernel"] },
+    Tool { root: "netlink_packet_route", below: &[], places: &["kernel"] },
+    Tool { root: "netlink_sys", below: &[], places: &["kernel"] },
+    Tool {
+        root: "tracing",
+        below: &[],
+        places: &["kernel", "execute", "operation", "daemon", "frontend", "telemetry", "main.rs"],
+    },
+    Tool { root: "tokio", below: &[], places: &["daemon", "frontend/nri"] },
+    // The command line has the runtime's usual socket as a default.
+    Tool {
+        root: "containerd_nri",
+        below: &[],
+        places: &["daemon", "frontend/nri", "frontend/arguments.rs"],
+    },
+    Tool { root: "clap", below: &[], places: &["frontend/arguments.rs", "main.rs"] },
+];
+
+/// Words that only some places may have in their code.
+const WORDS: [(&str, &[&str]); 6] = [
+    ("unsafe {", &["kernel"]),
+    ("async ", &["daemon", "frontend/nri"]),
+    (".await", &["daemon", "frontend/nri"]),
+    ("println!", &["frontend/output.rs"]),
+    ("/run/vfhook", &["operation/mod.rs", "frontend/arguments.rs"]),
+    ("/proc/", &["kernel"]),
+];
+
+/// Ways to change files. What `kernel` changes is the machine; what `lease` changes is the state directory.
+const WRITES: [&str; 13] = [
+    "fs::write",
+    "fs::rename",
+    "fs::copy",
+    "fs::hard_link",
+    "fs::remove_file",
+    "fs::remove_dir",
+    "fs::create_dir",
+    "fs::set_permissions",
+    "fs::symlink",
+    "File::create",
+    "File::options",
+    "OpenOptions",
+    "DirBuilder",
+];
+
+/// Parts that only compute: the same question has the same answer, whatever the clock and the machine say.
+const PURE: [&str; 5] = ["types", "config", "request", "inventory", "plan"];
+
+/// All that a part which only computes needs of the standard library.
+const PURE_STD: [&str; 8] = [
+    "collections",
+    "error",
+    "fmt",
+    "net::IpAddr",
+    "net::Ipv4Addr",
+    "net::Ipv6Addr",
+    "path",
+    "str::FromStr",
+];
+
+fn is_below(path: &str, prefix: &str, separator: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(separator))
+}
+
+fn is_in(source: &Source, places: &[&str]) -> bool {
+    places.iter().any(|place| is_below(&source.path, place, "/"))
+}
+
+/// The innermost part that a file belongs to.
+fn part_of(source: &Source) -> Option<&'static Part> {
+    let inner = PARTS.iter().filter(|part| is_below(&source.path, part.folder, "/"));
+    inner.max_by_key(|part| part.folder.len())
+}
+
+#[track_caller]
+fn assert_none(broken: &[String]) {
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn every_part_names_only_what_it_may() {
+    let mut broken = Vec::new();
+    for source in sources() {
+        let Some(part) = part_of(&source) else { continue };
+        let own = part.folder.replace('/', "::");
+        for path in source.paths("crate") {
+            let may =
+                part.may_name.iter().chain([&own.as_str()]).any(|may| is_below(&path, may, "::"));
+            if !may {
+                broken.push(format!("{} names {path}", source.path));
+            }
+        }
+        let inside = source.depth() - part.folder.split('/').count();
+        if source.ups() > inside {
+            broken.push(format!("{} goes up out of {}", source.path, part.folder));
+        }
+    }
+    assert_none(&broken);
+}
+
+#[test]
+fn the_list_of_parts_is_an_order() {
+    let part_named = |path: &str| {
+        let named = PARTS.iter().position(|part| part.folder.replace('/', "::") == path);
+        named.or_else(|| {
+            let first = path.split("::").next();
+            PARTS.iter().position(|part| Some(part.folder) == first)
+        })
+    };
+    for (position, part) in PARTS.iter().enumerate() {
+        for path in part.may_name {
+            let named = part_named(path).unwrap_or_else(|| panic!("{path} is of no part"));
+            assert!(named < position, "{} may name {path}, which comes later", part.folder);
+        }
+    }
+}
+
+#[test]
+fn every_file_belongs_to_a_part() {
+    let outside = sources().into_iter().filter(|source| part_of(source).is_none());
+    let outside: Vec<String> = outside.map(|source| source.path).collect();
+    assert_eq!(outside, ["lib.rs", "main.rs"]);
+    let main = sources().into_iter().find(|source| source.path == "main.rs").unwrap();
+    let mut named = main.paths("vfhook").into_iter();
+    assert!(
+        named.all(|path| ["frontend", "telemetry"].iter().any(|may| is_below(&path, may, "::")))
+    );
+}
+
+#[test]
+fn what_is_outside_is_touched_only_where_it_may_be() {
+    let mut broken = Vec::new();
+    for source in sources() {
+        for tool in TOOLS.iter().filter(|tool| !is_in(&source, tool.places)) {
+            for path in source.paths(tool.root) {
+                let meant = tool.below.is_empty()
+                    || tool.below.iter().any(|below| is_below(&path, below, "::"));
+                if meant {
+                    broken.push(format!("{} names {}::{path}", source.path, tool.root));
+                }
+            }
+        }
+        for (word, places) in WORDS {
+            if source.code.contains(word) && !is_in(&source, places) {
+                broken.push(format!("{} says {word:?}", source.path));
+            }
+        }
+    }
+    assert_none(&broken);
+}
+
+#[test]
+fn only_the_kernel_and_leases_change_files() {
+    let mut broken = Vec::new();
+    for source in sources().iter().filter(|source| !is_in(source, &["kernel", "lease"])) {
+        let written = WRITES.iter().filter(|word| source.code.contains(*word));
+        broken.extend(written.map(|word| format!("{} says {word}", source.path)));
+    }
+    assert_none(&broken);
+}
+
+#[test]
+fn parts_that_only_compute_have_no_clock_and_no_machine() {
+    // Where time and files come in.
+    const DOORS: [&str; 2] = ["types/deadline.rs", "config/load.rs"];
+    let mut broken = Vec::new();
+    let pure = |source: &&Source| is_in(source, &PURE) && !is_in(source, &DOORS);
+    for source in sources().iter().filter(pure) {
+        for path in source.paths("std") {
+            if !PURE_STD.iter().any(|may| is_below(&path, may, "::")) {
+                broken.push(format!("{} names std::{path}", source.path));
+            }
+        }
+        if source.paths("crate").contains("types::Deadline") {
+            broken.push(format!("{} knows of time", source.path));
+        }
+    }
+    assert_none(&broken);
+}
+
+#[test]
+fn every_file_has_one_job_says_which_and_is_short() {
+    const NO_JOB: [&str; 7] = ["utils", "util", "helpers", "common", "manager", "misc", "imp"];
+    const LONGEST: usize = 300;
+    let mut broken = Vec::new();
+    for source in sources() {
+        let path = &source.path;
+        if !source.text.starts_with("//! ") {
+            broken.push(format!("{path} does not say its job in //!"));
+        }
+        let mut names = path.trim_end_matches(".rs").split('/');
+        if names.any(|name| NO_JOB.contains(&name)) {
+            broken.push(format!("{path} is named after no job"));
+        }
+        let lines = source.code.lines().count();
+        if lines > LONGEST {
+            broken.push(format!("{path} has {lines} lines before its tests"));
+        }
+    }
+    assert_none(&broken);
+}
+
+#[test]
+fn paths_are_read_as_rust_reads_them() {
+    let code = code_of(
+        "use crate::{\n    config::{self, Config},\n    plan::step::{Place as Where, Step}, // crate::no\n};\n\
+         /// [`crate::lease::Lease`]\nlet x = crate::types::quote(crate::kernel::A { b });\nuse mycrate::no;\n\
+         #[cfg(test)]\nmod tests {\n    use crate::execute;\n}\n",
+    );
+    let found: Vec<String> = paths(&code, "crate").into_iter().collect();
+    let expected = [
+        "config",
+        "config::Config",
+        "kernel::A",
+        "plan::step::Place",
+        "plan::step::Step",
+        "types::quote",
+    ];
+    assert_eq!(found, expected);
+}

@@ -1,0 +1,167 @@
+//! The files that are shipped beside the program say what the program understands: hooks call verbs that there are,
+//! in time; the example configuration is a right one and shows every key.
+#![cfg(test)]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::Parser as _;
+use serde::Deserialize;
+use vfhook::{
+    config,
+    frontend::arguments::{Arguments, Stage, Verb},
+    request::{self, NETWORKS},
+};
+
+/// Where `make install` puts the program.
+const PROGRAM: &str = "/usr/bin/vfhook";
+
+/// What attaching and taking back may take by themselves, in seconds (`vfhook hook --help`).
+const OWN_TIMEOUT: [(Stage, u64); 2] = [(Stage::CreateRuntime, 10), (Stage::Poststop, 30)];
+
+/// A file of `hooks.d` (oci-hooks(5), version 1.0.0).
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HooksD {
+    version: String,
+    hook: Hook,
+    when: When,
+    stages: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct When {
+    annotations: BTreeMap<String, String>,
+}
+
+/// A hook as the runtime specification has it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hook {
+    path: PathBuf,
+    args: Vec<String>,
+    timeout: u64,
+}
+
+/// A part of a bundle's `config.json`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Fragment {
+    annotations: BTreeMap<String, String>,
+    hooks: BTreeMap<String, Vec<Hook>>,
+    linux: serde_json::Value,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read<T: for<'a> Deserialize<'a>>(file: &str) -> T {
+    let text = fs::read_to_string(root().join(file)).unwrap();
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// The stage that a hook really runs, by the program's own command line.
+fn stage_of(hook: &Hook, file: &str) -> Stage {
+    assert_eq!(hook.path, Path::new(PROGRAM), "{file}");
+    let arguments = Arguments::try_parse_from(&hook.args);
+    match arguments.unwrap_or_else(|error| panic!("{file}: {error}")).verb {
+        Verb::Hook(hook) => hook.stage,
+        other => panic!("{file}: {other:?}"),
+    }
+}
+
+/// A hook runs the stage that it is called in, and gives up before the runtime kills it.
+fn assert_hook(hook: &Hook, stage: &str, file: &str) {
+    let runs = stage_of(hook, file);
+    let expected = match stage {
+        "createRuntime" => Stage::CreateRuntime,
+        "poststop" => Stage::Poststop,
+        other => panic!("{file}: stage {other}"),
+    };
+    assert_eq!(runs, expected, "{file}");
+    let (_, own) = OWN_TIMEOUT.into_iter().find(|(stage, _)| *stage == runs).unwrap();
+    assert!(hook.timeout > own, "{file}: killed after {} s, gives up after {own} s", hook.timeout);
+}
+
+#[test]
+fn hooks_d_files_run_the_stage_they_are_called_in() {
+    let mut stages = Vec::new();
+    for file in ["hooks/vfhook-create-runtime.json", "hooks/vfhook-poststop.json"] {
+        let found: HooksD = read(file);
+        assert_eq!(found.version, "1.0.0", "{file}");
+        let [stage] = &found.stages[..] else { panic!("{file}: {:?}", found.stages) };
+        assert_hook(&found.hook, stage, file);
+        stages.push(stage.clone());
+        // Keys and values are regular expressions; a pod that asks for nothing must start no process.
+        let pattern = format!("^{}$", NETWORKS.replace('.', "\\."));
+        let when: Vec<_> = found.when.annotations.into_iter().collect();
+        assert_eq!(when, [(pattern, ".".to_owned())], "{file}");
+    }
+    assert_eq!(stages, ["createRuntime", "poststop"]);
+}
+
+#[test]
+fn the_fragment_of_a_bundle_asks_and_runs_both_stages() {
+    let file = "hooks/config.json.fragment.json";
+    let found: Fragment = read(file);
+    assert_eq!(found.hooks.keys().collect::<Vec<_>>(), ["createRuntime", "poststop"]);
+    for (stage, hooks) in &found.hooks {
+        let [hook] = &hooks[..] else { panic!("{file}: {stage}: {hooks:?}") };
+        assert_hook(hook, stage, file);
+    }
+    let asked = request::networks(&found.annotations[NETWORKS]).unwrap();
+    let example = config::load(&root().join("nri-config/config.toml")).unwrap();
+    assert!(example.networks.contains_key(&asked[0].network), "{asked:?}");
+    // A network namespace of its own, or there is nothing to put a device into.
+    assert_eq!(found.linux, serde_json::json!({ "namespaces": [{ "type": "network" }] }));
+}
+
+#[test]
+fn the_example_configuration_is_right_and_complete() {
+    let path = root().join("nri-config/config.toml");
+    let example = config::load(&path).unwrap();
+    assert_eq!((example.pools.len(), example.networks.len()), (1, 1));
+    // Every key is in it, if only as a comment; what is commented out is right when it is not.
+    let text = fs::read_to_string(path).unwrap();
+    let all: Vec<&str> = text.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)).collect();
+    let keys = |line: &&&str| line.split_once(" = ").is_some_and(|(key, _)| is_key(key));
+    let tables = |line: &&&str| line.starts_with('[');
+    let whole: Vec<&str> = all.iter().filter(|line| keys(line) || tables(line)).copied().collect();
+    config::parse(&whole.join("\n")).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let named = |key: &str| whole.iter().any(|line| line.starts_with(&format!("{key} = ")));
+    for known in known_keys() {
+        assert!(named(&known), "{known} is not in the example");
+    }
+}
+
+fn is_key(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_')
+}
+
+/// Every key that the program knows, as it lists them to whoever writes a wrong one.
+fn known_keys() -> Vec<String> {
+    let wrong =
+        "wrong = 1\n[[pool]]\nwrong = 1\n[[network]]\nwrong = 1\n[service_path]\nwrong = 1\n";
+    let problems = config::parse(wrong).unwrap_err();
+    let lists = problems.iter().filter_map(|problem| problem.fix.strip_prefix("known here: "));
+    let keys: Vec<String> = lists.flat_map(|list| list.split(", ")).map(str::to_owned).collect();
+    assert!(keys.len() > 20, "{keys:?}");
+    let tables = ["pool", "network", "service_path"];
+    keys.into_iter().filter(|key| !tables.contains(&key.as_str())).collect()
+}
+
+#[test]
+fn every_shipped_file_is_in_the_folders_readme() {
+    for folder in ["hooks", "nri-config"] {
+        let readme = fs::read_to_string(root().join(folder).join("README.md")).unwrap();
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(name == "README.md" || readme.contains(&name), "{folder}/{name}");
+        }
+    }
+}
