@@ -24,7 +24,7 @@ const MOST: usize = 16;
 /// Why an annotation is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum AnnotationError {
-    /// Over [`LONGEST`].
+    /// Too long to be read.
     #[error("annotation {key}: {found} bytes, at most {LONGEST} are read")]
     TooLong {
         /// Which annotation.
@@ -32,7 +32,7 @@ pub enum AnnotationError {
         /// How long it is.
         found: usize,
     },
-    /// Over [`MOST`].
+    /// More networks than one sandbox may have.
     #[error("annotation {NETWORKS}: {0} networks, at most {MOST} are given")]
     TooMany(usize),
     /// Nothing in it.
