@@ -44,6 +44,8 @@ impl Node {
         let cookie = lease.netns.cookie;
         let sandbox = self.host.with(|machine| machine.sandbox(cookie).cloned()).unwrap();
         prop_assert!(sandbox.link("svc0").is_some());
+        let masqueraded = self.host.with(|machine| !machine.masquerade.is_empty());
+        prop_assert!(masqueraded, "{} relies on a table that is gone", lease.id);
         let tag = OwnerTag::new(lease.id.clone()).to_string();
         for had in &lease.networks {
             let name = had.interface.as_str();
