@@ -10,10 +10,14 @@ use nix::errno::Errno;
 use support::{
     host::BLUE,
     shape::{self, Shape},
-    stage::Stage,
+    stage::{Stage, in_time},
 };
 use vfhook::{
-    kernel::fake::{Effect, Fault},
+    execute::{self, Outcome},
+    kernel::{
+        Kernel as _,
+        fake::{Effect, Fault, Machine},
+    },
     lease::LeaseState,
     operation::{Detached, ExitCode, OperationError},
     plan::step::Step,
@@ -252,4 +256,25 @@ fn a_namespace_that_ends_under_any_step_leaves_a_lease_that_detach_clears() {
             stage.assert_host_untouched(&when);
         }
     }
+}
+
+/// The kernel refuses a name that is taken; undoing that step must not take the other link away.
+#[test]
+fn a_link_that_was_faster_than_ours_survives_the_rollback() {
+    let stage = Stage::of(&shape::named("macvlan"));
+    stage.attach([]).unwrap();
+    let lease = stage.leases().remove(0);
+    stage.detach([]).unwrap();
+    let (cookie, name) = (lease.netns.cookie, lease.networks[0].interface.clone());
+    let sandbox = |machine: &mut Machine| {
+        machine.sandbox(cookie).expect("it lives").add_link(&name, []);
+    };
+    stage.host.with(sandbox);
+    let theirs = stage.host.snapshot();
+    let mut kernel = stage.host.kernel_with([]);
+    kernel.open_sandbox(&lease.netns.source).unwrap();
+    let outcome = execute::run(&lease.plan, &mut kernel, in_time());
+    let Outcome::Failed { undone, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(undone.is_clean(), "{undone:?}");
+    assert_eq!(stage.host.snapshot(), theirs);
 }

@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use super::{KernelError, LinuxKernel, Refusal, netlink::Netlink};
 use crate::{
     inventory::Link,
-    plan::step::{CreateMacvlan, CreateVeth, Place, TakeDevice},
+    plan::step::{CreateMacvlan, CreateVeth, OwnLink, Place, TakeDevice},
     types::{InterfaceName, MacAddress, OwnerTag},
 };
 
@@ -143,17 +143,19 @@ pub(super) fn up(
     set(kernel.netlink(place)?, message).map_err(refused("bring up", format!("{name}")))
 }
 
-/// Deletes a link; one that is gone is gone.
-pub(super) fn delete(
-    kernel: &mut LinuxKernel,
-    place: Place,
-    name: &InterfaceName,
-) -> Result<(), KernelError> {
-    kernel.forget(place, name);
-    let message = message_with(vec![LinkAttribute::IfName(name.to_string())]);
-    match kernel.netlink(place)?.change(RouteNetlinkMessage::DelLink(message), 0) {
+/// Deletes a link of ours; one that is gone is gone. On the host nobody renames it, so only the sandbox is searched.
+pub(super) fn delete(kernel: &mut LinuxKernel, step: &OwnLink) -> Result<(), KernelError> {
+    kernel.forget(step.place, &step.name);
+    let netlink = kernel.netlink(step.place)?;
+    let mut found = by_name(netlink, &step.name)?.filter(|found| step.is(found));
+    if found.is_none() && step.place == Place::Sandbox {
+        found = all(netlink)?.into_iter().find(|found| step.is(found));
+    }
+    let Some(found) = found else { return Ok(()) };
+    let message = RouteNetlinkMessage::DelLink(numbered(found.index, Vec::new()));
+    match netlink.change(message, 0) {
         Err(refusal) if refusal.errno == Errno::ENODEV => Ok(()),
-        other => other.map_err(refused("delete", format!("link {name}"))),
+        other => other.map_err(refused("delete", format!("link {}", step.name))),
     }
 }
 

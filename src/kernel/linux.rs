@@ -138,7 +138,7 @@ impl Kernel for LinuxKernel {
             Step::ReturnDevice(step) => return_device::apply(self, step, deadline),
             Step::CreateMacvlan(step) => link::create_macvlan(self, step),
             Step::CreateVeth(step) => link::create_veth(self, step),
-            Step::DeleteLink { place, name } => link::delete(self, *place, name),
+            Step::DeleteLink(step) => link::delete(self, step),
             Step::LinkUp { place, name, tag } => link::up(self, *place, name, tag),
             Step::AddAddress { name, address } => address::add(self, name, *address),
             Step::AddRoute { place, route } => route::add(self, *place, route),

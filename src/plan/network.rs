@@ -7,7 +7,9 @@ use ipnet::IpNet;
 use super::{
     PlannedStep, Undo,
     attach::{AttachInput, ChosenDevice, ChosenNetwork, interface_mac, made_mac},
-    step::{ConfigureVf, CreateMacvlan, Place, ROUTE_PROTOCOL, ReturnDevice, Step, TakeDevice},
+    step::{
+        ConfigureVf, CreateMacvlan, OwnLink, Place, ROUTE_PROTOCOL, ReturnDevice, Step, TakeDevice,
+    },
 };
 use crate::{
     inventory::{Device, Link, Route, SandboxFacts},
@@ -117,7 +119,12 @@ fn macvlan(
         mac,
         mtu: chosen.intent.network.mtu,
     };
-    let delete = Step::DeleteLink { place: Place::Sandbox, name: name.clone() };
+    let delete = Step::DeleteLink(OwnLink {
+        place: Place::Sandbox,
+        name: name.clone(),
+        mac,
+        tag: tag.clone(),
+    });
     vec![
         PlannedStep::new(Step::CreateMacvlan(create), Undo::by(delete)),
         PlannedStep::new(

@@ -40,7 +40,7 @@ pub fn sentence(step: &Step) -> String {
         Step::CreateVeth(step) => {
             format!("make veth {} with {} in the sandbox", step.host, step.inside)
         }
-        Step::DeleteLink { place, name } => format!("delete link {name} {}", place.words()),
+        Step::DeleteLink(link) => format!("delete link {} {}", link.name, link.place.words()),
         Step::LinkUp { place, name, tag } => {
             format!("set {name} up {}, tagged {tag}", place.words())
         }

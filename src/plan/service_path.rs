@@ -12,7 +12,7 @@ use super::{
     PlannedStep, Undo,
     attach::{AttachInput, AttachPlanError, ChosenService, MacRole, local_mac, refuse_taken},
     network::{enable_ipv6, gone_with, put_route},
-    step::{CreateVeth, Place, ROUTE_PROTOCOL, Step},
+    step::{CreateVeth, OwnLink, Place, ROUTE_PROTOCOL, Step},
 };
 use crate::{
     config::ServicePath,
@@ -57,8 +57,13 @@ fn make_pair(
     pair: &CreateVeth,
     masqueraded: &BTreeSet<IpNet>,
 ) -> Vec<PlannedStep> {
-    let delete = Step::DeleteLink { place: Place::Host, name: pair.host.clone() };
     let tag = OwnerTag::new(input.id.clone());
+    let delete = Step::DeleteLink(OwnLink {
+        place: Place::Host,
+        name: pair.host.clone(),
+        mac: pair.host_mac,
+        tag: tag.clone(),
+    });
     let forwarding = Step::WriteSysctl {
         place: Place::Host,
         key: format!("ipv4/conf/{}/forwarding", pair.host),

@@ -50,13 +50,8 @@ pub enum Step {
     CreateMacvlan(CreateMacvlan),
     /// Makes a veth pair, one end inside the sandbox.
     CreateVeth(CreateVeth),
-    /// Deletes one of our own links; one that is gone already is no failure.
-    DeleteLink {
-        /// Where.
-        place: Place,
-        /// Which.
-        name: InterfaceName,
-    },
+    /// Deletes a link that we made; one that is gone is no failure, and one that is not ours is left alone.
+    DeleteLink(OwnLink),
     /// Brings a link up.
     LinkUp {
         /// Where.
@@ -190,6 +185,27 @@ pub struct CreateMacvlan {
     pub mac: MacAddress,
     /// Its MTU; `None` takes the parent's.
     pub mtu: Option<u32>,
+}
+
+/// See [`Step::DeleteLink`]. A name alone proves nothing: somebody else may have it, and a sandbox may rename a link of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnLink {
+    /// Where it was made.
+    pub place: Place,
+    /// The name it was made with: where to look first.
+    pub name: InterfaceName,
+    /// The hardware address it was made with.
+    pub mac: MacAddress,
+    /// The tag that it was given afterwards.
+    pub tag: OwnerTag,
+}
+
+impl OwnLink {
+    /// Whether `found` is the link: it has the hardware address, or the tag and the name.
+    pub fn is(&self, found: &Link) -> bool {
+        let tagged = found.alias.as_ref().is_some_and(|alias| *alias == self.tag.to_string());
+        found.mac == Some(self.mac) || (tagged && found.name == self.name)
+    }
 }
 
 /// See [`Step::CreateVeth`].

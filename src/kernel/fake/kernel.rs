@@ -82,7 +82,7 @@ impl FakeKernel {
             Step::ReturnDevice(step) => return_device::apply(session, step, deadline),
             Step::CreateMacvlan(step) => make_link::create_macvlan(session, step),
             Step::CreateVeth(step) => make_link::create_veth(session, step),
-            Step::DeleteLink { place, name } => make_link::delete(session, *place, name),
+            Step::DeleteLink(step) => make_link::delete(session, step),
             Step::LinkUp { place, name, tag } => make_link::up(session, *place, name, tag),
             Step::AddAddress { name, address } => addressing::add_address(session, name, *address),
             Step::AddRoute { place, route } => addressing::add_route(session, *place, route),

@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use super::{FakeLink, LinkKind, build::plain_link, session::Session};
 use crate::{
     kernel::KernelError,
-    plan::step::{CreateMacvlan, CreateVeth, Place},
+    plan::step::{CreateMacvlan, CreateVeth, OwnLink, Place},
     types::{InterfaceName, MacAddress, OwnerTag},
 };
 
@@ -91,16 +91,14 @@ pub(super) fn up(
 }
 
 /// A link that is gone is gone. A device cannot be deleted.
-pub(super) fn delete(
-    session: &mut Session,
-    place: Place,
-    name: &InterfaceName,
-) -> Result<(), KernelError> {
-    let namespace = session.namespace(place)?;
-    let Some(found) = namespace.link(name.as_str()) else { return Ok(()) };
-    if found.kind == LinkKind::Physical {
-        return Err(KernelError::refused("delete", format!("link {name}"))(Errno::EOPNOTSUPP));
-    }
+pub(super) fn delete(session: &mut Session, step: &OwnLink) -> Result<(), KernelError> {
+    let namespace = session.namespace(step.place)?;
+    let named = namespace.link(step.name.as_str()).filter(|found| step.is(&found.facts));
+    let elsewhere = || {
+        let searched = step.place == Place::Sandbox;
+        namespace.links.values().find(|found| searched && step.is(&found.facts))
+    };
+    let Some(found) = named.or_else(elsewhere) else { return Ok(()) };
     let index = found.facts.index;
     if let Some(removed) = namespace.links.remove(&index) {
         session.machine.forget_pair_of(&removed);
