@@ -53,7 +53,6 @@ const PARTS: [Part; 14] = [
             "kernel::LinuxKernel",
             "lease::Claim",
             "lease::Lease",
-            "lease::LeaseState",
             "operation",
             "request",
             "types",
@@ -99,7 +98,7 @@ struct Tool {
     places: &'static [&'static str],
 }
 
-const TOOLS: [Tool; 14] = [
+const TOOLS: [Tool; 15] = [
     // The configuration and an OCI bundle are read; everything else with files is the kernel's or a lease.
     Tool {
         root: "std",
@@ -119,9 +118,11 @@ const TOOLS: [Tool; 14] = [
     },
     Tool {
         root: "std",
-        below: &["net::TcpStream", "net::TcpListener", "net::UdpSocket", "process", "env"],
+        below: &["net::TcpStream", "net::TcpListener", "net::UdpSocket", "process"],
         places: &["main.rs"],
     },
+    // CNI passes its arguments in variables.
+    Tool { root: "std", below: &["env"], places: &["main.rs", "frontend/cni"] },
     Tool { root: "std", below: &["hash"], places: &["lease/store.rs"] },
     Tool { root: "nix", below: &[], places: &["kernel", "lease"] },
     Tool { root: "netlink_packet_core", below: &[], places: &["kernel"] },

@@ -89,6 +89,7 @@ fn choose(host: &Host, sandbox: &Sandbox, addresses: &[&str]) -> AttachReport {
             mac: Some("02:00:5e:00:53:01".parse().unwrap()),
         }],
         service_path_off: true,
+        primary: None,
     };
     let deadline = Deadline::after(Duration::from_secs(10));
     operation::attach(&mut host.kernel(), &host.context(), &event, deadline)

@@ -39,6 +39,7 @@ fn attach(host: &Host, sandbox: &Sandbox, id: &str, network: &str) -> AttachRepo
         namespace: None,
         networks: vec![NetworkRequest::plain(network.parse().unwrap())],
         service_path_off: false,
+        primary: None,
     };
     let deadline = Deadline::after(Duration::from_secs(10));
     operation::attach(&mut host.kernel(), &host.context(), &event, deadline)

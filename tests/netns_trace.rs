@@ -104,6 +104,7 @@ fn an_attachment_whose_last_change_fails() {
                 ..NetworkRequest::plain("astray".parse().unwrap())
             }],
             service_path_off: false,
+            primary: None,
         };
         let deadline = Deadline::after(Duration::from_secs(10));
         let done = operation::attach(&mut host.kernel(), &host.context(), &event, deadline);

@@ -31,6 +31,7 @@ impl<'a> InProcess<'a> {
             namespace: None,
             networks: vec![NetworkRequest::plain("storage".parse().unwrap())],
             service_path_off: false,
+            primary: None,
         };
         Self { host, context: host.context(), sandbox, event, messages: 0 }
     }

@@ -69,6 +69,8 @@ pub enum Verb {
     CheckConfig(Shown),
     /// Run as a hook of an OCI runtime; the container's state comes on stdin
     Hook(Hook),
+    /// Report a pod's address to a container runtime that has no other network plugin (CNI)
+    Cni,
 }
 
 /// Arguments of `serve`.
@@ -193,6 +195,8 @@ pub enum Stage {
     Prestart,
     /// The container is deleted
     Poststop,
+    /// As create-runtime, but attaches nothing: fails unless the sandbox has what it asks for
+    Verify,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     arguments::{Arguments, Attach, Changes, Detach, Hook, Serve, Shown, Verb},
+    cni::{self, CallError},
     oci_hook::{self, HookError},
     output::{self, Output},
 };
@@ -34,6 +35,8 @@ pub(super) enum CommandError {
     Serve(#[from] ServeError),
     #[error(transparent)]
     Hook(#[from] HookError),
+    #[error(transparent)]
+    Cni(#[from] CallError),
 }
 
 impl From<KernelError> for CommandError {
@@ -52,7 +55,9 @@ impl CommandError {
     /// The exit code that tells it.
     pub(super) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::Hook(_) | Self::Serve(ServeError::Config(_)) => ExitCode::Usage,
+            Self::Config(_) | Self::Hook(_) | Self::Cni(_) | Self::Serve(ServeError::Config(_)) => {
+                ExitCode::Usage
+            }
             Self::Serve(_) => ExitCode::HostUnfit,
             Self::Operation(error) => error.exit_code(),
         }
@@ -70,6 +75,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Verb::Reconcile(verb) => reconcile(arguments, verb),
         Verb::CheckConfig(verb) => check_config(arguments, verb),
         Verb::Hook(verb) => hook(arguments, verb),
+        Verb::Cni => return cni(arguments),
     };
     match done {
         Ok(code) => code,
@@ -103,6 +109,7 @@ fn attach(arguments: &Arguments, verb: &Attach) -> Result<ExitCode, CommandError
         namespace: None,
         networks: verb.networks.clone(),
         service_path_off: verb.no_service_path,
+        primary: None,
     };
     let output = Output::new(verb.changes.json);
     if verb.changes.dry_run {
@@ -192,6 +199,9 @@ fn hook(arguments: &Arguments, verb: &Hook) -> Result<ExitCode, CommandError> {
         oci_hook::Call::Attach(event) => {
             operation::attach(&mut kernel, &open(arguments)?, &event, deadline)?;
         }
+        oci_hook::Call::Verify { id, netns, asked } => {
+            operation::verify(&mut kernel, &open_leases(arguments)?, &id, &netns, &asked)?;
+        }
         oci_hook::Call::Detach(id) => {
             operation::detach(&mut kernel, &open_leases(arguments)?, &Which::Holder(id), deadline)?;
         }
@@ -199,7 +209,14 @@ fn hook(arguments: &Arguments, verb: &Hook) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::Done)
 }
 
-fn open(arguments: &Arguments) -> Result<Context, CommandError> {
+/// The runtime reads errors from stdout too.
+fn cni(arguments: &Arguments) -> ExitCode {
+    let (answer, code) = cni::run(arguments, std::io::stdin().lock());
+    output::cni(&answer);
+    code
+}
+
+pub(super) fn open(arguments: &Arguments) -> Result<Context, CommandError> {
     Ok(Context {
         config: config::load(&arguments.config)?,
         leases: LeaseStore::open(&arguments.state_dir)?,
@@ -207,7 +224,7 @@ fn open(arguments: &Arguments) -> Result<Context, CommandError> {
 }
 
 /// Taking back needs no configuration: the lease says everything, also after the configuration changed or broke.
-fn open_leases(arguments: &Arguments) -> Result<Context, CommandError> {
+pub(super) fn open_leases(arguments: &Arguments) -> Result<Context, CommandError> {
     Ok(Context {
         config: config::Config::default(),
         leases: LeaseStore::open(&arguments.state_dir)?,

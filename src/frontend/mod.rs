@@ -1,7 +1,8 @@
-//! What hears of a sandbox: a container runtime over NRI, OCI runtime hooks, and the command line. Each makes an event, calls one operation, shows the
+//! What hears of a sandbox: a container runtime over NRI or CNI, OCI runtime hooks, and the command line. Each makes an event, calls one operation, shows the
 //! answer; what only one of them could do would be a defect.
 
 pub mod arguments;
+mod cni;
 mod command;
 pub mod nri;
 mod oci_hook;

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::arguments::Stage;
 use crate::{
-    request::{self, AnnotationError, NETWORKS, SERVICE_PATH, SandboxEvent},
+    request::{self, AnnotationError, NetworkRequest, SandboxEvent},
     types::{Invalid, NetnsSource, Origin, SandboxId, quote},
 };
 
@@ -26,6 +26,10 @@ const LONGEST_CONFIG: u64 = 16 << 20;
 /// Where Kubernetes runtimes themselves write a pod's namespace: containerd, CRI-O.
 const NAMESPACES: [&str; 2] =
     ["io.kubernetes.cri.sandbox-namespace", "io.kubernetes.cri-o.Namespace"];
+
+/// Where they say whether a container is a pod's own: the one that only holds its namespaces.
+const CONTAINER_TYPES: [&str; 2] =
+    ["io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType"];
 
 /// Why what came on stdin makes no call. Nothing was touched.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +44,10 @@ pub(super) enum HookError {
     Version(String),
     #[error("the container state has an id that is none")]
     Id(#[source] Invalid),
-    #[error("the container state has no pid, and stage {0} needs it to find the network namespace")]
-    NoPid(&'static str),
+    #[error(
+        "the container state has no pid, and this stage needs it to find the network namespace"
+    )]
+    NoPid,
     #[error(
         "container {0} asks for networks and shares the host's network namespace; give it its own"
     )]
@@ -59,12 +65,21 @@ pub(super) enum Call {
     Attach(Box<SandboxEvent>),
     /// A container is gone.
     Detach(SandboxId),
+    /// A container begins whose sandbox must have what it asks for already.
+    Verify {
+        /// The container.
+        id: SandboxId,
+        /// Its sandbox.
+        netns: NetnsSource,
+        /// What it asks for.
+        asked: Vec<NetworkRequest>,
+    },
 }
 
 impl Call {
     /// How long it may take when nothing else is said. Taking back waits for the kernel to give up a namespace.
     pub(super) fn usual_timeout(&self) -> Duration {
-        Duration::from_secs(if matches!(self, Self::Attach(_)) { 10 } else { 30 })
+        Duration::from_secs(if matches!(self, Self::Detach(_)) { 30 } else { 10 })
     }
 }
 
@@ -88,6 +103,7 @@ pub(super) fn read(stage: Stage, input: impl Read) -> Result<Option<Call>, HookE
     match stage {
         Stage::Poststop => Ok(Some(Call::Detach(id))),
         Stage::CreateRuntime | Stage::Prestart => attach(&container, id),
+        Stage::Verify => verify(&container, id),
     }
 }
 
@@ -105,29 +121,44 @@ fn parse(input: impl Read) -> Result<State, HookError> {
 }
 
 fn attach(state: &State, id: SandboxId) -> Result<Option<Call>, HookError> {
-    let Some(asked) = state.annotations.get(NETWORKS) else { return Ok(None) };
     let annotation = |source| HookError::Annotation { id: id.clone(), source };
-    let networks = request::networks(asked).map_err(annotation)?;
-    let opt_out = state.annotations.get(SERVICE_PATH).map(String::as_str);
-    let service_path_off = request::service_path_off(opt_out).map_err(annotation)?;
-    let pid = u32::try_from(state.pid)
-        .ok()
-        .filter(|pid| *pid > 0)
-        .ok_or(HookError::NoPid("create-runtime"))?;
-    let netns = match network_namespace(&state.bundle) {
-        Network::Host => return Err(HookError::HostNetwork(id)),
-        Network::Own | Network::Unknown => NetnsSource::Pid(pid),
-        Network::Path(path) => NetnsSource::Path(path),
+    let Some(asked) = request::asked(&state.annotations).map_err(annotation)? else {
+        return Ok(None);
     };
+    let netns = netns(state, &id)?;
     let namespace = namespace(&state.annotations, &id)?;
     Ok(Some(Call::Attach(Box::new(SandboxEvent {
         id,
         origin: Origin::Hook,
         netns,
         namespace,
-        networks,
-        service_path_off,
+        networks: asked.networks,
+        service_path_off: asked.service_path_off,
+        primary: None,
     }))))
+}
+
+fn verify(state: &State, id: SandboxId) -> Result<Option<Call>, HookError> {
+    // A pod's own container is created before anything can have been put into its namespace.
+    let is_sandbox = |key: &&str| state.annotations.get(*key).is_some_and(|kind| kind == "sandbox");
+    if CONTAINER_TYPES.iter().any(is_sandbox) {
+        return Ok(None);
+    }
+    let annotation = |source| HookError::Annotation { id: id.clone(), source };
+    let Some(asked) = request::asked(&state.annotations).map_err(annotation)? else {
+        return Ok(None);
+    };
+    let netns = netns(state, &id)?;
+    Ok(Some(Call::Verify { id, netns, asked: asked.networks }))
+}
+
+fn netns(state: &State, id: &SandboxId) -> Result<NetnsSource, HookError> {
+    let pid = u32::try_from(state.pid).ok().filter(|pid| *pid > 0).ok_or(HookError::NoPid)?;
+    match network_namespace(&state.bundle) {
+        Network::Host => Err(HookError::HostNetwork(id.clone())),
+        Network::Own | Network::Unknown => Ok(NetnsSource::Pid(pid)),
+        Network::Path(path) => Ok(NetnsSource::Path(path)),
+    }
 }
 
 fn namespace(

@@ -9,7 +9,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{command::CommandError, table::Table};
+use super::{cni::Answer, command::CommandError, table::Table};
 use crate::{
     config::{Config, ConfigError, Problem},
     daemon::ServeError,
@@ -182,6 +182,13 @@ pub(super) fn config_is_wrong(path: &Path, problems: &[Problem]) {
     json(&serde_json::json!({ "file": path, "problems": problems }));
 }
 
+/// What a container runtime is told.
+pub(super) fn cni(answer: &Answer) {
+    if let Answer::Value(value) = answer {
+        println!("{value}");
+    }
+}
+
 /// An error with its causes and what to do.
 pub(super) fn error(error: &CommandError) {
     let (red, plain) = if stderr().is_terminal() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
@@ -208,7 +215,7 @@ pub(super) fn error(error: &CommandError) {
                 eprintln!("  hint: {hint}");
             }
         }
-        CommandError::Hook(_) | CommandError::Serve(_) => {}
+        CommandError::Hook(_) | CommandError::Cni(_) | CommandError::Serve(_) => {}
     }
 }
 

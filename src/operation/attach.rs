@@ -6,6 +6,7 @@ use super::{
     AttachReport, Context, How, OperationError, Preview,
     choose::Chooser,
     recover::{self, release},
+    verify::require_whole,
 };
 use crate::{
     execute::{self, Outcome},
@@ -119,7 +120,7 @@ fn existing(
 
 /// One more container of the same namespace, or the same one asking again.
 fn join(
-    kernel: &impl Kernel,
+    kernel: &mut impl Kernel,
     context: &Context,
     event: &SandboxEvent,
     intent: &AttachmentIntent,
@@ -127,6 +128,8 @@ fn join(
     deadline: Deadline,
 ) -> Result<AttachReport, OperationError> {
     refuse_conflict(&reservation.lease, intent)?;
+    let sandbox = kernel.observe_sandbox(false)?;
+    require_whole(kernel, &reservation.lease, &sandbox)?;
     if reservation.lease.holders.insert(event.id.clone()) {
         context.leases.lock(deadline)?.update(&reservation.lease)?;
     }

@@ -76,6 +76,14 @@ pub enum OperationError {
         /// What it wants.
         asks: String,
     },
+    /// The sandbox has not what it asks for, or no longer.
+    #[error("sandbox {id} has not what it asks for: {why}")]
+    Missing {
+        /// The sandbox.
+        id: SandboxId,
+        /// What is missing.
+        why: String,
+    },
     /// The id belongs to a sandbox in another namespace, which is alive.
     #[error("id {id} belongs to a sandbox in another network namespace ({netns})")]
     IdInUse {
@@ -156,6 +164,7 @@ impl OperationError {
             Self::Kernel(_)
             | Self::Lease(_)
             | Self::Flawed(_)
+            | Self::Missing { .. }
             | Self::RolledBack { .. }
             | Self::Provision(ProvisionError::Leased { .. }) => ExitCode::Failed,
         }
@@ -174,6 +183,9 @@ impl OperationError {
                 "widen the ranges in the configuration, or detach a sandbox"
             }
             Self::Conflict { .. } => "detach it first: `vfhook detach --id ID`",
+            Self::Missing { .. } => {
+                "`vfhook status` shows what it has; is `vfhook serve` running, and what does it log?"
+            }
             Self::IdInUse { .. } => "choose another --id, or detach that one first",
             Self::NeedsCleanup { .. } => {
                 "`vfhook status` shows what is left; `vfhook reconcile` tries again"

@@ -1,4 +1,4 @@
-//! All that a frontend may call: attach, detach, reconcile, provision, status. Each is the same pipe with another planner.
+//! All that a frontend may call: attach, detach, verify, reconcile, provision, status. Each is the same pipe with another planner.
 
 mod attach;
 mod choose;
@@ -10,6 +10,8 @@ mod reconcile;
 mod recover;
 mod report;
 mod status;
+mod verify;
+mod whereabouts;
 
 use std::path::PathBuf;
 
@@ -21,6 +23,7 @@ pub use provision::{preview_provision, provision};
 pub use reconcile::{Finding, Mended, reconcile};
 pub use report::{AttachReport, How};
 pub use status::{Status, status};
+pub use verify::verify;
 
 use crate::{config::Config, lease::LeaseStore};
 

@@ -3,12 +3,15 @@
 
 use serde::Serialize;
 
-use super::{Context, OperationError, recover::release};
+use super::{
+    Context, OperationError,
+    recover::release,
+    whereabouts::{Whereabouts, whereabouts},
+};
 use crate::{
-    inventory::{Candidate, Unusable},
     kernel::Kernel,
     lease::{Lease, LeaseState},
-    types::{Deadline, DeviceSelector, InterfaceName, SandboxId},
+    types::{Deadline, InterfaceName, SandboxId},
 };
 
 /// What was found about one lease, and what was done.
@@ -90,26 +93,11 @@ fn evidence_of_death(
     lease: &Lease,
 ) -> Result<Option<String>, OperationError> {
     for device in lease.networks.iter().filter_map(|had| had.device) {
-        if is_home(kernel, device)? {
+        if whereabouts(kernel, device)? == Whereabouts::Home {
             return Ok(Some(format!("its namespace is gone: {device} is back on the host")));
         }
     }
     let veth = lease.service_sources.first().map(|_| InterfaceName::ours(lease.serial));
     let veth_is_gone = veth.filter(|name| kernel.observe_link(name).is_err());
     Ok(veth_is_gone.map(|name| format!("its namespace is gone: {name} went with it")))
-}
-
-fn is_home(
-    kernel: &mut impl Kernel,
-    device: crate::types::PciAddress,
-) -> Result<bool, OperationError> {
-    let functions = kernel.physical_functions(&DeviceSelector::default())?;
-    let found: Option<Candidate> =
-        functions.into_iter().flat_map(|function| function.vfs).find(|vf| vf.address == device);
-    let Some(candidate) = found else { return Ok(false) };
-    // Whatever else makes it unusable, its interface was seen.
-    Ok(!matches!(
-        kernel.observe_device(&candidate, false)?,
-        Err(Unusable::NoDriver | Unusable::NoInterface { .. })
-    ))
 }

@@ -9,7 +9,7 @@ use crate::{
     kernel::Kernel,
     lease::{Lease, LeaseState, Reservation},
     plan,
-    types::Deadline,
+    types::{Deadline, chain},
 };
 
 /// How long recording the end of a lease may wait for others: what was done must be recorded even past the deadline.
@@ -67,11 +67,4 @@ pub(super) fn settle(
 /// Whether the namespace of a lease can still be found where it was.
 pub(super) fn is_alive(kernel: &mut impl Kernel, lease: &Lease) -> Result<bool, OperationError> {
     Ok(kernel.reopen_sandbox(&lease.netns)?)
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }

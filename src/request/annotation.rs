@@ -3,6 +3,8 @@
 //! Two spellings: `storage`, `storage@net1,backup`, or a JSON list of objects with `name` and, as far as the network
 //! allows, `interface`, `addresses` and `mac`.
 
+use std::collections::BTreeMap;
+
 use ipnet::IpNet;
 use serde::Deserialize;
 
@@ -64,6 +66,22 @@ struct Element {
     mac: Option<MacAddress>,
 }
 
+/// What annotations ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The networks, in order.
+    pub networks: Vec<NetworkRequest>,
+    /// Whether to do without the service path.
+    pub service_path_off: bool,
+}
+
+/// What these annotations ask for; `None` when they do not ask.
+pub fn asked(annotations: &BTreeMap<String, String>) -> Result<Option<Asked>, AnnotationError> {
+    let Some(value) = annotations.get(NETWORKS) else { return Ok(None) };
+    let opt_out = annotations.get(SERVICE_PATH).map(String::as_str);
+    Ok(Some(Asked { networks: networks(value)?, service_path_off: service_path_off(opt_out)? }))
+}
+
 /// What the value of [`NETWORKS`] asks for.
 pub fn networks(value: &str) -> Result<Vec<NetworkRequest>, AnnotationError> {
     if value.len() > LONGEST {
@@ -82,7 +100,7 @@ pub fn networks(value: &str) -> Result<Vec<NetworkRequest>, AnnotationError> {
 }
 
 /// Whether the value of [`SERVICE_PATH`] opts out.
-pub fn service_path_off(value: Option<&str>) -> Result<bool, AnnotationError> {
+fn service_path_off(value: Option<&str>) -> Result<bool, AnnotationError> {
     match value {
         None | Some("on") => Ok(false),
         Some("off") => Ok(true),

@@ -20,6 +20,9 @@ pub struct SandboxEvent {
     pub networks: Vec<NetworkRequest>,
     /// Whether it does without the service path.
     pub service_path_off: bool,
+    /// The interface whose address counts as the sandbox's own, where the caller must report one. One of the networks
+    /// must be asked for under this name, and have addresses to give.
+    pub primary: Option<InterfaceName>,
 }
 
 /// One network that is asked for, with the choices made in the request.

@@ -5,7 +5,7 @@ mod event;
 mod intent;
 mod resolve;
 
-pub use annotation::{AnnotationError, NETWORKS, SERVICE_PATH, networks, service_path_off};
+pub use annotation::{AnnotationError, Asked, NETWORKS, SERVICE_PATH, asked, networks};
 pub use event::{NetworkRequest, SandboxEvent};
 pub use intent::{AttachmentIntent, NetworkIntent, ServiceIntent};
 pub use resolve::{RequestError, resolve};

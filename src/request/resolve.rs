@@ -58,6 +58,25 @@ pub enum RequestError {
     /// One address chosen twice in a request.
     #[error("address {0} is asked for twice")]
     DuplicateAddress(IpAddr),
+    /// None of the networks is the interface that must have the sandbox's own address.
+    #[error(
+        "no network is asked for as {interface}, whose address counts as the sandbox's own (asked for: {asked}); \
+         write NAME@{interface}, or set interface = \"{interface}\" in the network"
+    )]
+    NoPrimary {
+        /// The interface.
+        interface: InterfaceName,
+        /// What is asked for instead.
+        asked: String,
+    },
+    /// The network of that interface gives no addresses.
+    #[error("network {network} has no addresses to give, and {interface} must have one")]
+    PrimaryWithoutAddress {
+        /// The network.
+        network: Name,
+        /// The interface.
+        interface: InterfaceName,
+    },
     /// Two networks both want the default route.
     #[error("networks {first} and {second} both set the default route; ask for one of them")]
     TwoDefaultRoutes {
@@ -83,7 +102,28 @@ pub fn resolve(config: &Config, event: &SandboxEvent) -> Result<AttachmentIntent
         (!networks.is_empty() && !event.service_path_off).then(|| service(config)).flatten();
     let intent = AttachmentIntent { networks, service };
     refuse_duplicates(&intent)?;
+    event.primary.as_ref().map_or(Ok(()), |interface| require_primary(&intent, interface))?;
     Ok(intent)
+}
+
+fn require_primary(
+    intent: &AttachmentIntent,
+    interface: &InterfaceName,
+) -> Result<(), RequestError> {
+    let Some(primary) = intent.networks.iter().find(|network| network.interface == *interface)
+    else {
+        let asked =
+            intent.networks.iter().map(|asked| format!("{}@{}", asked.name, asked.interface));
+        let asked = asked.collect::<Vec<_>>().join(", ");
+        return Err(RequestError::NoPrimary { interface: interface.clone(), asked });
+    };
+    if primary.addresses.is_empty() && primary.network.addresses.is_empty() {
+        return Err(RequestError::PrimaryWithoutAddress {
+            network: primary.name.clone(),
+            interface: interface.clone(),
+        });
+    }
+    Ok(())
 }
 
 fn resolve_network(

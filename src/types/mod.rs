@@ -1,6 +1,7 @@
 //! Words that every other part shares, each valid by construction. No input, no output, no policy.
 
 mod address_range;
+mod chain;
 mod deadline;
 mod device_selector;
 mod digest;
@@ -15,6 +16,7 @@ mod sandbox_id;
 mod vf_attributes;
 
 pub use address_range::AddressRange;
+pub use chain::chain;
 pub use deadline::Deadline;
 pub use device_selector::{DeviceSelector, IndexRange};
 pub use digest::digest;

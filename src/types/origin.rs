@@ -13,4 +13,6 @@ pub enum Origin {
     Hook,
     /// A container runtime, over NRI.
     Nri,
+    /// A container runtime that asked for the address of its pod.
+    Cni,
 }

@@ -123,6 +123,7 @@ pub(crate) fn event(id: &str, path: &str, networks: &[NetworkRequest]) -> Sandbo
         namespace: None,
         networks: networks.to_vec(),
         service_path_off: false,
+        primary: None,
     }
 }
 

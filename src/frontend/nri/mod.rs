@@ -18,10 +18,10 @@ use tokio::task;
 
 use crate::{
     kernel::LinuxKernel,
-    lease::{Claim, Lease, LeaseState},
+    lease::{Claim, Lease},
     operation::{self, Context, OperationError, Which},
     request::SandboxEvent,
-    types::{Deadline, Origin, SandboxId},
+    types::{Deadline, Origin, SandboxId, chain},
 };
 
 /// How long before the end of a handler's time an operation must have given up, to put everything back and say why.
@@ -144,12 +144,6 @@ impl<F> NriPlugin<F> {
             );
         }
     }
-
-    fn has_its_networks(&self, id: &str) -> bool {
-        let Ok(id) = id.parse::<SandboxId>() else { return false };
-        let lease = self.pods.context().leases.find(&Claim::Id(id));
-        matches!(lease, Ok(Some(lease)) if lease.state == LeaseState::Attached)
-    }
 }
 
 impl<F: Fn() + Send + Sync + 'static> Plugin for NriPlugin<F> {
@@ -197,10 +191,7 @@ impl<F: Fn() + Send + Sync + 'static> Plugin for NriPlugin<F> {
         pod: PodSandbox,
         _container: Container,
     ) -> Result<Creation, Refusal> {
-        if !pod::asks(&pod) || self.has_its_networks(&pod.id) {
-            return Ok(Creation::default());
-        }
-        // A pod whose sandbox ran before we were there, or got nothing then: this is the second try.
+        // Attaching finds that it is there, or is the second try: for a pod whose sandbox ran before we were, or got nothing.
         let event = match pod::event(&pod) {
             Ok(Some(event)) => event,
             Ok(None) => return Ok(Creation::default()),
@@ -241,17 +232,9 @@ async fn blocking(
     work: impl FnOnce() -> Result<(), OperationError> + Send + 'static,
 ) -> Result<(), String> {
     match task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(|error| chain(&error)),
+        Ok(done) => done.map_err(|error| format!("vfhook: {}", chain(&error))),
         Err(error) => Err(error.to_string()),
     }
-}
-
-/// An error with its causes on one line, as `kubectl describe` shows it.
-fn chain(error: &OperationError) -> String {
-    let causes =
-        std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    let text: Vec<String> = causes.map(ToString::to_string).collect();
-    format!("vfhook: {}", text.join(": "))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -3,7 +3,7 @@
 use containerd_nri::PodSandbox;
 
 use crate::{
-    request::{self, AnnotationError, NETWORKS, SERVICE_PATH, SandboxEvent},
+    request::{self, AnnotationError, SandboxEvent},
     types::{Invalid, NetnsSource, Origin},
 };
 
@@ -23,17 +23,9 @@ pub(super) enum PodRefused {
     NoNamespace,
 }
 
-/// Whether the pod asks for anything.
-pub(super) fn asks(pod: &PodSandbox) -> bool {
-    pod.annotations.contains_key(NETWORKS)
-}
-
 /// What the pod asks for; `None` when it asks for nothing.
 pub(super) fn event(pod: &PodSandbox) -> Result<Option<SandboxEvent>, PodRefused> {
-    let Some(asked) = pod.annotations.get(NETWORKS) else { return Ok(None) };
-    let networks = request::networks(asked)?;
-    let opt_out = pod.annotations.get(SERVICE_PATH).map(String::as_str);
-    let service_path_off = request::service_path_off(opt_out)?;
+    let Some(asked) = request::asked(&pod.annotations)? else { return Ok(None) };
     let network = pod.namespace_of_type("network").filter(|network| !network.path.is_empty());
     let path = network.map(|network| network.path.clone()).ok_or(PodRefused::NoNamespace)?;
     Ok(Some(SandboxEvent {
@@ -41,7 +33,8 @@ pub(super) fn event(pod: &PodSandbox) -> Result<Option<SandboxEvent>, PodRefused
         origin: Origin::Nri,
         netns: NetnsSource::Path(path.into()),
         namespace: Some(pod.namespace.clone()),
-        networks,
-        service_path_off,
+        networks: asked.networks,
+        service_path_off: asked.service_path_off,
+        primary: None,
     }))
 }

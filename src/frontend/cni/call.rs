@@ -1,0 +1,235 @@
+//! Reads a runtime's call: variables and the network configuration on stdin (CNI specification 1.0.0, section 2 "Execution
+//! Protocol"). Does nothing itself.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+    path::PathBuf,
+};
+
+use serde::Deserialize;
+
+use crate::{
+    request::{self, AnnotationError, Asked, NETWORKS, NetworkRequest, SandboxEvent},
+    types::{InterfaceName, Invalid, NetnsSource, Origin, SandboxId, quote},
+};
+
+/// Versions of the specification that calls may be in, the newest last.
+pub(super) const VERSIONS: [&str; 4] = ["0.3.0", "0.3.1", "0.4.0", "1.0.0"];
+
+/// Bytes of network configuration that are read.
+const LONGEST: u64 = 4 << 20;
+
+/// One of [`VERSIONS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Version(&'static str);
+
+impl Version {
+    const NEWEST: Self = Self("1.0.0");
+
+    fn parse(text: &str) -> Option<Self> {
+        VERSIONS.into_iter().find(|known| *known == text).map(Self)
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+/// A call with the version to answer it in.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) version: Version,
+    pub(super) call: Call,
+}
+
+/// What is asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    /// Give the sandbox what it asks for and say which address `interface` has.
+    Add { event: Box<SandboxEvent>, interface: InterfaceName },
+    /// Say whether the sandbox has it.
+    Check { id: SandboxId, netns: NetnsSource, asked: Vec<NetworkRequest> },
+    /// Take everything back.
+    Del { id: SandboxId },
+    /// Say which versions are known.
+    Version,
+}
+
+/// Why there is no call in what the runtime gave. Nothing was touched.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::frontend) enum CallError {
+    #[error(
+        "{0} is not set; `vfhook cni` is called by a container runtime (see nri-config/README.md)"
+    )]
+    Unset(&'static str),
+    #[error("CNI_COMMAND={}: expected ADD, DEL, CHECK or VERSION", quote(.0))]
+    Command(String),
+    #[error("{name}: {source}")]
+    Variable { name: &'static str, source: Invalid },
+    #[error("CNI_NETNS={}: expected an absolute path", quote(.0))]
+    Netns(String),
+    #[error("read the network configuration from stdin")]
+    Read(#[source] io::Error),
+    #[error("the network configuration on stdin is over {} MiB", LONGEST >> 20)]
+    TooLong,
+    #[error("the network configuration on stdin is not the JSON of the CNI specification")]
+    NotConfiguration(#[source] serde_json::Error),
+    #[error("cniVersion {}: known are {}", quote(.0), VERSIONS.join(", "))]
+    UnknownVersion(String),
+    #[error("pod {pod}")]
+    Annotation { pod: String, source: AnnotationError },
+    #[error("`networks` in the network configuration")]
+    Networks(#[source] AnnotationError),
+    #[error(
+        "pod {0} asks for no network and this node has no other network plugin: annotate it with {NETWORKS}, or set \
+         `networks` in the network configuration"
+    )]
+    AsksForNothing(String),
+}
+
+impl CallError {
+    /// The specification's error code.
+    pub(super) fn code(&self) -> u32 {
+        match self {
+            Self::UnknownVersion(_) => 1,
+            Self::Unset(_) | Self::Command(_) | Self::Variable { .. } | Self::Netns(_) => 4,
+            Self::Read(_) => 5,
+            Self::TooLong | Self::NotConfiguration(_) => 6,
+            Self::Annotation { .. } | Self::Networks(_) | Self::AsksForNothing(_) => 7,
+        }
+    }
+}
+
+/// The parts of a network configuration that matter here. Runtimes add others.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Configuration {
+    cni_version: Option<String>,
+    /// What a pod gets that asks for nothing itself.
+    networks: Option<String>,
+    #[serde(default)]
+    runtime_config: RuntimeConfig,
+}
+
+#[derive(Default, Deserialize)]
+struct RuntimeConfig {
+    /// By this capability containerd hands over a pod's annotations, since 1.6.
+    #[serde(rename = "io.kubernetes.cri.pod-annotations")]
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+/// Reads a call; `variable` looks up the environment. An error comes with the version to answer it in.
+pub(super) fn read(
+    variable: impl Fn(&str) -> Option<String>,
+    input: impl Read,
+) -> Result<Request, (Version, CallError)> {
+    let newest = |error| (Version::NEWEST, error);
+    let variable = |name| variable(name).filter(|value| !value.is_empty());
+    // Before stdin, which is a terminal when a person tries the verb.
+    let command = variable("CNI_COMMAND").ok_or(CallError::Unset("CNI_COMMAND")).map_err(newest)?;
+    let configuration = parse(input).map_err(newest)?;
+    let version = version(&configuration).map_err(newest)?;
+    let call = call(&command, &variable, configuration).map_err(|error| (version, error))?;
+    Ok(Request { version, call })
+}
+
+fn parse(input: impl Read) -> Result<Configuration, CallError> {
+    let mut text = Vec::new();
+    input.take(LONGEST + 1).read_to_end(&mut text).map_err(CallError::Read)?;
+    if text.len() as u64 > LONGEST {
+        return Err(CallError::TooLong);
+    }
+    serde_json::from_slice(&text).map_err(CallError::NotConfiguration)
+}
+
+fn version(configuration: &Configuration) -> Result<Version, CallError> {
+    let Some(text) = &configuration.cni_version else { return Ok(Version::NEWEST) };
+    Version::parse(text).ok_or_else(|| CallError::UnknownVersion(text.clone()))
+}
+
+fn call(
+    command: &str,
+    variable: &impl Fn(&'static str) -> Option<String>,
+    configuration: Configuration,
+) -> Result<Call, CallError> {
+    let id = || -> Result<SandboxId, CallError> { parsed(variable, "CNI_CONTAINERID") };
+    match command {
+        "VERSION" => Ok(Call::Version),
+        "DEL" => Ok(Call::Del { id: id()? }),
+        "ADD" => {
+            let interface: InterfaceName = parsed(variable, "CNI_IFNAME")?;
+            let id = id()?;
+            let netns = netns(variable)?;
+            let pod = Pod::of(&variable("CNI_ARGS").unwrap_or_default());
+            let asked = asked(&pod, configuration)?;
+            let event = Box::new(SandboxEvent {
+                id,
+                origin: Origin::Cni,
+                netns,
+                namespace: pod.namespace,
+                networks: asked.networks,
+                service_path_off: asked.service_path_off,
+                primary: Some(interface.clone()),
+            });
+            Ok(Call::Add { event, interface })
+        }
+        "CHECK" => {
+            let (id, netns) = (id()?, netns(variable)?);
+            let pod = Pod::of(&variable("CNI_ARGS").unwrap_or_default());
+            Ok(Call::Check { id, netns, asked: asked(&pod, configuration)?.networks })
+        }
+        other => Err(CallError::Command(other.to_owned())),
+    }
+}
+
+fn parsed<T: std::str::FromStr<Err = Invalid>>(
+    variable: &impl Fn(&'static str) -> Option<String>,
+    name: &'static str,
+) -> Result<T, CallError> {
+    let value = variable(name).ok_or(CallError::Unset(name))?;
+    value.parse().map_err(|source| CallError::Variable { name, source })
+}
+
+fn netns(variable: &impl Fn(&'static str) -> Option<String>) -> Result<NetnsSource, CallError> {
+    let text = variable("CNI_NETNS").ok_or(CallError::Unset("CNI_NETNS"))?;
+    let path = PathBuf::from(&text);
+    if path.is_absolute() { Ok(NetnsSource::Path(path)) } else { Err(CallError::Netns(text)) }
+}
+
+fn asked(pod: &Pod, configuration: Configuration) -> Result<Asked, CallError> {
+    let annotations = configuration.runtime_config.annotations.unwrap_or_default();
+    let wrong = |source| CallError::Annotation { pod: pod.to_string(), source };
+    if let Some(asked) = request::asked(&annotations).map_err(wrong)? {
+        return Ok(asked);
+    }
+    let Some(default) = configuration.networks else {
+        return Err(CallError::AsksForNothing(pod.to_string()));
+    };
+    let networks = request::networks(&default).map_err(CallError::Networks)?;
+    Ok(Asked { networks, service_path_off: false })
+}
+
+/// The pod as the runtime tells of it in `CNI_ARGS`.
+#[derive(Debug, Default)]
+struct Pod {
+    namespace: Option<String>,
+    name: Option<String>,
+}
+
+impl Pod {
+    fn of(arguments: &str) -> Self {
+        let named = |wanted: &str| {
+            let pairs = arguments.split(';').filter_map(|pair| pair.split_once('='));
+            pairs.into_iter().find(|(key, _)| *key == wanted).map(|(_, value)| value.to_owned())
+        };
+        Self { namespace: named("K8S_POD_NAMESPACE"), name: named("K8S_POD_NAME") }
+    }
+}
+
+impl std::fmt::Display for Pod {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let part = |text: &Option<String>| text.as_deref().map_or_else(|| "?".to_owned(), quote);
+        write!(f, "{}/{}", part(&self.namespace), part(&self.name))
+    }
+}

@@ -1,0 +1,90 @@
+//! The address reporter: what a container runtime that insists on a network plugin calls (CNI specification 1.0.0). A pod gets
+//! what it asks for here as from any other frontend; what is added is only the report of the address under the name that
+//! the runtime looks for. It must not print anything but the one answer on stdout.
+
+mod answer;
+mod call;
+
+use std::{io::Read, time::Duration};
+
+pub(super) use answer::Answer;
+pub(super) use call::CallError;
+
+use self::{
+    answer::Failure,
+    call::{Call, Request},
+};
+use super::{
+    arguments::Arguments,
+    command::{self, CommandError},
+};
+use crate::{
+    config::ConfigError,
+    kernel::LinuxKernel,
+    operation::{self, ExitCode, OperationError, Which},
+    types::{Deadline, chain},
+};
+
+/// A runtime sets no limit here, but its caller gives up on a pod after some minutes.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Reads one call, does it, and tells the answer with the exit code that belongs to it.
+pub(super) fn run(arguments: &Arguments, input: impl Read) -> (Answer, ExitCode) {
+    let (version, done) = match call::read(|name| std::env::var(name).ok(), input) {
+        Ok(Request { version, call }) => (version, perform(arguments, call)),
+        Err((version, error)) => (version, Err(error.into())),
+    };
+    match done {
+        Ok(answer) => (answer.to(version), ExitCode::Done),
+        Err(error) => (Answer::failure(failure(&error)).to(version), error.exit_code()),
+    }
+}
+
+fn perform(arguments: &Arguments, call: Call) -> Result<Answer, CommandError> {
+    let deadline = Deadline::after(TIMEOUT);
+    match call {
+        Call::Add { event, interface } => {
+            let context = command::open(arguments)?;
+            let mut kernel = LinuxKernel::open()?;
+            let report = operation::attach(&mut kernel, &context, &event, deadline)?;
+            Ok(Answer::added(&report, &interface, &event.netns))
+        }
+        Call::Check { id, netns, asked } => {
+            let context = command::open_leases(arguments)?;
+            let mut kernel = LinuxKernel::open()?;
+            operation::verify(&mut kernel, &context, &id, &netns, &asked)?;
+            Ok(Answer::nothing())
+        }
+        Call::Del { id } => {
+            let context = command::open_leases(arguments)?;
+            let mut kernel = LinuxKernel::open()?;
+            match operation::detach(&mut kernel, &context, &Which::Id(id), deadline) {
+                // It is recorded and tried again; a runtime that is told keeps the pod in its terminating state for ever.
+                Err(error @ OperationError::NeedsCleanup { .. }) => {
+                    tracing::error!(error = chain(&error), "not all was taken back");
+                }
+                done => drop(done?),
+            }
+            Ok(Answer::nothing())
+        }
+        Call::Version => Ok(Answer::versions()),
+    }
+}
+
+/// The specification's error codes (section "Error"); those from 100 on are a plugin's own.
+fn failure(error: &CommandError) -> Failure {
+    let code = match (error, error.exit_code()) {
+        (CommandError::Cni(error), _) => error.code(),
+        (_, ExitCode::Usage) => 7,
+        (_, ExitCode::NothingFree) => 11,
+        (_, other) => 100 + other as u32,
+    };
+    let details = match error {
+        CommandError::Config(ConfigError::Wrong { problems, .. }) => {
+            Some(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        }
+        CommandError::Operation(error) => error.hint(),
+        _ => None,
+    };
+    Failure { code, msg: format!("vfhook: {}", chain(error)), details }
+}

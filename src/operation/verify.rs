@@ -1,0 +1,75 @@
+//! Whether a sandbox has what it asks for. Looks at the lease and at the sandbox; changes nothing, and so needs no lock.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Context, OperationError,
+    whereabouts::{Whereabouts, whereabouts},
+};
+use crate::{
+    inventory::SandboxFacts,
+    kernel::Kernel,
+    lease::{Attached, Claim, Lease, LeaseState},
+    request::NetworkRequest,
+    types::{NetnsSource, SandboxId},
+};
+
+/// Fails unless the sandbox at `netns` has every network of `asked`. `id` is whom the error names.
+///
+/// The configuration is not looked at: a sandbox keeps what it was given when its network is renamed or closed.
+pub fn verify(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    id: &SandboxId,
+    netns: &NetnsSource,
+    asked: &[NetworkRequest],
+) -> Result<(), OperationError> {
+    let identity = kernel.open_sandbox(netns)?;
+    let lease = context.leases.find(&Claim::Netns(identity.cookie))?;
+    let missing = |why| OperationError::Missing { id: id.clone(), why };
+    let Some(lease) = lease else {
+        return Err(missing(format!("{} was not attached", list(asked))));
+    };
+    if lease.state != LeaseState::Attached {
+        return Err(missing("it is only half attached".to_owned()));
+    }
+    let has = |asked: &&NetworkRequest| {
+        lease.networks.iter().any(|had| {
+            had.network == asked.network
+                && asked.interface.as_ref().is_none_or(|interface| *interface == had.interface)
+        })
+    };
+    if let Some(lacks) = asked.iter().find(|asked| !has(asked)) {
+        return Err(missing(format!("{} was not attached", lacks.network)));
+    }
+    let sandbox = kernel.observe_sandbox(false)?;
+    require_whole(kernel, &lease, &sandbox)
+}
+
+/// Fails unless everything that the lease gave is in the sandbox.
+pub(super) fn require_whole(
+    kernel: &mut impl Kernel,
+    lease: &Lease,
+    sandbox: &SandboxFacts,
+) -> Result<(), OperationError> {
+    for had in &lease.networks {
+        if !sandbox.has(&had.interface) && !is_under_another_name(kernel, had)? {
+            return Err(OperationError::Missing {
+                id: lease.id.clone(),
+                why: format!("{} of network {} is no longer in it", had.interface, had.network),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A container with the right to may rename its interface; the device is still its own.
+fn is_under_another_name(kernel: &mut impl Kernel, had: &Attached) -> Result<bool, OperationError> {
+    let Some(device) = had.device else { return Ok(false) };
+    Ok(whereabouts(kernel, device)? == Whereabouts::Away)
+}
+
+fn list(asked: &[NetworkRequest]) -> String {
+    let names: BTreeSet<&str> = asked.iter().map(|asked| asked.network.as_str()).collect();
+    names.into_iter().collect::<Vec<_>>().join(", ")
+}
