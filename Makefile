@@ -29,14 +29,16 @@ lab: ## every scenario in the VM, two at a time (needs root)
 test: ## everything, and how many tests ran; what CI calls
 	@.ci/test
 
-bench: ## attach and detach against the kernel floor and the iproute2 recipe, as ratios (needs root)
+bench: ## attach and detach against the kernel floor and the iproute2 recipe; what an NRI event costs (needs root)
 	@.ci/prepare
 	cargo bench --package vfhook --bench attach
+	cargo bench --package vfhook --bench nri_event
 
 install: build ## put the binary, the hooks and an example configuration in place
 	install -D target/release/vfhook $(DESTDIR)/usr/bin/vfhook
 	install -D -m 0644 -t $(DESTDIR)/usr/share/containers/oci/hooks.d hooks/vfhook-*.json
-	install -D -m 0644 nri-config/config.toml $(DESTDIR)/usr/share/doc/vfhook/config.toml
+	install -D -m 0644 -t $(DESTDIR)/usr/share/doc/vfhook nri-config/* hooks/base-runtime-spec.fragment.json
+	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system nri-config/vfhook.service nri-config/vfhook-provision.service
 
 clean: ## what cargo built; the lab's images stay in their cache
 	cargo clean

@@ -71,6 +71,7 @@ const PARTS: [Part; 14] = [
             "types",
         ],
     },
+    // Last: it names the daemon, which it starts.
     Part {
         folder: "frontend",
         may_name: &[

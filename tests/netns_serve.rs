@@ -4,7 +4,7 @@
 
 mod netns_support;
 
-use std::{path::PathBuf, thread, time::Duration};
+use std::{os::fd::OwnedFd, path::PathBuf, process::Stdio, thread, time::Duration};
 
 use containerd_nri::{
     Container, Event, Namespace, PodSandbox,
@@ -268,5 +268,50 @@ fn a_pod_that_the_runtime_no_longer_has_is_taken_back() {
         other.delete();
         before.must_be_again(host);
         node.stop();
+    });
+}
+
+/// Starts the program as a runtime starts its plugins: no words, a connection as descriptor 3.
+fn launched(host: &Host, trunk: std::os::unix::net::UnixStream) -> std::process::Child {
+    let program = env!("CARGO_BIN_EXE_vfhook");
+    let mut plugin = std::process::Command::new("/bin/sh");
+    plugin
+        .args(["-c", &format!("exec 3<&0 0</dev/null; exec {program}")])
+        .env_clear()
+        .env("NRI_PLUGIN_NAME", "vfhook")
+        .env("NRI_PLUGIN_IDX", "10")
+        .env("NRI_PLUGIN_SOCKET", "3")
+        .env("VFHOOK_STATE_DIR", host.state_dir())
+        .stdin(Stdio::from(OwnedFd::from(trunk)));
+    plugin.spawn().expect("a shell")
+}
+
+#[test]
+fn a_runtime_that_launches_it_says_where_the_configuration_is() {
+    on_a_node(async |host| {
+        let sandbox = host.sandbox("pod");
+        let file = format!("config = {:?}", host.config_file());
+        for (file, serves) in [(file.as_str(), true), ("config = \"nowhere\"", false)] {
+            let mut profile = Profile::of(NriVersion::V0_8);
+            profile.config = file.to_owned();
+            let (mut peer, trunk) = FakeRuntime::launch(profile).expect("a socket pair");
+            let mut plugin = launched(host, trunk);
+            let introduced = peer.introduce(&[], &[]).await;
+            assert_eq!(introduced.is_ok(), serves, "{introduced:?}");
+            if serves {
+                let pod = pod("p1", Some(&sandbox), Some("storage"));
+                assert_eq!(peer.pod_event(Event::RunPodSandbox, &pod).await, Outcome::Answered(()));
+                assert_eq!(sandbox.links(), ["net1", "svc0"]);
+                peer.pod_event(Event::StopPodSandbox, &pod).await;
+            }
+            // It has no other connection to hope for.
+            peer.close();
+            drop(peer);
+            let ended =
+                tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(move || plugin.wait()));
+            let ended = ended.await.expect("it ends by itself").expect("a thread");
+            assert!(!ended.expect("our child").success());
+        }
+        assert_eq!(leases(host), 0);
     });
 }

@@ -20,7 +20,8 @@ use vfhook::{
 const PROGRAM: &str = "/usr/bin/vfhook";
 
 /// What attaching and taking back may take by themselves, in seconds (`vfhook hook --help`).
-const OWN_TIMEOUT: [(Stage, u64); 2] = [(Stage::CreateRuntime, 10), (Stage::Poststop, 30)];
+const OWN_TIMEOUT: [(Stage, u64); 3] =
+    [(Stage::CreateRuntime, 10), (Stage::Poststop, 30), (Stage::Verify, 10)];
 
 /// A file of `hooks.d` (oci-hooks(5), version 1.0.0).
 #[derive(Debug, Deserialize)]
@@ -77,13 +78,17 @@ fn stage_of(hook: &Hook, file: &str) -> Stage {
 
 /// A hook runs the stage that it is called in, and gives up before the runtime kills it.
 fn assert_hook(hook: &Hook, stage: &str, file: &str) {
-    let runs = stage_of(hook, file);
     let expected = match stage {
         "createRuntime" => Stage::CreateRuntime,
         "poststop" => Stage::Poststop,
         other => panic!("{file}: stage {other}"),
     };
-    assert_eq!(runs, expected, "{file}");
+    assert_eq!(stage_of(hook, file), expected, "{file}");
+    assert_gives_up_in_time(hook, file);
+}
+
+fn assert_gives_up_in_time(hook: &Hook, file: &str) {
+    let runs = stage_of(hook, file);
     let (_, own) = OWN_TIMEOUT.into_iter().find(|(stage, _)| *stage == runs).unwrap();
     assert!(hook.timeout > own, "{file}: killed after {} s, gives up after {own} s", hook.timeout);
 }
@@ -119,6 +124,83 @@ fn the_fragment_of_a_bundle_asks_and_runs_both_stages() {
     assert!(example.networks.contains_key(&asked[0].network), "{asked:?}");
     // A network namespace of its own, or there is nothing to put a device into.
     assert_eq!(found.linux, serde_json::json!({ "namespaces": [{ "type": "network" }] }));
+}
+
+#[test]
+fn the_base_spec_verifies_before_a_container_starts() {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct BaseSpec {
+        hooks: BTreeMap<String, Vec<Hook>>,
+    }
+    let file = "hooks/base-runtime-spec.fragment.json";
+    let found: BaseSpec = read(file);
+    // The namespaces exist at this stage and the workload does not run; the runtime waits, and a failure stops it.
+    assert_eq!(found.hooks.keys().collect::<Vec<_>>(), ["createRuntime"]);
+    let [hook] = &found.hooks["createRuntime"][..] else { panic!("{file}") };
+    assert_eq!(stage_of(hook, file), Stage::Verify);
+    assert_gives_up_in_time(hook, file);
+}
+
+#[test]
+fn both_containerds_are_told_the_same() {
+    let text = |name: &str| fs::read_to_string(root().join("nri-config").join(name)).unwrap();
+    let read = |name: &str| text(name).parse::<toml::Table>().unwrap();
+    let (one, two) = (read("containerd-1.toml"), read("containerd-2.toml"));
+    assert_eq!((one["version"].as_integer(), two["version"].as_integer()), (Some(2), Some(3)));
+    let nri = "io.containerd.nri.v1.nri";
+    assert_eq!(one["plugins"][nri], two["plugins"][nri]);
+    assert_eq!(one["plugins"][nri]["disable"].as_bool(), Some(false));
+    let socket = one["plugins"][nri]["socket_path"].as_str().unwrap();
+    assert_eq!(socket, containerd_nri::Launch::DEFAULT_SOCKET);
+    let runc = |table: &toml::Table, cri: &str| table["plugins"][cri]["containerd"].clone();
+    let (one, two) =
+        (runc(&one, "io.containerd.grpc.v1.cri"), runc(&two, "io.containerd.cri.v1.runtime"));
+    assert_eq!(one, two);
+    let runc = &one["runtimes"]["runc"];
+    let handed_on = runc["pod_annotations"][0].as_str().unwrap();
+    let prefix = handed_on.strip_suffix('*').unwrap();
+    assert!(NETWORKS.starts_with(prefix) && request::SERVICE_PATH.starts_with(prefix));
+    let commented = text("containerd-2.toml").replace("# [", "[").replace("# enable", "enable");
+    let commented = commented.replace("# required", "required").parse::<toml::Table>().unwrap();
+    let required = &commented["plugins"][nri]["default_validator"]["required_plugins"][0];
+    assert_eq!(required.as_str(), Some("vfhook"));
+}
+
+#[test]
+fn the_units_start_the_program() {
+    for file in ["vfhook.service", "vfhook-provision.service"] {
+        let text = fs::read_to_string(root().join("nri-config").join(file)).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words[0], PROGRAM, "{file}");
+        let verb = Arguments::try_parse_from(words).unwrap().verb;
+        assert!(matches!(verb, Verb::Serve(_) | Verb::Provision(_)), "{file}: {verb:?}");
+    }
+}
+
+#[test]
+fn the_conflist_is_for_a_plugin_of_our_name() {
+    let found: serde_json::Value = read("nri-config/10-vfhook.conflist");
+    let plugin = &found["plugins"][0];
+    assert_eq!(plugin["type"], Path::new(PROGRAM).file_name().unwrap().to_str().unwrap());
+    assert_eq!(plugin["capabilities"]["io.kubernetes.cri.pod-annotations"], true);
+}
+
+#[test]
+fn the_plugin_file_names_the_usual_configuration() {
+    let text = fs::read_to_string(root().join("nri-config/10-vfhook.conf")).unwrap();
+    let usual = Arguments::try_parse_from(["vfhook", "status"]).unwrap().config;
+    assert_eq!(config::parse_plugin_file(&text).unwrap(), Some(usual));
+}
+
+#[test]
+fn what_is_marked_as_default_is_the_default() {
+    let text = fs::read_to_string(root().join("nri-config/config.toml")).unwrap();
+    let (marked, rest): (Vec<&str>, Vec<&str>) =
+        text.lines().partition(|line| line.contains("(default)") && line.contains(" = "));
+    assert!(!marked.is_empty());
+    assert_eq!(config::parse(&rest.join("\n")).unwrap(), config::parse(&text).unwrap());
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn refuse_same_names<T>(section: &mut Section, key: &str, elements: &[Named<T>])
     }
 }
 
-fn not_toml(error: &toml::de::Error, text: &str) -> Problem {
+pub(super) fn not_toml(error: &toml::de::Error, text: &str) -> Problem {
     let line =
         error.span().map(|span| text.get(..span.start).unwrap_or("").matches('\n').count() + 1);
     let field = line.map_or_else(|| "file".to_owned(), |line| format!("line {line}"));

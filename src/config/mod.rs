@@ -3,6 +3,7 @@
 mod allow;
 mod load;
 mod network;
+mod plugin_file;
 mod pool;
 mod problem;
 mod section;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 pub use allow::Allow;
 pub use load::{ConfigError, load, parse};
 pub use network::Network;
+pub use plugin_file::parse_plugin_file;
 pub use pool::{Pool, PoolKind};
 pub use problem::Problem;
 pub use service_path::{ServicePath, ServicePathMode};

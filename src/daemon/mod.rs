@@ -1,18 +1,24 @@
 //! `vfhook serve`: wires the NRI plugin, the keeper of leases and the signals together. Decides nothing about pods.
 
+mod configuration;
 mod keeper;
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, mpsc::SyncSender},
+    time::Duration,
+};
 
 use containerd_nri::{Identity, IdentityError, Launch, LaunchError, Lost, Session};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::configuration::{Configuration, said};
 use crate::{
-    config::{self, ConfigError},
-    frontend::nri::{NriPlugin, Pods},
-    lease::{LeaseError, LeaseStore},
-    operation::Context,
+    config::ConfigError,
+    frontend::nri::{Node, NriPlugin, Pods},
+    lease::LeaseError,
 };
 
 /// How long operations under way may go on after SIGTERM.
@@ -73,25 +79,61 @@ pub fn serve(settings: &Settings) -> Result<(), ServeError> {
 }
 
 async fn serve_async(settings: &Settings) -> Result<(), ServeError> {
-    let pods = Arc::new(Pods::new(open(settings)?));
-    let bell = keeper::start(Arc::clone(&pods)).map_err(system("watch the kernel"))?;
     let identity = Identity::new("vfhook", &settings.index)?;
     let launch = Launch::detect(&settings.socket)?;
-    let plugin = NriPlugin::new(Arc::clone(&pods), move || keeper::ring(&bell));
-    let session = Session::new(identity, launch, plugin);
+    let configuration = Configuration::new(settings)?;
+    // A runtime that launches its plugins says only later where their configuration is.
+    let is_launched = matches!(launch, Launch::Inherited { .. });
+    let context =
+        if is_launched { configuration.without_networks() } else { configuration.load()? };
+    let pods = Arc::new(Pods::new(context));
+    let bell = keeper::start(Arc::clone(&pods)).map_err(system("watch the kernel"))?;
+    let machine = Arc::new(Machine { pods: Arc::clone(&pods), configuration, bell, is_launched });
+    let session = Session::new(identity, launch, NriPlugin::new(pods, Arc::clone(&machine)));
     let handle = session.handle();
     let running = tokio::spawn(session.run());
     tell(NotifyState::Ready);
-    let ended = until_told(settings, &pods, running).await;
+    let ended = until_told(&machine, running).await;
     tell(NotifyState::Stopping);
     handle.stop();
     ended
 }
 
+/// What the plugin runs in.
+#[derive(Debug)]
+struct Machine {
+    pods: Arc<Pods>,
+    configuration: Configuration,
+    bell: SyncSender<()>,
+    is_launched: bool,
+}
+
+impl Node for Machine {
+    fn configured(&self, plugin_file: &str) -> Result<(), String> {
+        if self.is_launched { self.configuration.follow(plugin_file, &self.pods) } else { Ok(()) }
+    }
+
+    fn synchronized(&self) {
+        keeper::ring(&self.bell);
+    }
+}
+
+impl Machine {
+    /// A daemon that goes on with what it has is worth more than one that ends.
+    fn reload(&self) {
+        match self.configuration.load() {
+            Ok(context) => {
+                self.pods.replace_context(context);
+                tracing::info!("configuration read again");
+            }
+            Err(error) => tracing::error!(error = said(&error), "the old configuration stays"),
+        }
+    }
+}
+
 /// Waits for a signal to stop, or for the session to end by itself.
 async fn until_told(
-    settings: &Settings,
-    pods: &Pods,
+    machine: &Machine,
     mut running: tokio::task::JoinHandle<Result<(), Lost>>,
 ) -> Result<(), ServeError> {
     let listen = |kind| signal(kind).map_err(system("listen to signals"));
@@ -102,14 +144,7 @@ async fn until_told(
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            _ = reload.recv() => match open(settings) {
-                Ok(context) => {
-                    pods.replace_context(context);
-                    tracing::info!("configuration read again");
-                }
-                // A daemon that goes on with what it has is worth more than one that ends.
-                Err(error) => tracing::error!(%error, "the old configuration stays"),
-            },
+            _ = reload.recv() => machine.reload(),
             ended = &mut running => {
                 return match ended {
                     Ok(ended) => Ok(ended?),
@@ -118,11 +153,6 @@ async fn until_told(
             }
         }
     }
-}
-
-fn open(settings: &Settings) -> Result<Context, ServeError> {
-    let config = config::load(&settings.config)?;
-    Ok(Context { config, leases: LeaseStore::open(&settings.state_dir)? })
 }
 
 /// Tells systemd, where it started us.

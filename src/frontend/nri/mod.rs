@@ -46,11 +46,20 @@ struct Known {
     failures: BTreeMap<String, String>,
 }
 
-/// The plugin. `F` is called when the runtime told of all its pods.
+/// What the plugin tells the daemon around it.
+pub trait Node: Send + Sync + 'static {
+    /// The runtime has this file for the plugin; empty when it has none. An error is why the plugin cannot serve.
+    fn configured(&self, plugin_file: &str) -> Result<(), String>;
+
+    /// The runtime told of all its pods: leases should be compared with them.
+    fn synchronized(&self);
+}
+
+/// The plugin.
 #[derive(Debug)]
-pub struct NriPlugin<F> {
+pub struct NriPlugin<N> {
     pods: Arc<Pods>,
-    synchronized: F,
+    node: Arc<N>,
 }
 
 impl Pods {
@@ -100,10 +109,10 @@ impl Pods {
     }
 }
 
-impl<F> NriPlugin<F> {
-    /// A plugin that tells `pods` what it hears, and calls `synchronized` when leases should be compared with it.
-    pub fn new(pods: Arc<Pods>, synchronized: F) -> Self {
-        Self { pods, synchronized }
+impl<N: Node> NriPlugin<N> {
+    /// A plugin of `node` that tells `pods` what it hears.
+    pub fn new(pods: Arc<Pods>, node: Arc<N>) -> Self {
+        Self { pods, node }
     }
 
     /// Attaches what the pod asks for, and remembers why it could not be.
@@ -146,7 +155,7 @@ impl<F> NriPlugin<F> {
     }
 }
 
-impl<F: Fn() + Send + Sync + 'static> Plugin for NriPlugin<F> {
+impl<N: Node> Plugin for NriPlugin<N> {
     fn events(&self) -> EventSet {
         EventSet::of(&[
             Event::RunPodSandbox,
@@ -157,6 +166,10 @@ impl<F: Fn() + Send + Sync + 'static> Plugin for NriPlugin<F> {
     }
 
     async fn configure(&self, runtime: &RuntimeInfo) -> Result<(), Refusal> {
+        self.node.configured(&runtime.config).map_err(|reason| {
+            tracing::error!(reason, "not serving");
+            Refusal::new(reason)
+        })?;
         tracing::info!(runtime = runtime.name, version = %runtime.version, "connected");
         lock(&self.pods.known).runtime = Some(runtime.clone());
         Ok(())
@@ -169,7 +182,7 @@ impl<F: Fn() + Send + Sync + 'static> Plugin for NriPlugin<F> {
     ) -> Result<Vec<ContainerUpdate>, Refusal> {
         let alive = pods.into_iter().map(|pod| pod.id).collect();
         lock(&self.pods.known).alive = Some(alive);
-        (self.synchronized)();
+        self.node.synchronized();
         Ok(Vec::new())
     }
 

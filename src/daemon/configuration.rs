@@ -1,0 +1,66 @@
+//! Where the daemon's configuration comes from, and reading it again while pods are served. A configuration that cannot be
+//! used replaces nothing.
+
+use std::{
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
+
+use super::{ServeError, Settings};
+use crate::{
+    config::{self, Config},
+    frontend::nri::Pods,
+    lease::LeaseStore,
+    operation::Context,
+    types::chain,
+};
+
+/// The file, and the directory that leases are kept in whatever it says.
+#[derive(Debug)]
+pub(super) struct Configuration {
+    path: Mutex<PathBuf>,
+    leases: LeaseStore,
+}
+
+impl Configuration {
+    pub(super) fn new(settings: &Settings) -> Result<Self, ServeError> {
+        let leases = LeaseStore::open(&settings.state_dir)?;
+        Ok(Self { path: Mutex::new(settings.config.clone()), leases })
+    }
+
+    /// What operations work with, as the file says now.
+    pub(super) fn load(&self) -> Result<Context, ServeError> {
+        let path = self.path.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Context { config: config::load(&path)?, leases: self.leases.clone() })
+    }
+
+    /// Enough to take back, before the runtime has said where the file is.
+    pub(super) fn without_networks(&self) -> Context {
+        Context { config: Config::default(), leases: self.leases.clone() }
+    }
+
+    /// Reads the file that the text of a plugin's file names, or the one known so far.
+    pub(super) fn follow(&self, plugin_file: &str, pods: &Pods) -> Result<(), String> {
+        let named = config::parse_plugin_file(plugin_file).map_err(|problems| {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            format!("vfhook: the runtime's file for the plugin: {}", problems.join("; "))
+        })?;
+        if let Some(path) = named {
+            *self.path.lock().unwrap_or_else(PoisonError::into_inner) = path;
+        }
+        let context = self.load().map_err(|error| format!("vfhook: {}", said(&error)))?;
+        pods.replace_context(context);
+        Ok(())
+    }
+}
+
+/// The error with everything that is wrong with the file, on one line.
+pub(super) fn said(error: &ServeError) -> String {
+    let mut text = chain(error);
+    if let ServeError::Config(config::ConfigError::Wrong { problems, .. }) = error {
+        for problem in problems {
+            text = format!("{text}; {problem}");
+        }
+    }
+    text
+}
