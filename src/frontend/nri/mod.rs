@@ -5,7 +5,7 @@ mod pod;
 mod policy;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -42,8 +42,6 @@ struct Known {
     runtime: Option<RuntimeInfo>,
     /// Sandboxes that the runtime told of, at the last synchronization or since.
     alive: Option<BTreeSet<String>>,
-    /// Why sandboxes that asked have nothing yet.
-    failures: BTreeMap<String, String>,
 }
 
 /// What the plugin tells the daemon around it.
@@ -101,9 +99,7 @@ impl Pods {
     }
 
     fn ends(&self, id: &str) {
-        let mut known = lock(&self.known);
-        known.failures.remove(id);
-        if let Some(alive) = &mut known.alive {
+        if let Some(alive) = &mut lock(&self.known).alive {
             alive.remove(id);
         }
     }
@@ -115,21 +111,14 @@ impl<N: Node> NriPlugin<N> {
         Self { pods, node }
     }
 
-    /// Attaches what the pod asks for, and remembers why it could not be.
+    /// Attaches what the pod asks for, or finds it attached.
     async fn attach(&self, event: SandboxEvent) -> Result<(), String> {
-        let id = event.id.to_string();
         let (context, deadline) = (self.pods.context(), self.pods.deadline());
         let done = blocking(move || {
             let mut kernel = LinuxKernel::open()?;
             operation::attach(&mut kernel, &context, &event, deadline).map(drop)
         });
-        let done = done.await;
-        let failures = &mut lock(&self.pods.known).failures;
-        match &done {
-            Ok(()) => failures.remove(&id),
-            Err(reason) => failures.insert(id, reason.clone()),
-        };
-        done
+        done.await
     }
 
     async fn detach(&self, pod: &PodSandbox) {
