@@ -68,6 +68,8 @@ fn a_sandbox_that_has_nothing_is_refused_with_its_reason() {
         let container = Container::with_own_namespace(host, "c1").asking_for("storage");
         let said = ["sandbox c1 has not what it asks for", "storage was not attached", "serve"];
         verify(host, &container).must_exit(1).must_say(&said);
+        let in_a_pod = container.annotated("io.kubernetes.cri.sandbox-id", "pod-7");
+        verify(host, &in_a_pod).must_exit(1).must_say(&["sandbox pod-7 has not"]);
     });
 }
 

@@ -3,6 +3,22 @@
 
 mod bad_input;
 mod by_hand;
+mod containerd1_alone;
+mod containerd1_churn;
+mod containerd1_faults;
+mod containerd1_pod;
+mod containerd1_restarts;
+mod containerd2_alone;
+mod containerd2_churn;
+mod containerd2_faults;
+mod containerd2_pod;
+mod containerd2_restarts;
+mod containerd_alone;
+mod containerd_churn;
+mod containerd_faults;
+mod containerd_pod;
+mod containerd_restarts;
+mod containerd_scene;
 mod demo;
 mod driver_refuses;
 mod existing_mode;
@@ -131,6 +147,78 @@ pub(crate) static ALL: &[Scenario] = &[
         .prepared(plain_crun::prepare),
     Scenario::new("plain_runc", 150, "runc with hooks in config.json", plain_runc::run)
         .prepared(plain_runc::prepare),
+    Scenario::new(
+        "containerd1_pod",
+        300,
+        "containerd 1.7: pods come, are refused and go",
+        containerd1_pod::run,
+    )
+    .prepared(containerd1_pod::prepare),
+    Scenario::new(
+        "containerd1_restarts",
+        300,
+        "containerd 1.7: killed while pods run, and vfhook too",
+        containerd1_restarts::run,
+    )
+    .prepared(containerd1_restarts::prepare),
+    Scenario::new(
+        "containerd2_pod",
+        300,
+        "containerd 2: pods come, are refused and go",
+        containerd2_pod::run,
+    )
+    .prepared(containerd2_pod::prepare),
+    Scenario::new(
+        "containerd2_restarts",
+        300,
+        "containerd 2: killed while pods run, and vfhook too",
+        containerd2_restarts::run,
+    )
+    .prepared(containerd2_restarts::prepare),
+    Scenario::new(
+        "containerd1_alone",
+        200,
+        "containerd 1.7 without another plugin: the VF is eth0",
+        containerd1_alone::run,
+    )
+    .prepared(containerd1_alone::prepare),
+    Scenario::new(
+        "containerd2_alone",
+        200,
+        "containerd 2 without another plugin: the VF is eth0",
+        containerd2_alone::run,
+    )
+    .prepared(containerd2_alone::prepare),
+    Scenario::new(
+        "containerd1_faults",
+        400,
+        "containerd 1.7: attaching is slow, and fails at each step",
+        containerd1_faults::run,
+    )
+    .prepared(containerd1_faults::prepare),
+    Scenario::new(
+        "containerd1_churn",
+        600,
+        "containerd 1.7: 30 pods, 7 VFs, 5 minutes, daemons killed",
+        containerd1_churn::run,
+    )
+    .prepared(containerd1_churn::prepare)
+    .vfs(7, 0),
+    Scenario::new(
+        "containerd2_faults",
+        400,
+        "containerd 2: attaching is slow, and fails at each step",
+        containerd2_faults::run,
+    )
+    .prepared(containerd2_faults::prepare),
+    Scenario::new(
+        "containerd2_churn",
+        600,
+        "containerd 2: 30 pods, 7 VFs, 5 minutes, daemons killed",
+        containerd2_churn::run,
+    )
+    .prepared(containerd2_churn::prepare)
+    .vfs(7, 0),
     Scenario::new(
         "two_networks",
         150,

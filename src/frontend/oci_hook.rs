@@ -31,6 +31,9 @@ const NAMESPACES: [&str; 2] =
 const CONTAINER_TYPES: [&str; 2] =
     ["io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType"];
 
+/// Where they say which pod a container is in.
+const SANDBOX_IDS: [&str; 2] = ["io.kubernetes.cri.sandbox-id", "io.kubernetes.cri-o.SandboxID"];
+
 /// Why what came on stdin makes no call. Nothing was touched.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HookError {
@@ -67,7 +70,7 @@ pub(super) enum Call {
     Detach(SandboxId),
     /// A container begins whose sandbox must have what it asks for already.
     Verify {
-        /// The container.
+        /// The container's pod, or the container itself where there is none.
         id: SandboxId,
         /// Its sandbox.
         netns: NetnsSource,
@@ -149,7 +152,9 @@ fn verify(state: &State, id: SandboxId) -> Result<Option<Call>, HookError> {
         return Ok(None);
     };
     let netns = netns(state, &id)?;
-    Ok(Some(Call::Verify { id, netns, asked: asked.networks }))
+    // Leases are the pod's: `vfhook status` knows it by that id.
+    let pod = SANDBOX_IDS.iter().find_map(|key| state.annotations.get(*key)?.parse().ok());
+    Ok(Some(Call::Verify { id: pod.unwrap_or(id), netns, asked: asked.networks }))
 }
 
 fn netns(state: &State, id: &SandboxId) -> Result<NetnsSource, HookError> {

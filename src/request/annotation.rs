@@ -41,10 +41,12 @@ pub enum AnnotationError {
     #[error("annotation {NETWORKS}: empty; name a network, such as storage or storage@net1")]
     Empty,
     /// An element of the short spelling is wrong.
-    #[error("annotation {NETWORKS}, element {element}: {source}")]
+    #[error("annotation {NETWORKS}, element {element} ({}): {source}", crate::types::quote(.text))]
     Element {
         /// Counted from 1.
         element: usize,
+        /// As it is written.
+        text: String,
         /// What is wrong with it.
         source: Invalid,
     },
@@ -122,9 +124,12 @@ fn json(value: &str) -> Result<Vec<NetworkRequest>, AnnotationError> {
 
 fn short(value: &str) -> Result<Vec<NetworkRequest>, AnnotationError> {
     let element = |(index, text): (usize, &str)| {
-        text.trim()
-            .parse()
-            .map_err(|source| AnnotationError::Element { element: index + 1, source })
+        let text = text.trim();
+        text.parse().map_err(|source| AnnotationError::Element {
+            element: index + 1,
+            text: text.to_owned(),
+            source,
+        })
     };
     value.split(',').enumerate().map(element).collect()
 }

@@ -25,6 +25,16 @@ pub(crate) enum Failure {
         /// Why not.
         source: std::io::Error,
     },
+    /// A runtime said no to what was asked of it over gRPC.
+    #[error("{method} was refused with gRPC status {code}: {said}")]
+    Refused {
+        /// What was asked.
+        method: String,
+        /// The status.
+        code: u32,
+        /// Its words.
+        said: String,
+    },
     /// Something that must hold does not.
     #[error("{what}\nseen: {seen}")]
     Unmet {

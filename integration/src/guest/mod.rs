@@ -2,6 +2,9 @@
 
 pub(crate) mod card;
 pub(crate) mod command;
+pub(crate) mod containerd;
+pub(crate) mod cri;
+pub(crate) mod daemon;
 pub(crate) mod dump;
 pub(crate) mod evidence;
 pub(crate) mod failure;
@@ -15,6 +18,7 @@ pub(crate) mod place;
 pub(crate) mod podman;
 pub(crate) mod probe;
 pub(crate) mod refusal;
+pub(crate) mod serve;
 mod shell;
 
 use std::process::ExitCode;

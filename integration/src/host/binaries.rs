@@ -7,17 +7,21 @@ use super::error::LabError;
 use super::tool;
 use crate::say::Progress;
 
-/// The two programs that come with the share.
+const EVENT_LOGGER: &str = "event_logger";
+
+/// The programs that come with the share.
 #[derive(Debug, Clone)]
 pub(crate) struct Binaries {
     /// The program under test.
     pub(crate) vfhook: PathBuf,
     /// The guest side of the lab.
     pub(crate) guest: PathBuf,
+    /// The example of `containerd-nri`, which logs what a runtime tells its plugins.
+    pub(crate) event_logger: PathBuf,
 }
 
 impl Binaries {
-    /// Builds both. `VFHOOK_LAB_BINARY` names a vfhook to use instead of the checkout's.
+    /// Builds them. `VFHOOK_LAB_BINARY` names a vfhook to use instead of the checkout's.
     pub(crate) fn build(log: &Path) -> Result<Self, LabError> {
         let workspace = workspace();
         let progress = Progress::start("building vfhook and the guest runner");
@@ -26,11 +30,14 @@ impl Binaries {
         if given.is_none() {
             cargo(&workspace, log, &["--package", "vfhook", "--bin", "vfhook"])?;
         }
+        let example = ["--package", "containerd-nri", "--example", EVENT_LOGGER];
+        cargo(&workspace, log, &example)?;
         progress.done();
         let release = target_dir(&workspace).join("release");
         Ok(Self {
             vfhook: given.map_or_else(|| release.join("vfhook"), PathBuf::from),
             guest: release.join("guest"),
+            event_logger: release.join("examples").join(EVENT_LOGGER),
         })
     }
 }

@@ -2,6 +2,7 @@
 //! guest runner are not in it: they come with the share at each boot, so that a change in them rebuilds nothing.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -56,6 +57,9 @@ const LEFT_OUT: [&str; 3] = ["/usr/share/man/*", "/usr/share/doc/*", "/usr/share
 const CONTAINERS_CONF: &str = "[engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n\
                                [containers]\nlog_driver = \"k8s-file\"\n";
 
+/// Adds containerd 2, from the suite after [`SUITE`], which has 1.7.
+const CONTAINERD_2: &str = include_str!("../../image/containerd-2.sh");
+
 /// What a guest boots from.
 #[derive(Debug, Clone)]
 pub(crate) struct Image {
@@ -69,11 +73,12 @@ impl Image {
             .with("suite", SUITE)
             .with("packages", PACKAGES.join(","))
             .with("left out", LEFT_OUT.join(","))
+            .with("containerd 2", CONTAINERD_2)
             .with("disk size", DISK_SIZE)
             .with("containers.conf", CONTAINERS_CONF)
             .with("initrd modules", initrd::MODULES.join(","))
             .with("initrd init", initrd::INIT);
-        let what = "building the guest's disk (about 90 s, 600 MB)";
+        let what = "building the guest's disk (about two minutes, 700 MB)";
         let folder = cache.obtain(&recipe, what, build)?;
         Ok(Self { folder })
     }
@@ -102,7 +107,7 @@ impl Image {
 fn build(place: &Path) -> Result<(), LabError> {
     let log = place.join("build.log");
     let root = place.join("rootfs");
-    bootstrap(&root, &log)?;
+    bootstrap(&root, &hook(place)?, &log)?;
     let conf = root.join("etc/containers/containers.conf");
     fs::write(&conf, CONTAINERS_CONF).map_err(LabError::file("write", &conf))?;
     copy(&root.join("usr/bin/busybox"), &place.join("busybox"))?;
@@ -113,7 +118,16 @@ fn build(place: &Path) -> Result<(), LabError> {
     fs::remove_dir_all(&root).map_err(LabError::file("remove", &root))
 }
 
-fn bootstrap(root: &Path, log: &Path) -> Result<(), LabError> {
+/// Lays down the script that adds containerd 2.
+fn hook(place: &Path) -> Result<PathBuf, LabError> {
+    let path = place.join("containerd-2.sh");
+    fs::write(&path, CONTAINERD_2).map_err(LabError::file("write", &path))?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+        .map_err(LabError::file("make executable", &path))?;
+    Ok(path)
+}
+
+fn bootstrap(root: &Path, hook: &Path, log: &Path) -> Result<(), LabError> {
     let mut command = Command::new("mmdebstrap");
     command
         .args(["--variant=minbase", "--format=directory"])
@@ -121,6 +135,7 @@ fn bootstrap(root: &Path, log: &Path) -> Result<(), LabError> {
         .arg("--aptopt=APT::Install-Recommends \"false\"")
         // initramfs-tools is not installed; the kernel package's hook wants its folder all the same.
         .arg("--setup-hook=mkdir -p \"$1/etc/initramfs-tools/conf.d\"")
+        .arg(format!("--customize-hook={}", hook.display()))
         .args(LEFT_OUT.iter().map(|path| format!("--dpkgopt=path-exclude={path}")))
         .arg(SUITE)
         .arg(root);

@@ -43,6 +43,7 @@ impl RunDir {
         }
         copy_program(&programs.vfhook, &share.join("bin/vfhook"))?;
         copy_program(&programs.guest, &share.join("bin/guest"))?;
+        copy_program(&programs.event_logger, &share.join("bin/event_logger"))?;
         let pid1 = share.join("pid1");
         fs::write(&pid1, PID1).map_err(LabError::file("write", &pid1))?;
         make_executable(&pid1)?;

@@ -159,7 +159,6 @@ impl<N: Node> Plugin for NriPlugin<N> {
             tracing::error!(reason, "not serving");
             Refusal::new(reason)
         })?;
-        tracing::info!(runtime = runtime.name, version = %runtime.version, "connected");
         lock(&self.pods.known).runtime = Some(runtime.clone());
         Ok(())
     }

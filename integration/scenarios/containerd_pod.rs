@@ -1,0 +1,156 @@
+//! Pods over containerd with eth0 from a CNI plugin: the VF comes beside it and goes, who asks for nothing is left alone, what cannot be
+//! given keeps the containers out with the reason where `kubectl describe pod` shows it.
+
+use crate::guest::containerd::{Containerd, Edition, PodNetwork};
+use crate::guest::cri::{Cri, Pod, refused};
+use crate::guest::daemon::Daemon;
+use crate::guest::failure::Failure;
+use crate::guest::interface::Interface;
+use crate::guest::serve::Serve;
+use crate::guest::{Guest, configure, vfhook};
+use crate::verdict::SHARE;
+
+use super::containerd_scene::{self as scene, CONFIG, asking, reaches};
+
+/// What every containerd tells of a pod with a container.
+const LIFE: [&str; 9] = [
+    "RunPodSandbox",
+    "CreateContainer",
+    "PostCreateContainer",
+    "StartContainer",
+    "PostStartContainer",
+    "StopContainer",
+    "RemoveContainer",
+    "StopPodSandbox",
+    "RemovePodSandbox",
+];
+
+pub(crate) fn prepare(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
+    scene::prepare(guest, edition, PodNetwork::Ptp)
+}
+
+pub(crate) fn run(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
+    let containerd = Containerd::handle(edition);
+    let cri = containerd.cri;
+    beside_eth0(guest, cri)?;
+    left_alone(guest, cri)?;
+    not_given(guest, containerd)?;
+    none_free(guest, containerd)?;
+    through_eth0(guest, cri)
+}
+
+fn beside_eth0(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {
+    guest.step("a pod that asks for a VF, with the example plugin looking on");
+    let logger = Daemon::named("event-logger");
+    logger.start(&format!("{SHARE}/bin/event_logger"), &[("NO_COLOR", "1".to_owned())])?;
+    logger.says("serving", 1, 30)?;
+    let pod = scene::run(cri, &asking("box", "storage"))?;
+    reaches(guest, &pod, "net1", "svc0")?;
+    let status = guest.expect(vfhook("status --json").ok())?;
+    guest.expect(status.must_say(&[&pod.sandbox, "storage", "net1"]))?;
+    guest.step("its address for Kubernetes is eth0's");
+    let status = cri.pod_status(&pod.sandbox)?;
+    let eth0 = Interface::read(&pod.place, "eth0")?.v4()?;
+    guest.check("it is ready", status.ready, format!("{status:?}"))?;
+    guest.check("eth0's is its address", status.addresses == [eth0], format!("{status:?}"))?;
+    guest.step("the pod is stopped and removed");
+    scene::remove(cri, &pod)?;
+    for event in LIFE {
+        logger.says(&format!("event=\"{event}\""), 1, 10)?;
+        guest.count();
+    }
+    logger.end("TERM")?;
+    guest.must_be_as_before("after the pod")
+}
+
+fn left_alone(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {
+    guest.step("pods that ask for nothing get nothing");
+    let plain = scene::run(cri, &Pod::named("plain"))?;
+    let links = plain.place.cmd("ip -o link").ok()?;
+    guest.check("lo and eth0 alone", links.stdout.lines().count() == 2, &links.stdout)?;
+    let host = scene::run(cri, &Pod::named("host").on_host_network())?;
+    let status = vfhook("status --json").ok()?.json()?;
+    let leases = status["leases"].as_array().map_or(1, Vec::len);
+    guest.check("there is no lease", leases == 0, &status)?;
+    scene::remove(cri, &plain)?;
+    scene::remove(cri, &host)?;
+    guest.must_be_as_before("after pods that ask for nothing")
+}
+
+fn not_given(guest: &mut Guest, containerd: Containerd) -> Result<(), Failure> {
+    let cases = [
+        (asking("unknown", "nonesuch"), ["unknown network nonesuch", "storage"]),
+        (asking("outsider", "closed"), ["network closed", "not allowed for namespace \"default\""]),
+        (asking("misspelt", "storage@"), ["annotation", "element 1"]),
+        (asking("hostnet", "storage").on_host_network(), ["host network", "no network namespace"]),
+    ];
+    for (pod, words) in cases {
+        guest.step(&format!("refused: {}", words.join(", ")));
+        keeps_containers_out(guest, containerd, &pod, &words)?;
+    }
+    guest.must_be_as_before("after refusals")
+}
+
+/// The pod's containers are refused with these words, at the first place where this containerd can take a refusal, and nothing is left when
+/// kubelet has given the pod up.
+fn keeps_containers_out(
+    guest: &mut Guest,
+    containerd: Containerd,
+    pod: &Pod,
+    words: &[&str],
+) -> Result<(), Failure> {
+    let cri = containerd.cri;
+    let ran = cri.run_pod(pod);
+    if containerd.refuses_sandboxes()? {
+        guest.expect(refused(ran, words))?;
+        let left = cri.pods()?;
+        guest.check("no sandbox is left of it", left.is_empty(), format!("{left:?}"))?;
+    } else {
+        let sandbox = guest.expect(ran)?;
+        guest.expect(refused(cri.create(&sandbox, pod, "main"), words))?;
+    }
+    let created = cri.containers()?;
+    guest.check("there is no container", created.is_empty(), format!("{created:?}"))?;
+    scene::remove_all(cri)
+}
+
+fn none_free(guest: &mut Guest, containerd: Containerd) -> Result<(), Failure> {
+    let cri = containerd.cri;
+    guest.step("the only VF is taken: the next pod is told so");
+    let first = scene::run(cri, &asking("first", "scarce"))?;
+    let second = asking("second", "scarce");
+    let words = ["pool few", "no free VF (1 of 1 leased)"];
+    let ran = cri.run_pod(&second);
+    let second = if containerd.refuses_sandboxes()? {
+        guest.expect(refused(ran, &words))?;
+        guest.step("the first goes: kubelet runs the second's sandbox again, and it has the VF");
+        scene::remove(cri, &first)?;
+        scene::run(cri, &second.again())?
+    } else {
+        let sandbox = ran?;
+        guest.expect(refused(cri.create(&sandbox, &second, "main"), &words))?;
+        guest.step(
+            "the first goes: kubelet creates the second's container again, and it has the VF",
+        );
+        scene::remove(cri, &first)?;
+        scene::fill(cri, &second, sandbox)?
+    };
+    let vf = Interface::read(&second.place, "net1")?;
+    guest.check("it is up with an address", vf.up && vf.v4().is_ok(), format!("{vf:?}"))?;
+    scene::remove(cri, &second)?;
+    guest.must_be_as_before("after a pool with one VF")
+}
+
+fn through_eth0(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {
+    guest.step("another configuration, without a restart: services through eth0");
+    let existing = CONFIG
+        .replace("mode = \"veth\"", "mode = \"existing\"")
+        .replace("interface = \"svc0\"\nsource = [\"169.254.96.0/20\"]", "interface = \"eth0\"");
+    configure(&existing)?;
+    Serve::handle().reload()?;
+    let pod = scene::run(cri, &asking("mixed", "storage"))?;
+    reaches(guest, &pod, "net1", "eth0")?;
+    let links = pod.place.cmd("ip -o link").ok()?;
+    guest.check("no svc0", !links.stdout.contains("svc0"), &links.stdout)?;
+    scene::remove(cri, &pod)
+}

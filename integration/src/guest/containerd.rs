@@ -1,0 +1,173 @@
+//! containerd with its CRI, in the two versions that the image has. It must not start vfhook, nor configure for it anything but what the
+//! project ships for operators.
+
+use std::fs;
+use std::path::Path;
+
+use super::command::{cmd, eventually, script};
+use super::cri::Cri;
+use super::daemon::Daemon;
+use super::failure::Failure;
+use crate::verdict::{OCI_IMAGE, OCI_IMAGE_NAME, SHARE};
+
+const SOCKET: &str = "/run/containerd/containerd.sock";
+const CONFIG: &str = "/etc/containerd/lab.toml";
+const CNI_CONFIG: &str = "/etc/cni/lab.d";
+const CNI_PROGRAMS: &str = "/usr/lib/cni";
+/// Emulated, it needs some ten seconds to start.
+const START_SECONDS: u64 = 60;
+
+/// What gives every pod its eth0. No address of it is on a network that anything else has.
+const PTP: &str = r#"{"cniVersion": "1.0.0", "name": "pods", "plugins": [{
+  "type": "ptp", "ipMasq": false, "ipam": {
+    "type": "host-local", "ranges": [[{"subnet": "10.244.7.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}}]}"#;
+
+/// Where pods get an eth0 from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PodNetwork {
+    /// The ptp plugin.
+    Ptp,
+    /// vfhook alone, as operators without a network plugin are told to install it.
+    Vfhook,
+}
+
+/// Which containerd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Edition {
+    /// 1.7, Debian trixie's.
+    One,
+    /// 2, from the suite after that.
+    Two,
+}
+
+/// A containerd.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Containerd {
+    edition: Edition,
+    daemon: Daemon,
+    /// What kubelet speaks to it.
+    pub(crate) cri: Cri,
+}
+
+impl Containerd {
+    /// The handle of one, running or not.
+    pub(crate) fn handle(edition: Edition) -> Self {
+        Self { edition, daemon: Daemon::named("containerd"), cri: Cri::at(SOCKET) }
+    }
+
+    /// Lays out its configuration, starts it, loads the test image.
+    pub(crate) fn prepare(self, network: PodNetwork) -> Result<(), Failure> {
+        // `ip netns` mounts the folder over itself the first time, which would hide what containerd has mounted in it.
+        script(&["ip netns add first", "ip netns del first"])?;
+        self.base_spec()?;
+        write(CONFIG, &self.config()?)?;
+        network.install()?;
+        self.start()?;
+        let local = if self.edition == Edition::Two { "--local" } else { "" };
+        let ctr = self.program("ctr");
+        cmd(&format!("{ctr} -n k8s.io images import {local} {SHARE}/{OCI_IMAGE}")).ok().map(drop)
+    }
+
+    /// Starts it and waits until pods can be run.
+    pub(crate) fn start(self) -> Result<(), Failure> {
+        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", self.folder());
+        let program = format!("{} --config {CONFIG}", self.program("containerd"));
+        self.daemon.start(&program, &[("PATH", path)])?;
+        eventually("containerd's readiness", START_SECONDS, || self.cri.is_ready())
+    }
+
+    /// Kills it where it stands. Pods go on: their shims are processes of their own.
+    pub(crate) fn kill(self) -> Result<(), Failure> {
+        self.daemon.end("KILL")
+    }
+
+    /// Whether a plugin's error is the answer to `RunPodSandbox`. In the versions where it is not, vfhook gives none there: they would keep
+    /// a record of the sandbox that stops them from starting again (containerd issue 13609).
+    pub(crate) fn refuses_sandboxes(self) -> Result<bool, Failure> {
+        let version = self.version()?;
+        let at_least = |wanted: [u32; 3]| version.as_slice() >= wanted.as_slice();
+        let mended = at_least([2, 3, 3]) || (at_least([2, 2, 6]) && !at_least([2, 3, 0]));
+        Ok(!at_least([2, 0, 0]) || mended)
+    }
+
+    /// Its version, such as `2.1.9`, as numbers.
+    fn version(self) -> Result<Vec<u32>, Failure> {
+        let output = cmd(&format!("{} --version", self.program("containerd"))).ok()?;
+        let word =
+            output.text().split_whitespace().nth(2).unwrap_or_default().trim_start_matches('v');
+        let plain = word.split(['~', '+', '-']).next().unwrap_or_default();
+        plain
+            .split('.')
+            .map(|part| {
+                part.parse()
+                    .map_err(|_| Failure::unmet("containerd says its version", output.text()))
+            })
+            .collect()
+    }
+
+    fn folder(self) -> &'static str {
+        match self.edition {
+            Edition::One => "/usr/bin",
+            Edition::Two => "/opt/containerd-2/usr/bin",
+        }
+    }
+
+    fn program(self, name: &str) -> String {
+        format!("{}/{name}", self.folder())
+    }
+
+    /// What operators are told to merge, and what is the lab's own: the image in place of a pause image from a registry, and where CNI is.
+    fn config(self) -> Result<String, Failure> {
+        let (shipped, own) = match self.edition {
+            Edition::One => (
+                "containerd-1.toml",
+                format!(
+                    "[plugins.'io.containerd.grpc.v1.cri']\nsandbox_image = \"{OCI_IMAGE_NAME}\"\n\
+                     [plugins.'io.containerd.grpc.v1.cri'.cni]\nbin_dir = \"{CNI_PROGRAMS}\"\n"
+                ),
+            ),
+            Edition::Two => (
+                "containerd-2.toml",
+                format!(
+                    "[plugins.'io.containerd.cri.v1.images'.pinned_images]\nsandbox = \"{OCI_IMAGE_NAME}\"\n\
+                     [plugins.'io.containerd.cri.v1.runtime'.cni]\nbin_dirs = [\"{CNI_PROGRAMS}\"]\n"
+                ),
+            ),
+        };
+        let shipped = Path::new(SHARE).join("nri-config").join(shipped);
+        let text = fs::read_to_string(&shipped).map_err(Failure::file("read", shipped))?;
+        Ok(format!("{text}\n{own}conf_dir = \"{CNI_CONFIG}\"\n"))
+    }
+
+    /// The spec that containers begin with, made as operators are told to.
+    fn base_spec(self) -> Result<(), Failure> {
+        let merge =
+            "\"$1\" oci spec | jq -s '.[0] * .[1]' - \"$2\" > /etc/vfhook/base-runtime-spec.json";
+        cmd("sh -ec")
+            .arg(merge)
+            .arg("sh")
+            .arg(self.program("ctr"))
+            .arg(format!("{SHARE}/hooks/base-runtime-spec.fragment.json"))
+            .ok()
+            .map(drop)
+    }
+}
+
+impl PodNetwork {
+    /// Puts it where containerd looks.
+    fn install(self) -> Result<(), Failure> {
+        if self == Self::Ptp {
+            return write(&format!("{CNI_CONFIG}/10-pods.conflist"), PTP);
+        }
+        let shipped = format!("{SHARE}/nri-config/10-vfhook.conflist");
+        let text = fs::read_to_string(&shipped).map_err(Failure::file("read", shipped))?;
+        write(&format!("{CNI_CONFIG}/10-vfhook.conflist"), &text)?;
+        cmd(&format!("ln -sfn /usr/bin/vfhook {CNI_PROGRAMS}/vfhook")).ok().map(drop)
+    }
+}
+
+fn write(path: &str, text: &str) -> Result<(), Failure> {
+    let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(folder).map_err(Failure::file("create", folder))?;
+    fs::write(path, text).map_err(Failure::file("write", path))
+}

@@ -1,0 +1,265 @@
+//! The container runtime interface as kubelet speaks it: what it asks of a runtime, by this file's own client, so that a scenario sees the
+//! same errors as `kubectl describe pod`. It must not do what kubelet would not.
+
+mod grpc;
+mod message;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use self::message::{
+    AskContainer, ContainerConfig, ContainerMetadata, ContainerSecurity, ContainerStatusAnswer,
+    CreateContainer, Id, Ids, ImageSpec, LinuxContainer, LinuxSandbox, NamespaceOption, Nothing,
+    RunSandbox, SandboxConfig, SandboxMetadata, SandboxSecurity, SandboxStatusAnswer, StatusAnswer,
+    StopContainer,
+};
+use super::failure::Failure;
+use crate::verdict::OCI_IMAGE_NAME;
+
+const SERVICE: &str = "runtime.v1.RuntimeService";
+/// Kubelet's own patience is two minutes; a scenario has not that much.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A pod as kubelet would describe it to a runtime.
+#[derive(Debug, Clone)]
+pub(crate) struct Pod {
+    name: String,
+    namespace: String,
+    annotations: BTreeMap<String, String>,
+    host_network: bool,
+    attempt: u32,
+}
+
+/// How a pod is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PodStatus {
+    /// Whether its sandbox runs.
+    pub(crate) ready: bool,
+    /// Its addresses, as Kubernetes would show them.
+    pub(crate) addresses: Vec<String>,
+}
+
+/// A runtime's socket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cri {
+    socket: &'static str,
+}
+
+impl Pod {
+    /// A pod in the namespace `default` that asks for nothing.
+    pub(crate) fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            namespace: "default".into(),
+            annotations: BTreeMap::new(),
+            host_network: false,
+            attempt: 0,
+        }
+    }
+
+    /// With this annotation.
+    pub(crate) fn annotated(mut self, key: &str, value: &str) -> Self {
+        self.annotations.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// On the node's own network.
+    pub(crate) fn on_host_network(mut self) -> Self {
+        self.host_network = true;
+        self
+    }
+
+    /// The same pod once more, as kubelet counts after a sandbox that failed.
+    pub(crate) fn again(mut self) -> Self {
+        self.attempt += 1;
+        self
+    }
+
+    fn namespaces(&self) -> NamespaceOption {
+        NamespaceOption { network: if self.host_network { 2 } else { 0 }, pid: 1 }
+    }
+
+    fn config(&self) -> SandboxConfig {
+        let security = SandboxSecurity { namespaces: Some(self.namespaces()) };
+        SandboxConfig {
+            metadata: Some(SandboxMetadata {
+                name: self.name.clone(),
+                uid: format!("uid-{}", self.name),
+                namespace: self.namespace.clone(),
+                attempt: self.attempt,
+            }),
+            // The host's name is not a pod's to choose.
+            hostname: if self.host_network { String::new() } else { self.name.clone() },
+            annotations: self.annotations.clone(),
+            linux: Some(LinuxSandbox { security: Some(security) }),
+        }
+    }
+}
+
+impl Cri {
+    /// The runtime that listens there.
+    pub(crate) fn at(socket: &'static str) -> Self {
+        Self { socket }
+    }
+
+    /// Succeeds when the runtime says that it is ready and has a network for pods.
+    pub(crate) fn is_ready(self) -> Result<(), Failure> {
+        let answer: StatusAnswer = self.call("Status", &Nothing {})?;
+        let conditions = answer.status.unwrap_or_default().conditions;
+        let holds = |kind: &str| conditions.iter().any(|c| c.kind == kind && c.holds);
+        if holds("RuntimeReady") && holds("NetworkReady") {
+            return Ok(());
+        }
+        Err(Failure::unmet("the runtime is ready for pods", format!("{conditions:?}")))
+    }
+
+    /// Runs a pod's sandbox; its id.
+    pub(crate) fn run_pod(self, pod: &Pod) -> Result<String, Failure> {
+        let request = RunSandbox { config: Some(pod.config()), handler: String::new() };
+        self.call("RunPodSandbox", &request).map(|answer: Id| answer.id)
+    }
+
+    /// Stops a sandbox and everything in it.
+    pub(crate) fn stop_pod(self, id: &str) -> Result<(), Failure> {
+        self.on_id("StopPodSandbox", id)
+    }
+
+    /// Removes a stopped sandbox.
+    pub(crate) fn remove_pod(self, id: &str) -> Result<(), Failure> {
+        self.on_id("RemovePodSandbox", id)
+    }
+
+    /// The ids of all sandboxes that the runtime has a record of.
+    pub(crate) fn pods(self) -> Result<Vec<String>, Failure> {
+        self.ids("ListPodSandbox")
+    }
+
+    /// How a pod is.
+    pub(crate) fn pod_status(self, id: &str) -> Result<PodStatus, Failure> {
+        let answer: SandboxStatusAnswer =
+            self.call("PodSandboxStatus", &Id { id: id.to_owned() })?;
+        let status = answer.status.unwrap_or_default();
+        let network = status.network.unwrap_or_default();
+        let all = [network.ip].into_iter().chain(network.additional.into_iter().map(|ip| ip.ip));
+        let addresses = all.filter(|ip| !ip.is_empty()).collect();
+        Ok(PodStatus { ready: status.state == 0, addresses })
+    }
+
+    /// Creates a container of the test image in a pod that runs; its id.
+    pub(crate) fn create(self, sandbox: &str, pod: &Pod, name: &str) -> Result<String, Failure> {
+        let security = ContainerSecurity { namespaces: Some(pod.namespaces()) };
+        let config = ContainerConfig {
+            metadata: Some(ContainerMetadata { name: name.to_owned() }),
+            image: Some(ImageSpec { image: OCI_IMAGE_NAME.to_owned() }),
+            command: vec!["/bin/sleep".into(), "100000".into()],
+            linux: Some(LinuxContainer { security: Some(security) }),
+        };
+        let request = CreateContainer {
+            sandbox: sandbox.to_owned(),
+            config: Some(config),
+            sandbox_config: Some(pod.config()),
+        };
+        self.call("CreateContainer", &request).map(|answer: Id| answer.id)
+    }
+
+    /// Starts a container that was created.
+    pub(crate) fn start(self, id: &str) -> Result<(), Failure> {
+        self.on_id("StartContainer", id)
+    }
+
+    /// Kills a container.
+    pub(crate) fn stop(self, id: &str) -> Result<(), Failure> {
+        let request = StopContainer { id: id.to_owned(), timeout: 0 };
+        self.call("StopContainer", &request).map(|_: Nothing| ())
+    }
+
+    /// Removes a container that has ended.
+    pub(crate) fn remove(self, id: &str) -> Result<(), Failure> {
+        self.on_id("RemoveContainer", id)
+    }
+
+    /// The ids of all containers that the runtime has a record of.
+    pub(crate) fn containers(self) -> Result<Vec<String>, Failure> {
+        self.ids("ListContainers")
+    }
+
+    /// The process id of a container that runs.
+    pub(crate) fn pid(self, id: &str) -> Result<u32, Failure> {
+        let request = AskContainer { id: id.to_owned(), verbose: true };
+        let answer: ContainerStatusAnswer = self.call("ContainerStatus", &request)?;
+        let running = answer.status.as_ref().is_some_and(|status| status.state == 1);
+        let info: Value = answer
+            .info
+            .get("info")
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
+        match info["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()) {
+            Some(pid) if running && pid > 0 => Ok(pid),
+            _ => Err(Failure::unmet("the container runs", format!("{:?}, {info}", answer.status))),
+        }
+    }
+
+    fn on_id(self, method: &str, id: &str) -> Result<(), Failure> {
+        self.call(method, &Id { id: id.to_owned() }).map(|_: Nothing| ())
+    }
+
+    fn ids(self, method: &str) -> Result<Vec<String>, Failure> {
+        let answer: Ids = self.call(method, &Nothing {})?;
+        Ok(answer.items.into_iter().map(|item| item.id).collect())
+    }
+
+    fn call<A: prost::Message, B: prost::Message + Default>(
+        self,
+        method: &str,
+        request: &A,
+    ) -> Result<B, Failure> {
+        grpc::unary(Path::new(self.socket), SERVICE, method, request, LIMIT)
+    }
+}
+
+/// The call must have been refused by the runtime with each of these texts, in whatever case. What it said.
+pub(crate) fn refused<T>(result: Result<T, Failure>, texts: &[&str]) -> Result<String, Failure> {
+    let said = match result {
+        Err(Failure::Refused { said, .. }) => said,
+        Err(other) => return Err(other),
+        Ok(_) => {
+            return Err(Failure::unmet(format!("it is refused with {texts:?}"), "it was done"));
+        }
+    };
+    let plain = said.to_lowercase();
+    match texts.iter().find(|text| !plain.contains(&text.to_lowercase())) {
+        None => Ok(said),
+        Some(text) => Err(Failure::unmet(format!("the refusal says \"{text}\""), said)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+
+    #[test]
+    fn a_pod_is_written_as_the_interface_has_it() {
+        let pod = Pod::named("p").annotated("k", "v").on_host_network();
+        let metadata =
+            [&[0x0a, 19, 0x0a, 1][..], b"p", &[0x12, 5], b"uid-p", &[0x1a, 7], b"default"];
+        let annotation = [&[0x3a, 6, 0x0a, 1][..], b"k", &[0x12, 1], b"v"];
+        let linux = [&[0x42, 8, 0x12, 6, 0x0a, 4, 0x08, 2, 0x10, 1][..]];
+        let expected = [metadata.concat(), annotation.concat(), linux.concat()].concat();
+        assert_eq!(pod.config().encode_to_vec(), expected);
+    }
+
+    #[test]
+    fn only_the_runtimes_own_word_is_a_refusal() {
+        let refusal =
+            || Failure::Refused { method: "X".into(), code: 2, said: "No free VF".into() };
+        assert!(refused::<()>(Err(refusal()), &["no free vf"]).is_ok());
+        assert!(refused::<()>(Err(refusal()), &["address"]).is_err());
+        assert!(refused(Ok(()), &[]).is_err());
+        assert!(refused::<()>(Err(Failure::unmet("an answer", "none")), &[]).is_err());
+    }
+}

@@ -1,0 +1,74 @@
+//! `vfhook serve` as its service unit would run it: root, but with no more privileges than it needs. It must not give it more to make a
+//! scenario pass.
+
+use super::daemon::Daemon;
+use super::failure::Failure;
+
+/// Root with these alone: the network and its raw sockets, namespaces, and other processes' namespaces below /proc.
+const CONFINED: &str =
+    "setpriv --bounding-set=-all,+net_admin,+net_raw,+sys_admin,+sys_ptrace --inh-caps=-all";
+/// How long the runtime's introduction may take.
+const CONNECT_SECONDS: u64 = 30;
+
+/// What it says when a runtime has been introduced to it.
+const CONNECTED: &str = "serving the runtime";
+
+/// The daemon.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Serve {
+    daemon: Daemon,
+}
+
+impl Serve {
+    /// The handle of the daemon, running or not.
+    pub(crate) fn handle() -> Self {
+        Self { daemon: Daemon::named("vfhook-serve") }
+    }
+
+    /// Starts it and waits until the runtime knows it.
+    pub(crate) fn start(self) -> Result<(), Failure> {
+        self.daemon.start(&format!("{CONFINED} /usr/bin/vfhook serve --log info"), &[])?;
+        self.is_connected_since(0)
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(self) -> Result<u32, Failure> {
+        self.daemon.pid()
+    }
+
+    /// How often a runtime has been introduced to it since its start.
+    pub(crate) fn connections(self) -> Result<usize, Failure> {
+        self.daemon.said(CONNECTED)
+    }
+
+    /// Waits until a runtime has been introduced to it once more than that.
+    pub(crate) fn is_connected_since(self, connections: usize) -> Result<(), Failure> {
+        self.daemon.says(CONNECTED, connections + 1, CONNECT_SECONDS)
+    }
+
+    /// Kills it where it stands.
+    pub(crate) fn kill(self) -> Result<(), Failure> {
+        self.daemon.end("KILL")
+    }
+
+    /// Tells it to end.
+    pub(crate) fn stop(self) -> Result<(), Failure> {
+        self.daemon.end("TERM")
+    }
+
+    /// Stops it where it stands, without an end.
+    pub(crate) fn freeze(self) -> Result<(), Failure> {
+        self.daemon.signal("STOP")
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(self) -> Result<(), Failure> {
+        self.daemon.signal("CONT")
+    }
+
+    /// Makes it read its configuration again.
+    pub(crate) fn reload(self) -> Result<(), Failure> {
+        self.daemon.signal("HUP")?;
+        self.daemon.says("configuration read again", 1, 10)
+    }
+}
