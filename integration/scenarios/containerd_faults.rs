@@ -11,16 +11,19 @@ use crate::guest::containerd::{Containerd, Edition, PodNetwork};
 use crate::guest::cri::{Pod, refused};
 use crate::guest::failure::Failure;
 use crate::guest::serve::Serve;
-use crate::guest::{Guest, vfhook};
+use crate::guest::{Guest, interface, vfhook};
 
 use super::containerd_scene::{self as scene, asking, reaches};
 
 /// Held by every vfhook while it chooses, for a moment.
 const TABLE_LOCK: &str = "/run/vfhook/lock";
-/// More messages than an attachment has.
-const MESSAGES: usize = 60;
-/// Fewer than one has: with less the faults did not reach it.
-const FEWEST: usize = 15;
+/// The first message that is made to fail. Those before only look; and vfhook's first answers to containerd, which are calls of the same
+/// kind, shall arrive.
+const FIRST: usize = 4;
+/// More than an attachment has messages.
+const TRIES: usize = 40;
+/// Fewer tries than must fail: with less the faults did not reach them.
+const FEWEST: usize = 12;
 /// Where strace says which calls it made fail.
 const TRACE: &str = "/tmp/faults.trace";
 
@@ -31,8 +34,17 @@ pub(crate) fn prepare(guest: &mut Guest, edition: Edition) -> Result<(), Failure
 pub(crate) fn run(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
     let containerd = Containerd::handle(edition);
     slow(guest, containerd)?;
-    let failed = failing(guest, containerd)?;
-    guest.check("each message was made to fail", failed >= FEWEST, failed)?;
+    let before = Serve::handle().failures()?;
+    let struck = failing(guest, containerd)?;
+    let failed = Serve::handle().failures()? - before;
+    let told = format!("{struck} messages failed, {failed} tries");
+    guest.step(&told);
+    // An announcement that gets lost fails nothing.
+    guest.check(
+        "tries failed, at each message but few",
+        failed >= FEWEST && failed + 2 >= struck,
+        told,
+    )?;
     guest.step("containerd starts again with what is left of all that");
     let connections = Serve::handle().connections()?;
     containerd.kill()?;
@@ -57,49 +69,47 @@ fn slow(guest: &mut Guest, containerd: Containerd) -> Result<(), Failure> {
     next_try(guest, containerd, &pod, sandbox)
 }
 
+/// Each of these pods has its VF in the end, or no container. How many messages were made to fail.
 fn failing(guest: &mut Guest, containerd: Containerd) -> Result<usize, Failure> {
-    for message in 1..=MESSAGES {
+    let mut message = FIRST;
+    for number in 0..TRIES {
         guest.step(&format!("netlink message {message} of attaching fails"));
-        let pod = asking(&format!("fails-{message}"), "storage");
+        let pod = asking(&format!("fails-{number}"), "storage");
         let tracer = Tracer::fail(message)?;
-        let ran = containerd.cri.run_pod(&pod);
-        if !Tracer::has_struck()? {
-            tracer.detach()?;
-            return all_went_well(guest, containerd, &pod, ran?, message - 1);
-        }
-        let sandbox = if containerd.refuses_sandboxes()? {
-            guest.expect(refused(ran, &["vfhook"]))?;
-            None
-        } else {
-            let sandbox = ran?;
-            guest.expect(refused(containerd.cri.create(&sandbox, &pod, "main"), &["vfhook"]))?;
-            Some(sandbox)
-        };
+        let ran = scene::run(containerd.cri, &pod);
+        let struck = Tracer::has_struck()?;
         tracer.detach()?;
-        let whole = leases()? == 0;
-        guest.check("all was taken back", whole, vfhook("status").ok()?.text())?;
-        if message % 8 == 1 {
-            next_try(guest, containerd, &pod, sandbox)?;
-        } else {
-            scene::remove_all(containerd.cri)?;
+        let has_it = has_it_or_no_container(guest, containerd, ran)?;
+        if has_it && !struck {
+            guest.must_be_as_before("after all faults")?;
+            return Ok(message - FIRST);
         }
+        // Traced and emulated, it may run out of time before it comes to this message: then it is tried again.
+        message += usize::from(struck);
     }
-    Err(Failure::unmet("an attachment has an end", format!("{MESSAGES} messages failed")))
+    Err(Failure::unmet("an attachment has an end", format!("{TRIES} tries, message {message}")))
 }
 
-fn all_went_well(
+/// Whether the pod has its container, which then has its VF. Otherwise nothing is left half done.
+fn has_it_or_no_container(
     guest: &mut Guest,
     containerd: Containerd,
-    pod: &Pod,
-    sandbox: String,
-    failed: usize,
-) -> Result<usize, Failure> {
-    guest.step("no message was left to fail: the pod has what it asked for");
-    let pod = scene::fill(containerd.cri, pod, sandbox)?;
-    reaches(guest, &pod, "net1", "svc0")?;
-    scene::remove(containerd.cri, &pod)?;
-    guest.must_be_as_before("after all faults")?;
-    Ok(failed)
+    ran: Result<scene::Running, Failure>,
+) -> Result<bool, Failure> {
+    let failure = match ran {
+        Ok(pod) => {
+            guest.expect(interface::pci_of(&pod.place, "net1"))?;
+            scene::remove(containerd.cri, &pod)?;
+            return Ok(true);
+        }
+        Err(failure) => failure,
+    };
+    guest.expect(refused::<()>(Err(failure), &["vfhook"]))?;
+    let status = vfhook("status --json").ok()?.json()?;
+    let well = status["attention"].as_array().is_some_and(Vec::is_empty);
+    guest.check("nothing is half done", well, &status)?;
+    scene::remove_all(containerd.cri)?;
+    Ok(false)
 }
 
 /// The pod's container is refused with these words; its sandbox, where this containerd keeps it.
@@ -176,7 +186,7 @@ impl Tracer {
     /// Whether a call was made to fail.
     fn has_struck() -> Result<bool, Failure> {
         let text = std::fs::read_to_string(TRACE).map_err(Failure::file("read", TRACE))?;
-        Ok(text.contains("(INJECTED)"))
+        Ok(text.lines().any(|line| line.contains("nlmsg_len") && line.contains("(INJECTED)")))
     }
 
     fn detach(self) -> Result<(), Failure> {

@@ -191,7 +191,7 @@ pub(crate) static ALL: &[Scenario] = &[
     .prepared(containerd2_alone::prepare),
     Scenario::new(
         "containerd1_faults",
-        400,
+        500,
         "containerd 1.7: attaching is slow, and fails at each step",
         containerd1_faults::run,
     )
@@ -206,7 +206,7 @@ pub(crate) static ALL: &[Scenario] = &[
     .vfs(7, 0),
     Scenario::new(
         "containerd2_faults",
-        400,
+        500,
         "containerd 2: attaching is slow, and fails at each step",
         containerd2_faults::run,
     )

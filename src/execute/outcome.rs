@@ -33,7 +33,7 @@ pub enum Failure {
         source: KernelError,
     },
     /// Time ran out between two steps.
-    #[error("out of time before step {position} of {steps} (deadline was {} ms)", allowed.as_millis())]
+    #[error("out of time before step {position} of {steps} ({} ms were left when they began)", allowed.as_millis())]
     Deadline {
         /// The step that was not begun.
         position: usize,

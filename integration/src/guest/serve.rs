@@ -36,6 +36,11 @@ impl Serve {
         self.daemon.pid()
     }
 
+    /// How often it could not attach what a sandbox asked for when that began.
+    pub(crate) fn failures(self) -> Result<usize, Failure> {
+        self.daemon.said("not attached")
+    }
+
     /// How often a runtime has been introduced to it since its start.
     pub(crate) fn connections(self) -> Result<usize, Failure> {
         self.daemon.said(CONNECTED)
