@@ -15,6 +15,8 @@ use nix::{
     unistd::Pid,
 };
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
 use netns_support::{
     command::Running,
     dump::Dump,
@@ -313,5 +315,39 @@ fn a_runtime_that_launches_it_says_where_the_configuration_is() {
             assert!(!ended.expect("our child").success());
         }
         assert_eq!(leases(host), 0);
+    });
+}
+
+#[test]
+fn a_runtime_that_talks_nonsense_is_left_and_dialled_again() {
+    let frame = |connection: u32, length: u32, payload: &[u8]| {
+        [&connection.to_be_bytes()[..], &length.to_be_bytes(), payload].concat()
+    };
+    on_a_node(async |host| {
+        let mut node = Node::new(host, NriVersion::V0_8);
+        for nonsense in [
+            frame(0, 4, b"none"),
+            frame(7, 4, b"none"),
+            frame(1, u32::MAX, b"absurd"),
+            frame(1, 0, b""),
+            frame(1, 10, &[0xff; 10]),
+            vec![0xff; 64 << 10],
+        ] {
+            let accepted = tokio::time::timeout(PATIENCE, node.runtime.accept_raw()).await;
+            let mut trunk = accepted.expect("the daemon dials").expect("accept");
+            // It may hang up in the middle.
+            let _ = trunk.write_all(&nonsense).await;
+            let mut rest = Vec::new();
+            let ended = tokio::time::timeout(PATIENCE, trunk.read_to_end(&mut rest)).await;
+            ended.unwrap_or_else(|_| panic!("it stays with {nonsense:?}")).ok();
+        }
+        assert!(node.daemon.child.try_wait().expect("our child").is_none(), "it ended");
+        let sandbox = host.sandbox("pod");
+        let mut peer = node.connected(&[]).await;
+        let pod = pod("p1", Some(&sandbox), Some("storage"));
+        assert_eq!(peer.pod_event(Event::RunPodSandbox, &pod).await, Outcome::Answered(()));
+        assert_eq!(sandbox.links(), ["net1", "svc0"]);
+        peer.pod_event(Event::StopPodSandbox, &pod).await;
+        node.stop();
     });
 }

@@ -132,7 +132,7 @@ fn judge(guest: &mut Guest, tallies: &[Tally], killed: u32) -> Result<(), Failur
          {killed} daemons were killed"
     );
     guest.step(&told);
-    guest.check("much has happened", run > 10 && removed > 10 && killed > 4, &told)?;
+    guest.check("much has happened", run > 7 && removed > 7 && killed > 4, &told)?;
     guest.check("at times there was no VF left", refused > 0, &told)
 }
 
