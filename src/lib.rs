@@ -3,10 +3,12 @@
 //!
 //! Read the folders in the order in which a sandbox passes through them: [`request`] (what is wanted), [`inventory`]
 //! (what is there), [`plan`] (what to do), [`lease`] (what was promised), [`execute`] and [`kernel`] (doing it).
-//! [`operation`] is the pipe through them, [`frontend`] what calls it. ARCHITECTURE.md has the picture and the rules.
+//! [`doctor`] judges the host itself. [`operation`] is the pipe through them, [`frontend`] what calls it. ARCHITECTURE.md has
+//! the picture and the rules.
 
 pub mod config;
 pub mod daemon;
+pub mod doctor;
 pub mod execute;
 pub mod frontend;
 pub mod inventory;

@@ -15,12 +15,13 @@ struct Part {
     may_name: &'static [&'static str],
 }
 
-const PARTS: [Part; 14] = [
+const PARTS: [Part; 15] = [
     Part { folder: "types", may_name: &[] },
     Part { folder: "telemetry", may_name: &[] },
     Part { folder: "config", may_name: &["types"] },
     Part { folder: "request", may_name: &["config", "types"] },
     Part { folder: "inventory", may_name: &["types"] },
+    Part { folder: "doctor", may_name: &["config", "inventory", "types"] },
     Part { folder: "plan", may_name: &["config", "inventory", "request", "types"] },
     Part { folder: "lease", may_name: &["plan", "types"] },
     Part { folder: "kernel", may_name: &["inventory", "plan::step", "types"] },
@@ -36,6 +37,7 @@ const PARTS: [Part; 14] = [
         folder: "operation",
         may_name: &[
             "config",
+            "doctor",
             "execute",
             "inventory",
             "kernel::Kernel",
@@ -172,7 +174,7 @@ const WRITES: [&str; 13] = [
 ];
 
 /// Parts that only compute: the same question has the same answer, whatever the clock and the machine say.
-const PURE: [&str; 5] = ["types", "config", "request", "inventory", "plan"];
+const PURE: [&str; 6] = ["types", "config", "request", "inventory", "doctor", "plan"];
 
 /// All that a part which only computes needs of the standard library.
 const PURE_STD: [&str; 8] = [

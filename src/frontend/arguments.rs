@@ -48,7 +48,7 @@ const EXIT_CODES: &str = "Exit codes:
   2  wrong usage, request or configuration; nothing was touched
   3  no device or address is free; nothing was touched
   4  something could not be taken back; `vfhook status` says what
-  5  this host cannot do it";
+  5  this host cannot do it; `vfhook doctor` says why";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -61,6 +61,8 @@ pub enum Verb {
     Detach(Detach),
     /// Show pools, devices, who has which, and what needs attention
     Status(Shown),
+    /// Tell whether this host is fit, and what mends what is not; changes nothing
+    Doctor(Shown),
     /// Make virtual functions as the configuration says
     Provision(Changes),
     /// Take back what is half done, and what belonged to sandboxes that are gone

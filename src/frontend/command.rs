@@ -71,6 +71,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Verb::Attach(verb) => attach(arguments, verb),
         Verb::Detach(verb) => detach(arguments, verb),
         Verb::Status(verb) => status(arguments, verb),
+        Verb::Doctor(verb) => doctor(arguments, verb),
         Verb::Provision(verb) => provision(arguments, verb),
         Verb::Reconcile(verb) => reconcile(arguments, verb),
         Verb::CheckConfig(verb) => check_config(arguments, verb),
@@ -150,6 +151,14 @@ fn status(arguments: &Arguments, verb: &Shown) -> Result<ExitCode, CommandError>
     let mut kernel = LinuxKernel::open()?;
     Output::new(verb.json).status(&operation::status(&mut kernel, &context)?);
     Ok(ExitCode::Done)
+}
+
+fn doctor(arguments: &Arguments, verb: &Shown) -> Result<ExitCode, CommandError> {
+    let mut kernel = LinuxKernel::open()?;
+    let config = config::load(&arguments.config);
+    let diagnosis = operation::doctor(&mut kernel, &config, &arguments.state_dir)?;
+    Output::new(verb.json).diagnosed(&diagnosis);
+    Ok(if diagnosis.is_fit() { ExitCode::Done } else { ExitCode::HostUnfit })
 }
 
 fn provision(arguments: &Arguments, verb: &Changes) -> Result<ExitCode, CommandError> {

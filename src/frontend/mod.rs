@@ -8,5 +8,6 @@ pub mod nri;
 mod oci_hook;
 mod output;
 mod table;
+mod wrapped;
 
 pub use command::run;

@@ -9,11 +9,13 @@ use std::{
 
 use serde::Serialize;
 
-use super::{cni::Answer, command::CommandError, table::Table};
+use super::{cni::Answer, command::CommandError, table::Table, wrapped};
 use crate::{
     config::{Config, ConfigError, Problem},
     daemon::ServeError,
-    operation::{AttachReport, Detached, Finding, How, Mended, Preview, Status, Which},
+    operation::{
+        AttachReport, Detached, Diagnosis, Finding, How, Mend, Mended, Preview, Status, Which,
+    },
 };
 
 /// Shows answers as text or as JSON.
@@ -161,6 +163,28 @@ impl Output {
         for line in &status.attention {
             println!("attention: {line}");
         }
+    }
+
+    /// What is not as it should be on this host.
+    pub(super) fn diagnosed(&self, diagnosis: &Diagnosis) {
+        if self.json {
+            return json(diagnosis);
+        }
+        for finding in &diagnosis.findings {
+            println!("{:<8} {}", finding.severity.word(), finding.subject);
+            print!("{}", wrapped::sentence(&finding.breaks));
+            match &finding.mend {
+                Some(Mend::Run(commands)) => {
+                    for command in commands {
+                        print!("{}", wrapped::command(command));
+                    }
+                }
+                Some(Mend::Do(what)) => print!("{}", wrapped::sentence(&format!("mend: {what}"))),
+                None => {}
+            }
+        }
+        let (checks, findings) = (diagnosis.checks, diagnosis.findings.len());
+        println!("{checks} checks, {findings} finding{}", if findings == 1 { "" } else { "s" });
     }
 
     /// A configuration without problems.

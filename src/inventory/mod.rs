@@ -1,14 +1,18 @@
 //! Facts about the host and one sandbox, as data. `kernel` fills them, planners read them; nothing here looks anything up.
 
 mod candidate;
+mod chain;
 mod device;
+mod host;
 mod link;
 mod physical_function;
 mod route;
 mod sandbox;
 
 pub use candidate::Candidate;
+pub use chain::{Chain, Family, Hook, Interfaces, Rule, Verdict};
 pub use device::{Device, Unusable};
+pub use host::{Binding, CardFacts, HostFacts, RuntimeFacts, StateFacts};
 pub use link::Link;
 pub use physical_function::PhysicalFunction;
 pub use route::Route;

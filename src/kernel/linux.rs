@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Kernel, KernelError, address, announce, configure_vf, link, masquerade, neighbour,
+    Kernel, KernelError, address, announce, configure_vf, host_facts, link, masquerade, neighbour,
     netlink::Netlink, netns::Sandbox, num_vfs, observe, return_device, route, sysctl, sysfs::Sysfs,
 };
 use crate::{
-    inventory::{Candidate, Device, Link, PhysicalFunction, SandboxFacts, Unusable},
+    inventory::{
+        Binding, Candidate, Device, HostFacts, Link, PhysicalFunction, SandboxFacts, Unusable,
+    },
     plan::step::{Place, Step},
-    types::{Deadline, DeviceSelector, InterfaceName, NetnsIdentity, NetnsSource},
+    types::{Deadline, DeviceSelector, InterfaceName, NetnsIdentity, NetnsSource, PciAddress},
 };
 
 /// The kernel that vfhook runs on, seen from the namespace that it runs in.
@@ -129,6 +131,14 @@ impl Kernel for LinuxKernel {
                 "there is none of that name on the host",
             )
         })
+    }
+
+    fn binding(&mut self, device: PciAddress) -> Binding {
+        Binding { driver: self.sysfs.driver(device), interface: self.sysfs.interface_of(device) }
+    }
+
+    fn host_facts(&mut self) -> Result<HostFacts, KernelError> {
+        host_facts::look(self)
     }
 
     fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError> {

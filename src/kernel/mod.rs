@@ -3,10 +3,13 @@
 mod address;
 mod announce;
 mod configure_vf;
+mod datagram;
 mod error;
 mod events;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+mod host_facts;
+mod legacy_rules;
 mod link;
 mod linux;
 mod masquerade;
@@ -18,6 +21,8 @@ mod num_vfs;
 mod observe;
 mod return_device;
 mod route;
+mod rule;
+mod ruleset;
 mod sysctl;
 mod sysfs;
 mod vf;
@@ -27,9 +32,11 @@ pub use events::LinkEvents;
 pub use linux::LinuxKernel;
 
 use crate::{
-    inventory::{Candidate, Device, Link, PhysicalFunction, SandboxFacts, Unusable},
+    inventory::{
+        Binding, Candidate, Device, HostFacts, Link, PhysicalFunction, SandboxFacts, Unusable,
+    },
     plan::step::Step,
-    types::{Deadline, DeviceSelector, InterfaceName, NetnsIdentity, NetnsSource},
+    types::{Deadline, DeviceSelector, InterfaceName, NetnsIdentity, NetnsSource, PciAddress},
 };
 
 /// The machine, as far as an operation sees it. One value serves one operation on at most one sandbox.
@@ -62,6 +69,13 @@ pub trait Kernel {
 
     /// Looks at an interface of the host.
     fn observe_link(&mut self, name: &InterfaceName) -> Result<Link, KernelError>;
+
+    /// What is bound to a device. Costs no netlink message.
+    fn binding(&mut self, device: PciAddress) -> Binding;
+
+    /// Looks at the host as a whole; asks the driver of no card. Changes nothing, but the kernel may load its module for nft
+    /// rules to answer.
+    fn host_facts(&mut self) -> Result<HostFacts, KernelError>;
 
     /// Makes one change. May be repeated; waits for the machine until `deadline` at most.
     fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError>;

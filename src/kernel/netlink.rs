@@ -4,7 +4,7 @@ use std::{os::fd::AsRawFd, time::Duration};
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
-    NetlinkPayload, NlasIterator,
+    NetlinkPayload,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -13,19 +13,16 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
 };
 
-use super::Refusal;
+use super::{
+    Refusal,
+    datagram::{HEADER, RawContent, events, raw_messages, refusal},
+};
 
 /// One datagram of the kernel's: a dump comes in pieces of at most 32 KiB, a single link with hundreds of VFs in one.
 const DATAGRAM: usize = 128 * 1024;
 
 /// How often a dump that changed under way is begun anew.
 const DUMP_TRIES: usize = 8;
-
-/// The attribute of an extended acknowledgement that holds its text (`NLMSGERR_ATTR_MSG`).
-const ACK_TEXT: u16 = 1;
-
-/// The length of the request's header, which an acknowledgement repeats before its attributes.
-const HEADER: usize = 16;
 
 /// A socket in the namespace of the thread that opened it.
 pub(super) struct Netlink {
@@ -128,10 +125,7 @@ impl Netlink {
                 return Ok(answers);
             }
         }
-        Err(Refusal {
-            errno: Errno::EINTR,
-            text: Some("the dump was interrupted by changes each time".to_owned()),
-        })
+        Err(interrupted())
     }
 
     /// Sends ready-made bytes, which hold `count` messages, and waits for the acknowledgement of sequence number `last`.
@@ -147,12 +141,49 @@ impl Netlink {
         let mut refused = None;
         loop {
             let received = self.receive()?;
-            for (sequence, answer) in raw_answers(&self.buffer[..received]) {
-                if let Err(refusal) = answer {
+            for message in raw_messages(&self.buffer[..received]) {
+                if let RawContent::End(Err(refusal)) = message.content {
                     refused.get_or_insert(refusal);
                 }
-                if sequence == last || refused.is_some() {
+                if message.sequence == last || refused.is_some() {
                     return refused.map_or(Ok(()), Err);
+                }
+            }
+        }
+    }
+
+    /// Sends a ready-made request for a dump, numbered `sequence`, and gives the bodies of all answers. A dump during which
+    /// something changed is asked for again.
+    pub(super) fn dump_raw(
+        &mut self,
+        bytes: &[u8],
+        sequence: u32,
+    ) -> Result<Vec<Vec<u8>>, Refusal> {
+        for _ in 0..DUMP_TRIES {
+            self.socket.send(bytes, 0).map_err(errno_of)?;
+            self.sent += 1;
+            if let Some(bodies) = self.collect_raw(sequence)? {
+                return Ok(bodies);
+            }
+        }
+        Err(interrupted())
+    }
+
+    /// The bodies of all answers to a dump; `None` when the kernel said that it is not consistent.
+    fn collect_raw(&mut self, sequence: u32) -> Result<Option<Vec<Vec<u8>>>, Refusal> {
+        let (mut bodies, mut consistent) = (Vec::new(), true);
+        loop {
+            let received = self.receive()?;
+            for message in raw_messages(&self.buffer[..received]) {
+                if message.sequence != sequence {
+                    continue;
+                }
+                consistent &= !message.interrupted;
+                match message.content {
+                    RawContent::Body(body) => bodies.push(body.to_vec()),
+                    RawContent::End(answer) => {
+                        return answer.map(|()| consistent.then_some(bodies));
+                    }
                 }
             }
         }
@@ -230,57 +261,11 @@ impl Netlink {
     }
 }
 
-/// The messages in a datagram that nobody asked for. What cannot be read is passed over: only that something happened
-/// matters to whoever listens.
-fn events(datagram: &[u8]) -> Vec<RouteNetlinkMessage> {
-    let mut found = Vec::new();
-    let mut rest = datagram;
-    while rest.len() >= HEADER {
-        let length = u32::from_ne_bytes([rest[0], rest[1], rest[2], rest[3]]);
-        let length = usize::try_from(length).unwrap_or(usize::MAX).clamp(HEADER, rest.len());
-        let packet = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&rest[..length]);
-        if let Ok(NetlinkPayload::InnerMessage(event)) = packet.map(|packet| packet.payload) {
-            found.push(event);
-        }
-        rest = &rest[length.next_multiple_of(4).min(rest.len())..];
+fn interrupted() -> Refusal {
+    Refusal {
+        errno: Errno::EINTR,
+        text: Some("the dump was interrupted by changes each time".to_owned()),
     }
-    found
-}
-
-/// The acknowledgements in a datagram: the sequence number each answers, and whether it is a refusal.
-fn raw_answers(datagram: &[u8]) -> Vec<(u32, Result<(), Refusal>)> {
-    const NLMSG_ERROR: u16 = 2;
-    let mut answers = Vec::new();
-    let mut rest = datagram;
-    while rest.len() >= HEADER {
-        let word =
-            |at: usize| u32::from_ne_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]);
-        let length = usize::try_from(word(0)).unwrap_or(usize::MAX).clamp(HEADER, rest.len());
-        let kind = u16::from_ne_bytes([rest[4], rest[5]]);
-        let body = &rest[HEADER..length];
-        if kind == NLMSG_ERROR && body.len() >= 4 {
-            let code = i32::from_ne_bytes([body[0], body[1], body[2], body[3]]);
-            answers
-                .push((word(8), if code == 0 { Ok(()) } else { Err(refusal(code, &body[4..])) }));
-        } else {
-            answers.push((word(8), Ok(())));
-        }
-        rest = &rest[length.next_multiple_of(4).min(rest.len())..];
-    }
-    answers
-}
-
-/// The error number and the text of the extended acknowledgement that follows the repeated header.
-fn refusal(code: i32, repeated: &[u8]) -> Refusal {
-    let attributes = repeated.get(HEADER..).unwrap_or_default();
-    let text = NlasIterator::new(attributes)
-        .flatten()
-        .find(|attribute| attribute.kind() == ACK_TEXT)
-        .map(|attribute| {
-            let bytes = attribute.value();
-            String::from_utf8_lossy(bytes.strip_suffix(&[0]).unwrap_or(bytes)).into_owned()
-        });
-    Refusal { errno: Errno::from_raw(code.saturating_abs()), text }
 }
 
 fn unreadable(error: &netlink_packet_core::DecodeError) -> Refusal {

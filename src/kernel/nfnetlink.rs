@@ -1,5 +1,5 @@
-//! Packs messages for netfilter (`linux/netfilter/nfnetlink.h`): attributes and the two headers before them. Knows no
-//! table and no rule.
+//! Packs messages for netfilter (`linux/netfilter/nfnetlink.h`), attributes and the two headers before them, and reads
+//! attributes. Knows no table and no rule.
 
 /// Netlink attributes with the big-endian numbers of nfnetlink.
 #[derive(Default)]
@@ -23,6 +23,11 @@ impl Attributes {
 
     pub(super) fn number(&mut self, kind: u16, number: u32) -> &mut Self {
         self.raw(kind, &number.to_be_bytes())
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     pub(super) fn nest(&mut self, kind: u16, inner: &Self) -> &mut Self {
@@ -60,6 +65,34 @@ pub(super) fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
+/// The attributes in `bytes`, kind and value.
+pub(super) fn elements(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    /// The bits of a kind that are flags.
+    const FLAGS: u16 = 0xc000;
+    std::iter::from_fn(move || {
+        let [low, high, kind_low, kind_high] = *bytes.first_chunk()?;
+        let length = usize::from(u16::from_ne_bytes([low, high]));
+        let value = bytes.get(4..length)?;
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((u16::from_ne_bytes([kind_low, kind_high]) & !FLAGS, value))
+    })
+}
+
+/// The value of the first attribute of this kind.
+pub(super) fn find(bytes: &[u8], kind: u16) -> Option<&[u8]> {
+    elements(bytes).find(|(found, _)| *found == kind).map(|(_, value)| value)
+}
+
+/// A big-endian number.
+pub(super) fn number(value: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(value.try_into().ok()?))
+}
+
+/// Text without the byte that ends it.
+pub(super) fn text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value.strip_suffix(&[0]).unwrap_or(value)).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,5 +103,25 @@ mod tests {
         attributes.text(1, "abc").text(2, "abcd");
         assert_eq!(attributes.0.len(), 8 + 12);
         assert_eq!(u16::from_ne_bytes([attributes.0[8], attributes.0[9]]), 9);
+    }
+
+    #[test]
+    fn what_is_packed_is_read_again() {
+        let mut inner = Attributes::default();
+        inner.number(7, 0x0102_0304);
+        let mut attributes = Attributes::default();
+        attributes.text(1, "abc").nest(2, &inner).text(3, "last");
+        let read: Vec<u16> = elements(&attributes.0).map(|(kind, _)| kind).collect();
+        assert_eq!(read, [1, 2, 3]);
+        assert_eq!(find(&attributes.0, 3).map(text).as_deref(), Some("last"));
+        let nested = find(&attributes.0, 2).and_then(|nest| find(nest, 7));
+        assert_eq!(nested.and_then(number), Some(0x0102_0304));
+    }
+
+    #[test]
+    fn nonsense_ends_the_reading() {
+        for bytes in [&[][..], &[1], &[0, 0, 1, 0], &[3, 0, 1, 0], &[9, 0, 1, 0, 5]] {
+            assert_eq!(elements(bytes).count(), 0, "{bytes:?}");
+        }
     }
 }

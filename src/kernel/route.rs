@@ -57,7 +57,7 @@ pub(super) fn all(netlink: &mut Netlink, links: &[Link]) -> Result<Vec<Route>, K
         request.header.address_family = family_of(any(ipv6));
         let answers = netlink
             .dump(&RouteNetlinkMessage::GetRoute(request))
-            .map_err(refused("list", "routes of the sandbox"))?;
+            .map_err(refused("list", "routes"))?;
         found.extend(answers.iter().filter_map(|answer| parse(answer, ipv6, links)));
     }
     Ok(found)

@@ -1,13 +1,16 @@
 //! The state directory itself: made safe or refused, and files in it replaced as a whole.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, File, Metadata, OpenOptions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
-use nix::libc;
+use nix::{
+    libc,
+    unistd::{AccessFlags, access},
+};
 
 use super::LeaseError;
 
@@ -19,6 +22,30 @@ pub(super) fn prepare(path: &Path) -> Result<(), LeaseError> {
         Err(error) => return Err(LeaseError::io("make the directory", path)(error)),
     }
     let meta = fs::symlink_metadata(path).map_err(LeaseError::io("look at", path))?;
+    refuse_unsafe(path, &meta)
+}
+
+/// Whether the directory is there, makes none; refuses one that is not root's alone, or could not be made.
+pub(super) fn inspect(path: &Path) -> Result<bool, LeaseError> {
+    let writable = |path: &Path| {
+        access(path, AccessFlags::W_OK | AccessFlags::X_OK)
+            .map_err(|errno| LeaseError::io("write to", path)(errno.into()))
+    };
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            path.parent().map_or(Ok(()), writable)?;
+            Ok(false)
+        }
+        Err(error) => Err(LeaseError::io("look at", path)(error)),
+        Ok(meta) => {
+            refuse_unsafe(path, &meta)?;
+            writable(path)?;
+            Ok(true)
+        }
+    }
+}
+
+fn refuse_unsafe(path: &Path, meta: &Metadata) -> Result<(), LeaseError> {
     let unsafe_because = |what: String| Err(LeaseError::Unsafe { path: path.to_owned(), what });
     if !meta.is_dir() {
         return unsafe_because("is not a directory".to_owned());

@@ -50,6 +50,17 @@ impl LeaseStore {
         Ok(Self { root: root.to_owned() })
     }
 
+    /// Opens the directory at `root` and makes nothing; `None` where there is none yet and one could be made.
+    pub fn open_existing(root: &Path) -> Result<Option<Self>, LeaseError> {
+        let parts = [root.to_owned(), root.join("leases"), root.join("claims")];
+        for part in &parts {
+            if !directory::inspect(part)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Self { root: root.to_owned() }))
+    }
+
     /// Takes the lock for choosing and recording.
     pub fn lock(&self, deadline: Deadline) -> Result<TableLock<'_>, LeaseError> {
         let lock = lock::take(&self.root.join("lock"), lock::TABLE, "the lease table", deadline)?;

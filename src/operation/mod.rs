@@ -1,8 +1,10 @@
-//! All that a frontend may call: attach, detach, verify, reconcile, provision, status. Each is the same pipe with another planner.
+//! All that a frontend may call: attach, detach, verify, reconcile, provision, status, doctor. Those that
+//! change something are the same pipe with another planner.
 
 mod attach;
 mod choose;
 mod detach;
+mod doctor;
 mod error;
 mod preview;
 mod provision;
@@ -17,6 +19,7 @@ use std::path::PathBuf;
 
 pub use attach::{attach, preview_attach};
 pub use detach::{Detached, Which, detach, preview_detach};
+pub use doctor::doctor;
 pub use error::{ExitCode, OperationError};
 pub use preview::Preview;
 pub use provision::{preview_provision, provision};
@@ -25,6 +28,7 @@ pub use report::{AttachReport, How};
 pub use status::{Status, status};
 pub use verify::verify;
 
+pub use crate::doctor::{Diagnosis, Mend};
 use crate::{config::Config, lease::LeaseStore};
 
 /// What every operation works with besides the kernel.

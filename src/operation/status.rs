@@ -56,12 +56,10 @@ pub struct DeviceStatus {
 
 /// Looks at pools and leases.
 pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, OperationError> {
-    let (leases, unreadable) = context.leases.all()?;
-    let mut attention: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
-    let complaints = reconcile(kernel, context, |_| false, true, Deadline::after(Duration::ZERO))?;
-    attention.extend(complaints.iter().map(|found| {
-        format!("{}: {}; `vfhook reconcile` takes it back", found.id.short(), found.what)
-    }));
+    let (leases, _) = context.leases.all()?;
+    let (mut attention, unfinished) = attention(kernel, context)?;
+    attention
+        .extend(unfinished.iter().map(|what| format!("{what}; `vfhook reconcile` takes it back")));
     let mut pools = Vec::new();
     for (name, pool) in &context.config.pools {
         if pool.kind == PoolKind::Macvlan {
@@ -96,6 +94,18 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
         pools.push(PoolStatus { name: name.clone(), kind: "sriov", free: Some(free), devices });
     }
     Ok(Status { pools, leases, attention })
+}
+
+/// What about leases somebody should look at: those that cannot be read, and those that `reconcile` takes back.
+pub(super) fn attention(
+    kernel: &mut impl Kernel,
+    context: &Context,
+) -> Result<(Vec<String>, Vec<String>), OperationError> {
+    let (_, unreadable) = context.leases.all()?;
+    let complaints = reconcile(kernel, context, |_| false, true, Deadline::after(Duration::ZERO))?;
+    let unfinished =
+        complaints.iter().map(|found| format!("{}: {}", found.id.short(), found.what)).collect();
+    Ok((unreadable.iter().map(ToString::to_string).collect(), unfinished))
 }
 
 fn device(

@@ -5,6 +5,7 @@
 pub(crate) mod command;
 pub(crate) mod config;
 pub(crate) mod container;
+pub(crate) mod diagnosis;
 pub(crate) mod dump;
 pub(crate) mod host;
 pub(crate) mod refusal;

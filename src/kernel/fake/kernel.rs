@@ -5,13 +5,15 @@ use super::{
     session::Session, take_device,
 };
 use crate::{
-    inventory::{Candidate, Device, Link, PhysicalFunction, SandboxFacts, Unusable},
+    inventory::{
+        Binding, Candidate, Device, HostFacts, Link, PhysicalFunction, SandboxFacts, Unusable,
+    },
     kernel::{Kernel, KernelError},
     plan::{
         sentence,
         step::{Place, Step},
     },
-    types::{Deadline, DeviceSelector, InterfaceName, NetnsIdentity, NetnsSource},
+    types::{Deadline, DeviceSelector, InterfaceName, NetnsIdentity, NetnsSource, PciAddress},
 };
 
 /// One operation's kernel. Dropping it closes what it held open.
@@ -164,6 +166,14 @@ impl Kernel for FakeKernel {
                 "there is none of that name on the host",
             )
         })
+    }
+
+    fn binding(&mut self, device: PciAddress) -> Binding {
+        self.host.with(|machine| observe::binding(machine, device))
+    }
+
+    fn host_facts(&mut self) -> Result<HostFacts, KernelError> {
+        Ok(self.look(|session| observe::host(session.machine)))
     }
 
     fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError> {

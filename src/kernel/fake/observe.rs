@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Card, Machine, session::Session};
 use crate::{
-    inventory::{Candidate, Device, PhysicalFunction, SandboxFacts, Unusable},
+    inventory::{Binding, Candidate, Device, HostFacts, PhysicalFunction, SandboxFacts, Unusable},
     kernel::KernelError,
     plan::step::Place,
     types::{DeviceSelector, InterfaceName, NetnsIdentity, PciAddress},
@@ -96,6 +96,29 @@ pub(super) fn device(
         driver,
     };
     device.unusable().map_or(Ok(device), Err)
+}
+
+pub(super) fn binding(machine: &Machine, address: PciAddress) -> Binding {
+    let vf = machine.card_of(address).and_then(|card| card.vf(address));
+    let mut links = machine.host.links.values();
+    let link = links.find(|link| link.facts.parent == Some(address));
+    Binding {
+        driver: vf.and_then(|vf| vf.driver.clone()),
+        interface: link.map(|link| link.facts.name.clone()),
+    }
+}
+
+/// Links and routes are the machine's. What it has no notion of is as on a host that forwards and filters nothing.
+pub(super) fn host(machine: &Machine) -> HostFacts {
+    let links = || machine.host.links.values();
+    let forwarding = ["ipv4/conf/all/forwarding", "ipv6/conf/all/forwarding"];
+    HostFacts {
+        links: links().map(|link| link.facts.clone()).collect(),
+        routes: links().flat_map(|link| link.routes.clone()).collect(),
+        sysctls: forwarding.map(|key| (key.to_owned(), 1)).into(),
+        chains: Some(Vec::new()),
+        ..HostFacts::default()
+    }
 }
 
 pub(super) fn matches(machine: &Machine, address: PciAddress, selector: &DeviceSelector) -> bool {

@@ -1,0 +1,94 @@
+//! The physical functions of SR-IOV pools: there, with as many VFs as wanted, and up.
+
+use super::{Facts, Finding};
+use crate::{
+    config::Config,
+    inventory::{CardFacts, PhysicalFunction},
+};
+
+/// The cards that were found, with what is known of them.
+pub(super) fn found(facts: &Facts) -> impl Iterator<Item = (&CardFacts, &PhysicalFunction)> {
+    facts.cards.iter().filter_map(|card| Some((card, card.found.as_ref().ok()?)))
+}
+
+/// Whether each card is there and can make VFs at all.
+pub(super) fn present(facts: &Facts, _: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for card in &facts.cards {
+        let subject =
+            card.name.as_ref().map_or_else(|| format!("pool {}", card.pool), ToString::to_string);
+        match &card.found {
+            Err(reason) => findings.push(
+                Finding::error(subject, format!("pool {} has no VF from it: {reason}", card.pool))
+                    .advise(format!(
+                        "load the card's driver, or correct pf of pool {}; these have SR-IOV: \
+                         `ls -d /sys/class/net/*/device/sriov_totalvfs`",
+                        card.pool
+                    )),
+            ),
+            Ok(function) if function.total_vfs == 0 => findings.push(
+                Finding::error(subject, "the card makes no VFs: SR-IOV is off in its firmware")
+                    .advise("switch SR-IOV on in the firmware of host and card"),
+            ),
+            Ok(_) => {}
+        }
+    }
+    findings
+}
+
+/// Whether each card has made the VFs that its pool asks for.
+pub(super) fn made(facts: &Facts, config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (card, function) in found(facts).filter(|(_, function)| function.total_vfs > 0) {
+        let subject = function.name.as_str();
+        let (has, most) = (function.num_vfs, function.total_vfs);
+        let wanted = config.pools.get(&card.pool).and_then(|pool| pool.num_vfs);
+        let provision = || ["vfhook provision".to_owned()];
+        findings.extend(match wanted {
+            Some(wanted) if wanted > most => Some(
+                Finding::error(
+                    subject,
+                    format!("it can make {most} VFs, and pool {} asks for {wanted}", card.pool),
+                )
+                .advise(format!("set num_vfs of pool {} to {most} at most", card.pool)),
+            ),
+            Some(wanted) if has == wanted => None,
+            Some(wanted) if has == 0 => Some(
+                Finding::error(
+                    subject,
+                    format!("it has no VF, pool {} asks for {wanted}", card.pool),
+                )
+                .run(provision()),
+            ),
+            Some(wanted) => Some(
+                Finding::warning(
+                    subject,
+                    format!("it has {has} VFs, pool {} asks for {wanted}", card.pool),
+                )
+                .run(provision()),
+            ),
+            None if has == 0 => Some(
+                Finding::error(
+                    subject,
+                    format!("it has no VF, and pool {} does not say how many to make", card.pool),
+                )
+                .advise(format!("set num_vfs of pool {} and run `vfhook provision`", card.pool)),
+            ),
+            None => None,
+        });
+    }
+    findings
+}
+
+/// Whether each card is up: VFs of most cards have no carrier while it is down.
+pub(super) fn up(facts: &Facts, _: &Config) -> Vec<Finding> {
+    let down = found(facts).filter_map(|(_, function)| {
+        let link = facts.host.link(&function.name)?;
+        (!link.up).then_some(&function.name)
+    });
+    down.map(|name| {
+        Finding::error(name.as_str(), "it is down, so its VFs have no carrier")
+            .run([format!("ip link set {name} up")])
+    })
+    .collect()
+}

@@ -1,0 +1,89 @@
+//! The VFs of SR-IOV pools that no lease holds: bound to a driver that makes an interface, and what that does not need.
+
+use super::{Facts, Finding, cards::found};
+use crate::{
+    config::Config,
+    inventory::{Binding, CardFacts, PhysicalFunction},
+    types::PciAddress,
+};
+
+/// The driver that hands a device to virtual machines.
+const VFIO: &str = "vfio-pci";
+
+/// Whether each VF of a pool could be given away.
+pub(super) fn usable(facts: &Facts, _: &Config) -> Vec<Finding> {
+    let made = found(facts).filter(|(_, function)| function.num_vfs > 0);
+    made.flat_map(|(card, function)| of_card(card, function)).collect()
+}
+
+fn of_card(card: &CardFacts, function: &PhysicalFunction) -> Vec<Finding> {
+    let subject = function.name.as_str();
+    if card.wanted == 0 {
+        let breaks = format!("pool {} wants none of its {} VFs", card.pool, function.num_vfs);
+        let advice =
+            format!("correct the selectors of pool {}; `vfhook status` lists VFs", card.pool);
+        return vec![Finding::error(subject, breaks).advise(advice)];
+    }
+    let (mut driverless, mut virtual_machines, mut elsewhere) =
+        (Vec::new(), Vec::new(), Vec::new());
+    for (address, binding) in &card.idle {
+        match binding {
+            Binding { driver: None, .. } => driverless.push(*address),
+            Binding { driver: Some(driver), .. } if driver == VFIO => {
+                virtual_machines.push(*address);
+            }
+            Binding { interface: None, .. } => elsewhere.push(*address),
+            Binding { .. } => {}
+        }
+    }
+    let worthless = driverless.len() + virtual_machines.len() + elsewhere.len() == card.wanted;
+    let finding = |vfs: &[PciAddress], what: &str| {
+        let breaks =
+            format!("{} of the {} VFs of pool {} {what}", vfs.len(), card.wanted, card.pool);
+        if worthless { Finding::error(subject, breaks) } else { Finding::warning(subject, breaks) }
+    };
+    let mut findings = Vec::new();
+    if !driverless.is_empty() {
+        let what = "have no driver, so no interface to give";
+        findings.push(
+            finding(&driverless, what)
+                .run([each(&driverless, "echo $vf > /sys/bus/pci/drivers_probe")]),
+        );
+    }
+    if !virtual_machines.is_empty() {
+        let what = "are bound to vfio-pci, for virtual machines: they have no interface to give";
+        findings.push(finding(&virtual_machines, what).run([
+            each(&virtual_machines, "echo > /sys/bus/pci/devices/$vf/driver_override"),
+            each(&virtual_machines, "echo $vf > /sys/bus/pci/drivers/vfio-pci/unbind"),
+            each(&virtual_machines, "echo $vf > /sys/bus/pci/drivers_probe"),
+        ]));
+    }
+    if !elsewhere.is_empty() {
+        let what = "have a driver and no interface on this host: they are in a namespace that vfhook did not put them into";
+        findings.push(finding(&elsewhere, what).advise(
+            "`vfhook status` names them; `lsns -t net` lists namespaces: take them back there with `ip link set NAME netns 1`",
+        ));
+    }
+    findings
+}
+
+/// One line of shell that does `what` with each of `vfs`.
+fn each(vfs: &[PciAddress], what: &str) -> String {
+    let all: Vec<String> = vfs.iter().map(ToString::to_string).collect();
+    format!("for vf in {}; do {what}; done", all.join(" "))
+}
+
+/// Whether an IOMMU is missing where somebody seems to want one. vfhook gives interfaces, and they need none.
+pub(super) fn iommu(facts: &Facts, _: &Config) -> Vec<Finding> {
+    let mut bindings = facts.cards.iter().flat_map(|card| card.idle.values());
+    let is_vfio = |binding: &Binding| binding.driver.as_deref() == Some(VFIO);
+    let asked = ["intel_iommu=on", "amd_iommu=on"];
+    let switched_on = facts.host.command_line.split_whitespace().any(|word| asked.contains(&word));
+    if facts.host.iommu_groups || switched_on || !bindings.any(is_vfio) {
+        return Vec::new();
+    }
+    let breaks = "there are no IOMMU groups: virtual machines cannot have the VFs that are bound to vfio-pci; \
+                  containers do not need it";
+    let advice = "for virtual machines, start the kernel with intel_iommu=on or amd_iommu=on";
+    vec![Finding::info("IOMMU", breaks).advise(advice)]
+}

@@ -1,0 +1,62 @@
+//! The parents of macvlan pools: there, up, and with no bridge or bond of their own.
+
+use super::{Facts, Finding};
+use crate::{
+    config::{Config, PoolKind},
+    inventory::Link,
+    types::{InterfaceName, Name},
+};
+
+/// Each macvlan pool with its parent.
+fn parents(config: &Config) -> impl Iterator<Item = (&Name, &InterfaceName)> {
+    let macvlan = config.pools.iter().filter(|(_, pool)| pool.kind == PoolKind::Macvlan);
+    macvlan.flat_map(|(name, pool)| pool.selector.pf.iter().map(move |parent| (name, parent)))
+}
+
+fn links<'a>(facts: &'a Facts, config: &'a Config) -> impl Iterator<Item = &'a Link> {
+    parents(config).filter_map(|(_, parent)| facts.host.link(parent))
+}
+
+/// Whether each is there.
+pub(super) fn present(facts: &Facts, config: &Config) -> Vec<Finding> {
+    let absent = parents(config).filter(|(_, parent)| facts.host.link(parent).is_none());
+    absent
+        .map(|(pool, parent)| {
+            let breaks =
+                format!("there is no such interface, and pool {pool} makes macvlans on it");
+            let advice = format!("correct pf of pool {pool}; `ip link` lists interfaces");
+            Finding::error(parent.as_str(), breaks).advise(advice)
+        })
+        .collect()
+}
+
+/// Whether each is up: a macvlan has no carrier otherwise.
+pub(super) fn up(facts: &Facts, config: &Config) -> Vec<Finding> {
+    let down = links(facts, config).filter(|link| !link.up);
+    down.map(|link| {
+        Finding::error(link.name.as_str(), "it is down, so macvlans on it have no carrier")
+            .run([format!("ip link set {} up", link.name)])
+    })
+    .collect()
+}
+
+/// Whether each takes macvlans: what comes in by a port of a bridge or a bond is theirs already.
+pub(super) fn free(facts: &Facts, config: &Config) -> Vec<Finding> {
+    let enslaved = links(facts, config).filter_map(|link| {
+        let master = facts.host.links.iter().find(|other| Some(other.index) == link.master)?;
+        Some((link, master))
+    });
+    enslaved
+        .map(|(link, master)| {
+            let breaks = format!(
+                "it belongs to {}, and the kernel refuses macvlans on a port of a bridge or a bond",
+                master.name
+            );
+            let advice = format!(
+                "make {} the pool's pf, or `ip link set {} nomaster`",
+                master.name, link.name
+            );
+            Finding::warning(link.name.as_str(), breaks).advise(advice)
+        })
+        .collect()
+}

@@ -1,0 +1,83 @@
+//! Whether anything tells vfhook of sandboxes: NRI, or the hooks of podman and CRI-O.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::{Facts, Finding};
+
+/// Where containerd's socket for plugins is.
+const SOCKET: &str = "/run/nri/nri.sock";
+
+/// The hook files that call vfhook, with the stages they are for.
+fn hooks(facts: &Facts) -> Vec<(&PathBuf, Vec<String>)> {
+    let files = facts.host.runtimes.hooks.iter();
+    files.filter_map(|(path, text)| Some((path, stages(text)?))).collect()
+}
+
+/// The stages of a hook file; `None` when it is not ours.
+fn stages(text: &str) -> Option<Vec<String>> {
+    let file: Value = serde_json::from_str(text).ok()?;
+    let program = file["hook"]["path"].as_str()?;
+    let stages = file["stages"].as_array().into_iter().flatten();
+    let stages = stages.filter_map(|stage| stage.as_str().map(str::to_owned));
+    (program.rsplit('/').next() == Some("vfhook")).then(|| stages.collect())
+}
+
+/// Whether containerd or a hook calls.
+pub(super) fn told_of_sandboxes(facts: &Facts) -> Vec<Finding> {
+    let runtimes = &facts.host.runtimes;
+    if runtimes.nri_socket {
+        return Vec::new();
+    }
+    let hooked = !hooks(facts).is_empty();
+    if let Some(text) = &runtimes.containerd {
+        let breaks = if is_disabled(text) {
+            "containerd has NRI disabled: pods get nothing from `vfhook serve`"
+        } else {
+            "containerd is configured and offers no NRI: it does not run, or is 1.7, where NRI is off unless switched on"
+        };
+        let advice = "set disable = false for io.containerd.nri.v1.nri in /etc/containerd/config.toml, as nri-config/containerd-*.toml \
+                      do, and restart containerd";
+        let finding =
+            if hooked { Finding::info(SOCKET, breaks) } else { Finding::warning(SOCKET, breaks) };
+        return vec![finding.advise(advice)];
+    }
+    if hooked {
+        return Vec::new();
+    }
+    let breaks = "neither NRI nor a hook is there: nothing tells vfhook of sandboxes but `vfhook attach` and `detach`";
+    let copy = "install -Dm644 -t /usr/share/containers/oci/hooks.d hooks/vfhook-*.json".to_owned();
+    vec![Finding::info(SOCKET, breaks).run([copy])]
+}
+
+/// Whether what attaches has what takes back beside it.
+pub(super) fn both_hooks(facts: &Facts) -> Vec<Finding> {
+    let hooks = hooks(facts);
+    let has = |names: &[&str]| {
+        hooks.iter().flat_map(|(_, stages)| stages).any(|stage| names.contains(&stage.as_str()))
+    };
+    let Some((path, _)) = hooks.first() else { return Vec::new() };
+    let breaks = match (has(&["createRuntime", "prestart"]), has(&["poststop"])) {
+        (true, false) => {
+            "there is no hook for poststop: what containers had stays taken until `vfhook reconcile`"
+        }
+        (false, true) => "there is no hook for createRuntime: containers get nothing",
+        _ => return Vec::new(),
+    };
+    let advice = "put both files of hooks/ there";
+    vec![Finding::warning(path.display().to_string(), breaks).advise(advice)]
+}
+
+/// Whether the text switches the plugin off. Files that it imports are not looked at.
+fn is_disabled(text: &str) -> bool {
+    let config: Option<toml::Table> = text.parse().ok();
+    let nri =
+        config.as_ref().and_then(|config| config.get("plugins")?.get("io.containerd.nri.v1.nri"));
+    let disable = nri.and_then(|nri| nri.get("disable")?.as_bool());
+    let among = config.as_ref().and_then(|config| config.get("disabled_plugins")?.as_array());
+    disable == Some(true)
+        || among.is_some_and(|names| {
+            names.iter().any(|name| name.as_str() == Some("io.containerd.nri.v1.nri"))
+        })
+}

@@ -1,0 +1,92 @@
+//! What a host is like apart from any sandbox: switches, rules, what tells of sandboxes. Facts only; `doctor` judges them.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use super::{Chain, Link, PhysicalFunction, Route};
+use crate::types::{InterfaceName, Name, PciAddress};
+
+/// A host at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostFacts {
+    /// Its interfaces.
+    pub links: Vec<Link>,
+    /// The routes of its main table that have one next hop.
+    pub routes: Vec<Route>,
+    /// Sysctls below `net`, such as `ipv4/conf/all/rp_filter`; one that the kernel has not is not here.
+    pub sysctls: BTreeMap<String, u32>,
+    /// The chains of all nft tables; `None` when the kernel has no `nf_tables`.
+    pub chains: Option<Vec<Chain>>,
+    /// The chains that the older iptables has in its tables `filter` and `nat`.
+    pub legacy_chains: Vec<Chain>,
+    /// Whether devices are in IOMMU groups.
+    pub iommu_groups: bool,
+    /// What the kernel was started with.
+    pub command_line: String,
+    /// What could tell vfhook of sandboxes.
+    pub runtimes: RuntimeFacts,
+}
+
+impl HostFacts {
+    /// A sysctl's value; 0 when the kernel has it not.
+    pub fn sysctl(&self, key: &str) -> u32 {
+        self.sysctls.get(key).copied().unwrap_or(0)
+    }
+
+    /// All chains, whoever made them.
+    pub fn all_chains(&self) -> impl Iterator<Item = &Chain> {
+        self.chains.iter().flatten().chain(&self.legacy_chains)
+    }
+
+    /// The interface of this name, main or alternative.
+    pub fn link(&self, name: &InterfaceName) -> Option<&Link> {
+        self.links.iter().find(|link| &link.name == name || link.altnames.contains(name.as_str()))
+    }
+}
+
+/// What could tell vfhook of sandboxes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RuntimeFacts {
+    /// Whether the usual NRI socket is there.
+    pub nri_socket: bool,
+    /// The text of containerd's configuration.
+    pub containerd: Option<String>,
+    /// The files for OCI hooks in the directories that podman and CRI-O read: path and text.
+    pub hooks: BTreeMap<PathBuf, String>,
+}
+
+/// A physical function that a pool asks for, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardFacts {
+    /// The pool.
+    pub pool: Name,
+    /// The name that the pool has for it; `None` where the pool names none.
+    pub name: Option<InterfaceName>,
+    /// The function; the reason when it cannot make VFs.
+    pub found: Result<PhysicalFunction, String>,
+    /// Those of its VFs that the pool wants and no lease holds, as sysfs shows them.
+    pub idle: BTreeMap<PciAddress, Binding>,
+    /// How many of its VFs are the pool's, with those that are leased.
+    pub wanted: usize,
+}
+
+/// What is bound to a VF.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Binding {
+    /// The driver.
+    pub driver: Option<String>,
+    /// The interface, if it is in the host's namespace.
+    pub interface: Option<InterfaceName>,
+}
+
+/// What the state directory says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StateFacts {
+    /// The directory.
+    pub directory: PathBuf,
+    /// Why it cannot be used.
+    pub unusable: Option<String>,
+    /// Leases that nobody can read, and why.
+    pub unreadable: Vec<String>,
+    /// Leases that are half done, or whose sandbox is gone, and how.
+    pub unfinished: Vec<String>,
+}

@@ -1,0 +1,158 @@
+//! What is in a datagram of the kernel's: events, acknowledgements with the kernel's own words, answers to be read elsewhere.
+
+use netlink_packet_core::{NLM_F_DUMP_INTR, NetlinkMessage, NetlinkPayload, NlasIterator};
+use netlink_packet_route::RouteNetlinkMessage;
+use nix::errno::Errno;
+
+use super::Refusal;
+
+/// The attribute of an extended acknowledgement that holds its text (`NLMSGERR_ATTR_MSG`).
+const ACK_TEXT: u16 = 1;
+
+/// The length of a message's header; an acknowledgement repeats the request's before its attributes.
+pub(super) const HEADER: usize = 16;
+
+const ERROR: u16 = 2;
+const DONE: u16 = 3;
+
+/// One message, not yet understood.
+pub(super) struct RawMessage<'a> {
+    /// The request that it answers.
+    pub(super) sequence: u32,
+    /// Whether the kernel said that the dump is not consistent.
+    pub(super) interrupted: bool,
+    /// What it brings.
+    pub(super) content: RawContent<'a>,
+}
+
+/// What a message brings.
+pub(super) enum RawContent<'a> {
+    /// An answer, without the header.
+    Body(&'a [u8]),
+    /// The end: nothing more follows.
+    End(Result<(), Refusal>),
+}
+
+/// All messages in a datagram.
+pub(super) fn raw_messages(datagram: &[u8]) -> Vec<RawMessage<'_>> {
+    let mut found = Vec::new();
+    let mut rest = datagram;
+    while rest.len() >= HEADER {
+        let word =
+            |at: usize| u32::from_ne_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]);
+        let length = usize::try_from(word(0)).unwrap_or(usize::MAX).clamp(HEADER, rest.len());
+        let kind = u16::from_ne_bytes([rest[4], rest[5]]);
+        let flags = u16::from_ne_bytes([rest[6], rest[7]]);
+        let body = &rest[HEADER..length];
+        let content = match (kind, body) {
+            (ERROR | DONE, [a, b, c, d, repeated @ ..]) => {
+                let code = i32::from_ne_bytes([*a, *b, *c, *d]);
+                RawContent::End(if code == 0 { Ok(()) } else { Err(refusal(code, repeated)) })
+            }
+            (DONE, _) => RawContent::End(Ok(())),
+            _ => RawContent::Body(body),
+        };
+        let interrupted = flags & NLM_F_DUMP_INTR != 0;
+        found.push(RawMessage { sequence: word(8), interrupted, content });
+        rest = &rest[length.next_multiple_of(4).min(rest.len())..];
+    }
+    found
+}
+
+/// The messages in a datagram that nobody asked for. What cannot be read is passed over: only that something happened
+/// matters to whoever listens.
+pub(super) fn events(datagram: &[u8]) -> Vec<RouteNetlinkMessage> {
+    let mut found = Vec::new();
+    let mut rest = datagram;
+    while rest.len() >= HEADER {
+        let length = u32::from_ne_bytes([rest[0], rest[1], rest[2], rest[3]]);
+        let length = usize::try_from(length).unwrap_or(usize::MAX).clamp(HEADER, rest.len());
+        let packet = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&rest[..length]);
+        if let Ok(NetlinkPayload::InnerMessage(event)) = packet.map(|packet| packet.payload) {
+            found.push(event);
+        }
+        rest = &rest[length.next_multiple_of(4).min(rest.len())..];
+    }
+    found
+}
+
+/// The error number and the text of the extended acknowledgement that follows the repeated header.
+pub(super) fn refusal(code: i32, repeated: &[u8]) -> Refusal {
+    let attributes = repeated.get(HEADER..).unwrap_or_default();
+    let text = NlasIterator::new(attributes)
+        .flatten()
+        .find(|attribute| attribute.kind() == ACK_TEXT)
+        .map(|attribute| {
+            let bytes = attribute.value();
+            String::from_utf8_lossy(bytes.strip_suffix(&[0]).unwrap_or(bytes)).into_owned()
+        });
+    Refusal { errno: Errno::from_raw(code.saturating_abs()), text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(HEADER + body.len()).unwrap();
+        let mut bytes = Vec::new();
+        bytes.extend(length.to_ne_bytes());
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(flags.to_ne_bytes());
+        bytes.extend(sequence.to_ne_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend(body);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    fn shown(datagram: &[u8]) -> Vec<(u32, bool, Result<Vec<u8>, i32>)> {
+        let all = raw_messages(datagram).into_iter().map(|message| {
+            let content = match message.content {
+                RawContent::Body(body) => Ok(body.to_vec()),
+                RawContent::End(Ok(())) => Err(0),
+                RawContent::End(Err(refusal)) => Err(refusal.errno as i32),
+            };
+            (message.sequence, message.interrupted, content)
+        });
+        all.collect()
+    }
+
+    #[test]
+    fn answers_come_one_after_the_other_to_the_end() {
+        let end = 0i32.to_ne_bytes();
+        let datagram =
+            [message(7, 0, 1, b"abc"), message(7, 0x10, 1, b""), message(DONE, 2, 1, &end)];
+        let expected =
+            [(1, false, Ok(b"abc".to_vec())), (1, true, Ok(Vec::new())), (1, false, Err(0))];
+        assert_eq!(shown(&datagram.concat()), expected);
+    }
+
+    #[test]
+    fn a_refusal_has_its_number_and_the_kernels_words() {
+        let text = b"no such chain\0";
+        let mut body = (-2i32).to_ne_bytes().to_vec();
+        body.extend([0; HEADER]);
+        body.extend(u16::try_from(text.len() + 4).unwrap().to_ne_bytes());
+        body.extend(ACK_TEXT.to_ne_bytes());
+        body.extend(text);
+        let datagram = message(ERROR, 0x100, 4, &body);
+        let [RawMessage { content: RawContent::End(Err(refusal)), sequence: 4, .. }] =
+            &raw_messages(&datagram)[..]
+        else {
+            panic!("one refusal");
+        };
+        assert_eq!(refusal.errno, Errno::ENOENT);
+        assert_eq!(refusal.text.as_deref(), Some("no such chain"));
+    }
+
+    #[test]
+    fn a_length_that_lies_ends_the_datagram() {
+        let mut datagram = message(7, 0, 1, b"abcd");
+        datagram[0] = 255;
+        assert_eq!(shown(&datagram), [(1, false, Ok(b"abcd".to_vec()))]);
+        datagram[0] = 0;
+        assert!(shown(&datagram).len() <= 2);
+        assert_eq!(shown(&datagram[..HEADER - 1]), []);
+    }
+}

@@ -1,0 +1,107 @@
+//! Reads the chains of nft, and the rules of those that packets are forwarded through (`linux/netfilter/nf_tables.h`). Of
+//! a rule it understands interfaces, the state of a connection and the verdict; it judges none. Writes nothing.
+
+use nix::errno::Errno;
+
+use super::{
+    KernelError, LinuxKernel, Refusal,
+    link::refused,
+    netlink::Netlink,
+    nfnetlink::{Attributes, find, number, packet, text},
+    rule,
+};
+use crate::inventory::{Chain, Family, Hook, Rule};
+
+const NETLINK_NETFILTER: isize = 12;
+const DUMP: u16 = 0x300;
+const GET_CHAIN: u16 = (10 << 8) | 4;
+const GET_RULE: u16 = (10 << 8) | 7;
+
+mod attribute {
+    pub(super) const TABLE: u16 = 1;
+    pub(super) const CHAIN_NAME: u16 = 3;
+    pub(super) const CHAIN_HOOK: u16 = 4;
+    pub(super) const CHAIN_POLICY: u16 = 5;
+    pub(super) const CHAIN_USE: u16 = 6;
+    pub(super) const CHAIN_TYPE: u16 = 7;
+    pub(super) const HOOK_NUMBER: u16 = 1;
+    pub(super) const RULE_CHAIN: u16 = 2;
+    pub(super) const RULE_EXPRESSIONS: u16 = 4;
+}
+
+/// All chains in the host's namespace; `None` when the kernel has no `nf_tables`.
+pub(super) fn chains(kernel: &mut LinuxKernel) -> Result<Option<Vec<Chain>>, KernelError> {
+    let mut netlink = match Netlink::open(NETLINK_NETFILTER) {
+        Err(Errno::EPROTONOSUPPORT) => return Ok(None),
+        other => other.map_err(KernelError::refused("open", "a netfilter socket"))?,
+    };
+    let found = all(&mut netlink);
+    kernel.other_messages += netlink.sent();
+    match found {
+        // No module answers for this part of netfilter.
+        Err(refusal) if matches!(refusal.errno, Errno::EINVAL | Errno::EOPNOTSUPP) => Ok(None),
+        other => other.map(Some).map_err(refused("list", "nft chains")),
+    }
+}
+
+fn all(netlink: &mut Netlink) -> Result<Vec<Chain>, Refusal> {
+    let request = packet(GET_CHAIN, DUMP, 0, 0, 1, &Attributes::default());
+    let bodies = netlink.dump_raw(&request, 1)?;
+    let mut chains: Vec<Chain> = bodies.iter().filter_map(|body| chain(body)).collect();
+    let forwarding = chains.iter_mut().filter(|chain| chain.hook == Some(Hook::Forward));
+    for (sequence, chain) in (2..).zip(forwarding) {
+        chain.rules = rules(netlink, chain, sequence)?;
+    }
+    Ok(chains)
+}
+
+fn chain(body: &[u8]) -> Option<Chain> {
+    let (header, attributes) = body.split_at_checked(4)?;
+    let family = match header[0] {
+        1 => Family::Inet,
+        2 => Family::Ip,
+        10 => Family::Ip6,
+        _ => Family::Other,
+    };
+    let kind = find(attributes, attribute::CHAIN_TYPE).map(text);
+    let hook = find(attributes, attribute::CHAIN_HOOK)
+        .map(|hook| number(find(hook, attribute::HOOK_NUMBER)?));
+    let hook = hook.map(|number| match (family, number, kind.as_deref()) {
+        (Family::Other, ..) => Hook::Other,
+        (_, Some(2), _) => Hook::Forward,
+        (_, Some(0), Some("nat")) => Hook::NatPrerouting,
+        _ => Hook::Other,
+    });
+    Some(Chain {
+        family,
+        table: text(find(attributes, attribute::TABLE)?),
+        name: text(find(attributes, attribute::CHAIN_NAME)?),
+        hook,
+        drops: find(attributes, attribute::CHAIN_POLICY).and_then(number) == Some(0),
+        used: find(attributes, attribute::CHAIN_USE).and_then(number) != Some(0),
+        rules: Vec::new(),
+    })
+}
+
+/// The rules of one chain, in order.
+fn rules(netlink: &mut Netlink, chain: &Chain, sequence: u32) -> Result<Vec<Rule>, Refusal> {
+    let mut wanted = Attributes::default();
+    wanted.text(attribute::TABLE, &chain.table).text(attribute::RULE_CHAIN, &chain.name);
+    let family = match chain.family {
+        Family::Inet => 1,
+        Family::Ip => 2,
+        Family::Ip6 => 10,
+        Family::Other => return Ok(Vec::new()),
+    };
+    let request = packet(GET_RULE, DUMP, family, 0, sequence, &wanted);
+    let bodies = netlink.dump_raw(&request, sequence)?;
+    let expressions = bodies.iter().filter_map(|body| {
+        let attributes = body.get(4..)?;
+        // A kernel may take no notice of the filter.
+        let is_here = |kind, name: &str| find(attributes, kind).map(text).as_deref() == Some(name);
+        let here =
+            is_here(attribute::TABLE, &chain.table) && is_here(attribute::RULE_CHAIN, &chain.name);
+        here.then(|| find(attributes, attribute::RULE_EXPRESSIONS).unwrap_or_default())
+    });
+    Ok(expressions.map(rule::read).collect())
+}

@@ -1,0 +1,144 @@
+//! Is this host fit? Gathers the facts that [`doctor`](crate::doctor) judges. Looks only; with a configuration that is wrong
+//! it looks at the rest.
+
+use std::{collections::BTreeMap, path::Path};
+
+use super::{Context, OperationError, status};
+use crate::{
+    config::{Config, ConfigError, PoolKind},
+    doctor::{Diagnosis, Facts, examine},
+    inventory::{CardFacts, PhysicalFunction, StateFacts},
+    kernel::{Kernel, KernelError},
+    lease::{Claim, LeaseStore},
+    types::{DeviceSelector, Name},
+};
+
+/// Examines the host.
+pub fn doctor(
+    kernel: &mut impl Kernel,
+    config: &Result<Config, ConfigError>,
+    state_dir: &Path,
+) -> Result<Diagnosis, OperationError> {
+    let host = kernel.host_facts()?;
+    let (state, leases) = state(kernel, state_dir);
+    let mut cards = Vec::new();
+    let pools = config.iter().flat_map(|config| &config.pools);
+    for (name, pool) in pools.filter(|(_, pool)| pool.kind == PoolKind::Sriov) {
+        cards.extend(cards_of(kernel, name, &pool.selector, leases.as_ref()));
+    }
+    Ok(examine(&Facts { host, cards, state }, config))
+}
+
+/// The state directory as it is; none is made.
+fn state(kernel: &mut impl Kernel, directory: &Path) -> (StateFacts, Option<LeaseStore>) {
+    let mut facts = StateFacts { directory: directory.to_owned(), ..StateFacts::default() };
+    let leases = match LeaseStore::open_existing(directory) {
+        Ok(leases) => leases,
+        Err(error) => {
+            facts.unusable = Some(chain(&error));
+            return (facts, None);
+        }
+    };
+    let Some(leases) = leases else { return (facts, None) };
+    let context = Context { config: Config::default(), leases };
+    match status::attention(kernel, &context) {
+        Ok((unreadable, unfinished)) => {
+            facts.unreadable = unreadable;
+            facts.unfinished = unfinished;
+        }
+        Err(error) => facts.unusable = Some(chain(&error)),
+    }
+    (facts, Some(context.leases))
+}
+
+/// The physical functions that `selector` names, each by itself: one that is missing hides no other.
+fn cards_of(
+    kernel: &mut impl Kernel,
+    pool: &Name,
+    selector: &DeviceSelector,
+    leases: Option<&LeaseStore>,
+) -> Vec<CardFacts> {
+    let mut cards = Vec::new();
+    for pf in &selector.pf {
+        let one = DeviceSelector { pf: vec![pf.clone()], ..selector.clone() };
+        let failed = |found| CardFacts {
+            pool: pool.clone(),
+            name: Some(pf.clone()),
+            found: Err(found),
+            idle: BTreeMap::new(),
+            wanted: 0,
+        };
+        match kernel.physical_functions(&one) {
+            Ok(found) => {
+                cards
+                    .extend(found.into_iter().map(|one| card(kernel, pool, selector, one, leases)));
+            }
+            Err(error) => cards.push(failed(why(&error))),
+        }
+    }
+    if selector.pf.is_empty() {
+        let found = kernel.physical_functions(selector).unwrap_or_default();
+        cards.extend(found.into_iter().map(|one| card(kernel, pool, selector, one, leases)));
+        // Where no name is given, a card that has nothing for this pool is no mistake unless none has.
+        let useful = cards.iter().any(|card| card.wanted > 0);
+        cards.retain(|card| card.wanted > 0);
+        if !useful {
+            let found = Err("no card on this host has a VF that the pool wants".to_owned());
+            cards.push(CardFacts {
+                pool: pool.clone(),
+                name: None,
+                found,
+                idle: BTreeMap::new(),
+                wanted: 0,
+            });
+        }
+    }
+    cards
+}
+
+fn card(
+    kernel: &mut impl Kernel,
+    pool: &Name,
+    selector: &DeviceSelector,
+    function: PhysicalFunction,
+    leases: Option<&LeaseStore>,
+) -> CardFacts {
+    // A VF without its driver is still meant by a pool that names the driver: that is what is wrong with it.
+    let selector = DeviceSelector { driver: Vec::new(), ..selector.clone() };
+    let meant = function
+        .vfs
+        .iter()
+        .filter(|vf| selector.wants_index(vf.index) && selector.wants_address(vf.address));
+    let has_lease = |address| leases.is_some_and(|leases| leases.is_taken(&Claim::Device(address)));
+    let (mut wanted, mut idle) = (0, BTreeMap::new());
+    for vf in meant {
+        let taken = has_lease(vf.address);
+        if !taken && !kernel.matches(vf, &selector) {
+            continue;
+        }
+        wanted += 1;
+        if !taken {
+            idle.insert(vf.address, kernel.binding(vf.address));
+        }
+    }
+    let name = Some(function.name.clone());
+    CardFacts { pool: pool.clone(), name, found: Ok(function), idle, wanted }
+}
+
+/// The reason alone, where the object is the finding's subject already.
+fn why(error: &KernelError) -> String {
+    match error {
+        KernelError::Absent { reason, .. } => reason.clone(),
+        other => chain(other),
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text = format!("{text}: {source}");
+        cause = source.source();
+    }
+    text
+}

@@ -1,0 +1,259 @@
+//! What `doctor` finds in the facts: a host without fault, and each fault of its devices, runtimes and state by itself.
+#![cfg(test)]
+
+mod doctor_support;
+
+use doctor_support::{
+    CONFIG, VFS, bind, card, config, each_is_found, findings, function, mended_by, set, sound,
+};
+use vfhook::doctor::{
+    Facts,
+    Severity::{self, Error, Info, Warning},
+    examine,
+};
+
+#[test]
+fn a_host_without_fault_has_no_finding() {
+    let facts = sound();
+    assert_eq!(findings(&facts, CONFIG), []);
+    let diagnosis = examine(&facts, &config(CONFIG));
+    assert!(diagnosis.is_fit());
+    assert_eq!((diagnosis.checks, diagnosis.findings.len()), (21, 1));
+}
+
+#[test]
+fn what_is_not_asked_for_is_not_checked() {
+    let diagnosis = examine(&Facts::default(), &config("version = 1"));
+    assert_eq!(diagnosis.checks, 5);
+    assert!(diagnosis.is_fit());
+}
+
+#[test]
+fn cards() {
+    each_is_found(&[
+        (
+            "absent",
+            |f| f.cards[0].found = Err("there is no such interface".to_owned()),
+            Error,
+            "ens1f0",
+            "no such interface",
+            "pf of pool fast",
+        ),
+        ("off in firmware", |f| function(f).total_vfs = 0, Error, "ens1f0", "firmware", "firmware"),
+        ("no VF", |f| function(f).num_vfs = 0, Error, "ens1f0", "has no VF", "vfhook provision"),
+        (
+            "too few VFs",
+            |f| function(f).num_vfs = 1,
+            Warning,
+            "ens1f0",
+            "has 1 VFs, pool fast asks for 2",
+            "vfhook provision",
+        ),
+        (
+            "too few possible",
+            |f| function(f).total_vfs = 1,
+            Error,
+            "ens1f0",
+            "can make 1",
+            "num_vfs",
+        ),
+        (
+            "down",
+            |f| f.host.links[1].up = false,
+            Error,
+            "ens1f0",
+            "no carrier",
+            "ip link set ens1f0 up",
+        ),
+        ("none wanted", |f| f.cards[0].wanted = 0, Error, "ens1f0", "wants none", "selectors"),
+    ]);
+}
+
+#[test]
+fn virtual_functions() {
+    each_is_found(&[
+        (
+            "one without driver",
+            |f| bind(f, &VFS[..1], None),
+            Warning,
+            "ens1f0",
+            "1 of the 2 VFs of pool fast have no driver",
+            "for vf in 0000:01:10.0; do echo $vf > /sys/bus/pci/drivers_probe; done",
+        ),
+        (
+            "all without driver",
+            |f| bind(f, &VFS, None),
+            Error,
+            "ens1f0",
+            "2 of the 2",
+            "0000:01:10.0 0000:01:10.2;",
+        ),
+        (
+            "elsewhere",
+            |f| bind(f, &VFS[1..], Some("igbvf")),
+            Warning,
+            "ens1f0",
+            "a namespace",
+            "lsns",
+        ),
+    ]);
+    // A VF that is leased is in a sandbox, and counts as one that works.
+    let mut leased = sound();
+    leased.cards[0].idle.clear();
+    assert_eq!(findings(&leased, CONFIG), []);
+}
+
+#[test]
+fn an_iommu_matters_only_to_virtual_machines() {
+    let mut facts = sound();
+    bind(&mut facts, &VFS[..1], Some("vfio-pci"));
+    let found = findings(&facts, CONFIG);
+    let subjects: Vec<_> = found.iter().map(|one| (one.severity, one.subject.as_str())).collect();
+    assert_eq!(subjects, [(Warning, "ens1f0"), (Info, "IOMMU")]);
+    assert!(mended_by(&found[0]).contains("drivers/vfio-pci/unbind"), "{found:#?}");
+    facts.host.command_line = "quiet intel_iommu=on".to_owned();
+    assert_eq!(findings(&facts, CONFIG).len(), 1);
+    facts.host.command_line.clear();
+    facts.host.iommu_groups = true;
+    assert_eq!(findings(&facts, CONFIG).len(), 1);
+}
+
+#[test]
+fn parents_of_macvlans() {
+    each_is_found(&[
+        (
+            "absent",
+            |f| f.host.links.truncate(2),
+            Error,
+            "card0",
+            "no such interface",
+            "pf of pool slow",
+        ),
+        (
+            "down",
+            |f| f.host.links[2].up = false,
+            Error,
+            "card0",
+            "no carrier",
+            "ip link set card0 up",
+        ),
+        (
+            "enslaved",
+            |f| f.host.links[2].master = Some(2),
+            Warning,
+            "card0",
+            "belongs to eth0",
+            "ip link set card0 nomaster",
+        ),
+    ]);
+}
+
+const HOOK: &str = include_str!("../hooks/vfhook-create-runtime.json");
+
+#[test]
+fn who_tells_of_sandboxes() {
+    each_is_found(&[
+        (
+            "nobody",
+            |f| f.host.runtimes.nri_socket = false,
+            Info,
+            "/run/nri/nri.sock",
+            "nothing tells",
+            "hooks.d",
+        ),
+        (
+            "containerd without NRI",
+            |f| {
+                f.host.runtimes.nri_socket = false;
+                let text = "version = 2\n[plugins.\"io.containerd.nri.v1.nri\"]\ndisable = true";
+                f.host.runtimes.containerd = Some(text.to_owned());
+            },
+            Warning,
+            "/run/nri/nri.sock",
+            "NRI disabled",
+            "disable = false",
+        ),
+        (
+            "containerd that does not run",
+            |f| {
+                f.host.runtimes.nri_socket = false;
+                let text = include_str!("../nri-config/containerd-2.toml");
+                f.host.runtimes.containerd = Some(text.to_owned());
+            },
+            Warning,
+            "/run/nri/nri.sock",
+            "does not run",
+            "restart containerd",
+        ),
+        (
+            "half of the hooks",
+            |f| f.host.runtimes.hooks = [("/etc/a.json".into(), HOOK.to_owned())].into(),
+            Warning,
+            "/etc/a.json",
+            "poststop",
+            "both files",
+        ),
+    ]);
+    let mut hooked = sound();
+    hooked.host.runtimes.nri_socket = false;
+    let other = include_str!("../hooks/vfhook-poststop.json");
+    for (path, text) in [("/etc/a.json", HOOK), ("/etc/b.json", other), ("/etc/c.json", "{}")] {
+        hooked.host.runtimes.hooks.insert(path.into(), text.to_owned());
+    }
+    assert_eq!(findings(&hooked, CONFIG), []);
+}
+
+#[test]
+fn the_state_directory_and_its_leases() {
+    each_is_found(&[
+        (
+            "unusable",
+            |f| {
+                f.state.directory = "/run/vfhook".into();
+                f.state.unusable = Some("has mode 0777".to_owned());
+            },
+            Error,
+            "/run/vfhook",
+            "has mode 0777",
+            "install -d -m 0700 -o root -g root /run/vfhook",
+        ),
+        (
+            "unfinished",
+            |f| f.state.unfinished = vec!["blue: half".to_owned()],
+            Warning,
+            "lease",
+            "blue",
+            "vfhook reconcile",
+        ),
+        (
+            "unreadable",
+            |f| f.state.unreadable = vec!["x".to_owned()],
+            Warning,
+            "lease",
+            "x",
+            "by hand",
+        ),
+    ]);
+}
+
+#[test]
+fn a_wrong_configuration_is_found_with_its_fields_and_the_rest_is_looked_at() {
+    let mut facts = sound();
+    facts.state.unusable = Some("no".to_owned());
+    let found = findings(&facts, "version = 2\nnonsense = 1");
+    let subjects: Vec<&str> = found.iter().map(|one| one.subject.as_str()).collect();
+    assert_eq!(subjects, ["", "version", "nonsense"]);
+    assert!(found.iter().all(|one| one.severity == Error));
+}
+
+#[test]
+fn the_worst_comes_first_and_nothing_twice() {
+    let mut facts = sound();
+    facts.host.runtimes.nri_socket = false;
+    facts.host.links[1].up = false;
+    facts.cards.push(card());
+    set(&mut facts, "ipv4/conf/all/rp_filter", 1);
+    let found = findings(&facts, CONFIG);
+    let severities: Vec<Severity> = found.iter().map(|one| one.severity).collect();
+    assert_eq!(severities, [Error, Warning, Info]);
+}
