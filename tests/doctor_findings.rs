@@ -252,7 +252,8 @@ fn the_worst_comes_first_and_nothing_twice() {
     facts.host.runtimes.nri_socket = false;
     facts.host.links[1].up = false;
     facts.cards.push(card());
-    set(&mut facts, "ipv4/conf/all/rp_filter", 1);
+    set(&mut facts, "netfilter/nf_conntrack_max", 10);
+    set(&mut facts, "netfilter/nf_conntrack_count", 10);
     let found = findings(&facts, CONFIG);
     let severities: Vec<Severity> = found.iter().map(|one| one.severity).collect();
     assert_eq!(severities, [Error, Warning, Info]);

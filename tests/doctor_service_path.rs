@@ -78,31 +78,30 @@ fn forwarding() {
 
 #[test]
 fn reverse_path_filtering() {
-    let cure = "net.ipv4.conf.default.rp_filter=2";
-    each_is_found(&[
-        (
-            "all",
-            |f| set(f, "ipv4/conf/all/rp_filter", 1),
-            Warning,
-            "net.ipv4.conf.all.rp_filter",
-            "VF's address",
-            cure,
-        ),
-        (
-            "default",
-            |f| set(f, "ipv4/conf/default/rp_filter", 1),
-            Warning,
-            "net.ipv4.conf.default.rp_filter",
-            "VF's address",
-            cure,
-        ),
-    ]);
-    // The higher value counts, and 2 is the lax one.
-    for (all, default) in [(1, 2), (2, 1), (2, 2), (0, 2)] {
-        let mut lax = sound();
-        set(&mut lax, "ipv4/conf/all/rp_filter", all);
-        set(&mut lax, "ipv4/conf/default/rp_filter", default);
-        assert_eq!(findings(&lax, CONFIG), [], "{all} {default}");
+    for value in [1, 2] {
+        let mut facts = sound();
+        set(&mut facts, "ipv4/conf/all/rp_filter", value);
+        set(&mut facts, "ipv4/conf/default/rp_filter", value);
+        let found = findings(&facts, CONFIG);
+        assert_eq!(found.len(), 1, "{value}: {found:#?}");
+        assert_eq!(found[0].severity, Info);
+        assert_eq!(found[0].subject, "net.ipv4.conf.all.rp_filter");
+    }
+    each_is_found(&[(
+        "default",
+        |f| set(f, "ipv4/conf/default/rp_filter", 1),
+        Info,
+        "net.ipv4.conf.default.rp_filter",
+        "VF's address",
+        "sysctl -w net.ipv4.conf.default.rp_filter=0",
+    )]);
+    // With an interface that has addresses the higher value counts, and 2 is the lax one.
+    let existing = CONFIG.replace("mode = \"veth\"", "mode = \"existing\"");
+    for (all, default, expected) in [(1, 0, 1), (0, 1, 1), (1, 2, 0), (2, 1, 0), (0, 0, 0)] {
+        let mut facts = sound();
+        set(&mut facts, "ipv4/conf/all/rp_filter", all);
+        set(&mut facts, "ipv4/conf/default/rp_filter", default);
+        assert_eq!(findings(&facts, &existing).len(), expected, "{all} {default}");
     }
 }
 

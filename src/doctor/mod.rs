@@ -73,7 +73,7 @@ const CHECKS: [Check; 16] = [
     Check { applies: has_parents, look: parents::free },
     Check { applies: has_ipv4_services, look: forwarding::ipv4 },
     Check { applies: has_ipv6_services, look: forwarding::ipv6 },
-    Check { applies: has_ipv4_services, look: reverse_path::strict },
+    Check { applies: has_ipv4_services, look: reverse_path::filtered },
     Check { applies: has_veth, look: firewall::nft_is_there },
     Check { applies: has_veth, look: firewall::forward_chains },
     Check { applies: has_services, look: firewall::room_for_connections },
