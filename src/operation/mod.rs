@@ -4,6 +4,7 @@ mod attach;
 mod choose;
 mod detach;
 mod error;
+mod follow;
 mod preview;
 mod provision;
 mod reconcile;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
-use super::{Context, OperationError, reconcile};
+use super::{Context, Mended, OperationError, reconcile};
 use crate::{
     config::PoolKind,
     inventory::Candidate,
@@ -60,7 +60,8 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
     let mut attention: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
     let complaints = reconcile(kernel, context, |_| false, true, Deadline::after(Duration::ZERO))?;
     attention.extend(complaints.iter().map(|found| {
-        format!("{}: {}; `vfhook reconcile` takes it back", found.id.short(), found.what)
+        let verb = if found.outcome == Mended::WouldApply { "applies it" } else { "takes it back" };
+        format!("{}: {}; `vfhook reconcile` {verb}", found.id.short(), found.what)
     }));
     let mut pools = Vec::new();
     for (name, pool) in &context.config.pools {
