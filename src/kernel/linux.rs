@@ -1,6 +1,6 @@
 //! The real machine: one file a kind of change, dispatched here.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{
     Kernel, KernelError, address, announce, configure_vf, link, masquerade, neighbour,
@@ -129,6 +129,10 @@ impl Kernel for LinuxKernel {
                 "there is none of that name on the host",
             )
         })
+    }
+
+    fn host_addresses(&mut self) -> Result<Vec<IpAddr>, KernelError> {
+        address::all_global(&mut self.host)
     }
 
     fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError> {

@@ -26,6 +26,8 @@ pub use error::{KernelError, Refusal};
 pub use events::LinkEvents;
 pub use linux::LinuxKernel;
 
+use std::net::IpAddr;
+
 use crate::{
     inventory::{Candidate, Device, Link, PhysicalFunction, SandboxFacts, Unusable},
     plan::step::Step,
@@ -62,6 +64,9 @@ pub trait Kernel {
 
     /// Looks at an interface of the host.
     fn observe_link(&mut self, name: &InterfaceName) -> Result<Link, KernelError>;
+
+    /// The host's own addresses of global scope, each once.
+    fn host_addresses(&mut self) -> Result<Vec<IpAddr>, KernelError>;
 
     /// Makes one change. May be repeated; waits for the machine until `deadline` at most.
     fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError>;

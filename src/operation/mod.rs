@@ -12,7 +12,6 @@ mod recover;
 mod report;
 mod status;
 mod verify;
-mod whereabouts;
 
 use std::path::PathBuf;
 

@@ -8,12 +8,12 @@ use super::{
     Context, OperationError,
     follow::{Followed, follow},
     recover::release,
-    whereabouts::{Whereabouts, whereabouts},
 };
 use crate::{
+    inventory::{Candidate, Unusable},
     kernel::Kernel,
     lease::{Lease, LeaseState},
-    types::{Deadline, InterfaceName, SandboxId},
+    types::{Deadline, DeviceSelector, InterfaceName, PciAddress, SandboxId},
 };
 
 /// What was found about one lease, and what was done.
@@ -118,11 +118,23 @@ fn evidence_of_death(
     lease: &Lease,
 ) -> Result<Option<String>, OperationError> {
     for device in lease.networks.iter().filter_map(|had| had.device) {
-        if whereabouts(kernel, device)? == Whereabouts::Home {
+        if is_home(kernel, device)? {
             return Ok(Some(format!("its namespace is gone: {device} is back on the host")));
         }
     }
     let veth = lease.service_sources.first().map(|_| InterfaceName::ours(lease.serial));
     let veth_is_gone = veth.filter(|name| kernel.observe_link(name).is_err());
     Ok(veth_is_gone.map(|name| format!("its namespace is gone: {name} went with it")))
+}
+
+fn is_home(kernel: &mut impl Kernel, device: PciAddress) -> Result<bool, OperationError> {
+    let functions = kernel.physical_functions(&DeviceSelector::default())?;
+    let found: Option<Candidate> =
+        functions.into_iter().flat_map(|function| function.vfs).find(|vf| vf.address == device);
+    let Some(candidate) = found else { return Ok(false) };
+    // Whatever else makes it unusable, its interface was seen.
+    Ok(!matches!(
+        kernel.observe_device(&candidate, false)?,
+        Err(Unusable::NoDriver | Unusable::NoInterface { .. })
+    ))
 }

@@ -155,7 +155,8 @@ mod tests {
     fn sandbox(routes: Vec<Route>) -> SandboxFacts {
         let source = NetnsSource::Pid(1);
         let netns = NetnsIdentity { cookie: 1, source };
-        SandboxFacts { netns, names: BTreeSet::new(), routes, ipv6_disabled: false }
+        let (names, macs) = (BTreeSet::new(), BTreeSet::new());
+        SandboxFacts { netns, names, macs, routes, ipv6_disabled: false }
     }
 
     fn changed(plan: &Plan, has: &str, wants: &str, routes: Vec<Route>) -> Option<Reroute> {
