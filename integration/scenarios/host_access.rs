@@ -1,7 +1,7 @@
 //! A VF in a VLAN that the host is not in: with `host_access` the host's probes reach it, and it reaches the host and a node port of the
 //! host that leads back to it. Without it nothing passes, as the card says.
 
-use crate::guest::command::script;
+use crate::guest::command::{cmd, script};
 use crate::guest::failure::Failure;
 use crate::guest::interface::Interface;
 use crate::guest::place::{Netns, Place};
@@ -68,5 +68,5 @@ fn node_port(guest: &mut Guest, blue: &Netns, own: &str) -> Result<(), Failure> 
     let answer = guest.expect(probe::http(&Place::Host, "192.0.2.1", NODE_PORT, ""))?;
     guest.check("it answers", answer == "blue", &answer)?;
     script(&["nft delete table ip nodeport"])?;
-    blue.cmd("sh -c").arg("kill $(ip netns pids blue)").ok().map(drop)
+    cmd("sh -c").arg("kill $(ip netns pids blue)").ok().map(drop)
 }
