@@ -278,6 +278,31 @@ fn what_a_death_while_writing_leaves_means_nothing() {
 }
 
 #[test]
+fn what_a_death_while_reserving_or_forgetting_leaves_is_cleared_by_whoever_comes_next() {
+    let stage = Stage::of(&shape::everything());
+    stage.attach([]).unwrap();
+    let lease = stage.leases().remove(0);
+    let file = stage.lease_file();
+    let text = fs::read_to_string(&file).unwrap();
+    stage.detach([]).unwrap();
+    let target = Path::new("../leases").join(file.file_name().unwrap());
+    // Written to the end with all its links, or with some, or not to the end: then it has none.
+    for (text, links) in [(text.as_str(), usize::MAX), (&text, 2), (&text, 0), ("{\"vers", 0)] {
+        fs::write(stage.state_dir().join("reserving"), text).unwrap();
+        for claim in lease.claims().iter().take(links) {
+            let link = stage.state_dir().join("claims").join(claim.to_string());
+            unix::fs::symlink(&target, link).unwrap();
+        }
+        assert!(stage.leases().is_empty());
+        let other = event("other", BLUE, &stage.requests);
+        operation::attach(&mut stage.host.kernel(), &stage.context, &other, in_time()).unwrap();
+        let which = Which::Id(parse("other"));
+        operation::detach(&mut stage.host.kernel(), &stage.context, &which, in_time()).unwrap();
+        stage.assert_untouched("after a reservation whose writer died");
+    }
+}
+
+#[test]
 fn a_container_that_joins_and_dies_is_forgotten_with_the_lease() {
     let stage = Stage::of(&shape::everything());
     stage.attach([]).unwrap();

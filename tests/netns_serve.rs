@@ -351,3 +351,27 @@ fn a_runtime_that_talks_nonsense_is_left_and_dialled_again() {
         node.stop();
     });
 }
+
+#[test]
+fn a_pod_that_was_being_run_while_the_daemon_connected_keeps_what_it_gets() {
+    on_a_node(async |host| {
+        let node = Node::new(host, NriVersion::V0_6);
+        let sandbox = host.sandbox("pod");
+        // containerd 1.7 before 1.7.26 tells of such a pod neither in its list nor by RunPodSandbox.
+        let mut peer = node.connected(&[]).await;
+        let pod = pod("p1", Some(&sandbox), Some("storage"));
+        assert!(peer.create_container(&pod, &container()).await.answer().is_some());
+        // Links of ours came: the keeper looks at all leases.
+        let other = host.sandbox("other");
+        host.vfhook(&["attach", "--netns", other.as_str(), "--network", "backup", "--id", "o"])
+            .ok();
+        host.vfhook(&["detach", "--id", "o"]).ok();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(
+            (leases(host), sandbox.links()),
+            (1, vec!["net1".to_owned(), "svc0".to_owned()])
+        );
+        peer.pod_event(Event::StopPodSandbox, &pod).await;
+        node.stop();
+    });
+}

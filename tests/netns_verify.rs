@@ -100,6 +100,19 @@ fn what_was_lost_since_is_missed() {
 }
 
 #[test]
+fn what_was_renamed_is_still_there() {
+    on_a_host(|host| {
+        let blue = host.sandbox("blue");
+        host.attach(&blue, "storage", &["--id", "pod"]).ok();
+        for words in ["link set net1 down", "link set net1 name mine", "link set mine up"] {
+            blue.ip(words);
+        }
+        let container = Container::inside(host, "c1", &blue).asking_for("storage");
+        verify(host, &container).must_exit(0);
+    });
+}
+
+#[test]
 fn the_configuration_of_the_day_does_not_matter() {
     on_a_host(|host| {
         let blue = host.sandbox("blue");

@@ -23,6 +23,7 @@ mod demo;
 mod driver_refuses;
 mod existing_mode;
 mod hooks_at_once;
+mod host_access;
 mod lab_recipe;
 mod lab_self_test;
 mod macvlan;
@@ -248,6 +249,13 @@ pub(crate) static ALL: &[Scenario] = &[
         existing_mode::run,
     )
     .prepared(existing_mode::prepare),
+    Scenario::new(
+        "host_access",
+        150,
+        "host and VF reach each other across a VLAN",
+        host_access::run,
+    )
+    .prepared(host_access::prepare),
     Scenario::new("rollback", 150, "a failure at the last step takes all back", rollback::run)
         .prepared(rollback::prepare),
     Scenario::new(

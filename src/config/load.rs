@@ -9,10 +9,11 @@ use std::{
 use toml::Table;
 
 use super::{
-    Config, Problem, ServicePath, network, pool,
+    Config, Network, Problem, ServicePath, ServicePathMode, network, pool,
     section::{Named, Section, read_whole},
     service_path,
 };
+use crate::types::AddressRange;
 
 /// The version of the file format that this program reads.
 const VERSION: i64 = 1;
@@ -70,11 +71,37 @@ fn root(section: &mut Section) -> Option<Config> {
     let service_path = section.table("service_path", service_path::read);
     refuse_same_names(section, "pool", &pools);
     refuse_same_names(section, "network", &networks);
+    if let Some(path) = service_path.as_ref().map_or(Some(&ServicePath::default()), Option::as_ref)
+    {
+        check_host_access(section, &networks, path);
+    }
     Some(Config {
         pools: pools.into_iter().map(Named::whole).collect::<Option<_>>()?,
         networks: networks.into_iter().map(Named::whole).collect::<Option<_>>()?,
         service_path: service_path.unwrap_or(Some(ServicePath::default()))?,
     })
+}
+
+/// The host is reached over the veth, by addresses that the service path has a source of the same family for.
+fn check_host_access(section: &mut Section, networks: &[Named<Network>], path: &ServicePath) {
+    for (index, element) in networks.iter().enumerate() {
+        let Some(network) = element.value.as_ref().filter(|network| network.host_access) else {
+            continue;
+        };
+        let field = format!("network[{index}].host_access");
+        if path.mode != ServicePathMode::Veth {
+            section.problem(&field, "needs service_path.mode = \"veth\"");
+            continue;
+        }
+        for ipv6 in [false, true] {
+            let has = |ranges: &[AddressRange]| ranges.iter().any(|range| range.is_ipv6() == ipv6);
+            if has(&network.addresses) && !has(&path.source) {
+                let family = if ipv6 { "IPv6" } else { "IPv4" };
+                let message = format!("addresses has {family}, service_path.source has none");
+                section.problem(&field, message);
+            }
+        }
+    }
 }
 
 fn refuse_same_names<T>(section: &mut Section, key: &str, elements: &[Named<T>]) {

@@ -27,6 +27,8 @@ pub struct Network {
     pub gateway: Vec<IpAddr>,
     /// Whether the sandbox's default route goes out here.
     pub default_route: bool,
+    /// Whether sandbox and host reach each other over the service path, where the card would cut them off.
+    pub host_access: bool,
     /// What a request may choose.
     pub allow: Allow,
 }
@@ -46,6 +48,7 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
     let gateway: Vec<IpAddr> = section.list("gateway");
     let default_route = section.optional("default_route").unwrap_or(false);
     check_gateways(section, &gateway, &addresses, default_route);
+    let host_access = section.optional("host_access").unwrap_or(false);
     let allow = section.table("allow", allow::read).unwrap_or_default();
     let value = pool.zip(interface).map(|(pool, interface)| Network {
         pool,
@@ -56,6 +59,7 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
         addresses,
         gateway,
         default_route,
+        host_access,
         allow,
     });
     Named { name, value }

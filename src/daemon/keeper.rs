@@ -78,7 +78,8 @@ fn look(pods: &Pods) -> Result<(), operation::OperationError> {
         let (sandbox, what) = (finding.id, finding.what);
         match finding.outcome {
             Mended::Released | Mended::WouldRelease => tracing::info!(%sandbox, what, "taken back"),
-            Mended::Failed(reason) => tracing::error!(%sandbox, what, reason, "not taken back"),
+            Mended::Applied | Mended::WouldApply => tracing::info!(%sandbox, what, "applied"),
+            Mended::Failed(reason) => tracing::error!(%sandbox, what, reason, "not mended"),
         }
     }
     Ok(())

@@ -125,6 +125,7 @@ impl Machine {
             Ok(context) => {
                 self.pods.replace_context(context);
                 tracing::info!("configuration read again");
+                keeper::ring(&self.bell);
             }
             Err(error) => tracing::error!(error = said(&error), "the old configuration stays"),
         }

@@ -4,7 +4,7 @@ use super::run::timed;
 use crate::{
     kernel::{Kernel, KernelError},
     plan::{sentence, step::Step},
-    types::Deadline,
+    types::{Deadline, chain},
 };
 
 /// What is left after undoing.
@@ -43,11 +43,4 @@ pub fn undo(steps: &[Step], kernel: &mut impl Kernel, deadline: Deadline) -> Und
         }
     }
     undone
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }

@@ -65,7 +65,7 @@ pub enum Verb {
     Doctor(Shown),
     /// Make virtual functions as the configuration says
     Provision(Changes),
-    /// Take back what is half done, and what belonged to sandboxes that are gone
+    /// Take back what is half done or whose sandbox is gone; make the others follow changed service networks
     Reconcile(Changes),
     /// Check the configuration and report every problem
     CheckConfig(Shown),

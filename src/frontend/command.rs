@@ -15,7 +15,7 @@ use crate::{
     lease::{LeaseError, LeaseStore},
     operation::{self, Context, ExitCode, Mended, OperationError, Which},
     request::SandboxEvent,
-    types::{Deadline, NetnsSource, Origin, SandboxId},
+    types::{Deadline, NetnsSource, Origin, SandboxId, chain},
 };
 
 /// Making VFs takes seconds for each card.
@@ -176,7 +176,12 @@ fn provision(arguments: &Arguments, verb: &Changes) -> Result<ExitCode, CommandE
 }
 
 fn reconcile(arguments: &Arguments, verb: &Changes) -> Result<ExitCode, CommandError> {
-    let context = open_leases(arguments)?;
+    let mut context = open_leases(arguments)?;
+    // What is to be taken back does not wait for a configuration that can be used.
+    match config::load(&arguments.config) {
+        Ok(config) => context.config = config,
+        Err(error) => tracing::warn!(error = chain(&error), "sandboxes do not follow it"),
+    }
     let mut kernel = LinuxKernel::open()?;
     let deadline = Deadline::after(RECONCILE_TIMEOUT);
     let findings = operation::reconcile(&mut kernel, &context, |_| false, verb.dry_run, deadline)?;

@@ -97,7 +97,9 @@ impl Output {
             let outcome = match &finding.outcome {
                 Mended::Released => "taken back".to_owned(),
                 Mended::WouldRelease => "would be taken back".to_owned(),
-                Mended::Failed(why) => format!("could not be taken back: {why}"),
+                Mended::Applied => "applied".to_owned(),
+                Mended::WouldApply => "would be applied".to_owned(),
+                Mended::Failed(why) => format!("failed: {why}"),
             };
             println!("{}: {}; {outcome}", finding.id.short(), finding.what);
         }

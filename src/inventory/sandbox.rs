@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Route;
-use crate::types::{InterfaceName, NetnsIdentity};
+use crate::types::{InterfaceName, MacAddress, NetnsIdentity};
 
 /// A sandbox's namespace as found before anything is put into it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct SandboxFacts {
     pub netns: NetnsIdentity,
     /// Names and alternative names of all interfaces in it.
     pub names: BTreeSet<String>,
+    /// Their hardware addresses.
+    pub macs: BTreeSet<MacAddress>,
     /// Its routes; looked up only when a plan may need them.
     pub routes: Vec<Route>,
     /// Whether interfaces that appear here come up without IPv6 (`net.ipv6.conf.default.disable_ipv6`).

@@ -1,6 +1,6 @@
 //! Addresses: added in the sandbox, and looked up on the host to know whether a device is in use.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use ipnet::{IpNet, Ipv4Net};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
@@ -45,18 +45,35 @@ pub(super) fn global(netlink: &mut Netlink, index: u32) -> Result<Vec<IpNet>, Ke
     let answers = netlink
         .dump(&RouteNetlinkMessage::GetAddress(message))
         .map_err(refused("list", format!("addresses of interface number {index}")))?;
-    Ok(answers.iter().filter_map(|answer| parse(answer, index)).collect())
+    Ok(answers.iter().filter_map(|answer| parse(answer, Some(index))).collect())
 }
 
-fn parse(answer: &RouteNetlinkMessage, index: u32) -> Option<IpNet> {
+/// The addresses of global scope that any interface has, each once, in their order.
+pub(super) fn all_global(netlink: &mut Netlink) -> Result<Vec<IpAddr>, KernelError> {
+    let answers = netlink
+        .dump(&RouteNetlinkMessage::GetAddress(AddressMessage::default()))
+        .map_err(refused("list", "the host's addresses"))?;
+    let found: BTreeSet<IpAddr> =
+        answers.iter().filter_map(|answer| parse(answer, None)).map(|net| net.addr()).collect();
+    Ok(found.into_iter().collect())
+}
+
+fn parse(answer: &RouteNetlinkMessage, index: Option<u32>) -> Option<IpNet> {
     let RouteNetlinkMessage::NewAddress(message) = answer else { return None };
-    if message.header.index != index || message.header.scope != AddressScope::Universe {
+    let other = index.is_some_and(|index| message.header.index != index);
+    if other || message.header.scope != AddressScope::Universe {
         return None;
     }
-    let address = message.attributes.iter().find_map(|attribute| match attribute {
+    let local = message.attributes.iter().find_map(|attribute| match attribute {
+        AddressAttribute::Local(address) => Some(*address),
+        _ => None,
+    });
+    let other = message.attributes.iter().find_map(|attribute| match attribute {
         AddressAttribute::Address(address) => Some(*address),
         _ => None,
-    })?;
+    });
+    // On a point-to-point link the other one is the peer's; IPv6 has only that one otherwise.
+    let address = local.or(other)?;
     IpNet::new(address, message.header.prefix_len).ok()
 }
 

@@ -1,6 +1,6 @@
 //! The real machine: one file a kind of change, dispatched here.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{
     Kernel, KernelError, address, announce, configure_vf, host_facts, link, masquerade, neighbour,
@@ -139,6 +139,10 @@ impl Kernel for LinuxKernel {
 
     fn host_facts(&mut self) -> Result<HostFacts, KernelError> {
         host_facts::look(self)
+    }
+
+    fn host_addresses(&mut self) -> Result<Vec<IpAddr>, KernelError> {
+        address::all_global(&mut self.host)
     }
 
     fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError> {

@@ -31,6 +31,8 @@ pub use error::{KernelError, Refusal};
 pub use events::LinkEvents;
 pub use linux::LinuxKernel;
 
+use std::net::IpAddr;
+
 use crate::{
     inventory::{
         Binding, Candidate, Device, HostFacts, Link, PhysicalFunction, SandboxFacts, Unusable,
@@ -76,6 +78,9 @@ pub trait Kernel {
     /// Looks at the host as a whole; asks the driver of no card. Changes nothing, but the kernel may load its module for nft
     /// rules to answer.
     fn host_facts(&mut self) -> Result<HostFacts, KernelError>;
+
+    /// The host's own addresses of global scope, each once.
+    fn host_addresses(&mut self) -> Result<Vec<IpAddr>, KernelError>;
 
     /// Makes one change. May be repeated; waits for the machine until `deadline` at most.
     fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError>;

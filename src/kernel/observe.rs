@@ -19,6 +19,7 @@ pub(super) fn sandbox(kernel: &mut LinuxKernel, routes: bool) -> Result<SandboxF
     Ok(SandboxFacts {
         netns: sandbox.identity.clone(),
         names: names.collect(),
+        macs: links.iter().filter_map(|link| link.mac).collect(),
         routes,
         ipv6_disabled: disabled.is_ok_and(|value| value != "0"),
     })

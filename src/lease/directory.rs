@@ -62,22 +62,35 @@ fn refuse_unsafe(path: &Path, meta: &Metadata) -> Result<(), LeaseError> {
 /// Puts `content` in place of `path`, wholly or not at all.
 pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), LeaseError> {
     let next = next_to(path);
-    let written = write(&next, content).and_then(|()| fs::rename(&next, path));
-    written.map_err(|error| {
-        // What is left of a failed write means nothing to anybody; that it stays is worth less than the first error.
-        let _ = fs::remove_file(&next);
+    write(&next, content)?;
+    rename(&next, path)
+}
+
+/// Writes a new file in place of whatever is at `path`; what is left of a failed write means nothing to anybody.
+pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), LeaseError> {
+    make(path, content).map_err(|error| {
+        // That it stays is worth less than the first error.
+        let _ = fs::remove_file(path);
         LeaseError::io("write", path)(error)
     })
 }
 
-/// Where the next content of `path` is written first.
-fn next_to(path: &Path) -> PathBuf {
+/// Puts the file at `from` in place of `to`.
+pub(super) fn rename(from: &Path, to: &Path) -> Result<(), LeaseError> {
+    fs::rename(from, to).map_err(|error| {
+        let _ = fs::remove_file(from);
+        LeaseError::io("write", to)(error)
+    })
+}
+
+/// Where the next content of `path` is written first. What a process that died leaves there goes with the lease.
+pub(super) fn next_to(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".next");
     name.into()
 }
 
-fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+fn make(path: &Path, content: &[u8]) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

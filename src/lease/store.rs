@@ -128,13 +128,23 @@ impl LeaseStore {
 
     /// Writes what a lease has become.
     pub fn update(&self, lease: &Lease) -> Result<(), LeaseError> {
+        directory::replace(&self.file(lease), &self.encode(lease)?)
+    }
+
+    fn encode(&self, lease: &Lease) -> Result<Vec<u8>, LeaseError> {
         let mut text = serde_json::to_vec_pretty(lease).map_err(|source| LeaseError::Io {
             operation: "encode",
             path: self.file(lease),
             source: source.into(),
         })?;
         text.push(b'\n');
-        directory::replace(&self.file(lease), &text)
+        Ok(text)
+    }
+
+    /// Where a lease is before its claims hold, and once they do not any more. One at a time: whoever puts one there holds the
+    /// table lock.
+    fn reserving(&self) -> PathBuf {
+        self.root.join("reserving")
     }
 
     fn entries(&self, part: &str) -> Result<Vec<PathBuf>, LeaseError> {
@@ -198,12 +208,27 @@ impl TableLock<'_> {
             &what,
             Deadline::after(std::time::Duration::ZERO),
         )?;
-        self.claim(&lease)?;
-        if let Err(error) = self.store.update(&lease) {
-            self.unlink(&lease);
+        self.forget_the_dead()?;
+        directory::write(&self.store.reserving(), &self.store.encode(&lease)?)?;
+        let claimed = self.claim(&lease).and_then(|()| {
+            // From here on all claims hold, and not before.
+            directory::rename(&self.store.reserving(), &self.store.file(&lease))
+        });
+        if let Err(error) = claimed {
+            self.forget_the_dead()?;
             return Err(error);
         }
         Ok(Reservation { lease, _lock: lock })
+    }
+
+    /// Clears away a lease that is not to be, with its links: its end, or what a writer left that died or failed.
+    fn forget_the_dead(&self) -> Result<(), LeaseError> {
+        let path = self.store.reserving();
+        // One that cannot be read was not written to the end, and its claims were not begun.
+        if let Ok(Some(lease)) = read(&path) {
+            self.unlink(&lease);
+        }
+        remove(&path)
     }
 
     /// Writes what a lease has become, with claims that it did not have before.
@@ -219,9 +244,16 @@ impl TableLock<'_> {
 
     /// Forgets a lease: everything it held is free from this moment.
     pub fn remove(&self, reservation: &Reservation) -> Result<(), LeaseError> {
-        remove(&self.store.file(&reservation.lease))?;
-        self.unlink(&reservation.lease);
-        Ok(())
+        self.forget_the_dead()?;
+        let file = self.store.file(&reservation.lease);
+        match fs::rename(&file, self.store.reserving()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(LeaseError::io("remove", file)(error));
+            }
+            _ => {}
+        }
+        remove(&directory::next_to(&file))?;
+        self.forget_the_dead()
     }
 
     fn claim(&self, lease: &Lease) -> Result<(), LeaseError> {

@@ -128,8 +128,7 @@ fn join(
     deadline: Deadline,
 ) -> Result<AttachReport, OperationError> {
     refuse_conflict(&reservation.lease, intent)?;
-    let sandbox = kernel.observe_sandbox(false)?;
-    require_whole(kernel, &reservation.lease, &sandbox)?;
+    require_whole(&reservation.lease, &kernel.observe_sandbox(false)?)?;
     if reservation.lease.holders.insert(event.id.clone()) {
         context.leases.lock(deadline)?.update(&reservation.lease)?;
     }
@@ -161,7 +160,9 @@ fn prepare(
     let id = &event.id;
     let (networks, service) = Chooser::new(kernel, context, id).choose(intent)?;
     let serial = new_serial();
-    let input = AttachInput { id, serial, sandbox, networks, service };
+    let opens = intent.networks.iter().any(|network| network.network.host_access);
+    let host_addresses = if opens { kernel.host_addresses()? } else { Vec::new() };
+    let input = AttachInput { id, serial, sandbox, networks, service, host_addresses };
     let plan = plan::attach(&input)?;
     let flaws = plan::check(&plan);
     if !flaws.is_empty() {

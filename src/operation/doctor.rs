@@ -3,14 +3,14 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{Context, OperationError, status};
+use super::{Context, Finding, OperationError, status};
 use crate::{
     config::{Config, ConfigError, PoolKind},
     doctor::{Diagnosis, Facts, examine},
     inventory::{CardFacts, PhysicalFunction, StateFacts},
     kernel::{Kernel, KernelError},
     lease::{Claim, LeaseStore},
-    types::{DeviceSelector, Name},
+    types::{DeviceSelector, Name, chain},
 };
 
 /// Examines the host.
@@ -44,7 +44,8 @@ fn state(kernel: &mut impl Kernel, directory: &Path) -> (StateFacts, Option<Leas
     match status::attention(kernel, &context) {
         Ok((unreadable, unfinished)) => {
             facts.unreadable = unreadable;
-            facts.unfinished = unfinished;
+            let shown = |found: &Finding| format!("{}: {}", found.id.short(), found.what);
+            facts.unfinished = unfinished.iter().map(shown).collect();
         }
         Err(error) => facts.unusable = Some(chain(&error)),
     }
@@ -131,14 +132,4 @@ fn why(error: &KernelError) -> String {
         KernelError::Absent { reason, .. } => reason.clone(),
         other => chain(other),
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text = format!("{text}: {source}");
-        cause = source.source();
-    }
-    text
 }

@@ -6,6 +6,7 @@ mod choose;
 mod detach;
 mod doctor;
 mod error;
+mod follow;
 mod preview;
 mod provision;
 mod reconcile;
@@ -13,7 +14,6 @@ mod recover;
 mod report;
 mod status;
 mod verify;
-mod whereabouts;
 
 use std::path::PathBuf;
 

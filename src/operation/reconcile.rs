@@ -1,17 +1,19 @@
-//! Compares leases with the kernel, and finishes or takes back what is half done or whose sandbox is gone. What it
-//! leaves alone is alive, or being worked on by somebody else.
+//! Compares leases with the kernel and with the configuration: takes back what is half done or whose sandbox is gone, and makes
+//! what is alive follow changed service networks. What somebody else works on is left alone.
 
+use ipnet::IpNet;
 use serde::Serialize;
 
 use super::{
     Context, OperationError,
+    follow::{Followed, follow},
     recover::release,
-    whereabouts::{Whereabouts, whereabouts},
 };
 use crate::{
+    inventory::{Candidate, Unusable},
     kernel::Kernel,
     lease::{Lease, LeaseState},
-    types::{Deadline, InterfaceName, SandboxId},
+    types::{Deadline, DeviceSelector, InterfaceName, PciAddress, SandboxId},
 };
 
 /// What was found about one lease, and what was done.
@@ -33,6 +35,10 @@ pub enum Mended {
     Released,
     /// It would be; nothing was done.
     WouldRelease,
+    /// The sandbox was changed.
+    Applied,
+    /// It would be; nothing was done.
+    WouldApply,
     /// It was tried, and failed for this reason.
     Failed(String),
 }
@@ -53,8 +59,12 @@ pub fn reconcile(
     let mut findings = Vec::new();
     for seen in leases {
         // Somebody works on it, or it is gone since it was listed.
-        let Some(reservation) = context.leases.reserve_idle(&seen)? else { continue };
-        let Some(what) = complaint(kernel, &reservation.lease, &is_gone)? else { continue };
+        let Some(mut reservation) = context.leases.reserve_idle(&seen)? else { continue };
+        let Some(what) = complaint(kernel, &reservation.lease, &is_gone)? else {
+            let followed = follow(kernel, context, &mut reservation, dry_run, deadline)?;
+            findings.extend(followed.map(|followed| change(seen.id, followed, dry_run)));
+            continue;
+        };
         let outcome = if dry_run {
             Mended::WouldRelease
         } else {
@@ -66,6 +76,21 @@ pub fn reconcile(
         findings.push(Finding { id: seen.id, what, outcome });
     }
     Ok(findings)
+}
+
+fn change(id: SandboxId, followed: Followed, dry_run: bool) -> Finding {
+    let list = |cidrs: Vec<IpNet>| {
+        let cidrs: Vec<String> = cidrs.iter().map(ToString::to_string).collect();
+        cidrs.join(" ")
+    };
+    let (what, outcome) = match followed {
+        Followed::Leads(cidrs) => (
+            format!("its service networks changed: {}", list(cidrs)),
+            if dry_run { Mended::WouldApply } else { Mended::Applied },
+        ),
+        Followed::Failed(why) => ("its service networks changed".to_owned(), Mended::Failed(why)),
+    };
+    Finding { id, what, outcome }
 }
 
 /// Why a lease nobody works on should be taken back; `None` when it should not.
@@ -93,11 +118,23 @@ fn evidence_of_death(
     lease: &Lease,
 ) -> Result<Option<String>, OperationError> {
     for device in lease.networks.iter().filter_map(|had| had.device) {
-        if whereabouts(kernel, device)? == Whereabouts::Home {
+        if is_home(kernel, device)? {
             return Ok(Some(format!("its namespace is gone: {device} is back on the host")));
         }
     }
     let veth = lease.service_sources.first().map(|_| InterfaceName::ours(lease.serial));
     let veth_is_gone = veth.filter(|name| kernel.observe_link(name).is_err());
     Ok(veth_is_gone.map(|name| format!("its namespace is gone: {name} went with it")))
+}
+
+fn is_home(kernel: &mut impl Kernel, device: PciAddress) -> Result<bool, OperationError> {
+    let functions = kernel.physical_functions(&DeviceSelector::default())?;
+    let found: Option<Candidate> =
+        functions.into_iter().flat_map(|function| function.vfs).find(|vf| vf.address == device);
+    let Some(candidate) = found else { return Ok(false) };
+    // Whatever else makes it unusable, its interface was seen.
+    Ok(!matches!(
+        kernel.observe_device(&candidate, false)?,
+        Err(Unusable::NoDriver | Unusable::NoInterface { .. })
+    ))
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
-use super::{Context, OperationError, reconcile};
+use super::{Context, Finding, Mended, OperationError, reconcile};
 use crate::{
     config::PoolKind,
     inventory::Candidate,
@@ -58,8 +58,10 @@ pub struct DeviceStatus {
 pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, OperationError> {
     let (leases, _) = context.leases.all()?;
     let (mut attention, unfinished) = attention(kernel, context)?;
-    attention
-        .extend(unfinished.iter().map(|what| format!("{what}; `vfhook reconcile` takes it back")));
+    attention.extend(unfinished.iter().map(|found| {
+        let verb = if found.outcome == Mended::WouldApply { "applies it" } else { "takes it back" };
+        format!("{}: {}; `vfhook reconcile` {verb}", found.id.short(), found.what)
+    }));
     let mut pools = Vec::new();
     for (name, pool) in &context.config.pools {
         if pool.kind == PoolKind::Macvlan {
@@ -96,15 +98,13 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
     Ok(Status { pools, leases, attention })
 }
 
-/// What about leases somebody should look at: those that cannot be read, and those that `reconcile` takes back.
+/// What about leases somebody should look at: those that cannot be read, and what `reconcile` would do.
 pub(super) fn attention(
     kernel: &mut impl Kernel,
     context: &Context,
-) -> Result<(Vec<String>, Vec<String>), OperationError> {
+) -> Result<(Vec<String>, Vec<Finding>), OperationError> {
     let (_, unreadable) = context.leases.all()?;
-    let complaints = reconcile(kernel, context, |_| false, true, Deadline::after(Duration::ZERO))?;
-    let unfinished =
-        complaints.iter().map(|found| format!("{}: {}", found.id.short(), found.what)).collect();
+    let unfinished = reconcile(kernel, context, |_| false, true, Deadline::after(Duration::ZERO))?;
     Ok((unreadable.iter().map(ToString::to_string).collect(), unfinished))
 }
 

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    Context, OperationError,
-    whereabouts::{Whereabouts, whereabouts},
-};
+use super::{Context, OperationError};
 use crate::{
     inventory::SandboxFacts,
     kernel::Kernel,
@@ -42,31 +39,19 @@ pub fn verify(
     if let Some(lacks) = asked.iter().find(|asked| !has(asked)) {
         return Err(missing(format!("{} was not attached", lacks.network)));
     }
-    let sandbox = kernel.observe_sandbox(false)?;
-    require_whole(kernel, &lease, &sandbox)
+    require_whole(&lease, &kernel.observe_sandbox(false)?)
 }
 
-/// Fails unless everything that the lease gave is in the sandbox.
-pub(super) fn require_whole(
-    kernel: &mut impl Kernel,
-    lease: &Lease,
-    sandbox: &SandboxFacts,
-) -> Result<(), OperationError> {
-    for had in &lease.networks {
-        if !sandbox.has(&had.interface) && !is_under_another_name(kernel, had)? {
-            return Err(OperationError::Missing {
-                id: lease.id.clone(),
-                why: format!("{} of network {} is no longer in it", had.interface, had.network),
-            });
-        }
-    }
-    Ok(())
-}
-
-/// A container with the right to may rename its interface; the device is still its own.
-fn is_under_another_name(kernel: &mut impl Kernel, had: &Attached) -> Result<bool, OperationError> {
-    let Some(device) = had.device else { return Ok(false) };
-    Ok(whereabouts(kernel, device)? == Whereabouts::Away)
+/// Fails unless everything that the lease gave is in the sandbox. A container with the right to may rename its interface.
+pub(super) fn require_whole(lease: &Lease, sandbox: &SandboxFacts) -> Result<(), OperationError> {
+    let is_there = |had: &Attached| {
+        sandbox.has(&had.interface) || had.mac.is_some_and(|mac| sandbox.macs.contains(&mac))
+    };
+    let Some(lost) = lease.networks.iter().find(|had| !is_there(had)) else { return Ok(()) };
+    Err(OperationError::Missing {
+        id: lease.id.clone(),
+        why: format!("{} of network {} is no longer in it", lost.interface, lost.network),
+    })
 }
 
 fn list(asked: &[NetworkRequest]) -> String {

@@ -24,6 +24,8 @@ pub struct AttachInput<'a> {
     pub networks: Vec<ChosenNetwork>,
     /// The service path with what was chosen for it.
     pub service: Option<ChosenService>,
+    /// The host's own addresses; looked up only for networks with `host_access`.
+    pub host_addresses: Vec<IpAddr>,
 }
 
 /// A network with a device and addresses.

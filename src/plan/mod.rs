@@ -7,6 +7,7 @@ mod detach;
 mod network;
 mod provision;
 mod render;
+mod reroute;
 mod service_path;
 pub mod step;
 
@@ -20,6 +21,7 @@ pub use check::{Flaw, check};
 pub use detach::{detach, last_one_out};
 pub use provision::{ProvisionError, provision};
 pub use render::{sentence, undo_sentence};
+pub use reroute::{Reroute, Served, reroute};
 use step::Step;
 
 /// What to do, in order.

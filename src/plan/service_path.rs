@@ -20,6 +20,9 @@ use crate::{
     types::{InterfaceName, OwnerTag},
 };
 
+/// Of the host's routes to addresses of networks with `host_access`.
+const HOST_ACCESS_METRIC: u32 = 118;
+
 /// The steps, in order.
 pub(super) fn steps(
     input: &AttachInput,
@@ -36,8 +39,9 @@ pub(super) fn steps(
             }
             for source in sources {
                 steps.extend(in_sandbox(input.sandbox, &pair, cidrs, *source));
-                steps.extend(on_host(&pair, *source));
+                steps.extend(on_host(&pair, *source, Route::usual_metric(source.is_ipv6())));
             }
+            steps.extend(host_access(input, &pair, cidrs, sources));
             Ok(steps)
         }
     }
@@ -103,23 +107,54 @@ fn in_sandbox(
         .into_iter()
         .map(|step| PlannedStep::new(step, gone_with(&pair.host)))
         .collect();
-    steps.extend(cidrs.iter().filter(|cidr| cidr.addr().is_ipv6() == ipv6).map(|cidr| {
-        let route = Route {
-            to: cidr.trunc(),
-            via: Some(next_hop),
-            interface: name.clone(),
-            source: Some(source),
-            onlink: true,
-            metric: Route::usual_metric(ipv6),
-            protocol: ROUTE_PROTOCOL,
-            other: Vec::new(),
-        };
-        put_route(sandbox, route, gone_with(&pair.host))
-    }));
+    let wanted = cidrs.iter().filter(|cidr| cidr.addr().is_ipv6() == ipv6);
+    steps.extend(wanted.map(|cidr| over_veth(sandbox, pair, cidr.trunc(), source)));
     steps
 }
 
-fn on_host(pair: &CreateVeth, source: IpAddr) -> Vec<PlannedStep> {
+fn over_veth(sandbox: &SandboxFacts, pair: &CreateVeth, to: IpNet, source: IpAddr) -> PlannedStep {
+    let ipv6 = source.is_ipv6();
+    let route = Route {
+        to,
+        via: Some(ServicePath::next_hop(ipv6)),
+        interface: pair.inside.clone(),
+        source: Some(source),
+        onlink: true,
+        metric: Route::usual_metric(ipv6),
+        protocol: ROUTE_PROTOCOL,
+        other: Vec::new(),
+    };
+    put_route(sandbox, route, gone_with(&pair.host))
+}
+
+/// The way between the host's own addresses and those of networks that ask for it. What the host has for services is reached
+/// over the service path already.
+fn host_access(
+    input: &AttachInput,
+    pair: &CreateVeth,
+    cidrs: &[IpNet],
+    sources: &[IpAddr],
+) -> Vec<PlannedStep> {
+    let open = input.networks.iter().filter(|chosen| chosen.intent.network.host_access);
+    let addresses: Vec<IpAddr> =
+        open.flat_map(|chosen| &chosen.addresses).map(IpNet::addr).collect();
+    let mut steps = Vec::new();
+    for source in sources {
+        let same = |address: &&IpAddr| address.is_ipv6() == source.is_ipv6();
+        if !addresses.iter().any(|address| same(&address)) {
+            continue;
+        }
+        let own = input.host_addresses.iter().filter(same);
+        let own = own.filter(|address| !cidrs.iter().any(|cidr| cidr.contains(*address)));
+        steps.extend(own.map(|own| over_veth(input.sandbox, pair, (*own).into(), *source)));
+        // A metric of its own: a route of somebody else to the same address is not replaced.
+        let back = addresses.iter().filter(same);
+        steps.extend(back.flat_map(|address| on_host(pair, *address, HOST_ACCESS_METRIC)));
+    }
+    steps
+}
+
+fn on_host(pair: &CreateVeth, source: IpAddr, metric: u32) -> Vec<PlannedStep> {
     let neighbour = Step::AddNeighbour {
         place: Place::Host,
         name: pair.host.clone(),
@@ -132,7 +167,7 @@ fn on_host(pair: &CreateVeth, source: IpAddr) -> Vec<PlannedStep> {
         interface: pair.host.clone(),
         source: None,
         onlink: false,
-        metric: Route::usual_metric(source.is_ipv6()),
+        metric,
         protocol: ROUTE_PROTOCOL,
         other: Vec::new(),
     };

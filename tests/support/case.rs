@@ -173,8 +173,8 @@ fn network() -> impl Strategy<Value = NetworkIntent> {
     let mtu = option::of(1280..=1500_u32);
     let ranges = subsequence(vec!["192.168.0.0/24", "fd00:10::/64"], 0..=2);
     let best_effort = subsequence(VfAttribute::ALL.to_vec(), 0..=6);
-    (any::<bool>(), mac, mtu, some_attributes(), ranges, best_effort).prop_map(
-        |(is_vf, mac, mtu, attributes, ranges, best_effort)| {
+    (any::<[bool; 2]>(), mac, mtu, some_attributes(), ranges, best_effort).prop_map(
+        |([is_vf, host_access], mac, mtu, attributes, ranges, best_effort)| {
             let (kind, pf) =
                 if is_vf { (PoolKind::Sriov, "ens1f0") } else { (PoolKind::Macvlan, "lan0") };
             let selector = DeviceSelector { pf: vec![parse(pf)], ..DeviceSelector::default() };
@@ -187,6 +187,7 @@ fn network() -> impl Strategy<Value = NetworkIntent> {
                 addresses: ranges.into_iter().map(parse).collect(),
                 gateway: Vec::new(),
                 default_route: false,
+                host_access,
                 allow: Allow::default(),
             };
             NetworkIntent {

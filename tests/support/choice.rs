@@ -54,8 +54,10 @@ pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
     });
     let networks = networks.collect();
     let service = intent.service.as_ref().map(|service| choose_service(service, &id));
-    plan::attach(&AttachInput { id: &id, serial: SERIAL, sandbox: &sandbox, networks, service })
-        .unwrap()
+    let host_addresses = kernel.host_addresses().unwrap();
+    let sandbox = &sandbox;
+    let input = AttachInput { id: &id, serial: SERIAL, sandbox, networks, service, host_addresses };
+    plan::attach(&input).unwrap()
 }
 
 fn nth_vf(kernel: &mut impl Kernel, network: &NetworkIntent, nth: usize) -> Device {

@@ -89,8 +89,14 @@ impl Node {
 
     pub(crate) fn attach(&mut self, slot: usize, wish: &Wish) -> Result<(), TestCaseError> {
         // A namespace that is not there yet is made for the asking.
+        let whole = self.has_all(slot);
         let expected = self.model.attach(slot, wish);
         let came = self.ask(slot, &id_of(slot), wish, None).unwrap();
+        if matches!(expected, Expected::Already) && !whole {
+            let missed = matches!(came, Err(OperationError::Missing { .. }));
+            prop_assert!(missed, "it was taken for whole: {came:?}");
+            return Ok(());
+        }
         let agrees = match (&came, expected) {
             (Ok(How::Attached), Expected::Given) | (Ok(How::Already), Expected::Already) => true,
             (Err(error), Expected::Conflict) => error.exit_code() == ExitCode::Usage,
@@ -138,10 +144,24 @@ impl Node {
             return Ok(());
         };
         let wish = had.wish.clone();
+        let whole = self.has_all(slot);
         let came = self.ask(slot, &joiner_of(slot), &wish, None).unwrap();
+        if !whole {
+            let missed = matches!(came, Err(OperationError::Missing { .. }));
+            prop_assert!(missed, "it was taken for whole: {came:?}");
+            return Ok(());
+        }
         prop_assert!(matches!(came, Ok(How::Already)), "{came:?}");
         self.model.held.get_mut(&slot).unwrap().holders.insert(joiner_of(slot));
         Ok(())
+    }
+
+    /// Whether everything that the slot's lease gave is still in its namespace, by whatever name.
+    fn has_all(&self, slot: usize) -> bool {
+        let Some(lease) = self.lease_of(slot) else { return false };
+        let sandbox = self.host.with(|machine| machine.sandbox(lease.netns.cookie).cloned());
+        let there = |name: &str| sandbox.as_ref().is_some_and(|all| all.link(name).is_some());
+        lease.networks.iter().all(|had| there(had.interface.as_str()) || there("mine"))
     }
 
     pub(crate) fn leave(&mut self, slot: usize, joined: bool) -> Result<(), TestCaseError> {

@@ -66,7 +66,7 @@ impl Answer {
     }
 
     /// The answer in the version that the call was in.
-    pub(super) fn to(mut self, version: Version) -> Self {
+    pub(super) fn in_version(mut self, version: Version) -> Self {
         if let Self::Value(Value::Object(fields)) = &mut self {
             fields.insert("cniVersion".to_owned(), version.as_str().into());
         }

@@ -35,8 +35,8 @@ pub(super) fn run(arguments: &Arguments, input: impl Read) -> (Answer, ExitCode)
         Err((version, error)) => (version, Err(error.into())),
     };
     match done {
-        Ok(answer) => (answer.to(version), ExitCode::Done),
-        Err(error) => (Answer::failure(failure(&error)).to(version), error.exit_code()),
+        Ok(answer) => (answer.in_version(version), ExitCode::Done),
+        Err(error) => (Answer::failure(failure(&error)).in_version(version), error.exit_code()),
     }
 }
 

@@ -192,6 +192,8 @@ impl<N: Node> Plugin for NriPlugin<N> {
         pod: PodSandbox,
         _container: Container,
     ) -> Result<Creation, Refusal> {
+        // A pod that was being run while the runtime introduced itself was told of neither as there nor as new.
+        self.pods.begins(&pod.id);
         // Attaching finds that it is there, or is the second try: for a pod whose sandbox ran before we were, or got nothing.
         let event = match pod::event(&pod) {
             Ok(Some(event)) => event,

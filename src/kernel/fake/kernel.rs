@@ -1,5 +1,9 @@
 //! The fake as an operation sees it: looks, and steps with the faults that a test asked for.
 
+use std::{collections::BTreeSet, net::IpAddr};
+
+use ipnet::IpNet;
+
 use super::{
     Effect, FakeHost, Fault, addressing, configure_vf, fault, make_link, observe, return_device,
     session::Session, take_device,
@@ -174,6 +178,14 @@ impl Kernel for FakeKernel {
 
     fn host_facts(&mut self) -> Result<HostFacts, KernelError> {
         Ok(self.look(|session| observe::host(session.machine)))
+    }
+
+    fn host_addresses(&mut self) -> Result<Vec<IpAddr>, KernelError> {
+        let all: BTreeSet<IpAddr> = self.look(|session| {
+            let links = session.machine.host.links.values();
+            links.flat_map(|link| link.facts.addresses.iter().map(IpNet::addr)).collect()
+        });
+        Ok(all.into_iter().collect())
     }
 
     fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError> {

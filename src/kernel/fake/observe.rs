@@ -25,6 +25,7 @@ pub(super) fn sandbox(
         netns,
         // Every namespace has one.
         names: names.chain(["lo".to_owned()]).collect::<BTreeSet<_>>(),
+        macs: links().filter_map(|link| link.facts.mac).collect(),
         routes: found,
         ipv6_disabled: namespace.ipv6_disabled,
     })

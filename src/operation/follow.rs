@@ -1,0 +1,80 @@
+//! Makes a running sandbox follow a configuration whose service networks changed. Everything else of a sandbox stays as it was
+//! attached.
+
+use ipnet::IpNet;
+
+use super::{Context, OperationError};
+use crate::{
+    config::ServicePathMode,
+    execute::{self, Outcome},
+    kernel::Kernel,
+    lease::{Lease, LeaseState, Reservation},
+    plan::{Reroute, Served, reroute},
+    types::{Deadline, chain},
+};
+
+/// What came of it.
+pub(super) enum Followed {
+    /// It leads to these networks now, or would if it were not only asked.
+    Leads(Vec<IpNet>),
+    /// It could not be made to, and leads where it led before.
+    Failed(String),
+}
+
+/// Adds and takes away routes of the lease's sandbox; `None` when there is nothing to do, or the sandbox cannot be found.
+pub(super) fn follow(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    reservation: &mut Reservation,
+    dry_run: bool,
+    deadline: Deadline,
+) -> Result<Option<Followed>, OperationError> {
+    let lease = &mut reservation.lease;
+    let Some(wanted) = wanted(context, lease) else { return Ok(None) };
+    if wanted == lease.service_cidrs || !kernel.reopen_sandbox(&lease.netns)? {
+        return Ok(None);
+    }
+    let Some(interface) = lease.service_interface.clone() else { return Ok(None) };
+    let sandbox = kernel.observe_sandbox(true)?;
+    let served = Served { plan: &lease.plan, interface: &interface, cidrs: &lease.service_cidrs };
+    let Some(reroute) = reroute(served, wanted, &sandbox) else { return Ok(None) };
+    if dry_run {
+        return Ok(Some(Followed::Leads(reroute.cidrs)));
+    }
+    perform(kernel, context, lease, reroute, deadline).map(Some)
+}
+
+/// What the configuration has for a service path of the lease's kind. One of another kind is for new sandboxes.
+fn wanted<'a>(context: &'a Context, lease: &Lease) -> Option<&'a [IpNet]> {
+    let path = &context.config.service_path;
+    let is_veth = !lease.service_sources.is_empty();
+    let same = path.mode == if is_veth { ServicePathMode::Veth } else { ServicePathMode::Existing };
+    (lease.state == LeaseState::Attached && same).then_some(&path.cidrs)
+}
+
+fn perform(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    lease: &mut Lease,
+    reroute: Reroute,
+    deadline: Deadline,
+) -> Result<Followed, OperationError> {
+    let before = std::mem::replace(&mut lease.plan, reroute.during);
+    context.leases.update(lease)?;
+    if let Outcome::Failed { failure, undone } = execute::run(&reroute.add, kernel, deadline) {
+        // What could not be undone stays in the lease, which undoes it in the end.
+        if undone.is_clean() {
+            lease.plan = before;
+            context.leases.update(lease)?;
+        }
+        return Ok(Followed::Failed(chain(&failure)));
+    }
+    let undone = execute::undo(&reroute.remove, kernel, deadline);
+    if let Some((step, error)) = undone.failures.first() {
+        return Ok(Followed::Failed(format!("{step}: {}", chain(error))));
+    }
+    lease.plan = reroute.after;
+    lease.service_cidrs.clone_from(&reroute.cidrs);
+    context.leases.update(lease)?;
+    Ok(Followed::Leads(reroute.cidrs))
+}
