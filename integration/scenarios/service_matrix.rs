@@ -22,7 +22,7 @@ pub(crate) fn run(guest: &mut Guest, mode: Mode) -> Result<(), Failure> {
     let mut part = Part { mode: scene::title(mode).to_owned(), ..Part::default() };
     scene::attach(guest)?;
     grid::ask(guest, Masquerade::HairpinOnly, &mut part)?;
-    rows::ask(guest, &mut part)?;
+    rows::ask(guest, mode, &mut part)?;
     for masquerade in OTHER_MASQUERADES {
         guest.step(&format!("kube-proxy masquerades otherwise: {masquerade:?}"));
         kube_proxy::lay(mode, &scene::services()?, masquerade)?;

@@ -2,6 +2,7 @@
 
 use crate::guest::counters::Packets;
 use crate::guest::failure::Failure;
+use crate::guest::kube_proxy::Mode;
 use crate::guest::place::{Netns, Place};
 use crate::guest::talk::{self, Protocol, Question, Reply};
 use crate::guest::{Guest, node, vfhook};
@@ -26,7 +27,7 @@ answers it by the wire: the node, which translated the question, never sees the 
 such trouble";
 
 /// Asks all that needs the container attached.
-pub(super) fn ask(guest: &mut Guest, part: &mut Part) -> Result<(), Failure> {
+pub(super) fn ask(guest: &mut Guest, mode: Mode, part: &mut Part) -> Result<(), Failure> {
     guest.step("ports of the node");
     node_ports(part)?;
     let health = in_both_families(|family| {
@@ -39,7 +40,8 @@ pub(super) fn ask(guest: &mut Guest, part: &mut Part) -> Result<(), Failure> {
     both(part, nobody, refused_at_once)?;
     strictly(true)?;
     both(part, "the same where rp_filter is strict in the client", refused_at_once)?;
-    if let Some(row) = part.rows.last_mut() {
+    // IPVS answers from the service's own address, which the node has; the others from whichever address the node chooses.
+    if let Some(row) = part.rows.last_mut().filter(|_| mode != Mode::Ipvs) {
         row.container = row.container.clone().known(Verdict::Gap(STRICT.to_owned()));
     }
     strictly(false)?;
