@@ -10,8 +10,9 @@ const HEAD: &str = "\
 Made by `cargo lab matrix` from what the scenarios `service_matrix_*` saw in the VM; not written by hand.
 
 A container has a VF as its default route and `svc0` for the service networks. Beside it is a pod whose only interface is
-the ptp plugin's; it asks the same questions. *ok* means that every question was answered, by the right backend, and that the
-backend saw an address that leads back through the host.
+the ptp plugin's; it asks the same questions. In the first table *ok* means that every question was answered, by the right
+backend, and that the backend saw an address that leads back through the host. A number leads to the reason that the scenario
+gives for what does not work: a run shows that it does not work, not that this is why.
 
 ";
 
