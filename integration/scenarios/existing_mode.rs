@@ -1,12 +1,11 @@
 //! `service_path.mode = "existing"`: the sandbox has an eth0 from the ptp plugin; the service networks go through it, everything else by the
 //! VF; eth0 and its routes are afterwards what ptp made them.
 
-use crate::guest::command::{Invocation, cmd};
 use crate::guest::failure::Failure;
 use crate::guest::interface::Interface;
 use crate::guest::kube_proxy::{self, Masquerade, Service};
 use crate::guest::place::{Netns, Place};
-use crate::guest::{Guest, configure, peer, probe, vfhook};
+use crate::guest::{Guest, configure, peer, probe, ptp, vfhook};
 
 const CONFIG: &str = r#"version = 1
 
@@ -30,10 +29,6 @@ cidrs = ["10.96.0.0/12"]
 interface = "eth0"
 "#;
 
-/// What a runtime hands to the plugin.
-const PTP: &str = r#"{"cniVersion":"1.0.0","name":"pods","type":"ptp","ipMasq":false,
- "ipam":{"type":"host-local","ranges":[[{"subnet":"10.244.7.0/24"}]],"routes":[{"dst":"0.0.0.0/0"}]}}"#;
-
 pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     configure(CONFIG)?;
     peer::gateway()?;
@@ -43,17 +38,7 @@ pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     let services = [Service::tcp("POD4", "10.96.0.10:80", &["10.244.1.2:8080"])?];
     kube_proxy::install(&services, Masquerade::HairpinOnly)?;
     Netns::create("blue")?;
-    ptp("ADD").ok().map(drop)
-}
-
-fn ptp(command: &str) -> Invocation {
-    cmd("/usr/lib/cni/ptp")
-        .env("CNI_COMMAND", command)
-        .env("CNI_CONTAINERID", "blue")
-        .env("CNI_NETNS", "/run/netns/blue")
-        .env("CNI_IFNAME", "eth0")
-        .env("CNI_PATH", "/usr/lib/cni")
-        .stdin(PTP)
+    ptp::add("blue", &["10.244.7.0/24"])
 }
 
 pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {

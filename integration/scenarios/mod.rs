@@ -37,6 +37,11 @@ mod podman_lifecycle;
 mod podman_runc;
 mod provision;
 mod rollback;
+mod service_matrix;
+mod service_matrix_iptables;
+mod service_matrix_ipvs;
+mod service_matrix_legacy;
+mod service_matrix_nftables;
 mod service_path_iptables;
 mod service_path_masquerade;
 mod strange_baseline;
@@ -242,6 +247,33 @@ pub(crate) static ALL: &[Scenario] = &[
         service_path_masquerade::run,
     )
     .prepared(service_path_masquerade::prepare),
+    Scenario::new(
+        "service_matrix_iptables",
+        300,
+        "every backend and protocol, iptables mode",
+        service_matrix_iptables::run,
+    )
+    .prepared(service_matrix_iptables::prepare)
+    .vfs(4, 2),
+    Scenario::new(
+        "service_matrix_legacy",
+        300,
+        "the same, iptables mode over the legacy tables",
+        service_matrix_legacy::run,
+    )
+    .prepared(service_matrix_legacy::prepare)
+    .vfs(4, 2),
+    Scenario::new(
+        "service_matrix_nftables",
+        300,
+        "the same, nftables mode",
+        service_matrix_nftables::run,
+    )
+    .prepared(service_matrix_nftables::prepare)
+    .vfs(4, 2),
+    Scenario::new("service_matrix_ipvs", 300, "the same, IPVS mode", service_matrix_ipvs::run)
+        .prepared(service_matrix_ipvs::prepare)
+        .vfs(4, 2),
     Scenario::new(
         "existing_mode",
         150,

@@ -3,6 +3,7 @@
 pub(crate) mod card;
 pub(crate) mod command;
 pub(crate) mod containerd;
+pub(crate) mod counters;
 pub(crate) mod cri;
 pub(crate) mod daemon;
 pub(crate) mod dump;
@@ -11,15 +12,18 @@ pub(crate) mod failure;
 mod harness;
 pub(crate) mod interface;
 pub(crate) mod kube_proxy;
+pub(crate) mod node;
 pub(crate) mod oci_runtime;
 pub(crate) mod output;
 pub(crate) mod peer;
 pub(crate) mod place;
 pub(crate) mod podman;
 pub(crate) mod probe;
+pub(crate) mod ptp;
 pub(crate) mod refusal;
 pub(crate) mod serve;
 mod shell;
+pub(crate) mod talk;
 
 use std::process::ExitCode;
 
@@ -148,6 +152,10 @@ pub fn guest_main() -> ExitCode {
         ["sysctls"] => dump::print_sysctls(),
         ["udp-echo", address] => probe::udp_echo(address),
         ["udp-ask", target, bytes] => probe::udp_ask(target, bytes),
+        ["ask-many"] => talk::ask_many(),
+        ["hold", target, seconds] => talk::hold_on(target, seconds),
+        ["relay", at, target] => talk::relay(at, target),
+        ["serve", name, addresses @ ..] => talk::serve(name, addresses),
         other => {
             say::note(&format!("lab: the runner does not know {other:?}"));
             ExitCode::FAILURE

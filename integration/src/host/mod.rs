@@ -11,6 +11,7 @@ mod image;
 mod initrd;
 mod install;
 mod lab;
+mod matrix;
 mod oci_image;
 mod qemu;
 mod recipe;
@@ -66,6 +67,8 @@ enum Verb {
     },
     /// Show the main job: a podman container with a VF and a path to services
     Demo,
+    /// Write what the last runs of `service_matrix_*` saw as one table in Markdown
+    Matrix,
 }
 
 /// Parses the command line, does what it says, and tells how it went by the exit code.
@@ -91,6 +94,7 @@ fn dispatch(verb: Verb) -> Result<bool, LabError> {
         Verb::Shell => shell::run(&cache)?,
         Verb::Logs { name } => diagnostics::print(&cache, &name)?,
         Verb::Demo => return demo::run(&cache),
+        Verb::Matrix => matrix::print(&cache)?,
     }
     Ok(true)
 }
@@ -98,7 +102,7 @@ fn dispatch(verb: Verb) -> Result<bool, LabError> {
 fn list() {
     for scenario in scenarios::ALL {
         let limit = scenario.limit().as_secs();
-        say::line(&format!("{:<22} {limit:>4} s  {}", scenario.name, scenario.summary));
+        say::line(&format!("{:<24} {limit:>4} s  {}", scenario.name, scenario.summary));
     }
 }
 
@@ -157,6 +161,9 @@ fn work(
         let Some(scenario) = next else { return };
         let finished = run::scenario(lab, cache, scenario);
         say::line(&report::ended(&finished));
+        if let Some(table) = matrix::part(&finished) {
+            say::line(&table);
+        }
         if let Ok(mut results) = results.lock() {
             results.push(finished);
         }

@@ -1,0 +1,50 @@
+//! The service path under one mode of kube-proxy: every backend, every masquerade, every protocol, from a container with a VF and from a pod
+//! of the ptp plugin beside it. What was seen is kept as a table; a cell that does not work fails the scenario unless its reason is known,
+//! and a cell that works although a reason is known fails it too.
+
+mod grid;
+mod rows;
+mod scene;
+
+use crate::guest::failure::Failure;
+use crate::guest::kube_proxy::{self, Masquerade, Mode};
+use crate::guest::{Guest, save, talk, vfhook};
+use crate::matrix::{DATA_FILE, Part, TEXT_FILE, text};
+
+use self::scene::{BLUE, OTHER_MASQUERADES};
+
+pub(crate) fn prepare(guest: &mut Guest, mode: Mode) -> Result<(), Failure> {
+    scene::lay_out(guest)?;
+    kube_proxy::lay(mode, &scene::services()?, Masquerade::HairpinOnly)
+}
+
+pub(crate) fn run(guest: &mut Guest, mode: Mode) -> Result<(), Failure> {
+    let mut part = Part { mode: scene::title(mode).to_owned(), ..Part::default() };
+    scene::attach(guest)?;
+    grid::ask(guest, Masquerade::HairpinOnly, &mut part)?;
+    rows::ask(guest, mode, &mut part)?;
+    for masquerade in OTHER_MASQUERADES {
+        guest.step(&format!("kube-proxy masquerades otherwise: {masquerade:?}"));
+        kube_proxy::lay(mode, &scene::services()?, masquerade)?;
+        grid::ask(guest, masquerade, &mut part)?;
+    }
+    kube_proxy::lay(mode, &scene::services()?, Masquerade::HairpinOnly)?;
+    rows::without_service_path(guest, &mut part)?;
+    rows::long_connection(guest, &mut part)?;
+    talk::stop(BLUE)?;
+    vfhook("detach --id blue").ok()?;
+    keep(guest, &part)
+}
+
+/// The table is kept whatever it says, and judged after that.
+fn keep(guest: &mut Guest, part: &Part) -> Result<(), Failure> {
+    save(TEXT_FILE, &text(part))?;
+    let data = serde_json::to_string_pretty(part)
+        .map_err(|error| Failure::unmet("the table can be written as JSON", error))?;
+    save(DATA_FILE, &data)?;
+    for _ in 0..part.tried() {
+        guest.count();
+    }
+    let failures = part.failures();
+    guest.check("every cell works or is known not to", failures.is_empty(), failures.join("\n"))
+}
