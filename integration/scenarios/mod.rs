@@ -69,6 +69,8 @@ pub(crate) struct Scenario {
     /// What it proves, in a line.
     pub(crate) summary: &'static str,
     limit_seconds: u64,
+    /// Whether it runs only when it is named: `--all` has no time for it.
+    pub(crate) by_name: bool,
     /// How many VFs each card has.
     pub(crate) vfs: [u32; 2],
     /// Lays out what is there before vfhook comes: it is part of both dumps.
@@ -79,11 +81,16 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     const fn new(name: &'static str, limit_seconds: u64, summary: &'static str, run: Part) -> Self {
-        Self { name, summary, limit_seconds, vfs: [4, 1], prepare: |_| Ok(()), run }
+        Self { name, summary, limit_seconds, by_name: false, vfs: [4, 1], prepare: |_| Ok(()), run }
     }
 
     const fn prepared(mut self, prepare: Part) -> Self {
         self.prepare = prepare;
+        self
+    }
+
+    const fn by_name(mut self) -> Self {
+        self.by_name = true;
         self
     }
 
@@ -254,6 +261,7 @@ pub(crate) static ALL: &[Scenario] = &[
         service_matrix_iptables::run,
     )
     .prepared(service_matrix_iptables::prepare)
+    .by_name()
     .vfs(4, 2),
     Scenario::new(
         "service_matrix_legacy",
@@ -262,6 +270,7 @@ pub(crate) static ALL: &[Scenario] = &[
         service_matrix_legacy::run,
     )
     .prepared(service_matrix_legacy::prepare)
+    .by_name()
     .vfs(4, 2),
     Scenario::new(
         "service_matrix_nftables",
@@ -270,9 +279,11 @@ pub(crate) static ALL: &[Scenario] = &[
         service_matrix_nftables::run,
     )
     .prepared(service_matrix_nftables::prepare)
+    .by_name()
     .vfs(4, 2),
     Scenario::new("service_matrix_ipvs", 300, "the same, IPVS mode", service_matrix_ipvs::run)
         .prepared(service_matrix_ipvs::prepare)
+        .by_name()
         .vfs(4, 2),
     Scenario::new(
         "existing_mode",

@@ -1,5 +1,7 @@
 //! Bad input to the OCI hook: a state that is no state, and annotations from a stranger.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::guest::command::{Invocation, cmd};
@@ -27,8 +29,11 @@ const REFUSED: [(&str, i32, &[&str]); 15] = [
     ("[{\"name\":\"storage\",\"addresses\":[\"192.168.9.17/24\"]}]", 2, &["192.168.9.17"]),
 ];
 
+/// As long as the scenario may take.
+const STAYS: Duration = Duration::from_secs(600);
+
 pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
-    let container = Netns::named("blue").cmd("sleep 600").start()?;
+    let container = Netns::named("blue").cmd("sleep 600").within(STAYS).start()?;
     // nsenter replaces itself by the command: the pid is the container's.
     let pid = container.pid();
     let mut refusals: Vec<Refusal> = REFUSED
@@ -84,7 +89,7 @@ fn taken_address(guest: &mut Guest, pid: u32) -> Result<(), Failure> {
     guest.step("an address that somebody has");
     let wish = "[{\"name\":\"storage\",\"addresses\":[\"192.168.0.17/24\"]}]";
     hook("create-runtime", &state(pid, wish)).ok()?;
-    let other = Netns::named("green").cmd("sleep 600").start()?;
+    let other = Netns::named("green").cmd("sleep 600").within(STAYS).start()?;
     let request = state(other.pid(), wish).replace("\"x\"", "\"y\"");
     guest.changes_nothing("a refused hook", || {
         hook("create-runtime", &request).fails(3, &["192.168.0.17"])

@@ -60,6 +60,12 @@ impl Invocation {
         self
     }
 
+    /// Lets it run for as long as this, for what shall stay there while a scenario works.
+    pub(crate) fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
     /// Gives it something to read.
     pub(crate) fn stdin(mut self, text: impl Into<String>) -> Self {
         self.stdin = text.into();

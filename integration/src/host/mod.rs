@@ -51,7 +51,7 @@ enum Verb {
         /// Names, as `list` prints them
         #[arg(required_unless_present = "all")]
         names: Vec<String>,
-        /// Run every scenario
+        /// Run every scenario but those that `list` shows as run by name only
         #[arg(long, conflicts_with = "names")]
         all: bool,
         /// How many guests run at once
@@ -88,7 +88,11 @@ fn dispatch(verb: Verb) -> Result<bool, LabError> {
     match verb {
         Verb::List => list(),
         Verb::Run { names, all, jobs } => {
-            let chosen = if all { scenarios::ALL.iter().collect() } else { choose(&names)? };
+            let chosen = if all {
+                scenarios::ALL.iter().filter(|scenario| !scenario.by_name).collect()
+            } else {
+                choose(&names)?
+            };
             return run_all(&cache, chosen, usize::from(jobs));
         }
         Verb::Shell => shell::run(&cache)?,
@@ -102,7 +106,8 @@ fn dispatch(verb: Verb) -> Result<bool, LabError> {
 fn list() {
     for scenario in scenarios::ALL {
         let limit = scenario.limit().as_secs();
-        say::line(&format!("{:<24} {limit:>4} s  {}", scenario.name, scenario.summary));
+        let by_name = if scenario.by_name { " (run by name only)" } else { "" };
+        say::line(&format!("{:<24} {limit:>4} s  {}{by_name}", scenario.name, scenario.summary));
     }
 }
 

@@ -53,9 +53,10 @@ pub(crate) fn arguments(
         args.extend(card_arguments(index, card));
     }
     args.extend(["-kernel".into(), text(&image.kernel()), "-initrd".into(), text(&image.initrd())]);
-    // panic=-1: with -no-reboot a panicking kernel ends QEMU at once.
+    // panic=-1: with -no-reboot a panicking kernel ends QEMU at once. no_timer_check: on a busy machine an emulated timer is late, and the
+    // kernel would take it for broken.
     let append = "console=ttyS0 quiet panic=-1 oops=panic mitigations=off nokaslr \
-                  random.trust_cpu=on tsc=reliable";
+                  random.trust_cpu=on tsc=reliable no_timer_check";
     args.extend(["-append".into(), append.into()]);
     args
 }
