@@ -216,6 +216,7 @@ pub(crate) static ALL: &[Scenario] = &[
         containerd1_churn::run,
     )
     .prepared(containerd1_churn::prepare)
+    .by_name()
     .vfs(7, 0),
     Scenario::new(
         "containerd2_faults",
