@@ -8,6 +8,13 @@ use crate::guest::failure::Failure;
 use crate::guest::place::Netns;
 use crate::guest::{Guest, configure};
 
+use super::Scenario;
+
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("bad_input", 300, "bad input: exit code, message, nothing changed", run)
+        .prepared(prepare)
+        .vfs(2, 0);
+
 /// Small on purpose: two VFs, and a network with one address, so that both can run out.
 const CONFIG: &str = r#"version = 1
 
@@ -61,14 +68,14 @@ interface = "svc0"
 source = ["169.254.96.0/20"]
 "#;
 
-pub(crate) fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
+fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
     configure(CONFIG)?;
     Netns::create("green")?;
     Netns::create("red")?;
     Netns::create("blue").map(drop)
 }
 
-pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
+fn run(guest: &mut Guest) -> Result<(), Failure> {
     // Each part is run whatever became of the one before: one run tells all.
     let parts = [command_line::run(guest), hook_state::run(guest), configuration::run(guest)];
     let wrong: Vec<String> =

@@ -9,7 +9,11 @@ use crate::guest::interface::{self, Interface};
 use crate::guest::place::{Netns, Place};
 use crate::guest::{Guest, configure, peer, probe, vfhook};
 
-use super::CONFIG;
+use super::{CONFIG, Scenario};
+
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("by_hand", 150, "attach and detach on an `ip netns`, IPv4 and IPv6", run)
+        .prepared(prepare);
 
 /// Beside the usual network, one with large frames.
 const JUMBO: &str = r#"
@@ -23,7 +27,7 @@ addresses = ["192.168.0.16-192.168.0.250/24"]
 
 const ATTACH: &str = "attach --netns /run/netns/blue --network storage --id blue";
 
-pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
+fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     configure(&format!("{CONFIG}{JUMBO}"))?;
     peer::gateway()?;
     peer::vf(guest.vf(0, 3)?, "near", &["192.168.0.2/24", "fd00:10::2/64"])?;
@@ -32,7 +36,7 @@ pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     Netns::create("blue").map(drop)
 }
 
-pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
+fn run(guest: &mut Guest) -> Result<(), Failure> {
     let blue = Netns::named("blue").place();
     guest.step("a dry run changes nothing");
     guest.changes_nothing("a dry run", || vfhook(&format!("{ATTACH} --dry-run")).ok())?;

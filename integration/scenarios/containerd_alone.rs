@@ -10,11 +10,28 @@ use crate::guest::serve::Serve;
 
 use super::containerd_scene::{self as scene, asking, reaches};
 
-pub(crate) fn prepare(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
+use super::Scenario;
+
+pub(super) const ONE: Scenario = Scenario::new(
+    "containerd1_alone",
+    200,
+    "containerd 1.7 without another plugin: the VF is eth0",
+    |guest| run(guest, Edition::One),
+)
+.prepared(|guest| prepare(guest, Edition::One));
+pub(super) const TWO: Scenario = Scenario::new(
+    "containerd2_alone",
+    200,
+    "containerd 2 without another plugin: the VF is eth0",
+    |guest| run(guest, Edition::Two),
+)
+.prepared(|guest| prepare(guest, Edition::Two));
+
+fn prepare(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
     scene::prepare(guest, edition, PodNetwork::Vfhook)
 }
 
-pub(crate) fn run(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
+fn run(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
     let cri = Containerd::handle(edition).cri;
     guest.step("a pod whose eth0 is a VF");
     whole_life(guest, cri, "box")?;

@@ -16,6 +16,26 @@ use crate::guest::{Guest, configure, vfhook};
 
 use super::containerd_scene::{self as scene, Running, asking};
 
+use super::Scenario;
+
+pub(super) const ONE: Scenario = Scenario::new(
+    "containerd1_churn",
+    600,
+    "containerd 1.7: 30 pods, 7 VFs, 5 minutes, daemons killed",
+    |guest| run(guest, Edition::One),
+)
+.prepared(|guest| prepare(guest, Edition::One))
+.by_name()
+.vfs(7, 0);
+pub(super) const TWO: Scenario = Scenario::new(
+    "containerd2_churn",
+    600,
+    "containerd 2: 30 pods, 7 VFs, 5 minutes, daemons killed",
+    |guest| run(guest, Edition::Two),
+)
+.prepared(|guest| prepare(guest, Edition::Two))
+.vfs(7, 0);
+
 const TIME: Duration = Duration::from_secs(300);
 const PODS: usize = 30;
 /// kubelet works on pods side by side; with more hands than this the emulated machine does no more.
@@ -92,13 +112,13 @@ struct Tally {
     interrupted: u32,
 }
 
-pub(crate) fn prepare(_: &mut Guest, edition: Edition) -> Result<(), Failure> {
+fn prepare(_: &mut Guest, edition: Edition) -> Result<(), Failure> {
     configure(CONFIG)?;
     Containerd::handle(edition).prepare(PodNetwork::Ptp)?;
     Serve::handle().start()
 }
 
-pub(crate) fn run(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
+fn run(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
     let containerd = Containerd::handle(edition);
     let seed = SystemTime::UNIX_EPOCH.elapsed().map_or(1, |now| now.as_secs());
     guest.step(&format!("{} s of coming and going, seed {seed}", TIME.as_secs()));

@@ -15,6 +15,23 @@ use crate::guest::{Guest, interface, vfhook};
 
 use super::containerd_scene::{self as scene, asking, reaches};
 
+use super::Scenario;
+
+pub(super) const ONE: Scenario = Scenario::new(
+    "containerd1_faults",
+    500,
+    "containerd 1.7: attaching is slow, and fails at each step",
+    |guest| run(guest, Edition::One),
+)
+.prepared(|guest| prepare(guest, Edition::One));
+pub(super) const TWO: Scenario = Scenario::new(
+    "containerd2_faults",
+    500,
+    "containerd 2: attaching is slow, and fails at each step",
+    |guest| run(guest, Edition::Two),
+)
+.prepared(|guest| prepare(guest, Edition::Two));
+
 /// Held by every vfhook while it chooses, for a moment.
 const TABLE_LOCK: &str = "/run/vfhook/lock";
 /// The first message that is made to fail. Those before only look; and vfhook's first answers to containerd, which are calls of the same
@@ -27,11 +44,11 @@ const FEWEST: usize = 12;
 /// Where strace says which calls it made fail.
 const TRACE: &str = "/tmp/faults.trace";
 
-pub(crate) fn prepare(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
+fn prepare(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
     scene::prepare(guest, edition, PodNetwork::Ptp)
 }
 
-pub(crate) fn run(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
+fn run(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
     let containerd = Containerd::handle(edition);
     slow(guest, containerd)?;
     let before = Serve::handle().failures()?;

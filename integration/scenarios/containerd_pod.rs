@@ -12,6 +12,21 @@ use crate::verdict::SHARE;
 
 use super::containerd_scene::{self as scene, CONFIG, asking, reaches};
 
+use super::Scenario;
+
+pub(super) const ONE: Scenario = Scenario::new(
+    "containerd1_pod",
+    300,
+    "containerd 1.7: pods come, are refused and go",
+    |guest| run(guest, Edition::One),
+)
+.prepared(|guest| prepare(guest, Edition::One));
+pub(super) const TWO: Scenario =
+    Scenario::new("containerd2_pod", 300, "containerd 2: pods come, are refused and go", |guest| {
+        run(guest, Edition::Two)
+    })
+    .prepared(|guest| prepare(guest, Edition::Two));
+
 /// What every containerd tells of a pod with a container.
 const LIFE: [&str; 9] = [
     "RunPodSandbox",
@@ -25,11 +40,11 @@ const LIFE: [&str; 9] = [
     "RemovePodSandbox",
 ];
 
-pub(crate) fn prepare(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
+fn prepare(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
     scene::prepare(guest, edition, PodNetwork::Ptp)
 }
 
-pub(crate) fn run(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
+fn run(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
     let containerd = Containerd::handle(edition);
     let cri = containerd.cri;
     beside_eth0(guest, cri)?;

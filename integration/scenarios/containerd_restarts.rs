@@ -9,11 +9,28 @@ use crate::guest::serve::Serve;
 
 use super::containerd_scene::{self as scene, asking, reaches};
 
-pub(crate) fn prepare(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
+use super::Scenario;
+
+pub(super) const ONE: Scenario = Scenario::new(
+    "containerd1_restarts",
+    300,
+    "containerd 1.7: killed while pods run, and vfhook too",
+    |guest| run(guest, Edition::One),
+)
+.prepared(|guest| prepare(guest, Edition::One));
+pub(super) const TWO: Scenario = Scenario::new(
+    "containerd2_restarts",
+    300,
+    "containerd 2: killed while pods run, and vfhook too",
+    |guest| run(guest, Edition::Two),
+)
+.prepared(|guest| prepare(guest, Edition::Two));
+
+fn prepare(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
     scene::prepare(guest, edition, PodNetwork::Ptp)
 }
 
-pub(crate) fn run(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
+fn run(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
     let containerd = Containerd::handle(edition);
     vfhook_dies(guest, containerd.cri)?;
     vfhook_is_dead(guest, containerd.cri)?;

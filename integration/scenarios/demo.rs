@@ -8,9 +8,17 @@ use crate::guest::place::Place;
 use crate::guest::podman::Podman;
 use crate::guest::{Guest, configure, peer, probe, save, vfhook};
 
-use super::{CONFIG, DEMO_SUMMARY};
+use super::{CONFIG, Scenario};
 
-pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
+/// The scenario that `cargo lab demo` shows.
+pub(crate) const DEMO: &str = "demo";
+/// Where it leaves its story.
+pub(crate) const DEMO_SUMMARY: &str = "summary.txt";
+
+pub(super) const SCENARIO: Scenario =
+    Scenario::new(DEMO, 180, "the story that `make demo` tells", run).prepared(prepare);
+
+fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     configure(CONFIG)?;
     peer::gateway()?;
     peer::vf(guest.vf(0, 3)?, "near", &["192.168.0.2/24", "fd00:10::2/64"])?;
@@ -25,7 +33,7 @@ pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     Podman::prepare("crun").map(drop)
 }
 
-pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
+fn run(guest: &mut Guest) -> Result<(), Failure> {
     let podman = Podman::over("crun");
     let mut story = vec![
         "A host with two SR-IOV cards (ens1f0, ens2f0; emulated Intel 82576), no CNI.".to_owned(),

@@ -6,6 +6,13 @@ use crate::guest::interface;
 use crate::guest::place::Netns;
 use crate::guest::{Guest, configure, vfhook};
 
+use super::Scenario;
+
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("driver_refuses", 150, "an attribute that igb refuses, and best effort", run)
+        .prepared(prepare)
+        .vfs(2, 0);
+
 /// A setting, the attribute's name for `best_effort`, what the message must say.
 const REFUSED: [(&str, &str, &[&str]); 3] = [
     ("link_state = \"enable\"", "link_state", &["igb", "link", "EOPNOTSUPP"]),
@@ -21,11 +28,11 @@ fn config(setting: &str, best_effort: &str) -> String {
     )
 }
 
-pub(crate) fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
+fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
     Netns::create("blue").map(drop)
 }
 
-pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
+fn run(guest: &mut Guest) -> Result<(), Failure> {
     let attach = "attach --netns /run/netns/blue --network storage --id blue";
     for (setting, name, said) in REFUSED {
         guest.step(&format!("refused: {setting}"));

@@ -7,6 +7,16 @@ use crate::guest::kube_proxy::{self, Masquerade, Service};
 use crate::guest::place::{Netns, Place};
 use crate::guest::{Guest, configure, peer, probe, ptp, vfhook};
 
+use super::Scenario;
+
+pub(super) const SCENARIO: Scenario = Scenario::new(
+    "existing_mode",
+    150,
+    "service networks through ptp's eth0, the rest by the VF",
+    run,
+)
+.prepared(prepare);
+
 const CONFIG: &str = r#"version = 1
 
 [[pool]]
@@ -29,7 +39,7 @@ cidrs = ["10.96.0.0/12"]
 interface = "eth0"
 "#;
 
-pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
+fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     configure(CONFIG)?;
     peer::gateway()?;
     peer::vf(guest.vf(0, 3)?, "near", &["192.168.0.2/24", "fd00:10::2/64"])?;
@@ -41,7 +51,7 @@ pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     ptp::add("blue", &["10.244.7.0/24"])
 }
 
-pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
+fn run(guest: &mut Guest) -> Result<(), Failure> {
     let blue = Netns::named("blue").place();
     guest.step("attach beside ptp's eth0");
     vfhook("attach --netns /run/netns/blue --network storage --id blue").ok()?;

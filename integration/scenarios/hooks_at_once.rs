@@ -8,17 +8,22 @@ use crate::guest::interface::{self, Interface};
 use crate::guest::place::Netns;
 use crate::guest::{Guest, configure, vfhook};
 
-use super::CONFIG;
+use super::{CONFIG, Scenario};
+
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("hooks_at_once", 240, "twenty at once on seven VFs", run)
+        .prepared(prepare)
+        .vfs(7, 0);
 
 const AT_ONCE: usize = 20;
 const VFS: usize = 7;
 
-pub(crate) fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
+fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
     configure(CONFIG)?;
     (0..AT_ONCE).try_for_each(|number| Netns::create(&format!("box{number}")).map(drop))
 }
 
-pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
+fn run(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("attach twenty at once");
     let running = (0..AT_ONCE)
         .map(|number| {

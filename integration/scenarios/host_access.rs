@@ -7,7 +7,11 @@ use crate::guest::interface::Interface;
 use crate::guest::place::{Netns, Place};
 use crate::guest::{Guest, configure, peer, probe, vfhook};
 
-use super::CONFIG;
+use super::{CONFIG, Scenario};
+
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("host_access", 150, "host and VF reach each other across a VLAN", run)
+        .prepared(prepare);
 
 /// Where the host listens for what it sends on to the VF.
 const NODE_PORT: u16 = 30080;
@@ -17,7 +21,7 @@ fn config(host_access: bool) -> String {
     CONFIG.replacen("default_route = true\n", &format!("default_route = true\n{vlan}"), 1)
 }
 
-pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
+fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     configure(&config(true))?;
     peer::gateway()?;
     peer::node_address()?;
@@ -25,7 +29,7 @@ pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     Netns::create("blue").map(drop)
 }
 
-pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
+fn run(guest: &mut Guest) -> Result<(), Failure> {
     let blue = Netns::named("blue");
     guest.step("attach to a network in a VLAN, with host_access");
     vfhook("attach --netns /run/netns/blue --network storage --id blue").ok()?;

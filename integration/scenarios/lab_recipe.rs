@@ -7,9 +7,15 @@ use crate::guest::kube_proxy::{self, Masquerade, Service};
 use crate::guest::place::Netns;
 use crate::guest::{Guest, peer, probe};
 
+use super::Scenario;
+
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("lab_recipe", 120, "the operator's recipe by hand works and can be undone", run)
+        .prepared(prepare);
+
 const SERVICE_NETWORKS: [&str; 2] = ["10.96.0.0/12", "fd00:96::/108"];
 
-pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
+fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     peer::gateway()?;
     let near = peer::vf(guest.vf(0, 3)?, "near", &["192.168.0.2/24", "fd00:10::2/64"])?;
     let pod = peer::pod("web")?;
@@ -25,7 +31,7 @@ pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     kube_proxy::install(&services, Masquerade::HairpinOnly)
 }
 
-pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
+fn run(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("type the recipe");
     let blue = Netns::create("blue")?;
     script(&[

@@ -8,6 +8,16 @@ use crate::guest::failure::Failure;
 use crate::guest::place::Netns;
 use crate::guest::probe;
 
+use super::Scenario;
+
+pub(super) const SCENARIO: Scenario = Scenario::new(
+    "lab_self_test",
+    120,
+    "the machine is as promised; the comparison sees changes",
+    run,
+)
+.vfs(7, 7);
+
 /// A change, and how it is taken back.
 const CHANGES: [(&str, &str, &str); 9] = [
     (
@@ -33,7 +43,7 @@ const CHANGES: [(&str, &str, &str); 9] = [
     ("a namespace", "ip netns add strange", "ip netns del strange"),
 ];
 
-pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
+fn run(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("count the VFs");
     for (card, vfs) in guest.vfs.clone().into_iter().enumerate() {
         guest.check(&format!("card {card} has seven VFs"), vfs.len() == 7, vfs.len())?;

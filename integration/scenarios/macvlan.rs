@@ -6,6 +6,11 @@ use crate::guest::kube_proxy::{self, Masquerade, Service};
 use crate::guest::place::Netns;
 use crate::guest::{Guest, configure, peer, probe, vfhook};
 
+use super::Scenario;
+
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("macvlan", 150, "the same pipe with a macvlan", run).prepared(prepare);
+
 const CONFIG: &str = r#"version = 1
 
 [[pool]]
@@ -28,7 +33,7 @@ interface = "svc0"
 source = ["169.254.96.0/20"]
 "#;
 
-pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
+fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     configure(CONFIG)?;
     // From the other card: two VFs of one card and its own macvlans talk inside the card, which is another scenario's matter.
     peer::vf(guest.vf(1, 0)?, "far", &["192.168.0.3/24", "fd00:10::3/64"])?;
@@ -38,7 +43,7 @@ pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     kube_proxy::install(&services, Masquerade::HairpinOnly)
 }
 
-pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
+fn run(guest: &mut Guest) -> Result<(), Failure> {
     let blue = Netns::create("blue")?;
     guest.step("attach");
     vfhook("attach --netns /run/netns/blue --network storage --id blue").ok()?;

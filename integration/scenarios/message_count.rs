@@ -5,6 +5,13 @@ use crate::guest::failure::Failure;
 use crate::guest::place::Netns;
 use crate::guest::{Guest, configure, vfhook};
 
+use super::Scenario;
+
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("message_count", 150, "as many netlink messages with seven VFs as with one", run)
+        .prepared(prepare)
+        .vfs(7, 1);
+
 const POOLS: &str = r#"
 version = 1
 
@@ -36,13 +43,13 @@ fn networks(pool: &str) -> String {
     network("plain", "") + &network("vlan", "vlan = { id = 100 }\n")
 }
 
-pub(crate) fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
+fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
     configure(&format!("{POOLS}{}{}", networks("seven"), networks("one")))?;
     Netns::create("keeper")?;
     Netns::create("blue").map(drop)
 }
 
-pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
+fn run(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("a sandbox that keeps the masquerade table, which the first of all makes");
     vfhook("attach --netns /run/netns/keeper --network plain-seven --id keeper").ok()?;
     for kind in ["plain", "vlan"] {

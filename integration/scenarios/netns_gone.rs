@@ -7,13 +7,17 @@ use crate::guest::interface;
 use crate::guest::place::{Netns, Place};
 use crate::guest::{Guest, configure, vfhook};
 
-use super::CONFIG;
+use super::{CONFIG, Scenario};
 
-pub(crate) fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("netns_gone", 180, "the namespace is gone before the detach", run)
+        .prepared(prepare);
+
+fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
     configure(CONFIG)
 }
 
-pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
+fn run(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("the VF has come back as net1 before the detach");
     attach()?;
     Netns::named("blue").delete()?;

@@ -6,15 +6,22 @@ use crate::guest::interface;
 use crate::guest::oci_runtime::Bundle;
 use crate::guest::{Guest, configure, peer, probe};
 
-use super::CONFIG;
+use super::{CONFIG, Scenario};
 
-pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
+pub(super) const CRUN: Scenario =
+    Scenario::new("plain_crun", 150, "crun with hooks in config.json", |guest| run(guest, "crun"))
+        .prepared(prepare);
+pub(super) const RUNC: Scenario =
+    Scenario::new("plain_runc", 150, "runc with hooks in config.json", |guest| run(guest, "runc"))
+        .prepared(prepare);
+
+fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     configure(CONFIG)?;
     peer::gateway()?;
     peer::vf(guest.vf(0, 3)?, "near", &["192.168.0.2/24", "fd00:10::2/64"]).map(drop)
 }
 
-pub(crate) fn run(guest: &mut Guest, runtime: &'static str) -> Result<(), Failure> {
+fn run(guest: &mut Guest, runtime: &'static str) -> Result<(), Failure> {
     let bundle = Bundle::create(runtime, "good", "storage")?;
     guest.step("run, kill, delete");
     start(guest, &bundle)?;

@@ -9,16 +9,27 @@ use crate::guest::{Guest, configure, peer, probe};
 
 use crate::verdict::OCI_IMAGE_NAME;
 
-use super::CONFIG;
+use super::{CONFIG, Scenario};
 
-pub(crate) fn prepare(guest: &mut Guest, runtime: &'static str) -> Result<(), Failure> {
+pub(super) const CRUN: Scenario =
+    Scenario::new("podman_crun", 300, "podman over crun: every way a container ends", |guest| {
+        run(guest, "crun")
+    })
+    .prepared(|guest| prepare(guest, "crun"));
+pub(super) const RUNC: Scenario =
+    Scenario::new("podman_runc", 300, "podman over runc: every way a container ends", |guest| {
+        run(guest, "runc")
+    })
+    .prepared(|guest| prepare(guest, "runc"));
+
+fn prepare(guest: &mut Guest, runtime: &'static str) -> Result<(), Failure> {
     configure(CONFIG)?;
     peer::gateway()?;
     peer::vf(guest.vf(0, 3)?, "near", &["192.168.0.2/24", "fd00:10::2/64"])?;
     Podman::prepare(runtime).map(drop)
 }
 
-pub(crate) fn run(guest: &mut Guest, runtime: &'static str) -> Result<(), Failure> {
+fn run(guest: &mut Guest, runtime: &'static str) -> Result<(), Failure> {
     let podman = Podman::over(runtime);
     guest.step("podman run, the container ends by itself");
     let output =

@@ -10,6 +10,13 @@ use crate::guest::interface::interfaces_below;
 use crate::guest::place::Netns;
 use crate::guest::{Guest, configure, vfhook};
 
+use super::Scenario;
+
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("provision", 150, "VFs are made as the configuration says", run)
+        .prepared(prepare)
+        .vfs(0, 0);
+
 fn config(count: u32) -> String {
     format!(
         "version = 1\n\n[[pool]]\nname = \"fast\"\nkind = \"sriov\"\npf = [\"ens1f0\"]\nnum_vfs = {count}\n\n\
@@ -17,12 +24,12 @@ fn config(count: u32) -> String {
     )
 }
 
-pub(crate) fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
+fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
     configure(&config(4))?;
     Netns::create("blue").map(drop)
 }
 
-pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
+fn run(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("a dry run changes nothing");
     let plan = guest.changes_nothing("a dry run", || vfhook("provision --dry-run").ok())?;
     guest.expect(plan.must_say(&["ens1f0", "4"]))?;

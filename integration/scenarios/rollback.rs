@@ -6,6 +6,12 @@ use crate::guest::failure::Failure;
 use crate::guest::place::Netns;
 use crate::guest::{Guest, configure, vfhook};
 
+use super::Scenario;
+
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("rollback", 150, "a failure at the last step takes all back", run)
+        .prepared(prepare);
+
 /// The IPv6 default route is the last change of all.
 const CONFIG: &str = r#"version = 1
 
@@ -34,12 +40,12 @@ source = ["169.254.96.0/20", "fd00:fe::/112"]
 
 const ATTACH: &str = "attach --netns /run/netns/blue --network storage --id blue";
 
-pub(crate) fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
+fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
     configure(CONFIG)?;
     Netns::create("blue").map(drop)
 }
 
-pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
+fn run(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("the last route is refused: the gateway is an address of the sandbox itself");
     script(&["ip -n blue addr add fd00:10::1/128 dev lo nodad"])?;
     guest.changes_nothing("an attach that fails at its last route", || {

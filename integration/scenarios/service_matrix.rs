@@ -12,13 +12,47 @@ use crate::guest::{Guest, save, talk, vfhook};
 use crate::matrix::{DATA_FILE, Part, TEXT_FILE, text};
 
 use self::scene::{BLUE, OTHER_MASQUERADES};
+use super::Scenario;
 
-pub(crate) fn prepare(guest: &mut Guest, mode: Mode) -> Result<(), Failure> {
+pub(super) const IPTABLES: Scenario = Scenario::new(
+    "service_matrix_iptables",
+    300,
+    "every backend and protocol, iptables mode",
+    |guest| run(guest, Mode::Iptables),
+)
+.prepared(|guest| prepare(guest, Mode::Iptables))
+.by_name()
+.vfs(4, 2);
+pub(super) const LEGACY: Scenario = Scenario::new(
+    "service_matrix_legacy",
+    300,
+    "the same, iptables mode over the legacy tables",
+    |guest| run(guest, Mode::Legacy),
+)
+.prepared(|guest| prepare(guest, Mode::Legacy))
+.by_name()
+.vfs(4, 2);
+pub(super) const NFTABLES: Scenario =
+    Scenario::new("service_matrix_nftables", 300, "the same, nftables mode", |guest| {
+        run(guest, Mode::Nftables)
+    })
+    .prepared(|guest| prepare(guest, Mode::Nftables))
+    .by_name()
+    .vfs(4, 2);
+pub(super) const IPVS: Scenario =
+    Scenario::new("service_matrix_ipvs", 300, "the same, IPVS mode", |guest| {
+        run(guest, Mode::Ipvs)
+    })
+    .prepared(|guest| prepare(guest, Mode::Ipvs))
+    .by_name()
+    .vfs(4, 2);
+
+fn prepare(guest: &mut Guest, mode: Mode) -> Result<(), Failure> {
     scene::lay_out(guest)?;
     kube_proxy::lay(mode, &scene::services()?, Masquerade::HairpinOnly)
 }
 
-pub(crate) fn run(guest: &mut Guest, mode: Mode) -> Result<(), Failure> {
+fn run(guest: &mut Guest, mode: Mode) -> Result<(), Failure> {
     let mut part = Part { mode: scene::title(mode).to_owned(), ..Part::default() };
     scene::attach(guest)?;
     grid::ask(guest, Masquerade::HairpinOnly, &mut part)?;

@@ -7,19 +7,26 @@ use crate::guest::kube_proxy::{self, Masquerade, Service};
 use crate::guest::place::{Netns, Place};
 use crate::guest::{Guest, configure, peer, probe, vfhook};
 
-use super::CONFIG;
+use super::{CONFIG, Scenario};
 
-/// What kube-proxy does about masquerading, and how the scenario names it.
-pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
-    prepare_with(guest, Masquerade::HairpinOnly)
-}
+pub(super) const SCENARIO: Scenario = Scenario::new(
+    "service_path_iptables",
+    180,
+    "kube-proxy's iptables rules to node, pod and VF",
+    run,
+)
+.prepared(|guest| prepare(guest, Masquerade::HairpinOnly));
 
-/// The same with a kube-proxy that masquerades what comes from outside the cluster.
-pub(crate) fn prepare_masquerading(guest: &mut Guest) -> Result<(), Failure> {
-    prepare_with(guest, Masquerade::FromOutside)
-}
+/// With a kube-proxy that itself masquerades what comes from outside the cluster: two masquerades must not be one too many.
+pub(super) const MASQUERADING: Scenario = Scenario::new(
+    "service_path_masquerade",
+    180,
+    "the same when kube-proxy masquerades as well",
+    run,
+)
+.prepared(|guest| prepare(guest, Masquerade::FromOutside));
 
-fn prepare_with(guest: &mut Guest, masquerade: Masquerade) -> Result<(), Failure> {
+fn prepare(guest: &mut Guest, masquerade: Masquerade) -> Result<(), Failure> {
     configure(CONFIG)?;
     peer::gateway()?;
     let near = peer::vf(guest.vf(0, 3)?, "near", &["192.168.0.2/24", "fd00:10::2/64"])?;
@@ -48,7 +55,7 @@ fn services() -> Result<Vec<Service>, Failure> {
     ])
 }
 
-pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
+fn run(guest: &mut Guest) -> Result<(), Failure> {
     let blue = Netns::named("blue").place();
     vfhook("attach --netns /run/netns/blue --network storage --id blue").ok()?;
     guest.step("HTTP to a pod, to the node, to a VF, in both families");

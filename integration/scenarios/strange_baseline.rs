@@ -7,6 +7,12 @@ use crate::guest::interface::{self, Interface};
 use crate::guest::place::Netns;
 use crate::guest::{Guest, configure, vfhook};
 
+use super::Scenario;
+
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("strange_baseline", 150, "a strange VF comes back strange in the same way", run)
+        .prepared(prepare);
+
 const CONFIG: &str = r#"version = 1
 
 [[pool]]
@@ -37,7 +43,7 @@ source = ["169.254.96.0/20"]
 const MAC: &str = "02:00:00:00:0b:01";
 const ATTACH: &str = "--network storage --id blue";
 
-pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
+fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     configure(CONFIG)?;
     let name = guest.vf(0, 1)?.name.clone();
     script(&[
@@ -57,7 +63,7 @@ pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     ])
 }
 
-pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
+fn run(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("it is strange to begin with");
     let vf = interface::vf_attributes("ens1f0", 1)?;
     let strange = vf["vlan_list"][0]["vlan"] == 7 && vf["trust"] == true && vf["address"] == MAC;

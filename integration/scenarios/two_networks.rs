@@ -6,6 +6,13 @@ use crate::guest::kube_proxy::{self, Masquerade, Service};
 use crate::guest::place::Netns;
 use crate::guest::{Guest, configure, peer, probe, vfhook};
 
+use super::Scenario;
+
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("two_networks", 150, "two networks and two service families at once", run)
+        .prepared(prepare)
+        .vfs(5, 2);
+
 const CONFIG: &str = r#"version = 1
 
 [[pool]]
@@ -41,7 +48,7 @@ interface = "svc0"
 source = ["169.254.96.0/20", "fd00:fe::/112"]
 "#;
 
-pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
+fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     configure(CONFIG)?;
     peer::vf(guest.vf(0, 3)?, "near", &["192.168.0.2/24", "fd00:10::2/64"])?;
     peer::vf(guest.vf(0, 4)?, "vault", &["192.168.9.2/24"])?;
@@ -55,7 +62,7 @@ pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     Netns::create("blue").map(drop)
 }
 
-pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
+fn run(guest: &mut Guest) -> Result<(), Failure> {
     let blue = Netns::named("blue").place();
     guest.step("attach to both");
     vfhook("attach --netns /run/netns/blue --network storage --network backup@net2 --id blue")

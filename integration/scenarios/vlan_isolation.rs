@@ -6,6 +6,17 @@ use crate::guest::interface::{self, Interface};
 use crate::guest::place::Netns;
 use crate::guest::{Guest, configure, peer, probe, vfhook};
 
+use super::Scenario;
+
+pub(super) const SCENARIO: Scenario = Scenario::new(
+    "vlan_isolation",
+    180,
+    "a VLAN is reached from inside it and from nowhere else",
+    run,
+)
+.prepared(prepare)
+.vfs(7, 2);
+
 const CONFIG: &str = r#"version = 1
 
 [[pool]]
@@ -31,7 +42,7 @@ addresses = ["192.168.0.16-192.168.0.250/24"]
 mode = "off"
 "#;
 
-pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
+fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     configure(CONFIG)?;
     peer::vf_in_vlan(guest.vf(0, 4)?, 100, "same", &["192.168.0.2/24"])?;
     peer::vf_in_vlan(guest.vf(1, 0)?, 100, "samefar", &["192.168.0.3/24"])?;
@@ -41,7 +52,7 @@ pub(crate) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     Netns::create("blue").map(drop)
 }
 
-pub(crate) fn run(guest: &mut Guest) -> Result<(), Failure> {
+fn run(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("attach to the network in VLAN 100");
     vfhook("attach --netns /run/netns/blue --network hundred --id blue").ok()?;
     reaches(

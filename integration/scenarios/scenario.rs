@@ -1,0 +1,62 @@
+//! What a scenario is: one behaviour, and what the harness needs to know to run it. It knows no behaviour.
+
+use std::time::Duration;
+
+use crate::guest::Guest;
+use crate::guest::failure::Failure;
+
+/// What a scenario is made of.
+type Part = fn(&mut Guest) -> Result<(), Failure>;
+
+/// One behaviour, and what the harness needs to know to run it.
+#[derive(Debug)]
+pub(crate) struct Scenario {
+    /// Its name: that of its file, and of what is different where a file has several.
+    pub(crate) name: &'static str,
+    /// What it proves, in a line.
+    pub(crate) summary: &'static str,
+    limit_seconds: u64,
+    /// Whether it runs only when it is named: `--all` has no time for it.
+    pub(crate) by_name: bool,
+    /// How many VFs each card has.
+    pub(crate) vfs: [u32; 2],
+    /// Lays out what is there before vfhook comes: it is part of both dumps.
+    pub(crate) prepare: Part,
+    /// The behaviour. When it returns, the host must be as it was when it began.
+    pub(crate) run: Part,
+}
+
+impl Scenario {
+    /// A scenario with cards of four VFs and one, and nothing to lay out.
+    pub(super) const fn new(
+        name: &'static str,
+        limit_seconds: u64,
+        summary: &'static str,
+        run: Part,
+    ) -> Self {
+        Self { name, summary, limit_seconds, by_name: false, vfs: [4, 1], prepare: |_| Ok(()), run }
+    }
+
+    /// Laid out by this first.
+    pub(super) const fn prepared(mut self, prepare: Part) -> Self {
+        self.prepare = prepare;
+        self
+    }
+
+    /// Run only when it is named.
+    pub(super) const fn by_name(mut self) -> Self {
+        self.by_name = true;
+        self
+    }
+
+    /// With so many VFs on each card.
+    pub(super) const fn vfs(mut self, first: u32, second: u32) -> Self {
+        self.vfs = [first, second];
+        self
+    }
+
+    /// How long it may take from its first step on.
+    pub(crate) fn limit(&self) -> Duration {
+        Duration::from_secs(self.limit_seconds)
+    }
+}
