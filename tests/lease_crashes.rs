@@ -302,6 +302,39 @@ fn what_a_death_while_reserving_or_forgetting_leaves_is_cleared_by_whoever_comes
     }
 }
 
+/// What is in the state directory beside its lock.
+fn kept(stage: &Stage) -> Vec<std::path::PathBuf> {
+    let parts = ["", "leases", "claims"].map(|part| stage.state_dir().join(part));
+    let all = parts.iter().flat_map(|part| fs::read_dir(part).unwrap());
+    let all = all.map(|entry| entry.unwrap().path());
+    all.filter(|path| !parts.iter().any(|part| part == path) && !path.ends_with("lock")).collect()
+}
+
+#[test]
+fn a_lease_that_cannot_be_put_in_its_place_leaves_nothing() {
+    let stage = Stage::of(&shape::everything());
+    stage.attach([]).unwrap();
+    let (lease, file) = (stage.leases().remove(0), stage.lease_file());
+    stage.detach([]).unwrap();
+    fs::create_dir(&file).unwrap();
+    let table = stage.context.leases.lock(in_time()).unwrap();
+    let error = table.reserve(lease).unwrap_err();
+    assert!(matches!(error, LeaseError::Io { operation: "write", .. }), "{error:?}");
+    assert_eq!(kept(&stage), [file]);
+}
+
+#[test]
+fn a_lease_that_somebody_removed_by_hand_leaves_nothing() {
+    let stage = Stage::of(&shape::everything());
+    stage.attach([]).unwrap();
+    let table = stage.context.leases.lock(in_time()).unwrap();
+    let seen = stage.leases().remove(0);
+    let reservation = stage.context.leases.reserve_idle(&seen).unwrap().unwrap();
+    fs::remove_file(stage.lease_file()).unwrap();
+    table.remove(&reservation).unwrap();
+    assert_eq!(kept(&stage), [""; 0].map(std::path::PathBuf::from));
+}
+
 #[test]
 fn a_container_that_joins_and_dies_is_forgotten_with_the_lease() {
     let stage = Stage::of(&shape::everything());

@@ -215,18 +215,22 @@ impl TableLock<'_> {
             directory::rename(&self.store.reserving(), &self.store.file(&lease))
         });
         if let Err(error) = claimed {
-            self.forget_the_dead()?;
+            self.unlink(&lease);
+            // That it stays is worth less than the first error.
+            let _ = remove(&self.store.reserving());
             return Err(error);
         }
         Ok(Reservation { lease, _lock: lock })
     }
 
-    /// Clears away a lease that is not to be, with its links: its end, or what a writer left that died or failed.
+    /// Clears away, with its links, a lease that a process was making or forgetting when it died.
     fn forget_the_dead(&self) -> Result<(), LeaseError> {
         let path = self.store.reserving();
-        // One that cannot be read was not written to the end, and its claims were not begun.
-        if let Ok(Some(lease)) = read(&path) {
-            self.unlink(&lease);
+        match read(&path) {
+            Ok(None) => return Ok(()),
+            Ok(Some(lease)) => self.unlink(&lease),
+            // It was not written to the end, and its claims were not begun.
+            Err(_) => {}
         }
         remove(&path)
     }
@@ -252,8 +256,9 @@ impl TableLock<'_> {
             }
             _ => {}
         }
+        self.unlink(&reservation.lease);
         remove(&directory::next_to(&file))?;
-        self.forget_the_dead()
+        remove(&self.store.reserving())
     }
 
     fn claim(&self, lease: &Lease) -> Result<(), LeaseError> {
