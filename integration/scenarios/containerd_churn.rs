@@ -16,7 +16,7 @@ use crate::guest::{Guest, configure, vfhook};
 
 use super::containerd_scene::{self as scene, Running, asking};
 
-use super::Scenario;
+use super::{CONFIG, Scenario};
 
 pub(super) const ONE: Scenario = Scenario::new(
     "containerd1_churn",
@@ -44,26 +44,6 @@ const HANDS: usize = 3;
 const WHILE_DEAD: Duration = Duration::from_millis(500);
 /// How often a daemon is killed.
 const CALAMITY: Duration = Duration::from_secs(20);
-
-const CONFIG: &str = r#"version = 1
-
-[[pool]]
-name = "fast"
-kind = "sriov"
-pf = ["ens1f0"]
-
-[[network]]
-name = "storage"
-pool = "fast"
-interface = "net1"
-addresses = ["192.168.0.16-192.168.0.250/24"]
-
-[service_path]
-mode = "veth"
-cidrs = ["10.96.0.0/12"]
-interface = "svc0"
-source = ["169.254.96.0/20"]
-"#;
 
 /// A pod's place among the thirty.
 #[derive(Debug, Default)]

@@ -77,7 +77,7 @@ fn slow(guest: &mut Guest, containerd: Containerd) -> Result<(), Failure> {
     let connections = Serve::handle().connections()?;
     let lock = hold(TABLE_LOCK)?;
     let pod = asking("slow", "storage");
-    let sandbox = keeps_out(guest, containerd, &pod, &["vfhook", "lease table"])?;
+    let sandbox = scene::keeps_out(guest, containerd, &pod, &["vfhook", "lease table"])?;
     guest.check("nothing was attached", leases()? == 0, "there is a lease")?;
     let still = Serve::handle().connections()? == connections;
     guest.check("containerd keeps its plugin", still, "it was thrown out")?;
@@ -129,23 +129,6 @@ fn has_it_or_no_container(
     Ok(false)
 }
 
-/// The pod's container is refused with these words; its sandbox, where this containerd keeps it.
-fn keeps_out(
-    guest: &mut Guest,
-    containerd: Containerd,
-    pod: &Pod,
-    words: &[&str],
-) -> Result<Option<String>, Failure> {
-    let ran = containerd.cri.run_pod(pod);
-    if containerd.refuses_sandboxes()? {
-        guest.expect(refused(ran, words))?;
-        return Ok(None);
-    }
-    let sandbox = guest.expect(ran)?;
-    guest.expect(refused(containerd.cri.create(&sandbox, pod, "main"), words))?;
-    Ok(Some(sandbox))
-}
-
 /// What kubelet does next succeeds, and nothing is left in the end.
 fn next_try(
     guest: &mut Guest,
@@ -153,10 +136,7 @@ fn next_try(
     pod: &Pod,
     sandbox: Option<String>,
 ) -> Result<(), Failure> {
-    let pod = match sandbox {
-        Some(sandbox) => scene::fill(containerd.cri, pod, sandbox)?,
-        None => scene::run(containerd.cri, &pod.clone().again())?,
-    };
+    let pod = scene::try_again(containerd.cri, pod, sandbox)?;
     reaches(guest, &pod, "net1", "svc0")?;
     scene::remove(containerd.cri, &pod)?;
     guest.must_be_as_before("after a try that succeeded")

@@ -2,7 +2,7 @@
 //! given keeps the containers out with the reason where `kubectl describe pod` shows it.
 
 use crate::guest::containerd::{Containerd, Edition, PodNetwork};
-use crate::guest::cri::{Cri, Pod, refused};
+use crate::guest::cri::{Cri, Pod};
 use crate::guest::daemon::Daemon;
 use crate::guest::failure::Failure;
 use crate::guest::interface::Interface;
@@ -115,14 +115,9 @@ fn keeps_containers_out(
     words: &[&str],
 ) -> Result<(), Failure> {
     let cri = containerd.cri;
-    let ran = cri.run_pod(pod);
-    if containerd.refuses_sandboxes()? {
-        guest.expect(refused(ran, words))?;
+    if scene::keeps_out(guest, containerd, pod, words)?.is_none() {
         let left = cri.pods()?;
         guest.check("no sandbox is left of it", left.is_empty(), format!("{left:?}"))?;
-    } else {
-        let sandbox = guest.expect(ran)?;
-        guest.expect(refused(cri.create(&sandbox, pod, "main"), words))?;
     }
     let created = cri.containers()?;
     guest.check("there is no container", created.is_empty(), format!("{created:?}"))?;
@@ -135,21 +130,10 @@ fn none_free(guest: &mut Guest, containerd: Containerd) -> Result<(), Failure> {
     let first = scene::run(cri, &asking("first", "scarce"))?;
     let second = asking("second", "scarce");
     let words = ["pool few", "no free VF (1 of 1 leased)"];
-    let ran = cri.run_pod(&second);
-    let second = if containerd.refuses_sandboxes()? {
-        guest.expect(refused(ran, &words))?;
-        guest.step("the first goes: kubelet runs the second's sandbox again, and it has the VF");
-        scene::remove(cri, &first)?;
-        scene::run(cri, &second.again())?
-    } else {
-        let sandbox = ran?;
-        guest.expect(refused(cri.create(&sandbox, &second, "main"), &words))?;
-        guest.step(
-            "the first goes: kubelet creates the second's container again, and it has the VF",
-        );
-        scene::remove(cri, &first)?;
-        scene::fill(cri, &second, sandbox)?
-    };
+    let sandbox = scene::keeps_out(guest, containerd, &second, &words)?;
+    guest.step("the first goes: kubelet tries the second again, and it has the VF");
+    scene::remove(cri, &first)?;
+    let second = scene::try_again(cri, &second, sandbox)?;
     let vf = Interface::read(&second.place, "net1")?;
     guest.check("it is up with an address", vf.up && vf.v4().is_ok(), format!("{vf:?}"))?;
     scene::remove(cri, &second)?;

@@ -2,7 +2,7 @@
 //! say what must hold of vfhook beyond that a pod has its VF.
 
 use crate::guest::containerd::{Containerd, Edition, PodNetwork};
-use crate::guest::cri::{Cri, Pod};
+use crate::guest::cri::{Cri, Pod, refused};
 use crate::guest::failure::Failure;
 use crate::guest::kube_proxy::{self, Masquerade, Service};
 use crate::guest::place::Place;
@@ -134,14 +134,34 @@ pub(super) fn reaches(
     for target in NEAR {
         guest.expect(probe::ping(&pod.place, target))?;
     }
-    leaves_by(guest, &pod.place, NEAR[0], vf)?;
-    leaves_by(guest, &pod.place, SERVICE, service_path)?;
+    guest.expect(probe::leaves_by(&pod.place, NEAR[0], vf))?;
+    guest.expect(probe::leaves_by(&pod.place, SERVICE, service_path))?;
     let answer = guest.expect(probe::http(&pod.place, SERVICE, 80, ""))?;
     guest.check("the service's backend answers", answer == BACKEND, answer)
 }
 
-fn leaves_by(guest: &mut Guest, place: &Place, target: &str, device: &str) -> Result<(), Failure> {
-    let route = place.cmd(&format!("ip route get {target}")).ok()?;
-    let holds = route.stdout.contains(&format!("dev {device} "));
-    guest.check(&format!("{target} leaves by {device}"), holds, route.text())
+/// The pod's container is refused with these words, at the first place where this containerd can take a refusal; its sandbox, where it is
+/// kept.
+pub(super) fn keeps_out(
+    guest: &mut Guest,
+    containerd: Containerd,
+    pod: &Pod,
+    words: &[&str],
+) -> Result<Option<String>, Failure> {
+    let ran = containerd.cri.run_pod(pod);
+    if containerd.refuses_sandboxes()? {
+        guest.expect(refused(ran, words))?;
+        return Ok(None);
+    }
+    let sandbox = guest.expect(ran)?;
+    guest.expect(refused(containerd.cri.create(&sandbox, pod, "main"), words))?;
+    Ok(Some(sandbox))
+}
+
+/// What kubelet does next: creates the container again, or runs the sandbox again.
+pub(super) fn try_again(cri: Cri, pod: &Pod, sandbox: Option<String>) -> Result<Running, Failure> {
+    match sandbox {
+        Some(sandbox) => fill(cri, pod, sandbox),
+        None => run(cri, &pod.clone().again()),
+    }
 }

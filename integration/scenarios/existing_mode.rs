@@ -4,7 +4,7 @@
 use crate::guest::failure::Failure;
 use crate::guest::interface::Interface;
 use crate::guest::kube_proxy::{self, Masquerade, Service};
-use crate::guest::place::{Netns, Place};
+use crate::guest::place::Netns;
 use crate::guest::{Guest, configure, peer, probe, ptp, vfhook};
 
 use super::Scenario;
@@ -56,8 +56,8 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("attach beside ptp's eth0");
     vfhook("attach --netns /run/netns/blue --network storage --id blue").ok()?;
     guest.step("the default route goes out by the VF, the service network by eth0");
-    leaves_by(guest, &blue, "203.0.113.9", "net1")?;
-    leaves_by(guest, &blue, "10.96.0.10", "eth0")?;
+    guest.expect(probe::leaves_by(&blue, "203.0.113.9", "net1"))?;
+    guest.expect(probe::leaves_by(&blue, "10.96.0.10", "eth0"))?;
     guest.expect(probe::ping(&blue, "192.168.0.2"))?;
     let answer = guest.expect(probe::http(&blue, "10.96.0.10", 80, ""))?;
     guest.check("the backend answers", answer == "pod", answer)?;
@@ -81,10 +81,4 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     let attach = "attach --netns /run/netns/bare --network storage --id bare";
     guest.changes_nothing("a refused attach", || vfhook(attach).fails(2, &["eth0"]))?;
     Netns::named("bare").delete()
-}
-
-fn leaves_by(guest: &mut Guest, place: &Place, target: &str, device: &str) -> Result<(), Failure> {
-    let route = place.cmd(&format!("ip route get {target}")).ok()?;
-    let holds = route.stdout.contains(&format!("dev {device} "));
-    guest.check(&format!("{target} leaves by {device}"), holds, route.text())
 }

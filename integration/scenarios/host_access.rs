@@ -44,8 +44,7 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     {
         guest.expect(probe::ping(&blue.place(), target))?;
     }
-    let route = blue.cmd("ip route get 192.168.0.2").ok()?;
-    guest.check("its own network is on the VF", route.stdout.contains("dev net1"), route.text())?;
+    guest.expect(probe::leaves_by(&blue.place(), "192.168.0.2", "net1"))?;
     node_port(guest, &blue, &v4)?;
     guest.step("detach takes it all back");
     vfhook("detach --id blue").ok()?;

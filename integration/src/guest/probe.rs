@@ -42,6 +42,15 @@ pub(crate) fn no_ping(from: &Place, target: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What goes from the place to the target leaves by this interface.
+pub(crate) fn leaves_by(from: &Place, target: &str, interface: &str) -> Result<(), Failure> {
+    let route = from.cmd(&format!("ip route get {target}")).ok()?;
+    if route.stdout.contains(&format!("dev {interface} ")) {
+        return Ok(());
+    }
+    Err(Failure::unmet(format!("{target} leaves by {interface}"), route.text()))
+}
+
 /// What a GET from the place gets. `host` is an address, an IPv6 one in brackets.
 pub(crate) fn http(from: &Place, host: &str, port: u16, path: &str) -> Result<String, Failure> {
     let url = format!("http://{host}:{port}/{path}");
