@@ -9,11 +9,11 @@ use std::{
 use toml::Table;
 
 use super::{
-    Config, Network, Problem, ServicePath, ServicePathMode, network, pool,
+    Config, Network, Problem, ServicePath, ServicePathMode, network, on_one_line, pool,
     section::{Named, Section, read_whole},
     service_path,
 };
-use crate::types::AddressRange;
+use crate::types::{AddressRange, with_causes};
 
 /// The version of the file format that this program reads.
 const VERSION: i64 = 1;
@@ -37,6 +37,16 @@ pub enum ConfigError {
         /// Everything that is wrong, in the file's order.
         problems: Vec<Problem>,
     },
+}
+
+impl ConfigError {
+    /// All of it on one line, for logs.
+    pub fn on_one_line(&self) -> String {
+        match self {
+            Self::Read { .. } => with_causes(self),
+            Self::Wrong { problems, .. } => format!("{self}: {}", on_one_line(problems)),
+        }
+    }
 }
 
 fn count(problems: usize) -> String {

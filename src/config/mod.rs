@@ -16,7 +16,7 @@ pub use load::{ConfigError, load, parse};
 pub use network::Network;
 pub use plugin_file::parse_plugin_file;
 pub use pool::{Pool, PoolKind};
-pub use problem::Problem;
+pub use problem::{Problem, on_one_line};
 pub use service_path::{ServicePath, ServicePathMode};
 
 use crate::types::Name;

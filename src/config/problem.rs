@@ -35,3 +35,8 @@ impl fmt::Display for Problem {
         if self.fix.is_empty() { Ok(()) } else { write!(f, " ({})", self.fix) }
     }
 }
+
+/// Problems on one line, for logs and runtimes.
+pub fn on_one_line(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

@@ -8,11 +8,10 @@ use std::{
 
 use super::{ServeError, Settings};
 use crate::{
-    config::{self, Config},
+    config::{self, Config, ConfigError, on_one_line},
     frontend::nri::Pods,
     lease::LeaseStore,
     operation::Context,
-    types::chain,
 };
 
 /// The file, and the directory that leases are kept in whatever it says.
@@ -29,7 +28,7 @@ impl Configuration {
     }
 
     /// What operations work with, as the file says now.
-    pub(super) fn load(&self) -> Result<Context, ServeError> {
+    pub(super) fn load(&self) -> Result<Context, ConfigError> {
         let path = self.path.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok(Context { config: config::load(&path)?, leases: self.leases.clone() })
     }
@@ -42,25 +41,13 @@ impl Configuration {
     /// Reads the file that the text of a plugin's file names, or the one known so far.
     pub(super) fn follow(&self, plugin_file: &str, pods: &Pods) -> Result<(), String> {
         let named = config::parse_plugin_file(plugin_file).map_err(|problems| {
-            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            format!("vfhook: the runtime's file for the plugin: {}", problems.join("; "))
+            format!("vfhook: the runtime's file for the plugin: {}", on_one_line(&problems))
         })?;
         if let Some(path) = named {
             *self.path.lock().unwrap_or_else(PoisonError::into_inner) = path;
         }
-        let context = self.load().map_err(|error| format!("vfhook: {}", said(&error)))?;
+        let context = self.load().map_err(|error| format!("vfhook: {}", error.on_one_line()))?;
         pods.replace_context(context);
         Ok(())
     }
-}
-
-/// The error with everything that is wrong with the file, on one line.
-pub(super) fn said(error: &ServeError) -> String {
-    let mut text = chain(error);
-    if let ServeError::Config(config::ConfigError::Wrong { problems, .. }) = error {
-        for problem in problems {
-            text = format!("{text}; {problem}");
-        }
-    }
-    text
 }

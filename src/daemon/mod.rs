@@ -14,7 +14,7 @@ use containerd_nri::{Identity, IdentityError, Launch, LaunchError, Lost, Session
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::configuration::{Configuration, said};
+use self::configuration::Configuration;
 use crate::{
     config::ConfigError,
     frontend::nri::{Node, NriPlugin, Pods},
@@ -127,7 +127,9 @@ impl Machine {
                 tracing::info!("configuration read again");
                 keeper::ring(&self.bell);
             }
-            Err(error) => tracing::error!(error = said(&error), "the old configuration stays"),
+            Err(error) => {
+                tracing::error!(error = error.on_one_line(), "the old configuration stays");
+            }
         }
     }
 }

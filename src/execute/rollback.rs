@@ -4,7 +4,7 @@ use super::run::timed;
 use crate::{
     kernel::{Kernel, KernelError},
     plan::{sentence, step::Step},
-    types::{Deadline, chain},
+    types::{Deadline, with_causes},
 };
 
 /// What is left after undoing.
@@ -21,6 +21,13 @@ impl Undone {
     pub fn is_clean(&self) -> bool {
         self.remaining.is_empty()
     }
+
+    /// What failed and why, a line a step.
+    pub fn reasons(&self) -> Vec<String> {
+        let line =
+            |(step, error): &(String, KernelError)| format!("{step}: {}", with_causes(error));
+        self.failures.iter().map(line).collect()
+    }
 }
 
 /// Does all of `steps` and collects what failed. What would be undone on a link, on a
@@ -36,7 +43,7 @@ pub fn undo(steps: &[Step], kernel: &mut impl Kernel, deadline: Deadline) -> Und
                 | KernelError::DeviceGone(_),
             ) => {}
             Err(error) => {
-                tracing::warn!(step = sentence(step), error = %chain(&error), "undo failed");
+                tracing::warn!(step = sentence(step), error = %with_causes(&error), "undo failed");
                 undone.remaining.push(step.clone());
                 undone.failures.push((sentence(step), error));
             }

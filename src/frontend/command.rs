@@ -15,7 +15,7 @@ use crate::{
     lease::{LeaseError, LeaseStore},
     operation::{self, Context, ExitCode, Mended, OperationError, Which},
     request::SandboxEvent,
-    types::{Deadline, NetnsSource, Origin, SandboxId, chain},
+    types::{Deadline, NetnsSource, Origin, SandboxId},
 };
 
 /// Making VFs takes seconds for each card.
@@ -180,7 +180,7 @@ fn reconcile(arguments: &Arguments, verb: &Changes) -> Result<ExitCode, CommandE
     // What is to be taken back does not wait for a configuration that can be used.
     match config::load(&arguments.config) {
         Ok(config) => context.config = config,
-        Err(error) => tracing::warn!(error = chain(&error), "sandboxes do not follow it"),
+        Err(error) => tracing::warn!(error = error.on_one_line(), "sandboxes do not follow it"),
     }
     let mut kernel = LinuxKernel::open()?;
     let deadline = Deadline::after(RECONCILE_TIMEOUT);

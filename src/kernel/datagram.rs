@@ -33,47 +33,49 @@ pub(super) enum RawContent<'a> {
     End(Result<(), Refusal>),
 }
 
+/// The messages in a datagram, header and all. One whose length is a lie is the last, as long as what is there.
+fn pieces(datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = datagram;
+    std::iter::from_fn(move || {
+        let length = u32::from_ne_bytes(*rest.get(..HEADER)?.first_chunk()?);
+        let length = usize::try_from(length).unwrap_or(usize::MAX).clamp(HEADER, rest.len());
+        let (piece, _) = rest.split_at(length);
+        rest = &rest[length.next_multiple_of(4).min(rest.len())..];
+        Some(piece)
+    })
+}
+
 /// All messages in a datagram.
 pub(super) fn raw_messages(datagram: &[u8]) -> Vec<RawMessage<'_>> {
-    let mut found = Vec::new();
-    let mut rest = datagram;
-    while rest.len() >= HEADER {
-        let word =
-            |at: usize| u32::from_ne_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]);
-        let length = usize::try_from(word(0)).unwrap_or(usize::MAX).clamp(HEADER, rest.len());
-        let kind = u16::from_ne_bytes([rest[4], rest[5]]);
-        let flags = u16::from_ne_bytes([rest[6], rest[7]]);
-        let body = &rest[HEADER..length];
-        let content = match (kind, body) {
-            (ERROR | DONE, [a, b, c, d, repeated @ ..]) => {
-                let code = i32::from_ne_bytes([*a, *b, *c, *d]);
-                RawContent::End(if code == 0 { Ok(()) } else { Err(refusal(code, repeated)) })
-            }
-            (DONE, _) => RawContent::End(Ok(())),
-            _ => RawContent::Body(body),
-        };
-        let interrupted = flags & NLM_F_DUMP_INTR != 0;
-        found.push(RawMessage { sequence: word(8), interrupted, content });
-        rest = &rest[length.next_multiple_of(4).min(rest.len())..];
+    pieces(datagram).map(raw_message).collect()
+}
+
+fn raw_message(piece: &[u8]) -> RawMessage<'_> {
+    let (header, body) = piece.split_at(HEADER);
+    let half = |at: usize| u16::from_ne_bytes([header[at], header[at + 1]]);
+    let content = match (half(4), body) {
+        (ERROR | DONE, [a, b, c, d, repeated @ ..]) => {
+            let code = i32::from_ne_bytes([*a, *b, *c, *d]);
+            RawContent::End(if code == 0 { Ok(()) } else { Err(refusal(code, repeated)) })
+        }
+        (DONE, _) => RawContent::End(Ok(())),
+        _ => RawContent::Body(body),
+    };
+    RawMessage {
+        sequence: u32::from_ne_bytes([header[8], header[9], header[10], header[11]]),
+        interrupted: half(6) & NLM_F_DUMP_INTR != 0,
+        content,
     }
-    found
 }
 
 /// The messages in a datagram that nobody asked for. What cannot be read is passed over: only that something happened
 /// matters to whoever listens.
 pub(super) fn events(datagram: &[u8]) -> Vec<RouteNetlinkMessage> {
-    let mut found = Vec::new();
-    let mut rest = datagram;
-    while rest.len() >= HEADER {
-        let length = u32::from_ne_bytes([rest[0], rest[1], rest[2], rest[3]]);
-        let length = usize::try_from(length).unwrap_or(usize::MAX).clamp(HEADER, rest.len());
-        let packet = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&rest[..length]);
-        if let Ok(NetlinkPayload::InnerMessage(event)) = packet.map(|packet| packet.payload) {
-            found.push(event);
-        }
-        rest = &rest[length.next_multiple_of(4).min(rest.len())..];
-    }
-    found
+    let event = |piece| {
+        let packet = NetlinkMessage::<RouteNetlinkMessage>::deserialize(piece).ok()?;
+        if let NetlinkPayload::InnerMessage(event) = packet.payload { Some(event) } else { None }
+    };
+    pieces(datagram).filter_map(event).collect()
 }
 
 /// The error number and the text of the extended acknowledgement that follows the repeated header.

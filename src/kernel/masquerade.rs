@@ -22,11 +22,10 @@ use super::{
     KernelError, LinuxKernel, Refusal,
     link::refused,
     netlink::Netlink,
-    nfnetlink::{Attributes, count, packet},
+    nfnetlink::{Attributes, NFTABLES, PROTOCOL, count, nftables, packet},
 };
 use crate::types::{InterfaceName, digest};
 
-const NETLINK_NETFILTER: isize = 12;
 const TABLE: &str = "vfhook";
 
 /// Makes sure that the table masquerades `sources`. What it has for other sources, which a configuration before this one
@@ -65,8 +64,7 @@ fn transact(
     work: impl FnOnce(&mut Netlink) -> Result<(), Refusal>,
 ) -> Result<(), KernelError> {
     let object = format!("inet {TABLE}");
-    let opened =
-        Netlink::open(NETLINK_NETFILTER).map_err(KernelError::refused(operation, object.clone()));
+    let opened = Netlink::open(PROTOCOL).map_err(KernelError::refused(operation, object.clone()));
     let mut netlink = opened?;
     let answer = work(&mut netlink);
     kernel.other_messages += netlink.sent();
@@ -143,7 +141,7 @@ struct Batch {
 impl Batch {
     fn begin() -> Self {
         let mut batch = Self { bytes: Vec::new(), sequence: 0 };
-        batch.push(message::BATCH_BEGIN, 0, 0, SUBSYSTEM, &Attributes::default());
+        batch.push(message::BATCH_BEGIN, 0, 0, NFTABLES, &Attributes::default());
         batch
     }
 
@@ -206,7 +204,7 @@ impl Batch {
 
     fn send(mut self, netlink: &mut Netlink) -> Result<(), Refusal> {
         let last = self.sequence;
-        self.push(message::BATCH_END, 0, 0, SUBSYSTEM, &Attributes::default());
+        self.push(message::BATCH_END, 0, 0, NFTABLES, &Attributes::default());
         netlink.transact_raw(&self.bytes, u64::from(self.sequence), last)
     }
 
@@ -219,11 +217,6 @@ impl Batch {
 }
 
 const APPEND: u16 = 0x800;
-const SUBSYSTEM: u16 = 10;
-
-fn nftables(kind: u16) -> u16 {
-    (SUBSYSTEM << 8) | kind
-}
 
 fn meta(key: u32) -> Attributes {
     let mut data = Attributes::default();

@@ -1,6 +1,17 @@
 //! Packs messages for netfilter (`linux/netfilter/nfnetlink.h`), attributes and the two headers before them, and reads
 //! attributes. Knows no table and no rule.
 
+/// The netlink protocol that netfilter is spoken in (`NETLINK_NETFILTER`).
+pub(super) const PROTOCOL: isize = 12;
+
+/// The part of netfilter that is nft (`NFNL_SUBSYS_NFTABLES`).
+pub(super) const NFTABLES: u16 = 10;
+
+/// The kind of a message to it.
+pub(super) const fn nftables(kind: u16) -> u16 {
+    (NFTABLES << 8) | kind
+}
+
 /// Netlink attributes with the big-endian numbers of nfnetlink.
 #[derive(Default)]
 pub(super) struct Attributes(Vec<u8>);

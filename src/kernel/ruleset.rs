@@ -7,15 +7,14 @@ use super::{
     KernelError, LinuxKernel, Refusal,
     link::refused,
     netlink::Netlink,
-    nfnetlink::{Attributes, find, number, packet, text},
+    nfnetlink::{Attributes, PROTOCOL, find, nftables, number, packet, text},
     rule,
 };
 use crate::inventory::{Chain, Family, Hook, Rule};
 
-const NETLINK_NETFILTER: isize = 12;
 const DUMP: u16 = 0x300;
-const GET_CHAIN: u16 = (10 << 8) | 4;
-const GET_RULE: u16 = (10 << 8) | 7;
+const GET_CHAIN: u16 = nftables(4);
+const GET_RULE: u16 = nftables(7);
 
 mod attribute {
     pub(super) const TABLE: u16 = 1;
@@ -31,7 +30,7 @@ mod attribute {
 
 /// All chains in the host's namespace; `None` when the kernel has no `nf_tables`.
 pub(super) fn chains(kernel: &mut LinuxKernel) -> Result<Option<Vec<Chain>>, KernelError> {
-    let mut netlink = match Netlink::open(NETLINK_NETFILTER) {
+    let mut netlink = match Netlink::open(PROTOCOL) {
         Err(Errno::EPROTONOSUPPORT) => return Ok(None),
         other => other.map_err(KernelError::refused("open", "a netfilter socket"))?,
     };

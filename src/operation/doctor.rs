@@ -10,7 +10,7 @@ use crate::{
     inventory::{CardFacts, PhysicalFunction, StateFacts},
     kernel::{Kernel, KernelError},
     lease::{Claim, LeaseStore},
-    types::{DeviceSelector, Name, chain},
+    types::{DeviceSelector, Name, with_causes},
 };
 
 /// Examines the host.
@@ -35,21 +35,29 @@ fn state(kernel: &mut impl Kernel, directory: &Path) -> (StateFacts, Option<Leas
     let leases = match LeaseStore::open_existing(directory) {
         Ok(leases) => leases,
         Err(error) => {
-            facts.unusable = Some(chain(&error));
+            facts.unusable = Some(with_causes(&error));
             return (facts, None);
         }
     };
     let Some(leases) = leases else { return (facts, None) };
     let context = Context { config: Config::default(), leases };
-    match status::attention(kernel, &context) {
-        Ok((unreadable, unfinished)) => {
-            facts.unreadable = unreadable;
-            let shown = |found: &Finding| format!("{}: {}", found.id.short(), found.what);
-            facts.unfinished = unfinished.iter().map(shown).collect();
-        }
-        Err(error) => facts.unusable = Some(chain(&error)),
+    if let Err(error) = attention(kernel, &context, &mut facts) {
+        facts.unusable = Some(with_causes(&error));
     }
     (facts, Some(context.leases))
+}
+
+fn attention(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    facts: &mut StateFacts,
+) -> Result<(), OperationError> {
+    let (_, unreadable) = context.leases.all()?;
+    facts.unreadable = unreadable.iter().map(ToString::to_string).collect();
+    let unfinished = status::unfinished(kernel, context)?;
+    let shown = |found: &Finding| format!("{}: {}", found.id.short(), found.what);
+    facts.unfinished = unfinished.iter().map(shown).collect();
+    Ok(())
 }
 
 /// The physical functions that `selector` names, each by itself: one that is missing hides no other.
@@ -130,6 +138,6 @@ fn card(
 fn why(error: &KernelError) -> String {
     match error {
         KernelError::Absent { reason, .. } => reason.clone(),
-        other => chain(other),
+        other => with_causes(other),
     }
 }

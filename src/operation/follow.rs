@@ -9,8 +9,8 @@ use crate::{
     execute::{self, Outcome},
     kernel::Kernel,
     lease::{Lease, LeaseState, Reservation},
-    plan::{Reroute, Served, reroute},
-    types::{Deadline, chain},
+    plan::{Reroute, Served, differs, reroute},
+    types::{Deadline, with_causes},
 };
 
 /// What came of it.
@@ -31,12 +31,13 @@ pub(super) fn follow(
 ) -> Result<Option<Followed>, OperationError> {
     let lease = &mut reservation.lease;
     let Some(wanted) = wanted(context, lease) else { return Ok(None) };
-    if wanted == lease.service_cidrs || !kernel.reopen_sandbox(&lease.netns)? {
+    let Some(interface) = &lease.service_interface else { return Ok(None) };
+    let served = Served { plan: &lease.plan, interface, cidrs: &lease.service_cidrs };
+    // Asked of every lease at every look: what costs nothing comes first.
+    if !differs(served, wanted) || !kernel.reopen_sandbox(&lease.netns)? {
         return Ok(None);
     }
-    let Some(interface) = lease.service_interface.clone() else { return Ok(None) };
     let sandbox = kernel.observe_sandbox(true)?;
-    let served = Served { plan: &lease.plan, interface: &interface, cidrs: &lease.service_cidrs };
     let Some(reroute) = reroute(served, wanted, &sandbox) else { return Ok(None) };
     if dry_run {
         return Ok(Some(Followed::Leads(reroute.cidrs)));
@@ -67,11 +68,11 @@ fn perform(
             lease.plan = before;
             context.leases.update(lease)?;
         }
-        return Ok(Followed::Failed(chain(&failure)));
+        return Ok(Followed::Failed(with_causes(&failure)));
     }
     let undone = execute::undo(&reroute.remove, kernel, deadline);
-    if let Some((step, error)) = undone.failures.first() {
-        return Ok(Followed::Failed(format!("{step}: {}", chain(error))));
+    if !undone.is_clean() {
+        return Ok(Followed::Failed(undone.reasons().join("; ")));
     }
     lease.plan = reroute.after;
     lease.service_cidrs.clone_from(&reroute.cidrs);

@@ -9,7 +9,7 @@ use crate::{
     kernel::Kernel,
     lease::{Lease, LeaseState, Reservation},
     plan,
-    types::{Deadline, chain},
+    types::Deadline,
 };
 
 /// How long recording the end of a lease may wait for others: what was done must be recorded even past the deadline.
@@ -56,8 +56,7 @@ pub(super) fn settle(
     if undone.is_clean() {
         return Ok(table.remove(&reservation)?);
     }
-    let failures: Vec<String> =
-        undone.failures.iter().map(|(step, error)| format!("{step}: {}", chain(error))).collect();
+    let failures = undone.reasons();
     reservation.lease.state =
         LeaseState::NeedsCleanup { remaining: undone.remaining, failures: failures.clone() };
     table.update(&reservation.lease)?;

@@ -56,9 +56,9 @@ pub struct DeviceStatus {
 
 /// Looks at pools and leases.
 pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, OperationError> {
-    let (leases, _) = context.leases.all()?;
-    let (mut attention, unfinished) = attention(kernel, context)?;
-    attention.extend(unfinished.iter().map(|found| {
+    let (leases, unreadable) = context.leases.all()?;
+    let mut attention: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
+    attention.extend(unfinished(kernel, context)?.iter().map(|found| {
         let verb = if found.outcome == Mended::WouldApply { "applies it" } else { "takes it back" };
         format!("{}: {}; `vfhook reconcile` {verb}", found.id.short(), found.what)
     }));
@@ -98,14 +98,12 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
     Ok(Status { pools, leases, attention })
 }
 
-/// What about leases somebody should look at: those that cannot be read, and what `reconcile` would do.
-pub(super) fn attention(
+/// What `reconcile` would do. It does nothing.
+pub(super) fn unfinished(
     kernel: &mut impl Kernel,
     context: &Context,
-) -> Result<(Vec<String>, Vec<Finding>), OperationError> {
-    let (_, unreadable) = context.leases.all()?;
-    let unfinished = reconcile(kernel, context, |_| false, true, Deadline::after(Duration::ZERO))?;
-    Ok((unreadable.iter().map(ToString::to_string).collect(), unfinished))
+) -> Result<Vec<Finding>, OperationError> {
+    reconcile(kernel, context, |_| false, true, Deadline::after(Duration::ZERO))
 }
 
 fn device(

@@ -21,7 +21,7 @@ pub use check::{Flaw, check};
 pub use detach::{detach, last_one_out};
 pub use provision::{ProvisionError, provision};
 pub use render::{sentence, undo_sentence};
-pub use reroute::{Reroute, Served, reroute};
+pub use reroute::{Reroute, Served, differs, reroute};
 use step::Step;
 
 /// What to do, in order.

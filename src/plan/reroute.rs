@@ -41,15 +41,24 @@ pub struct Reroute {
     pub after: Plan,
 }
 
-/// What leads the sandbox to `wanted`; `None` when nothing is to be done. Networks of a family that the sandbox's service path
-/// does not have are left out: they need an address, which only a new attachment gives.
-pub fn reroute(served: Served, wanted: &[IpNet], sandbox: &SandboxFacts) -> Option<Reroute> {
+/// Whether [`reroute`] has anything to do. Asks for no look at the sandbox.
+pub fn differs(served: Served, wanted: &[IpNet]) -> bool {
+    let (has, wanted) = has_and_wants(served, wanted);
+    has != wanted
+}
+
+/// The networks that the sandbox has and those that it shall have. Networks of a family that its service path does not have
+/// are left out: they need an address, which only a new attachment gives.
+fn has_and_wants(served: Served, wanted: &[IpNet]) -> (BTreeSet<IpNet>, BTreeSet<IpNet>) {
     let has: BTreeSet<IpNet> = served.cidrs.iter().map(IpNet::trunc).collect();
-    let wanted: BTreeSet<IpNet> = wanted
-        .iter()
-        .map(IpNet::trunc)
-        .filter(|cidr| template(served, &has, cidr).is_some())
-        .collect();
+    let wanted = wanted.iter().map(IpNet::trunc);
+    let wanted = wanted.filter(|cidr| template(served, &has, cidr).is_some()).collect();
+    (has, wanted)
+}
+
+/// What leads the sandbox to `wanted`; `None` when nothing is to be done.
+pub fn reroute(served: Served, wanted: &[IpNet], sandbox: &SandboxFacts) -> Option<Reroute> {
+    let (has, wanted) = has_and_wants(served, wanted);
     if has == wanted {
         return None;
     }
@@ -170,6 +179,16 @@ mod tests {
     fn nothing_to_do_is_nothing() {
         assert_eq!(changed(&plan(), "10.96.0.0/12", "10.96.0.0/12", Vec::new()), None);
         assert_eq!(changed(&plan(), "10.96.0.0/12", "10.96.0.1/12", Vec::new()), None);
+    }
+
+    #[test]
+    fn another_order_and_another_family_are_no_difference() {
+        let plan = plan();
+        let interface = "svc0".parse().unwrap();
+        let has = cidrs("10.96.0.0/12 10.112.0.0/16");
+        let served = Served { plan: &plan, interface: &interface, cidrs: &has };
+        assert!(!differs(served, &cidrs("fd00:96::/108 10.112.0.0/16 10.96.0.0/12")));
+        assert!(differs(served, &cidrs("10.112.0.0/16")));
     }
 
     #[test]

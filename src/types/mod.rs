@@ -1,7 +1,6 @@
 //! Words that every other part shares, each valid by construction. No input, no output, no policy.
 
 mod address_range;
-mod chain;
 mod deadline;
 mod device_selector;
 mod digest;
@@ -14,9 +13,9 @@ mod owner_tag;
 mod pci_address;
 mod sandbox_id;
 mod vf_attributes;
+mod with_causes;
 
 pub use address_range::AddressRange;
-pub use chain::chain;
 pub use deadline::Deadline;
 pub use device_selector::{DeviceSelector, IndexRange};
 pub use digest::digest;
@@ -29,6 +28,7 @@ pub use owner_tag::OwnerTag;
 pub use pci_address::PciAddress;
 pub use sandbox_id::SandboxId;
 pub use vf_attributes::{AdminMac, LinkState, VfAttribute, VfAttributes, Vlan, VlanProtocol};
+pub use with_causes::with_causes;
 
 /// Why a text is not a value of the type it was meant for: `expected` says what would be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -19,10 +19,10 @@ use super::{
     command::{self, CommandError},
 };
 use crate::{
-    config::ConfigError,
+    config::{ConfigError, on_one_line},
     kernel::LinuxKernel,
     operation::{self, ExitCode, OperationError, Which},
-    types::{Deadline, chain},
+    types::{Deadline, with_causes},
 };
 
 /// A runtime sets no limit here, but its caller gives up on a pod after some minutes.
@@ -61,7 +61,7 @@ fn perform(arguments: &Arguments, call: Call) -> Result<Answer, CommandError> {
             match operation::detach(&mut kernel, &context, &Which::Id(id), deadline) {
                 // It is recorded and tried again; a runtime that is told keeps the pod in its terminating state for ever.
                 Err(error @ OperationError::NeedsCleanup { .. }) => {
-                    tracing::error!(error = chain(&error), "not all was taken back");
+                    tracing::error!(error = with_causes(&error), "not all was taken back");
                 }
                 done => drop(done?),
             }
@@ -80,11 +80,9 @@ fn failure(error: &CommandError) -> Failure {
         (_, other) => 100 + other as u32,
     };
     let details = match error {
-        CommandError::Config(ConfigError::Wrong { problems, .. }) => {
-            Some(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-        }
+        CommandError::Config(ConfigError::Wrong { problems, .. }) => Some(on_one_line(problems)),
         CommandError::Operation(error) => error.hint(),
         _ => None,
     };
-    Failure { code, msg: format!("vfhook: {}", chain(error)), details }
+    Failure { code, msg: format!("vfhook: {}", with_causes(error)), details }
 }

@@ -21,7 +21,7 @@ use crate::{
     lease::{Claim, Lease},
     operation::{self, Context, OperationError, Which},
     request::SandboxEvent,
-    types::{Deadline, Origin, SandboxId, chain},
+    types::{Deadline, Origin, SandboxId, with_causes},
 };
 
 /// How long before the end of a handler's time an operation must have given up, to put everything back and say why.
@@ -235,7 +235,7 @@ async fn blocking(
     work: impl FnOnce() -> Result<(), OperationError> + Send + 'static,
 ) -> Result<(), String> {
     match task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(|error| format!("vfhook: {}", chain(&error))),
+        Ok(done) => done.map_err(|error| format!("vfhook: {}", with_causes(&error))),
         Err(error) => Err(error.to_string()),
     }
 }
