@@ -19,6 +19,7 @@ use netns_support::{
     },
     host::{Host, on_a_host, write_sysctl},
     sandbox::Sandbox,
+    traffic::backend,
 };
 
 /// A sandbox with a service path, a rule for a service, and its backend in another namespace of the host's.
@@ -29,20 +30,7 @@ struct Service {
 
 impl Service {
     fn set_up(host: &Host) -> Self {
-        let backend = host.sandbox("backend");
-        host.ip(&[
-            "link add leg0 type veth peer name eth0 netns backend",
-            "address add 10.1.0.1/24 dev leg0",
-            "address add fd00:1::1/64 dev leg0",
-            "link set leg0 up",
-        ]);
-        for words in [
-            "address add 10.1.0.2/24 dev eth0",
-            "address add fd00:1::2/64 dev eth0 nodad",
-            "link set eth0 up",
-        ] {
-            backend.ip(words);
-        }
+        let backend = backend(host);
         shell(
             "nft add table inet proxy
              nft 'add chain inet proxy services { type nat hook prerouting priority dstnat; }'

@@ -10,27 +10,8 @@ use netns_support::{
     dump::Dump,
     host::{Host, on_a_host},
     sandbox::Sandbox,
-    traffic::{Backend, ask},
+    traffic::{Backend, ask, backend},
 };
-
-/// A namespace behind a router's leg of the host: it knows no way to any source address of a service path.
-fn backend(host: &Host) -> Sandbox {
-    let backend = host.sandbox("backend");
-    host.ip(&[
-        "link add leg0 type veth peer name eth0 netns backend",
-        "address add 10.1.0.1/24 dev leg0",
-        "address add fd00:1::1/64 dev leg0",
-        "link set leg0 up",
-    ]);
-    for words in [
-        "address add 10.1.0.2/24 dev eth0",
-        "address add fd00:1::2/64 dev eth0 nodad",
-        "link set eth0 up",
-    ] {
-        backend.ip(words);
-    }
-    backend
-}
 
 /// Packets that the interface received.
 fn received(links: &serde_json::Value) -> u64 {
