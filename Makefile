@@ -22,11 +22,11 @@ unit: ## every test that needs no VM: unit, fault, network namespaces (needs roo
 	@.ci/prepare
 	cargo test --workspace
 
-lab: ## every scenario in the VM, two at a time (needs root)
+lab: ## the scenarios in the VM, two at a time; `cargo lab list` marks those that are run by name only (needs root)
 	@.ci/prepare
 	@cargo lab run --all
 
-test: ## everything, and how many tests ran; what CI calls
+test: ## unit and lab, and how many tests ran; what CI calls
 	@.ci/test
 
 bench: ## attach and detach against the kernel floor and the iproute2 recipe; what an NRI event costs (needs root)
