@@ -110,7 +110,6 @@ pub(super) fn fill(cri: Cri, pod: &Pod, sandbox: String) -> Result<Running, Fail
 pub(super) fn remove(cri: Cri, pod: &Running) -> Result<(), Failure> {
     cri.stop(&pod.container)?;
     cri.stop_pod(&pod.sandbox)?;
-    cri.remove(&pod.container)?;
     cri.remove_pod(&pod.sandbox)
 }
 

@@ -63,6 +63,9 @@
 //! * **Refusing in [`Plugin::create_container`] is safe everywhere; in
 //!   [`Plugin::run_pod_sandbox`] it is not**: containerd 2.0, 2.1, 2.2 before 2.2.6 and 2.3 before
 //!   2.3.3 leak the sandbox and may not start again.
+//! * **Registering waits for the pod operations under way, and new ones wait for it**, in
+//!   containerd since 1.7.26 and 2.0.3. Removing a pod with its containers still there locks
+//!   containerd at that moment. What does not come within 10 s is logged.
 //!
 //! # Features
 //!

@@ -26,6 +26,8 @@ use crate::state::{Phase, State, Step};
 
 /// How long the last answers have to reach the trunk when the session is told to stop.
 const FLUSH: Duration = Duration::from_secs(1);
+/// How long a runtime may take to tell what exists before somebody should look at it.
+const SYNCHRONIZATION: Duration = Duration::from_secs(10);
 
 /// A plugin's line to its runtime.
 #[derive(Debug)]
@@ -139,6 +141,14 @@ impl<P: Plugin> Line<P> {
         let configured = states.wait_for(|state| !matches!(state, State::Registering));
         if timeout(wait, configured).await.is_err() {
             return Lost::NotConfigured { waited: wait };
+        }
+        // Nothing that a plugin does shortens this: a runtime that locked itself stays so when the plugin goes.
+        if timeout(SYNCHRONIZATION, states.wait_for(State::is_serving)).await.is_err() {
+            tracing::warn!(
+                waited = ?SYNCHRONIZATION,
+                "registered, but the runtime does not tell what exists; it first ends the pod operations under way. If no pod \
+                 starts or stops any more, restart the runtime"
+            );
         }
         pending().await
     }

@@ -1,5 +1,7 @@
-//! Handlers that take their time, refuse or panic: the runtime always has its answer in time.
+//! Handlers that take their time, refuse or panic: the runtime always has its answer in time. And a runtime that takes its time.
 
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use containerd_nri::Event;
@@ -115,4 +117,43 @@ async fn an_event_of_nothing_is_refused_before_it_reaches_the_plugin() {
     let outcome = within(peer.create_container(&pod("p"), &container(""))).await;
     assert!(outcome.refusal().is_some());
     assert_eq!(plugin.seen().len(), 2, "{:?}", plugin.seen());
+}
+
+/// What is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_runtime_that_does_not_tell_what_exists_is_logged() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let _here = tracing::subscriber::set_default(subscriber);
+    let node = Node::with(Recorder::of(&[]), Profile::of(NriVersion::V0_8));
+    let mut peer = node.peer().await;
+    within(peer.register()).await.unwrap().accept();
+    within(peer.configure()).await.unwrap();
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    assert_eq!(log.text(), "");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::resume();
+    let text = log.text();
+    assert!(text.contains("restart the runtime") && text.contains("waited=10s"), "{text}");
 }

@@ -118,6 +118,20 @@ pub(super) struct Ids {
     pub(super) items: Vec<Id>,
 }
 
+/// `ContainerFilter`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct ContainerFilter {
+    #[prost(string, tag = "3")]
+    pub(super) sandbox: String,
+}
+
+/// `ListContainersRequest`. Without a filter it asks for all.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct ListContainers {
+    #[prost(message, optional, tag = "1")]
+    pub(super) filter: Option<ContainerFilter>,
+}
+
 /// `ImageSpec`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct ImageSpec {

@@ -11,10 +11,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use self::message::{
-    AskContainer, ContainerConfig, ContainerMetadata, ContainerSecurity, ContainerStatusAnswer,
-    CreateContainer, Id, Ids, ImageSpec, LinuxContainer, LinuxSandbox, NamespaceOption, Nothing,
-    RunSandbox, SandboxConfig, SandboxMetadata, SandboxSecurity, SandboxStatusAnswer, StatusAnswer,
-    StopContainer,
+    AskContainer, ContainerConfig, ContainerFilter, ContainerMetadata, ContainerSecurity,
+    ContainerStatusAnswer, CreateContainer, Id, Ids, ImageSpec, LinuxContainer, LinuxSandbox,
+    ListContainers, NamespaceOption, Nothing, RunSandbox, SandboxConfig, SandboxMetadata,
+    SandboxSecurity, SandboxStatusAnswer, StatusAnswer, StopContainer,
 };
 use super::failure::Failure;
 use crate::verdict::OCI_IMAGE_NAME;
@@ -127,14 +127,18 @@ impl Cri {
         self.on_id("StopPodSandbox", id)
     }
 
-    /// Removes a stopped sandbox.
+    /// Removes a stopped sandbox, after its containers: so does kubelet, and containerd that finds some left while a plugin registers waits for
+    /// itself, for ever (since 1.7.26 and 2.0.3: `RemovePodSandbox` and the `RemoveContainer` within both hold plugins off).
     pub(crate) fn remove_pod(self, id: &str) -> Result<(), Failure> {
+        for container in self.containers_of(id)? {
+            self.remove(&container)?;
+        }
         self.on_id("RemovePodSandbox", id)
     }
 
     /// The ids of all sandboxes that the runtime has a record of.
     pub(crate) fn pods(self) -> Result<Vec<String>, Failure> {
-        self.ids("ListPodSandbox")
+        self.ids("ListPodSandbox", &Nothing {})
     }
 
     /// How a pod is.
@@ -183,7 +187,12 @@ impl Cri {
 
     /// The ids of all containers that the runtime has a record of.
     pub(crate) fn containers(self) -> Result<Vec<String>, Failure> {
-        self.ids("ListContainers")
+        self.ids("ListContainers", &Nothing {})
+    }
+
+    fn containers_of(self, sandbox: &str) -> Result<Vec<String>, Failure> {
+        let filter = ContainerFilter { sandbox: sandbox.to_owned() };
+        self.ids("ListContainers", &ListContainers { filter: Some(filter) })
     }
 
     /// The process id of a container that runs.
@@ -206,8 +215,8 @@ impl Cri {
         self.call(method, &Id { id: id.to_owned() }).map(|_: Nothing| ())
     }
 
-    fn ids(self, method: &str) -> Result<Vec<String>, Failure> {
-        let answer: Ids = self.call(method, &Nothing {})?;
+    fn ids(self, method: &str, request: &impl prost::Message) -> Result<Vec<String>, Failure> {
+        let answer: Ids = self.call(method, request)?;
         Ok(answer.items.into_iter().map(|item| item.id).collect())
     }
 
