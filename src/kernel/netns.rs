@@ -67,7 +67,7 @@ pub(super) fn own() -> Result<File, KernelError> {
 
 fn open_path(path: &Path) -> Result<File, KernelError> {
     let shown = NetnsSource::Path(path.to_owned()).to_string();
-    proven(&look(path, &shown)?, shown)
+    proven(&look(path, &shown)?, &shown)
 }
 
 /// Opens without effect (`O_PATH`): a path from outside may lead to a device or a pipe.
@@ -84,27 +84,27 @@ fn look(path: &Path, shown: &str) -> Result<File, KernelError> {
 }
 
 /// Opens what was looked at, whatever its path leads to by now, if it is a network namespace.
-fn proven(found: &File, shown: String) -> Result<File, KernelError> {
-    let kind = found.metadata().map_err(KernelError::io("look at", shown.clone()))?.file_type();
+fn proven(found: &File, shown: &str) -> Result<File, KernelError> {
+    let kind = found.metadata().map_err(KernelError::io("look at", shown))?.file_type();
     if kind.is_dir() {
-        return Err(not_one(&shown, "a directory, not a network namespace"));
+        return Err(not_one(shown, "a directory, not a network namespace"));
     }
     let system =
-        nix::sys::statfs::fstatfs(found).map_err(KernelError::refused("look at", shown.clone()))?;
+        nix::sys::statfs::fstatfs(found).map_err(KernelError::refused("look at", shown))?;
     if system.filesystem_type().0 != libc::NSFS_MAGIC {
-        return Err(not_one(&shown, "not a namespace (an ordinary file; was its mount removed?)"));
+        return Err(not_one(shown, "not a namespace (an ordinary file; was its mount removed?)"));
     }
     let again = format!("/proc/self/fd/{}", found.as_raw_fd());
-    let namespace = File::open(again).map_err(KernelError::io("open", shown.clone()))?;
+    let namespace = File::open(again).map_err(KernelError::io("open", shown))?;
     if kind_of(&namespace) != Ok(libc::CLONE_NEWNET) {
-        return Err(not_one(&shown, "a namespace of another kind, not of the network"));
+        return Err(not_one(shown, "a namespace of another kind, not of the network"));
     }
     Ok(namespace)
 }
 
 fn open_pid(pid: u32) -> Result<File, KernelError> {
     let shown = NetnsSource::Pid(pid).to_string();
-    namespace_of(&process(pid, &shown)?, shown)
+    namespace_of(&process(pid, &shown)?, &shown)
 }
 
 /// The directory of a process is bound to that very process: should the pid be reused, opening below it fails.
@@ -115,12 +115,12 @@ fn process(pid: u32, shown: &str) -> Result<File, KernelError> {
     process.map_err(|_| not_one(shown, "there is no such process"))
 }
 
-fn namespace_of(process: &File, shown: String) -> Result<File, KernelError> {
+fn namespace_of(process: &File, shown: &str) -> Result<File, KernelError> {
     let flags = nix::fcntl::OFlag::O_RDONLY | nix::fcntl::OFlag::O_CLOEXEC;
     let opened = nix::fcntl::openat(process, "ns/net", flags, nix::sys::stat::Mode::empty());
     match opened {
         Ok(descriptor) => Ok(File::from(descriptor)),
-        Err(Errno::ENOENT | Errno::ESRCH) => Err(not_one(&shown, "the process has ended")),
+        Err(Errno::ENOENT | Errno::ESRCH) => Err(not_one(shown, "the process has ended")),
         Err(errno) => Err(KernelError::refused("open", shown)(errno)),
     }
 }
@@ -221,10 +221,10 @@ mod tests {
         let first = sleeper();
         let pid = first.id();
         let looked_at = process(pid, "it").unwrap();
-        assert!(namespace_of(&looked_at, "it".to_owned()).is_ok());
+        assert!(namespace_of(&looked_at, "it").is_ok());
         end(first);
         let second = successor(pid);
-        let refused = namespace_of(&looked_at, "it".to_owned()).unwrap_err();
+        let refused = namespace_of(&looked_at, "it").unwrap_err();
         assert!(refused.to_string().contains("the process has ended"), "{refused}");
         // The number alone would have led to it.
         assert!(open_pid(pid).is_ok());
@@ -241,7 +241,7 @@ mod tests {
         for other in [own("mnt"), "/dev/zero".to_owned(), place.path().display().to_string()] {
             fs::remove_file(&path).unwrap();
             symlink(&other, &path).unwrap();
-            let opened = proven(&looked_at, "it".to_owned()).unwrap();
+            let opened = proven(&looked_at, "it").unwrap();
             let inode = |file: &File| file.metadata().unwrap().ino();
             assert_eq!(inode(&opened), fs::metadata(own("net")).unwrap().ino());
             assert!(open_path(&path).is_err(), "{other}");
