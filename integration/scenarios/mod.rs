@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod by_hand;
+mod coexistence;
 mod containerd_alone;
 mod containerd_churn;
 mod containerd_faults;
@@ -68,6 +69,7 @@ pub(crate) static ALL: &[Scenario] = &[
     service_matrix::NFTABLES,
     service_matrix::IPVS,
     existing_mode::SCENARIO,
+    coexistence::SCENARIO,
     host_access::SCENARIO,
     rollback::SCENARIO,
     strange_baseline::SCENARIO,

@@ -154,6 +154,7 @@ pub fn guest_main() -> ExitCode {
         ["udp-ask", target, bytes] => probe::udp_ask(target, bytes),
         ["ask-many"] => talk::ask_many(),
         ["hold", target, seconds] => talk::hold_on(target, seconds),
+        ["measure", target, milliseconds] => talk::measure(target, milliseconds),
         ["relay", at, target] => talk::relay(at, target),
         ["serve", name, addresses @ ..] => talk::serve(name, addresses),
         other => {

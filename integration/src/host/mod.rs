@@ -48,7 +48,7 @@ enum Verb {
     List,
     /// Run scenarios, each in a guest of its own
     Run {
-        /// Names, as `list` prints them
+        /// Names, as `list` prints them; what stands before a `_` means all that begin so
         #[arg(required_unless_present = "all")]
         names: Vec<String>,
         /// Run every scenario but those that `list` shows as run by name only
@@ -67,7 +67,7 @@ enum Verb {
     },
     /// Show the main job: a podman container with a VF and a path to services
     Demo,
-    /// Write what the last runs of `service_matrix_*` saw as one table in Markdown
+    /// Write what the last `run service_matrix` saw as one table in Markdown
     Matrix,
 }
 
@@ -114,13 +114,29 @@ fn list() {
 fn choose(names: &[String]) -> Result<Vec<&'static Scenario>, LabError> {
     let mut chosen: Vec<&'static Scenario> = Vec::new();
     for name in names {
-        let scenario = scenarios::find(name).ok_or_else(|| unknown(name))?;
-        // Two guests must not share a run's folder.
-        if !chosen.iter().any(|other| other.name == scenario.name) {
-            chosen.push(scenario);
+        let named = match scenarios::find(name) {
+            Some(scenario) => vec![scenario],
+            None => family(name),
+        };
+        if named.is_empty() {
+            return Err(unknown(name));
+        }
+        for scenario in named {
+            // Two guests must not share a run's folder.
+            if !chosen.iter().any(|other| other.name == scenario.name) {
+                chosen.push(scenario);
+            }
         }
     }
     Ok(chosen)
+}
+
+/// The scenarios that are one in several modes: their names begin with this one.
+fn family(name: &str) -> Vec<&'static Scenario> {
+    let of_it = |scenario: &&Scenario| {
+        scenario.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'))
+    };
+    scenarios::ALL.iter().filter(of_it).collect()
 }
 
 fn unknown(name: &str) -> LabError {
