@@ -69,7 +69,7 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
         guest.check("there is no answer", matches!(reply, Reply::Silent { .. }), &reply)?;
     }
     guest.step("doctor says so, and its commands mend it");
-    let commands = cures(&vfhook("doctor --json").fails(1, &[])?.json()?);
+    let commands = cures(&vfhook("doctor --json").ok()?.json()?);
     let told = commands.join("\n");
     guest.check("it names chains of both families", told.contains("ip6tables"), &told)?;
     commands.iter().try_for_each(|command| cmd("sh -c").arg(command).ok().map(drop))?;

@@ -5,6 +5,7 @@ use std::{
     error::Error,
     io::{IsTerminal, stderr},
     path::Path,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use serde::Serialize;
@@ -91,7 +92,7 @@ impl Output {
             return json(&findings);
         }
         if findings.is_empty() {
-            println!("every lease is whole, and its sandbox alive");
+            println!("every lease is whole, its sandbox alive, its devices as they were given");
         }
         for finding in findings {
             let outcome = match &finding.outcome {
@@ -100,8 +101,12 @@ impl Output {
                 Mended::Applied => "applied".to_owned(),
                 Mended::WouldApply => "would be applied".to_owned(),
                 Mended::Failed(why) => format!("failed: {why}"),
+                Mended::LeftAlone => "left alone".to_owned(),
             };
-            println!("{}: {}; {outcome}", finding.id.short(), finding.what);
+            let since = finding.since.map_or_else(String::new, |since| {
+                format!(" (leased {} ago)", age(since, SystemTime::now()))
+            });
+            println!("{}: {}{since}; {outcome}", finding.subject(), finding.what);
         }
     }
 
@@ -257,6 +262,18 @@ fn json(value: &impl Serialize) {
         Ok(text) => println!("{text}"),
         Err(error) => eprintln!("error: the answer cannot be shown as JSON: {error}"),
     }
+}
+
+/// In the largest unit of which there is at least one.
+fn age(since: u64, now: SystemTime) -> String {
+    let now = now.duration_since(UNIX_EPOCH).map_or(since, |time| time.as_secs());
+    let seconds = now.saturating_sub(since);
+    let units = [(86_400, "d"), (3600, "h"), (60, "min")];
+    let found = units.into_iter().find(|(length, _)| seconds >= *length);
+    found.map_or_else(
+        || format!("{seconds} s"),
+        |(length, unit)| format!("{} {unit}", seconds / length),
+    )
 }
 
 fn list<T: ToString>(values: &[T]) -> String {

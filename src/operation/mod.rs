@@ -1,7 +1,8 @@
-//! All that a frontend may call: attach, detach, verify, reconcile, provision, status, doctor. Those that
+//! All that a frontend may call: attach, detach, verify, reconcile, audit, provision, status, doctor. Those that
 //! change something are the same pipe with another planner.
 
 mod attach;
+mod audit;
 mod choose;
 mod detach;
 mod doctor;
@@ -18,6 +19,7 @@ mod verify;
 use std::path::PathBuf;
 
 pub use attach::{attach, preview_attach};
+pub use audit::audit;
 pub use detach::{Detached, Which, detach, preview_detach};
 pub use doctor::doctor;
 pub use error::{ExitCode, OperationError};
