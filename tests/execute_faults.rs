@@ -19,7 +19,7 @@ use vfhook::{
         fake::{Effect, Fault, Machine},
     },
     lease::LeaseState,
-    operation::{Detached, ExitCode, OperationError},
+    operation::{self, Detached, ExitCode, Mended, OperationError, Retry},
     plan::step::Step,
     types::Deadline,
 };
@@ -204,11 +204,27 @@ fn all_undos_failing_keeps_all_of_them_in_their_order() {
     }
 }
 
+#[test]
+fn what_failed_waits_before_it_is_tried_again_unasked() {
+    let stage = Stage::of(&shape::named("vf_plain"));
+    stage.attach([]).unwrap();
+    stage.detach([Fault::always(Effect::Refuse(Errno::EBUSY))]).unwrap_err();
+    let reconcile = |retry| {
+        let mut kernel = stage.host.kernel();
+        operation::reconcile(&mut kernel, &stage.context, |_| false, retry, false, in_time())
+            .unwrap()
+    };
+    assert_eq!(reconcile(Retry::InTime), []);
+    assert_eq!(stage.leases().len(), 1);
+    assert_eq!(reconcile(Retry::Now)[0].outcome, Mended::Released);
+    stage.assert_untouched("asked for");
+}
+
 #[track_caller]
 fn assert_needs_cleanup(stage: &Stage, error: &OperationError, left: usize, when: &str) {
     assert_eq!(error.exit_code(), ExitCode::NeedsCleanup, "{when}: {}", chain(error));
     let leases = stage.leases();
-    let LeaseState::NeedsCleanup { remaining, failures } = &leases[0].state else {
+    let LeaseState::NeedsCleanup { remaining, failures, .. } = &leases[0].state else {
         panic!("{when}: {:?}", leases[0].state);
     };
     assert_eq!((remaining.len(), failures.len()), (left, left), "{when}: {failures:?}");

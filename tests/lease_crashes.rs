@@ -15,7 +15,7 @@ use support::{
 use vfhook::{
     kernel::fake::{Effect, Fault},
     lease::{Claim, LeaseError, LeaseState},
-    operation::{self, Detached, ExitCode, How, Mended, OperationError, Which},
+    operation::{self, Detached, ExitCode, How, Mended, OperationError, Retry, Which},
     types::{Deadline, NetnsSource},
 };
 
@@ -153,7 +153,14 @@ fn come(stage: &Stage, shape: &Shape, next: Next, when: &str) {
 
 fn reconcile(stage: &Stage, dry_run: bool) -> Vec<Mended> {
     let mut kernel = stage.host.kernel();
-    let found = operation::reconcile(&mut kernel, &stage.context, |_| false, dry_run, in_time());
+    let found = operation::reconcile(
+        &mut kernel,
+        &stage.context,
+        |_| false,
+        Retry::Now,
+        dry_run,
+        in_time(),
+    );
     found.unwrap().into_iter().map(|finding| finding.outcome).collect()
 }
 

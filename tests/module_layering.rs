@@ -117,7 +117,7 @@ const TOOLS: [Tool; 15] = [
     Tool {
         root: "std",
         below: &["time::Instant", "time::SystemTime"],
-        places: &["types/deadline.rs", "execute/run.rs", "operation/attach.rs"],
+        places: &["types/deadline.rs", "execute/run.rs", "operation/mod.rs"],
     },
     Tool {
         root: "std",

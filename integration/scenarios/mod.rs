@@ -12,6 +12,7 @@ mod containerd_pod;
 mod containerd_restarts;
 mod containerd_scene;
 mod demo;
+mod device_audit;
 mod driver_refuses;
 mod existing_mode;
 mod hooks_at_once;
@@ -70,6 +71,7 @@ pub(crate) static ALL: &[Scenario] = &[
     service_matrix::IPVS,
     existing_mode::SCENARIO,
     coexistence::SCENARIO,
+    device_audit::SCENARIO,
     host_access::SCENARIO,
     rollback::SCENARIO,
     strange_baseline::SCENARIO,

@@ -14,7 +14,7 @@ use std::{
 use crate::{
     frontend::nri::Pods,
     kernel::{LinkEvents, LinuxKernel},
-    operation::{self, Finding, Mended},
+    operation::{self, Finding, Mended, Retry},
     types::Deadline,
 };
 
@@ -78,8 +78,14 @@ fn look(pods: &Pods, at_devices: bool) -> Result<(), operation::OperationError> 
     let mut kernel = LinuxKernel::open()?;
     let context = pods.context();
     let deadline = Deadline::after(PATIENCE);
-    let mut findings =
-        operation::reconcile(&mut kernel, &context, |lease| pods.is_gone(lease), false, deadline)?;
+    let mut findings = operation::reconcile(
+        &mut kernel,
+        &context,
+        |lease| pods.is_gone(lease),
+        Retry::InTime,
+        false,
+        deadline,
+    )?;
     if at_devices {
         findings.extend(operation::audit(&mut kernel, &context, false, deadline)?);
     }

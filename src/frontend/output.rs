@@ -5,7 +5,6 @@ use std::{
     error::Error,
     io::{IsTerminal, stderr},
     path::Path,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use serde::Serialize;
@@ -15,7 +14,7 @@ use crate::{
     config::{Config, ConfigError, Problem},
     daemon::ServeError,
     operation::{
-        AttachReport, Detached, Diagnosis, Finding, How, Mend, Mended, Preview, Status, Which,
+        self, AttachReport, Detached, Diagnosis, Finding, How, Mend, Mended, Preview, Status, Which,
     },
 };
 
@@ -104,7 +103,7 @@ impl Output {
                 Mended::LeftAlone => "left alone".to_owned(),
             };
             let since = finding.since.map_or_else(String::new, |since| {
-                format!(" (leased {} ago)", age(since, SystemTime::now()))
+                format!(" (leased {} ago)", age(operation::now().saturating_sub(since)))
             });
             println!("{}: {}{since}; {outcome}", finding.subject(), finding.what);
         }
@@ -265,9 +264,7 @@ fn json(value: &impl Serialize) {
 }
 
 /// In the largest unit of which there is at least one.
-fn age(since: u64, now: SystemTime) -> String {
-    let now = now.duration_since(UNIX_EPOCH).map_or(since, |time| time.as_secs());
-    let seconds = now.saturating_sub(since);
+fn age(seconds: u64) -> String {
     let units = [(86_400, "d"), (3600, "h"), (60, "min")];
     let found = units.into_iter().find(|(length, _)| seconds >= *length);
     found.map_or_else(

@@ -16,7 +16,7 @@ mod report;
 mod status;
 mod verify;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::SystemTime};
 
 pub use attach::{attach, preview_attach};
 pub use audit::audit;
@@ -25,7 +25,7 @@ pub use doctor::doctor;
 pub use error::{ExitCode, OperationError};
 pub use preview::Preview;
 pub use provision::{preview_provision, provision};
-pub use reconcile::{Finding, Mended, reconcile};
+pub use reconcile::{Finding, Mended, Retry, reconcile};
 pub use report::{AttachReport, How};
 pub use status::{Status, status};
 pub use verify::verify;
@@ -45,4 +45,9 @@ pub struct Context {
 /// Where leases are when nothing else is said: on tmpfs, so that a reboot clears them as it clears the VFs.
 pub fn default_state_dir() -> PathBuf {
     PathBuf::from("/run/vfhook")
+}
+
+/// The time that leases are stamped with: seconds since 1970, for people and for waiting between tries.
+pub fn now() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |age| age.as_secs())
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     Context, OperationError,
     follow::{Followed, follow},
+    now,
     recover::release,
 };
 use crate::{
@@ -67,12 +68,22 @@ impl Finding {
     }
 }
 
+/// Whether what failed before is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// At once: somebody asked.
+    Now,
+    /// Each time after a longer wait: nobody did.
+    InTime,
+}
+
 /// Looks at every lease. `is_gone` tells of sandboxes that their runtime no longer knows; without a runtime that can
 /// be asked it says `false`.
 pub fn reconcile(
     kernel: &mut impl Kernel,
     context: &Context,
     is_gone: impl Fn(&Lease) -> bool,
+    retry: Retry,
     dry_run: bool,
     deadline: Deadline,
 ) -> Result<Vec<Finding>, OperationError> {
@@ -84,6 +95,9 @@ pub fn reconcile(
     for seen in leases {
         // Somebody works on it, or it is gone since it was listed.
         let Some(mut reservation) = context.leases.reserve_idle(&seen)? else { continue };
+        if retry == Retry::InTime && !reservation.lease.state.is_due(now()) {
+            continue;
+        }
         let Some(what) = complaint(kernel, &reservation.lease, &is_gone)? else {
             let followed = follow(kernel, context, &mut reservation, dry_run, deadline)?;
             findings.extend(followed.map(|followed| change(&seen, followed, dry_run)));

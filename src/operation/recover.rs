@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Context, OperationError};
+use super::{Context, OperationError, now};
 use crate::{
     execute::{self, Undone},
     kernel::Kernel,
@@ -57,8 +57,16 @@ pub(super) fn settle(
         return Ok(table.remove(&reservation)?);
     }
     let failures = undone.reasons();
-    reservation.lease.state =
-        LeaseState::NeedsCleanup { remaining: undone.remaining, failures: failures.clone() };
+    let tries = match reservation.lease.state {
+        LeaseState::NeedsCleanup { tries, .. } => tries.saturating_add(1),
+        _ => 1,
+    };
+    reservation.lease.state = LeaseState::NeedsCleanup {
+        remaining: undone.remaining,
+        failures: failures.clone(),
+        tries,
+        tried: now(),
+    };
     table.update(&reservation.lease)?;
     Err(OperationError::NeedsCleanup { what: what.to_owned(), failures })
 }

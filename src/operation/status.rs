@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
-use super::{Context, Finding, Mended, OperationError, audit, reconcile};
+use super::{Context, Finding, Mended, OperationError, Retry, audit, reconcile};
 use crate::{
     config::PoolKind,
     inventory::Candidate,
@@ -111,7 +111,7 @@ pub(super) fn unfinished(
     kernel: &mut impl Kernel,
     context: &Context,
 ) -> Result<Vec<Finding>, OperationError> {
-    reconcile(kernel, context, |_| false, true, Deadline::after(Duration::ZERO))
+    reconcile(kernel, context, |_| false, Retry::Now, true, Deadline::after(Duration::ZERO))
 }
 
 fn device(

@@ -9,7 +9,7 @@ use vfhook::{
     config,
     kernel::fake::{FakeHost, Fault, Snapshot},
     lease::{Claim, Lease, LeaseState, LeaseStore},
-    operation::{self, Context, Detached, ExitCode, How, Mended, OperationError, Which},
+    operation::{self, Context, Detached, ExitCode, How, Mended, OperationError, Retry, Which},
     request::NetworkRequest,
     types::InterfaceName,
 };
@@ -198,7 +198,14 @@ impl Node {
         let before = self.model.held.len();
         self.model.held.retain(|_, had| had.whole && had.alive);
         let mut kernel = self.host.kernel();
-        let found = operation::reconcile(&mut kernel, &self.context, |_| false, false, in_time());
+        let found = operation::reconcile(
+            &mut kernel,
+            &self.context,
+            |_| false,
+            Retry::Now,
+            false,
+            in_time(),
+        );
         let found = found.map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
         let released = found.iter().all(|finding| finding.outcome == Mended::Released);
         prop_assert!(released && found.len() == before - self.model.held.len(), "{found:?}");
