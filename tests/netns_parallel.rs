@@ -19,6 +19,7 @@ const HOOKS: usize = 20;
 /// The addresses of network `seven`.
 const ADDRESSES: usize = 7;
 
+/// How many attachments and detachments are killed; `VFHOOK_KILLS` asks for more.
 const KILLS: u64 = 200;
 
 /// The host with a state directory, which stays.
@@ -146,7 +147,8 @@ fn killed_at_any_moment() {
         let attach = ["attach", "--netns", blue.as_str(), "--network", "storage", "--id", "blue"];
         let detach = ["detach", "--id", "blue"];
         let mut kills = [0, 0];
-        for round in 0..KILLS {
+        let rounds = std::env::var("VFHOOK_KILLS").map(|text| text.parse().expect("a number"));
+        for round in 0..rounds.unwrap_or(KILLS) {
             let kind = usize::from(round % 2 == 1);
             if kind == 1 {
                 host.vfhook(&attach).ok();

@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use crate::guest::card::{self, Vf};
 use crate::guest::command::{cmd, eventually};
 use crate::guest::failure::Failure;
@@ -57,12 +59,13 @@ fn wall_taken_down(guest: &mut Guest) -> Result<(), Failure> {
     cmd(&format!("ip link set ens1f0 vf {} vlan 0", vf.index)).ok()?;
     says(guest, "status", "drifted: vlan changed on the card")?;
     says(guest, "reconcile --dry-run", "would be applied")?;
-    let vlan = |index| interface::vf_attributes("ens1f0", index);
-    let untouched = vlan(vf.index)?;
-    guest.check("it was only asked", untouched["vlan_list"][0]["vlan"] == 0, &untouched)?;
+    let attributes = || interface::vf_attributes("ens1f0", vf.index);
+    let is_back = |attributes: &Value| attributes["vlan_list"][0]["vlan"] == 100;
+    let untouched = attributes()?;
+    guest.check("it was only asked", !is_back(&untouched), &untouched)?;
     says(guest, "reconcile", "applied")?;
-    let mended = vlan(vf.index)?;
-    guest.check("the VF is in VLAN 100", mended["vlan_list"][0]["vlan"] == 100, &mended)?;
+    let mended = attributes()?;
+    guest.check("the VF is in VLAN 100", is_back(&mended), &mended)?;
     vfhook("detach --id blue").ok()?;
     guest.must_be_as_before("after a wall was taken down")
 }

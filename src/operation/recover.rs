@@ -30,7 +30,10 @@ pub(super) fn release(
     };
     if !matches!(reservation.lease.state, LeaseState::NeedsCleanup { .. }) {
         reservation.lease.state = LeaseState::Releasing;
-        context.leases.update(&reservation.lease)?;
+        // On a full disk too everything must come to its end: the lease as it was written before has every undo.
+        if let Err(error) = context.leases.update(&reservation.lease) {
+            tracing::warn!(%error, "taking back without having said so");
+        }
     }
     kernel.reopen_sandbox(&reservation.lease.netns)?;
     let undone = execute::undo(&steps, kernel, deadline);
