@@ -24,8 +24,29 @@ use vfhook::{
     types::Deadline,
 };
 
-const ERRNOS: [Errno; 5] =
-    [Errno::EPERM, Errno::EBUSY, Errno::ENODEV, Errno::EEXIST, Errno::ENOMEM];
+/// What rtnetlink, nf_tables, drivers of cards, setns and files below /proc and /sys answer with, as their sources have it.
+const ERRNOS: [Errno; 20] = [
+    Errno::EPERM,
+    Errno::ENOENT,
+    Errno::ESRCH,
+    Errno::EINTR,
+    Errno::EIO,
+    Errno::ENXIO,
+    Errno::EAGAIN,
+    Errno::ENOMEM,
+    Errno::EACCES,
+    Errno::EBUSY,
+    Errno::EEXIST,
+    Errno::ENODEV,
+    Errno::EINVAL,
+    Errno::EMFILE,
+    Errno::ENOSPC,
+    Errno::ERANGE,
+    Errno::EOPNOTSUPP,
+    Errno::EADDRNOTAVAIL,
+    Errno::ENETUNREACH,
+    Errno::ENOBUFS,
+];
 
 /// How many steps the plan of a shape has.
 fn steps_of(shape: &Shape) -> usize {

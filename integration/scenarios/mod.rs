@@ -62,6 +62,7 @@ pub(crate) static ALL: &[Scenario] = &[
     containerd_churn::ONE,
     containerd_faults::TWO,
     containerd_churn::TWO,
+    containerd_churn::SHORT,
     two_networks::SCENARIO,
     service_path_iptables::SCENARIO,
     service_path_iptables::MASQUERADING,
