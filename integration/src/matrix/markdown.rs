@@ -19,9 +19,9 @@ gives for what does not work: a run shows that it does not work, not that this i
 const SPEED: &str = "
 ## How fast
 
-The container and the ptp pod took turns, ten times each, over one connection to a service with a backend on this node. The
-number is how good the container is beside the pod (the median of ten pairs; more than 1 is better), behind it the medians.
-The machine is an emulated one: only the ratio means something.
+The container and the ptp pod took turns, ten times each, over one connection to a service with a backend on this node; the best
+of each is behind the number, which is how good the container is beside the pod: more than 1 is better. The machine is an
+emulated one: only the ratio means something.
 
 ";
 

@@ -94,7 +94,7 @@ pub(crate) struct Row {
     pub(crate) ptp_pod: Option<Verdict>,
 }
 
-/// How fast something is, in the median of runs that took turns.
+/// How fast something is: the best of runs that took turns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Measure {
     /// What, with its unit.
@@ -103,7 +103,7 @@ pub(crate) struct Measure {
     pub(crate) container: f64,
     /// With a pod of the ptp plugin.
     pub(crate) ptp_pod: f64,
-    /// How good the first is beside the second, in the median of the pairs: more than 1 is better.
+    /// How good the first is beside the second: more than 1 is better.
     pub(crate) ratio: f64,
 }
 
