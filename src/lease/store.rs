@@ -4,7 +4,7 @@ use std::{
     fs,
     hash::{BuildHasher, Hasher, RandomState},
     io,
-    os::unix::{self, ffi::OsStrExt},
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
@@ -217,7 +217,7 @@ impl TableLock<'_> {
         if let Err(error) = claimed {
             self.unlink(&lease);
             // That it stays is worth less than the first error.
-            let _ = remove(&self.store.reserving());
+            let _ = directory::remove(&self.store.reserving());
             return Err(error);
         }
         Ok(Reservation { lease, _lock: lock })
@@ -232,7 +232,7 @@ impl TableLock<'_> {
             // It was not written to the end, and its claims were not begun.
             Err(_) => {}
         }
-        remove(&path)
+        directory::remove(&path)
     }
 
     /// Writes what a lease has become, with claims that it did not have before.
@@ -243,22 +243,17 @@ impl TableLock<'_> {
 
     /// Gives up one claim of a lease that goes on.
     pub fn give_up(&self, claim: &Claim) -> Result<(), LeaseError> {
-        remove(&self.store.link(claim))
+        directory::remove(&self.store.link(claim))
     }
 
     /// Forgets a lease: everything it held is free from this moment.
     pub fn remove(&self, reservation: &Reservation) -> Result<(), LeaseError> {
         self.forget_the_dead()?;
         let file = self.store.file(&reservation.lease);
-        match fs::rename(&file, self.store.reserving()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(LeaseError::io("remove", file)(error));
-            }
-            _ => {}
-        }
+        directory::move_away(&file, &self.store.reserving())?;
         self.unlink(&reservation.lease);
-        remove(&directory::next_to(&file))?;
-        remove(&self.store.reserving())
+        directory::remove(&directory::next_to(&file))?;
+        directory::remove(&self.store.reserving())
     }
 
     fn claim(&self, lease: &Lease) -> Result<(), LeaseError> {
@@ -271,8 +266,8 @@ impl TableLock<'_> {
             if self.store.is_taken(&claim) {
                 return Err(LeaseError::Taken { claim });
             }
-            remove(&link)?;
-            unix::fs::symlink(&target, &link).map_err(LeaseError::io("link", link))?;
+            directory::remove(&link)?;
+            directory::link(&target, &link)?;
         }
         Ok(())
     }
@@ -283,17 +278,8 @@ impl TableLock<'_> {
         for claim in lease.claims() {
             let link = self.store.link(&claim);
             if fs::read_link(&link).is_ok_and(|found| found == target) {
-                let _ = fs::remove_file(link);
+                let _ = directory::remove(&link);
             }
         }
-    }
-}
-
-fn remove(path: &Path) -> Result<(), LeaseError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(LeaseError::io("remove", path)(error))
-        }
-        _ => Ok(()),
     }
 }
