@@ -145,9 +145,9 @@ impl<'a> Node<'a> {
                 blue.ip(words);
             }
         }
-        let none = Dump::of_host(host);
+        let unknown = Dump::of_host(host);
         let mut node =
-            Self { host, shape, blue, before: none.clone(), inside: none, whole: Vec::new() };
+            Self { host, shape, blue, before: unknown.clone(), inside: unknown, whole: Vec::new() };
         node.succeed(Act::Attach);
         node.whole = node.blue.links();
         node.succeed(Act::Detach);
@@ -227,7 +227,7 @@ impl<'a> Node<'a> {
         self.succeed(act);
         match next {
             Next::Attach => {
-                assert_eq!(self.blue.links(), self.whole, "after it was attached again")
+                assert_eq!(self.blue.links(), self.whole, "after it was attached again");
             }
             Next::Detach => self.nothing_is_left(),
             Next::Reconcile | Next::Serve => self.nothing_is_half_done(),
@@ -284,14 +284,6 @@ impl<'a> Node<'a> {
         self.inside.must_be_again_in(&self.blue);
     }
 
-    /// Says what went before when `work` panics.
-    fn telling(&self, when: &str, work: impl FnOnce()) {
-        if let Err(panic) = panic::catch_unwind(panic::AssertUnwindSafe(work)) {
-            eprintln!("{when}");
-            panic::resume_unwind(panic);
-        }
-    }
-
     /// Ends whatever there is, which must leave no trace.
     fn end(&self) {
         self.succeed(Act::Detach);
@@ -303,6 +295,14 @@ impl<'a> Node<'a> {
 /// How much of all there is to try. `VFHOOK_KILL_POINTS=all` tries each moment of each shape with everybody who may come next.
 fn is_thorough() -> bool {
     std::env::var("VFHOOK_KILL_POINTS").is_ok_and(|value| value == "all")
+}
+
+/// Says what went before when `work` panics.
+fn telling(when: &str, work: impl FnOnce()) {
+    if let Err(panic) = panic::catch_unwind(panic::AssertUnwindSafe(work)) {
+        eprintln!("{when}");
+        panic::resume_unwind(panic);
+    }
 }
 
 /// What was killed, all in all.
@@ -342,7 +342,7 @@ fn moments(shape: &Shape, act: Act, first: u32, stride: u32, turn: usize) -> Tal
         node.prepare(act);
         let moment = node.kill(act, first + (number - 1) * stride);
         let when = format!("{}: {act:?} died {moment:?}, then {next:?}", shape.name);
-        node.telling(&when, || {
+        telling(&when, || {
             node.recover(next, None);
             node.end();
         });
@@ -449,7 +449,7 @@ fn whoever_comes_after_a_death_may_die_too() {
         let when = format!(
             "round {number} of seed {seed}: {act:?} died {first:?}, then {nexts:?} at {at}"
         );
-        node.telling(&when, || {
+        telling(&when, || {
             let died = node.recover(nexts[0], Some(at));
             node.recover(nexts[1], None);
             node.end();

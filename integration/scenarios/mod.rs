@@ -13,6 +13,7 @@ mod containerd_scene;
 mod demo;
 mod driver_refuses;
 mod existing_mode;
+mod faults;
 mod hooks_at_once;
 mod host_access;
 mod lab_recipe;
@@ -32,6 +33,7 @@ mod two_networks;
 mod vlan_isolation;
 
 pub(crate) use self::demo::{DEMO, DEMO_SUMMARY};
+pub(crate) use self::faults::FAULTS_FULL;
 pub(crate) use self::scenario::Scenario;
 
 /// The scenario of this name.
@@ -78,6 +80,8 @@ pub(crate) static ALL: &[Scenario] = &[
     macvlan::SCENARIO,
     message_count::SCENARIO,
     driver_refuses::SCENARIO,
+    faults::SAMPLE,
+    faults::FULL,
 ];
 
 /// A pool of VFs, a network, a service path: what most scenarios begin with.
