@@ -309,6 +309,49 @@ fn what_a_death_while_reserving_or_forgetting_leaves_is_cleared_by_whoever_comes
     }
 }
 
+#[test]
+fn what_a_death_while_forgetting_leaves_is_cleared_by_who_finds_no_lease() {
+    let stage = Stage::of(&shape::everything());
+    stage.attach([]).unwrap();
+    let lease = stage.leases().remove(0);
+    let file = stage.lease_file();
+    let text = fs::read_to_string(&file).unwrap();
+    stage.detach([]).unwrap();
+    for next in [Next::Detach, Next::Reconcile] {
+        fs::write(stage.state_dir().join("reserving"), &text).unwrap();
+        let target = Path::new("../leases").join(file.file_name().unwrap());
+        for claim in lease.claims() {
+            let link = stage.state_dir().join("claims").join(claim.to_string());
+            unix::fs::symlink(&target, link).unwrap();
+        }
+        // It died twice: before that, while it wrote what the lease was to become.
+        fs::write(stage.state_dir().join(format!("leases/{}.next", file_name(&file))), "").unwrap();
+        if matches!(next, Next::Detach) {
+            assert_eq!(stage.detach([]).unwrap(), Detached::Unknown);
+        } else {
+            assert_eq!(reconcile(&stage, true), []);
+            assert!(stage.state_dir().join("reserving").exists(), "a dry run changes nothing");
+            assert_eq!(reconcile(&stage, false), []);
+        }
+        assert_eq!(kept(&stage), [""; 0].map(std::path::PathBuf::from), "{next:?}");
+    }
+}
+
+fn file_name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap()
+}
+
+#[test]
+fn a_container_that_left_or_joined_as_its_process_died_is_forgotten_with_the_lease() {
+    let stage = Stage::of(&shape::everything());
+    stage.attach([]).unwrap();
+    // Linked before it is recorded, unlinked after.
+    let target = Path::new("../leases").join(file_name(&stage.lease_file()));
+    unix::fs::symlink(&target, stage.state_dir().join("claims/id.second")).unwrap();
+    stage.detach([]).unwrap();
+    assert_eq!(kept(&stage), [""; 0].map(std::path::PathBuf::from));
+}
+
 /// What is in the state directory beside its lock.
 fn kept(stage: &Stage) -> Vec<std::path::PathBuf> {
     let parts = ["", "leases", "claims"].map(|part| stage.state_dir().join(part));

@@ -15,6 +15,7 @@ mod demo;
 mod device_audit;
 mod driver_refuses;
 mod existing_mode;
+mod faults;
 mod hooks_at_once;
 mod host_access;
 mod lab_recipe;
@@ -34,6 +35,7 @@ mod two_networks;
 mod vlan_isolation;
 
 pub(crate) use self::demo::{DEMO, DEMO_SUMMARY};
+pub(crate) use self::faults::FAULTS_FULL;
 pub(crate) use self::scenario::Scenario;
 
 /// The scenario of this name.
@@ -83,6 +85,8 @@ pub(crate) static ALL: &[Scenario] = &[
     macvlan::SCENARIO,
     message_count::SCENARIO,
     driver_refuses::SCENARIO,
+    faults::SAMPLE,
+    faults::FULL,
 ];
 
 /// A pool of VFs, a network, a service path: what most scenarios begin with.

@@ -87,6 +87,9 @@ pub fn reconcile(
     dry_run: bool,
     deadline: Deadline,
 ) -> Result<Vec<Finding>, OperationError> {
+    if !dry_run {
+        context.leases.forget_the_dead(deadline)?;
+    }
     let (leases, unreadable) = context.leases.all()?;
     for error in unreadable {
         tracing::warn!(%error, "left alone");

@@ -7,6 +7,7 @@ mod demo;
 mod diagnostics;
 mod emulator;
 mod error;
+mod faults;
 mod image;
 mod initrd;
 mod install;
@@ -54,6 +55,9 @@ enum Verb {
         /// Run every scenario but those that `list` shows as run by name only
         #[arg(long, conflicts_with = "names")]
         all: bool,
+        /// Run the long form of those that have one: `faults` at every moment, not at some
+        #[arg(long, conflicts_with = "all")]
+        full: bool,
         /// How many guests run at once
         #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
         jobs: u16,
@@ -67,6 +71,8 @@ enum Verb {
     },
     /// Show the main job: a podman container with a VF and a path to services
     Demo,
+    /// Write what the last run of `faults --full` came to in Markdown
+    Faults,
     /// Write what the last `run service_matrix` saw as one table in Markdown
     Matrix,
 }
@@ -87,17 +93,18 @@ fn dispatch(verb: Verb) -> Result<bool, LabError> {
     let cache = Cache::open()?;
     match verb {
         Verb::List => list(),
-        Verb::Run { names, all, jobs } => {
+        Verb::Run { names, all, full, jobs } => {
             let chosen = if all {
                 scenarios::ALL.iter().filter(|scenario| !scenario.by_name).collect()
             } else {
-                choose(&names)?
+                choose(&names, full)?
             };
             return run_all(&cache, chosen, usize::from(jobs));
         }
         Verb::Shell => shell::run(&cache)?,
         Verb::Logs { name } => diagnostics::print(&cache, &name)?,
         Verb::Demo => return demo::run(&cache),
+        Verb::Faults => faults::print(&cache)?,
         Verb::Matrix => matrix::print(&cache)?,
     }
     Ok(true)
@@ -111,10 +118,11 @@ fn list() {
     }
 }
 
-fn choose(names: &[String]) -> Result<Vec<&'static Scenario>, LabError> {
+fn choose(names: &[String], full: bool) -> Result<Vec<&'static Scenario>, LabError> {
     let mut chosen: Vec<&'static Scenario> = Vec::new();
     for name in names {
-        let named = match scenarios::find(name) {
+        let long = if full { scenarios::find(&format!("{name}_full")) } else { None };
+        let named = match long.or_else(|| scenarios::find(name)) {
             Some(scenario) => vec![scenario],
             None => family(name),
         };
@@ -182,7 +190,7 @@ fn work(
         let Some(scenario) = next else { return };
         let finished = run::scenario(lab, cache, scenario);
         say::line(&report::ended(&finished));
-        if let Some(table) = matrix::part(&finished) {
+        for table in [matrix::part(&finished), faults::part(&finished)].into_iter().flatten() {
             say::line(&table);
         }
         if let Ok(mut results) = results.lock() {
