@@ -1,7 +1,10 @@
 # Thin: each target says what it does and calls cargo. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build demo check unit lab test bench install clean
+EVENTS ?= 1000000
+RUNS ?= 1000000
+TARGETS ?= $(basename $(notdir $(wildcard fuzz/targets/*.rs)))
+.PHONY: help build demo check unit model fuzz lab test bench install clean
 
 help: ## explain every target
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -21,6 +24,14 @@ check: ## formatting, clippy and rustdoc, each warning an error
 unit: ## every test that needs no VM: unit, fault, network namespaces (needs root)
 	@.ci/prepare
 	cargo test --workspace
+
+model: ## a million random events on a node in memory, other ones each time; VFHOOK_SEED=NUMBER runs a failure again
+	VFHOOK_EVENTS=$(EVENTS) cargo test --release --package vfhook --test operation_model -- --nocapture
+
+fuzz: ## what strangers may send, RUNS times for each target of fuzz/ (needs nightly and cargo-fuzz)
+	@for target in $(TARGETS); do \
+	    cargo +nightly fuzz run --fuzz-dir fuzz $$target fuzz/found/$$target fuzz/corpus/$$target -- -runs=$(RUNS) -max_len=4096 || exit; \
+	done
 
 lab: ## the scenarios in the VM, two at a time; `cargo lab list` marks those that are run by name only (needs root)
 	@.ci/prepare

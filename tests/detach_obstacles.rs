@@ -7,14 +7,16 @@ mod support;
 
 use std::time::Duration;
 
+use nix::errno::Errno;
 use support::{
     host::{VFS, parse, vf},
     shape::{self, Shape},
     stage::{Stage, in_time},
 };
 use vfhook::{
-    kernel::fake::{Machine, Snapshot},
+    kernel::fake::{Effect, Fault, Machine, Snapshot},
     operation::{self, Detached, ExitCode, Which},
+    plan::step::Step,
     types::{Deadline, InterfaceName},
 };
 
@@ -149,4 +151,21 @@ fn devices_that_come_back_under_one_name_are_told_apart() {
     }
     let changes = before.changes(&stage.host.snapshot().outside());
     assert!(changes.is_empty(), "{}", changes.join("\n"));
+}
+
+#[test]
+fn a_table_that_could_not_be_removed_stays_for_who_came_meanwhile() {
+    let shape = shape::all().into_iter().find(|shape| shape.name == "service_path_veth");
+    let stage = Stage::of(&shape.unwrap());
+    stage.attach([]).unwrap();
+    let refused = Fault::on(&Step::RemoveMasquerade, Effect::RefuseAfterwards(Errno::EIO));
+    assert_eq!(stage.detach([refused]).unwrap_err().exit_code(), ExitCode::NeedsCleanup);
+    let red = "/run/netns/red";
+    stage.host.with(|machine| machine.add_sandbox(red));
+    stage.attach_to("red", red, [], in_time()).unwrap();
+    let table = || stage.host.with(|machine| machine.masquerade.clone());
+    let relied_on = table();
+    assert!(!relied_on.is_empty());
+    assert_eq!(stage.detach([]).unwrap(), Detached::Detached);
+    assert_eq!(table(), relied_on, "it went with a lease that was not the last");
 }

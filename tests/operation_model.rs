@@ -1,105 +1,55 @@
 //! Random histories of a node: sandboxes come and go, join and leave, die, processes die in the middle, steps fail,
-//! VFs vanish. After each event what vfhook holds is what a small model says, nothing is given twice, and nobody
+//! runtimes start anew, VFs vanish. What vfhook holds is what a small model says, nothing is given twice, and nobody
 //! but the sandbox concerned notices; in the end the host is as it was.
+//!
+//! Other histories each time. A failure prints its own, made as short as can be, and `VFHOOK_SEED=NUMBER`, with which the
+//! test runs it again and few others.
 #![cfg(test)]
 
 mod support;
 
-use nix::errno::Errno;
-use proptest::{prelude::*, sample::subsequence, test_runner::TestCaseError};
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    thread,
+};
+
+use proptest::{
+    prelude::*,
+    test_runner::{Config, RngSeed, TestCaseError, TestRunner},
+};
 use support::{
-    host::parse,
-    model::{NETWORKS, SLOTS, Wish, id_of},
+    happening::{Event, any_event, happen},
     node::Node,
     seed,
 };
-use vfhook::{
-    kernel::fake::{Effect, Fault},
-    operation::Which,
-    types::NetnsSource,
-};
 
-/// One thing that happens on a node.
-#[derive(Debug, Clone)]
-enum Event {
-    Attach(usize, Wish, Option<Fault>),
-    Detach(usize, Option<Fault>),
-    DetachNetns(usize),
-    Join(usize),
-    Leave(usize, bool),
-    End(usize),
-    Reconcile,
-    Rename(usize),
-    RemoveVfs,
-    MakeVfs,
-}
+/// How many events there are in all, unless `VFHOOK_EVENTS` says otherwise: `make model` asks for a million.
+const EVENTS: usize = 10_000;
 
-fn any_event() -> impl Strategy<Value = Event> {
-    let names = NETWORKS.map(|(name, _)| name).to_vec();
-    let wish =
-        move || subsequence(names.clone(), 1..=2).prop_map(|wish| wish.into_iter().collect());
-    let slot = || 0..SLOTS;
-    prop_oneof![
-        8 => (slot(), wish(), fault()).prop_map(|(slot, wish, fault)| Event::Attach(slot, wish, fault)),
-        4 => (slot(), fault()).prop_map(|(slot, fault)| Event::Detach(slot, fault)),
-        1 => slot().prop_map(Event::DetachNetns),
-        2 => slot().prop_map(Event::Join),
-        2 => (slot(), any::<bool>()).prop_map(|(slot, joined)| Event::Leave(slot, joined)),
-        3 => slot().prop_map(Event::End),
-        1 => Just(Event::Reconcile),
-        2 => slot().prop_map(Event::Rename),
-        1 => Just(Event::RemoveVfs),
-        2 => Just(Event::MakeVfs),
-    ]
-}
+/// How many histories are drawn from one seed, and how long each may be.
+const HISTORIES: u32 = 25;
+const LONGEST: usize = 400;
 
-fn fault() -> impl Strategy<Value = Option<Fault>> {
-    let effect = prop_oneof![
-        Just(Effect::DieBefore),
-        Just(Effect::DieAfterwards),
-        Just(Effect::Refuse(Errno::EBUSY)),
-        Just(Effect::RefuseAfterwards(Errno::EIO)),
-        Just(Effect::EndSandbox),
-    ];
-    prop_oneof![
-        3 => Just(None),
-        3 => (1..20_usize, effect).prop_map(|(step, effect)| Some(Fault::at(step, effect))),
-        // The rollback fails too.
-        1 => (1..20_usize).prop_map(|step| Some(Fault::from(step, Effect::Refuse(Errno::EBUSY)))),
-    ]
-}
+/// To look at the whole node costs as much as an event: it is done after one in so many, and after the last.
+const LOOK: usize = 8;
 
-fn happen(node: &mut Node, event: &Event) -> Result<(), TestCaseError> {
-    match event {
-        Event::Attach(slot, wish, None) => node.attach(*slot, wish),
-        Event::Attach(slot, wish, Some(fault)) => {
-            let asked = node.ask(*slot, &id_of(*slot), wish, Some(fault.clone()));
-            node.after_fault(*slot, asked.map(|done| done.map(drop)).as_ref(), Some(wish))
+/// Lets it all happen; looks at the whole node after every `look` events.
+fn live(events: &[Event], look: usize) -> Result<(), TestCaseError> {
+    let mut node = Node::new();
+    for (position, event) in events.iter().enumerate() {
+        let when = |error: TestCaseError| {
+            TestCaseError::fail(format!("event {position}, {event:?}: {error}"))
+        };
+        happen(&mut node, event).map_err(when)?;
+        if position % look == look - 1 || position + 1 == events.len() {
+            node.assert_sound().map_err(when)?;
         }
-        Event::Detach(slot, None) => node.detach(*slot, &Which::Id(parse(&id_of(*slot)))),
-        Event::Detach(slot, Some(fault)) => {
-            let which = Which::Id(parse(&id_of(*slot)));
-            let done = node.take_back(&which, Some(fault.clone()));
-            node.after_fault(*slot, done.map(|done| done.map(drop)).as_ref(), None)
-        }
-        Event::DetachNetns(slot) => match node.namespaces.get(slot) {
-            Some((path, _)) => node.detach(*slot, &Which::Netns(NetnsSource::Path(path.into()))),
-            None => Ok(()),
-        },
-        Event::Join(slot) => node.join(*slot),
-        Event::Leave(slot, joined) => node.leave(*slot, *joined),
-        Event::End(slot) => {
-            node.end(*slot);
-            Ok(())
-        }
-        Event::Reconcile => node.reconcile(),
-        Event::Rename(slot) => {
-            node.rename(*slot);
-            Ok(())
-        }
-        Event::RemoveVfs => node.set_vfs(true),
-        Event::MakeVfs => node.set_vfs(false),
     }
+    node.finish()
 }
 
 proptest! {
@@ -109,12 +59,58 @@ proptest! {
     fn whatever_happens_nothing_is_given_twice_and_all_comes_back(
         events in proptest::collection::vec(any_event(), 1..40),
     ) {
-        let mut node = Node::new();
-        for (position, event) in events.iter().enumerate() {
-            let when = |error: TestCaseError| TestCaseError::fail(format!("event {position}, {event:?}: {error}"));
-            happen(&mut node, event).map_err(when)?;
-            node.assert_sound().map_err(when)?;
-        }
-        node.finish()?;
+        live(&events, 1)?;
     }
+}
+
+/// The histories of one seed; tells the first that is wrong, made as short as can be.
+fn histories(seed: u64, lived: &AtomicUsize) -> Result<(), String> {
+    let config = Config {
+        cases: HISTORIES,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(seed),
+        // A shorter history is worth a minute.
+        max_shrink_iters: u32::MAX,
+        max_shrink_time: 60_000,
+        ..Config::default()
+    };
+    let events = proptest::collection::vec(any_event(), 1..=LONGEST);
+    let ran = TestRunner::new(config).run(&events, |events| {
+        lived.fetch_add(events.len(), Relaxed);
+        live(&events, LOOK)
+    });
+    ran.map_err(|error| format!("VFHOOK_SEED={seed} runs it again\n{error}"))
+}
+
+/// A number from the environment.
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+#[test]
+fn long_histories_of_another_seed_each_time() {
+    let lived = AtomicUsize::new(0);
+    if let Some(seed) = number("VFHOOK_SEED") {
+        histories(seed, &lived).unwrap_or_else(|error| panic!("{error}"));
+        return;
+    }
+    let events = number("VFHOOK_EVENTS").map_or(EVENTS, |events| usize::try_from(events).unwrap());
+    let seed = AtomicU64::new(RandomState::new().build_hasher().finish());
+    let wrong = Mutex::new(Vec::new());
+    let live_on = || {
+        while lived.load(Relaxed) < events && wrong.lock().unwrap().is_empty() {
+            if let Err(error) = histories(seed.fetch_add(1, Relaxed), &lived) {
+                wrong.lock().unwrap().push(error);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(live_on);
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    println!("{} events in histories of up to {LONGEST}", lived.into_inner());
 }

@@ -1,6 +1,9 @@
 //! Takes back what a sandbox has.
 
-use super::{Context, OperationError, Preview, recover::release};
+use super::{
+    Context, OperationError, Preview,
+    recover::{left_of, release},
+};
 use crate::{
     kernel::Kernel,
     lease::{Claim, Lease, LeaseState},
@@ -60,10 +63,7 @@ pub fn preview_detach(
 ) -> Result<Option<Preview>, OperationError> {
     let claim = claim_of(kernel, which)?;
     let Some(lease) = context.leases.find(&claim)? else { return Ok(None) };
-    let mut steps = match lease.state {
-        LeaseState::NeedsCleanup { ref remaining, .. } => remaining.clone(),
-        _ => plan::detach(&lease.plan),
-    };
+    let mut steps = left_of(&lease);
     steps.extend(plan::last_one_out(&lease.plan, context.leases.others_have_sources(&lease)?));
     Ok(Some(Preview::of_undo(steps)))
 }

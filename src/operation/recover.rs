@@ -8,7 +8,7 @@ use crate::{
     execute::{self, Undone},
     kernel::Kernel,
     lease::{Lease, LeaseState, Reservation},
-    plan,
+    plan::{self, step::Step},
     types::Deadline,
 };
 
@@ -22,12 +22,7 @@ pub(super) fn release(
     mut reservation: Reservation,
     deadline: Deadline,
 ) -> Result<(), OperationError> {
-    let steps = match &reservation.lease.state {
-        LeaseState::NeedsCleanup { remaining, .. } => remaining.clone(),
-        LeaseState::Reserved | LeaseState::Attached | LeaseState::Releasing => {
-            plan::detach(&reservation.lease.plan)
-        }
-    };
+    let steps = left_of(&reservation.lease);
     if !matches!(reservation.lease.state, LeaseState::NeedsCleanup { .. }) {
         reservation.lease.state = LeaseState::Releasing;
         // On a full disk too everything must come to its end: the lease as it was written before has every undo.
@@ -38,6 +33,19 @@ pub(super) fn release(
     kernel.reopen_sandbox(&reservation.lease.netns)?;
     let undone = execute::undo(&steps, kernel, deadline);
     settle(kernel, context, reservation, undone, "not all was taken back")
+}
+
+/// What is to be undone of a lease by itself. The shared table is not: that it could not be removed as the last lease went
+/// does not make this the last one now.
+pub(super) fn left_of(lease: &Lease) -> Vec<Step> {
+    let mut steps = match &lease.state {
+        LeaseState::NeedsCleanup { remaining, .. } => remaining.clone(),
+        LeaseState::Reserved | LeaseState::Attached | LeaseState::Releasing => {
+            plan::detach(&lease.plan)
+        }
+    };
+    steps.retain(|step| *step != Step::RemoveMasquerade);
+    steps
 }
 
 /// Records the end of a lease: forgotten when everything was undone, kept with what is left otherwise.

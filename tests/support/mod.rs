@@ -5,6 +5,7 @@
 pub(crate) mod case;
 pub(crate) mod choice;
 pub(crate) mod crash;
+pub(crate) mod happening;
 pub(crate) mod host;
 pub(crate) mod model;
 pub(crate) mod node;

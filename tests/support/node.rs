@@ -194,18 +194,16 @@ impl Node {
         }
     }
 
-    pub(crate) fn reconcile(&mut self) -> Result<(), TestCaseError> {
+    /// Leases are compared with the kernel, and with a runtime that no longer knows the sandboxes in `lost`.
+    pub(crate) fn reconcile(&mut self, lost: &[usize]) -> Result<(), TestCaseError> {
         let before = self.model.held.len();
-        self.model.held.retain(|_, had| had.whole && had.alive);
+        self.model.held.retain(|slot, had| had.whole && had.alive && !lost.contains(slot));
+        let lost: Vec<String> = lost.iter().copied().map(id_of).collect();
+        let is_gone = |lease: &Lease| lost.iter().any(|id| id == lease.id.as_str());
         let mut kernel = self.host.kernel();
-        let found = operation::reconcile(
-            &mut kernel,
-            &self.context,
-            |_| false,
-            Retry::Now,
-            false,
-            in_time(),
-        );
+        let (context, deadline) = (&self.context, in_time());
+        let found =
+            operation::reconcile(&mut kernel, context, is_gone, Retry::Now, false, deadline);
         let found = found.map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
         let released = found.iter().all(|finding| finding.outcome == Mended::Released);
         prop_assert!(released && found.len() == before - self.model.held.len(), "{found:?}");
