@@ -30,7 +30,7 @@ model: ## a million random events on a node in memory, other ones each time; VFH
 
 fuzz: ## what strangers may send, RUNS times for each target of fuzz/ (needs nightly and cargo-fuzz)
 	@for target in $(TARGETS); do \
-	    cargo +nightly fuzz run --fuzz-dir fuzz $$target fuzz/found/$$target fuzz/corpus/$$target -- -runs=$(RUNS) -max_len=4096 || exit; \
+	    cargo +nightly fuzz run --fuzz-dir fuzz --sanitizer none $$target fuzz/found/$$target fuzz/corpus/$$target -- -runs=$(RUNS) -max_len=4096 || exit; \
 	done
 
 lab: ## the scenarios in the VM, two at a time; `cargo lab list` marks those that are run by name only (needs root)

@@ -189,7 +189,8 @@ const WRITES: [&str; 13] = [
 const PURE: [&str; 6] = ["types", "config", "request", "inventory", "doctor", "plan"];
 
 /// All that a part which only computes needs of the standard library.
-const PURE_STD: [&str; 8] = [
+const PURE_STD: [&str; 9] = [
+    "borrow",
     "collections",
     "error",
     "fmt",

@@ -63,6 +63,13 @@ fn serve(host: &Host) -> Running {
     host.start(&["serve", "--nri-socket", &socket.to_string_lossy()], "")
 }
 
+/// A daemon that logs from this level up.
+fn serve_as(host: &Host, level: &str) -> Running {
+    let socket = socket(host);
+    let mut command = host.command(&["serve", "--nri-socket", &socket.to_string_lossy()]);
+    Running::start(command.env("VFHOOK_LOG", level), "")
+}
+
 fn signal(daemon: &Running, signal: Signal) {
     let pid = i32::try_from(daemon.child.id()).expect("a pid");
     kill(Pid::from_raw(pid), signal).expect("a signal to a child of ours");
@@ -315,6 +322,40 @@ fn a_runtime_that_launches_it_says_where_the_configuration_is() {
             assert!(!ended.expect("our child").success());
         }
         assert_eq!(leases(host), 0);
+    });
+}
+
+#[test]
+fn what_a_pod_calls_itself_forges_no_line_of_the_log() {
+    on_a_node(async |host| {
+        let sandbox = host.sandbox("pod");
+        let runtime = FakeRuntime::listen(socket(host), Profile::of(NriVersion::V0_8));
+        // As its unit has it, which is more than by default.
+        let node = Node { runtime: runtime.expect("listen"), daemon: serve_as(host, "info") };
+        let before = Dump::of_host_at_rest(host);
+        let mut peer = node.connected(&[]).await;
+        for name in ["a\nERROR forged", "a\r\u{1b}[2Jb", "../../etc/passwd", &"x".repeat(4096)] {
+            for asks in ["nonesuch", name] {
+                let mut pod = pod("p1", Some(&sandbox), Some(asks));
+                (pod.name, pod.namespace) = (name.to_owned(), name.to_owned());
+                assert!(peer.create_container(&pod, &container()).await.refusal().is_some());
+                pod.id = name.to_owned();
+                assert!(peer.create_container(&pod, &container()).await.refusal().is_some());
+            }
+            let strange = pod(name, Some(&sandbox), Some(name));
+            peer.pod_event(Event::RunPodSandbox, &strange).await;
+            peer.pod_event(Event::StopPodSandbox, &strange).await;
+        }
+        assert_eq!((leases(host), sandbox.links()), (0, Vec::new()));
+        before.must_be_again(host);
+        signal(&node.daemon, Signal::SIGTERM);
+        let said = node.daemon.wait().must_exit(0).stderr;
+        assert!(said.contains("not attached"), "{said}");
+        let fit = |letter: char| !letter.is_control() || letter == '\n';
+        assert!(said.chars().all(fit), "{said:?}");
+        for line in said.lines() {
+            assert!(!line.starts_with("ERROR forged") && line.len() < 2048, "{line}");
+        }
     });
 }
 

@@ -2,11 +2,13 @@
 //!
 //! serde stops at the first mistake; an operator wants all of them in one go.
 
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::Problem;
-use crate::types::Name;
+use crate::types::{Name, quote};
 
 /// An element of an array of tables, as far as it could be read.
 pub(super) struct Named<T> {
@@ -130,7 +132,7 @@ impl<'a> Section<'a> {
     /// Notes every key that was not asked for.
     fn finish(self) {
         for key in self.table.keys() {
-            let field = self.field(key);
+            let field = self.field(&fit_to_print(key));
             let known = self.known.join(", ");
             self.problems
                 .push(Problem::new(field, "unknown key").fix(format!("known here: {known}")));
@@ -145,6 +147,12 @@ impl<'a> Section<'a> {
     fn field(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
+}
+
+/// A key as TOML lets it be written without quotes, or quoted: it may be anything, a line break too.
+fn fit_to_print(key: &str) -> Cow<'_, str> {
+    let is_bare = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
+    if key.len() <= 64 && key.chars().all(is_bare) { key.into() } else { quote(key).into() }
 }
 
 /// Reads a whole table with `read`, then notes what is left of it.
@@ -169,7 +177,7 @@ fn message_of(error: &toml::de::Error, found: &str) -> String {
 /// A value as an operator wrote it, as far as a message needs it.
 pub(super) fn shown(value: &Value) -> String {
     match value {
-        Value::String(text) => crate::types::quote(text),
+        Value::String(text) => quote(text),
         Value::Table(_) => "a table".to_owned(),
         Value::Array(_) => "an array".to_owned(),
         Value::Integer(number) => number.to_string(),

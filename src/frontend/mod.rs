@@ -5,7 +5,7 @@ pub mod arguments;
 mod cni;
 mod command;
 pub mod nri;
-mod oci_hook;
+pub mod oci_hook;
 mod output;
 mod table;
 mod wrapped;

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, Read},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -36,34 +36,55 @@ const SANDBOX_IDS: [&str; 2] = ["io.kubernetes.cri.sandbox-id", "io.kubernetes.c
 
 /// Why what came on stdin makes no call. Nothing was touched.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum HookError {
+pub enum HookError {
+    /// Stdin cannot be read.
     #[error("read the container state from stdin")]
     Read(#[source] io::Error),
+    /// It is too long to be a state.
     #[error("the container state on stdin is over {} MiB", LONGEST_STATE >> 20)]
     TooLong,
+    /// It is no state.
     #[error("the container state on stdin is not the JSON of the OCI runtime specification")]
     NotState(#[source] serde_json::Error),
+    /// It is of a version that is not known.
     #[error("the container state has ociVersion {}, this hook knows 1.x", quote(.0))]
     Version(String),
+    /// Its id is none.
     #[error("the container state has an id that is none")]
     Id(#[source] Invalid),
+    /// It names no process.
     #[error(
         "the container state has no pid, and this stage needs it to find the network namespace"
     )]
     NoPid,
+    /// The container has no namespace of its own.
     #[error(
         "container {0} asks for networks and shares the host's network namespace; give it its own"
     )]
     HostNetwork(SandboxId),
+    /// Two runtimes say different things of it.
     #[error("container {id}: two runtimes claim to know its namespace: {first} and {second}", first = quote(first), second = quote(second))]
-    TwoNamespaces { id: SandboxId, first: String, second: String },
+    TwoNamespaces {
+        /// The container.
+        id: SandboxId,
+        /// The Kubernetes namespace that one says it is in.
+        first: String,
+        /// The one that the other says.
+        second: String,
+    },
+    /// Its annotation is wrong.
     #[error("container {id}")]
-    Annotation { id: SandboxId, source: AnnotationError },
+    Annotation {
+        /// The container.
+        id: SandboxId,
+        /// What is wrong.
+        source: AnnotationError,
+    },
 }
 
 /// What the runtime's call asks for.
 #[derive(Debug)]
-pub(super) enum Call {
+pub enum Call {
     /// A container begins.
     Attach(Box<SandboxEvent>),
     /// A container is gone.
@@ -81,7 +102,7 @@ pub(super) enum Call {
 
 impl Call {
     /// How long it may take when nothing else is said. Taking back waits for the kernel to give up a namespace.
-    pub(super) fn usual_timeout(&self) -> Duration {
+    pub fn usual_timeout(&self) -> Duration {
         Duration::from_secs(if matches!(self, Self::Detach(_)) { 30 } else { 10 })
     }
 }
@@ -100,7 +121,7 @@ struct State {
 }
 
 /// Reads the state; `None` when the container asks for nothing.
-pub(super) fn read(stage: Stage, input: impl Read) -> Result<Option<Call>, HookError> {
+pub fn read(stage: Stage, input: impl Read) -> Result<Option<Call>, HookError> {
     let container = parse(input)?;
     let id: SandboxId = container.id.parse().map_err(HookError::Id)?;
     match stage {
@@ -159,7 +180,8 @@ fn verify(state: &State, id: SandboxId) -> Result<Option<Call>, HookError> {
 
 fn netns(state: &State, id: &SandboxId) -> Result<NetnsSource, HookError> {
     let pid = u32::try_from(state.pid).ok().filter(|pid| *pid > 0).ok_or(HookError::NoPid)?;
-    match network_namespace(&state.bundle) {
+    let config = File::open(state.bundle.join("config.json"));
+    match config.map_or(Network::Unknown, network_in) {
         Network::Host => Err(HookError::HostNetwork(id.clone())),
         Network::Own | Network::Unknown => Ok(NetnsSource::Pid(pid)),
         Network::Path(path) => Ok(NetnsSource::Path(path)),
@@ -183,7 +205,7 @@ fn namespace(
 
 /// What the bundle says of the container's network namespace.
 #[derive(Debug, PartialEq, Eq)]
-enum Network {
+pub enum Network {
     /// There is none of its own: it shares the host's.
     Host,
     /// One made for it.
@@ -194,7 +216,8 @@ enum Network {
     Unknown,
 }
 
-fn network_namespace(bundle: &Path) -> Network {
+/// Reads a bundle's config.json.
+pub fn network_in(config: impl Read) -> Network {
     #[derive(Deserialize)]
     struct Config {
         linux: Option<Linux>,
@@ -209,9 +232,8 @@ fn network_namespace(bundle: &Path) -> Network {
         r#type: String,
         path: Option<PathBuf>,
     }
-    let Ok(file) = File::open(bundle.join("config.json")) else { return Network::Unknown };
     let config: Result<Config, _> =
-        serde_json::from_reader(io::BufReader::new(file.take(LONGEST_CONFIG)));
+        serde_json::from_reader(io::BufReader::new(config.take(LONGEST_CONFIG)));
     let Ok(Config { linux: Some(linux) }) = config else { return Network::Unknown };
     match linux.namespaces.into_iter().find(|namespace| namespace.r#type == "network") {
         None => Network::Host,
@@ -281,14 +303,8 @@ mod tests {
 
     #[test]
     fn the_bundle_tells_whose_namespace_it_is() {
-        let bundle = tempfile::tempdir().unwrap();
         let with = |namespaces: &str| {
-            std::fs::write(
-                bundle.path().join("config.json"),
-                format!(r#"{{"linux":{{"namespaces":[{namespaces}]}}}}"#),
-            )
-            .unwrap();
-            network_namespace(bundle.path())
+            network_in(format!(r#"{{"linux":{{"namespaces":[{namespaces}]}}}}"#).as_bytes())
         };
         assert_eq!(with(r#"{"type":"mount"}"#), Network::Host);
         assert_eq!(with(r#"{"type":"network"}"#), Network::Own);
@@ -296,6 +312,6 @@ mod tests {
             with(r#"{"type":"network","path":"/run/netns/x"}"#),
             Network::Path("/run/netns/x".into())
         );
-        assert_eq!(network_namespace(Path::new("/nowhere")), Network::Unknown);
+        assert_eq!(network_in(&b"{}"[..]), Network::Unknown);
     }
 }

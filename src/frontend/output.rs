@@ -16,6 +16,7 @@ use crate::{
     operation::{
         self, AttachReport, Detached, Diagnosis, Finding, How, Mend, Mended, Preview, Status, Which,
     },
+    types::one_line,
 };
 
 /// Shows answers as text or as JSON.
@@ -225,7 +226,7 @@ pub(super) fn error(error: &CommandError) {
     eprintln!("{red}error:{plain} {error}");
     let mut cause = error.source();
     while let Some(source) = cause {
-        eprintln!("  caused by: {source}");
+        eprintln!("  caused by: {}", one_line(&source.to_string()));
         cause = source.source();
     }
     match error {

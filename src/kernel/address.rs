@@ -58,7 +58,8 @@ pub(super) fn all_global(netlink: &mut Netlink) -> Result<Vec<IpAddr>, KernelErr
     Ok(found.into_iter().collect())
 }
 
-fn parse(answer: &RouteNetlinkMessage, index: Option<u32>) -> Option<IpNet> {
+/// The address that a message tells of, if it is of global scope and on the interface asked for.
+pub(super) fn parse(answer: &RouteNetlinkMessage, index: Option<u32>) -> Option<IpNet> {
     let RouteNetlinkMessage::NewAddress(message) = answer else { return None };
     let other = index.is_some_and(|index| message.header.index != index);
     if other || message.header.scope != AddressScope::Universe {

@@ -1,6 +1,8 @@
 //! What is in a datagram of the kernel's: events, acknowledgements with the kernel's own words, answers to be read elsewhere.
 
-use netlink_packet_core::{NLM_F_DUMP_INTR, NetlinkMessage, NetlinkPayload, NlasIterator};
+use netlink_packet_core::{
+    DecodeError, NLM_F_DUMP_INTR, NetlinkMessage, NetlinkPayload, NlasIterator,
+};
 use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
 
@@ -66,6 +68,49 @@ fn raw_message(piece: &[u8]) -> RawMessage<'_> {
         interrupted: half(6) & NLM_F_DUMP_INTR != 0,
         content,
     }
+}
+
+/// What a datagram of answers tells of the whole answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Read {
+    /// Whether nothing more follows, or nothing more is wanted.
+    pub(super) over: bool,
+    /// Whether the kernel said that the dump is not consistent.
+    pub(super) interrupted: bool,
+}
+
+/// Takes the answers to request number `sequence` until the last one, or until `take` has enough.
+pub(super) fn answers(
+    datagram: &[u8],
+    sequence: u32,
+    mut take: impl FnMut(RouteNetlinkMessage) -> bool,
+) -> Result<Read, Refusal> {
+    let mut read = Read { over: false, interrupted: false };
+    let mut offset = 0;
+    while offset < datagram.len() && !read.over {
+        let packet = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&datagram[offset..])
+            .map_err(|error| unreadable(&error))?;
+        let length = usize::try_from(packet.header.length).unwrap_or(datagram.len());
+        offset += length.max(HEADER).next_multiple_of(4);
+        if packet.header.sequence_number != sequence {
+            continue;
+        }
+        read.interrupted |= packet.header.flags & NLM_F_DUMP_INTR != 0;
+        read.over = match packet.payload {
+            NetlinkPayload::Error(error) => match error.code {
+                None => true,
+                Some(code) => return Err(refusal(code.get(), &error.header)),
+            },
+            NetlinkPayload::Done(_) => true,
+            NetlinkPayload::InnerMessage(answer) => take(answer),
+            _ => false,
+        };
+    }
+    Ok(read)
+}
+
+fn unreadable(error: &DecodeError) -> Refusal {
+    Refusal { errno: Errno::EBADMSG, text: Some(error.to_string()) }
 }
 
 /// The messages in a datagram that nobody asked for. What cannot be read is passed over: only that something happened

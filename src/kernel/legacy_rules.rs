@@ -112,6 +112,18 @@ fn ask(socket: i32, level: i32, option: i32, answer: &mut [u8]) -> Result<(), Er
     Errno::result(done).map(drop)
 }
 
+/// The chains in the `filter` table of a family whose entries these are.
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) fn forward_chains(
+    ipv6: bool,
+    entries: &[u8],
+    first: usize,
+    policy: usize,
+) -> Vec<Chain> {
+    let layout = &LAYOUTS[usize::from(ipv6)];
+    parse(layout, "filter", entries, ("FORWARD", Hook::Forward, (first, policy)))
+}
+
 fn parse(
     layout: &Layout,
     table: &str,

@@ -2,6 +2,8 @@
 
 mod address;
 mod announce;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod answers;
 mod configure_vf;
 mod datagram;
 mod error;

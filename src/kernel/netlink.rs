@@ -3,8 +3,7 @@
 use std::{os::fd::AsRawFd, time::Duration};
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
-    NetlinkPayload,
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -15,7 +14,7 @@ use nix::{
 
 use super::{
     Refusal,
-    datagram::{HEADER, RawContent, events, raw_messages, refusal},
+    datagram::{RawContent, answers, events, raw_messages},
 };
 
 /// One datagram of the kernel's: a dump comes in pieces of at most 32 KiB, a single link with hundreds of VFs in one.
@@ -218,33 +217,10 @@ impl Netlink {
         let mut consistent = true;
         loop {
             let received = self.receive()?;
-            let mut offset = 0;
-            while offset < received {
-                let packet = NetlinkMessage::<RouteNetlinkMessage>::deserialize(
-                    &self.buffer[offset..received],
-                )
-                .map_err(|error| unreadable(&error))?;
-                let length = usize::try_from(packet.header.length).unwrap_or(received);
-                offset += length.max(HEADER).next_multiple_of(4);
-                if packet.header.sequence_number != self.sequence {
-                    continue;
-                }
-                let mut over = false;
-                consistent &= packet.header.flags & NLM_F_DUMP_INTR == 0;
-                match packet.payload {
-                    NetlinkPayload::Error(error) => {
-                        return match error.code {
-                            None => Ok(consistent),
-                            Some(code) => Err(refusal(code.get(), &error.header)),
-                        };
-                    }
-                    NetlinkPayload::Done(_) => return Ok(consistent),
-                    NetlinkPayload::InnerMessage(answer) => over = take(answer),
-                    _ => {}
-                }
-                if over {
-                    return Ok(consistent);
-                }
+            let read = answers(&self.buffer[..received], self.sequence, &mut take)?;
+            consistent &= !read.interrupted;
+            if read.over {
+                return Ok(consistent);
             }
         }
     }
@@ -266,10 +242,6 @@ fn interrupted() -> Refusal {
         errno: Errno::EINTR,
         text: Some("the dump was interrupted by changes each time".to_owned()),
     }
-}
-
-fn unreadable(error: &netlink_packet_core::DecodeError) -> Refusal {
-    Refusal { errno: Errno::EBADMSG, text: Some(error.to_string()) }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]

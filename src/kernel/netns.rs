@@ -65,60 +65,68 @@ pub(super) fn own() -> Result<File, KernelError> {
     File::open(path).map_err(KernelError::io("open", path))
 }
 
-/// Opens first without effect (`O_PATH`): a path from outside may lead to a device or a pipe.
 fn open_path(path: &Path) -> Result<File, KernelError> {
     let shown = NetnsSource::Path(path.to_owned()).to_string();
-    let not = |reason: &str| KernelError::NotASandbox {
-        object: shown.clone(),
-        reason: reason.to_owned(),
-    };
-    let found =
-        OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path).map_err(|error| {
-            match error.raw_os_error() {
-                Some(libc::ENOENT) => {
-                    not("there is nothing at this path, or a link that leads nowhere")
-                }
-                Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => {
-                    KernelError::io("open", shown.clone())(error)
-                }
-                _ => not(&format!("it cannot be opened: {error}")),
-            }
-        })?;
+    proven(&look(path, &shown)?, shown)
+}
+
+/// Opens without effect (`O_PATH`): a path from outside may lead to a device or a pipe.
+fn look(path: &Path, shown: &str) -> Result<File, KernelError> {
+    OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path).map_err(|error| match error
+        .raw_os_error()
+    {
+        Some(libc::ENOENT) => {
+            not_one(shown, "there is nothing at this path, or a link that leads nowhere")
+        }
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => KernelError::io("open", shown)(error),
+        _ => not_one(shown, &format!("it cannot be opened: {error}")),
+    })
+}
+
+/// Opens what was looked at, whatever its path leads to by now, if it is a network namespace.
+fn proven(found: &File, shown: String) -> Result<File, KernelError> {
     let kind = found.metadata().map_err(KernelError::io("look at", shown.clone()))?.file_type();
     if kind.is_dir() {
-        return Err(not("a directory, not a network namespace"));
+        return Err(not_one(&shown, "a directory, not a network namespace"));
     }
-    let system = nix::sys::statfs::fstatfs(&found)
-        .map_err(KernelError::refused("look at", shown.clone()))?;
+    let system =
+        nix::sys::statfs::fstatfs(found).map_err(KernelError::refused("look at", shown.clone()))?;
     if system.filesystem_type().0 != libc::NSFS_MAGIC {
-        return Err(not("not a namespace (an ordinary file; was its mount removed?)"));
+        return Err(not_one(&shown, "not a namespace (an ordinary file; was its mount removed?)"));
     }
     let again = format!("/proc/self/fd/{}", found.as_raw_fd());
     let namespace = File::open(again).map_err(KernelError::io("open", shown.clone()))?;
     if kind_of(&namespace) != Ok(libc::CLONE_NEWNET) {
-        return Err(not("a namespace of another kind, not of the network"));
+        return Err(not_one(&shown, "a namespace of another kind, not of the network"));
     }
     Ok(namespace)
 }
 
-/// The directory of a process is bound to that very process: should the pid be reused, opening below it fails.
 fn open_pid(pid: u32) -> Result<File, KernelError> {
-    let object = NetnsSource::Pid(pid).to_string();
-    let not = |reason: &str| KernelError::NotASandbox {
-        object: object.clone(),
-        reason: reason.to_owned(),
-    };
+    let shown = NetnsSource::Pid(pid).to_string();
+    namespace_of(&process(pid, &shown)?, shown)
+}
+
+/// The directory of a process is bound to that very process: should the pid be reused, opening below it fails.
+fn process(pid: u32, shown: &str) -> Result<File, KernelError> {
     let path = format!("/proc/{pid}");
     let process =
         OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_DIRECTORY).open(&path);
-    let process = process.map_err(|_| not("there is no such process"))?;
+    process.map_err(|_| not_one(shown, "there is no such process"))
+}
+
+fn namespace_of(process: &File, shown: String) -> Result<File, KernelError> {
     let flags = nix::fcntl::OFlag::O_RDONLY | nix::fcntl::OFlag::O_CLOEXEC;
-    let opened = nix::fcntl::openat(&process, "ns/net", flags, nix::sys::stat::Mode::empty());
+    let opened = nix::fcntl::openat(process, "ns/net", flags, nix::sys::stat::Mode::empty());
     match opened {
         Ok(descriptor) => Ok(File::from(descriptor)),
-        Err(Errno::ENOENT | Errno::ESRCH) => Err(not("the process has ended")),
-        Err(errno) => Err(KernelError::refused("open", object.clone())(errno)),
+        Err(Errno::ENOENT | Errno::ESRCH) => Err(not_one(&shown, "the process has ended")),
+        Err(errno) => Err(KernelError::refused("open", shown)(errno)),
     }
+}
+
+fn not_one(shown: &str, reason: &str) -> KernelError {
+    KernelError::NotASandbox { object: shown.to_owned(), reason: reason.to_owned() }
 }
 
 /// Namespaces that are alive at the same time have different inodes, so this comparison is exact.
@@ -174,4 +182,69 @@ fn cookie(netlink: &Netlink) -> Result<u64, Errno> {
         )
     };
     Errno::result(result).map(|_| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        os::unix::fs::symlink,
+        process::{Child, Command},
+    };
+
+    use super::*;
+
+    fn sleeper() -> Child {
+        Command::new("sleep").arg("60").spawn().unwrap()
+    }
+
+    fn end(mut process: Child) {
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// A process with the number of one that has ended. Others start processes too, so it takes some tries.
+    fn successor(pid: u32) -> Child {
+        for _ in 0..1000 {
+            fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).unwrap();
+            let process = sleeper();
+            if process.id() == pid {
+                return process;
+            }
+            end(process);
+        }
+        panic!("somebody else has pid {pid}");
+    }
+
+    #[test]
+    fn a_pid_that_another_process_took_between_look_and_open_is_refused() {
+        let first = sleeper();
+        let pid = first.id();
+        let looked_at = process(pid, "it").unwrap();
+        assert!(namespace_of(&looked_at, "it".to_owned()).is_ok());
+        end(first);
+        let second = successor(pid);
+        let refused = namespace_of(&looked_at, "it".to_owned()).unwrap_err();
+        assert!(refused.to_string().contains("the process has ended"), "{refused}");
+        // The number alone would have led to it.
+        assert!(open_pid(pid).is_ok());
+        end(second);
+    }
+
+    #[test]
+    fn a_path_that_is_swapped_between_look_and_open_leads_to_what_was_looked_at() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("blue");
+        let own = |kind: &str| format!("/proc/thread-self/ns/{kind}");
+        symlink(own("net"), &path).unwrap();
+        let looked_at = look(&path, "it").unwrap();
+        for other in [own("mnt"), "/dev/zero".to_owned(), place.path().display().to_string()] {
+            fs::remove_file(&path).unwrap();
+            symlink(&other, &path).unwrap();
+            let opened = proven(&looked_at, "it".to_owned()).unwrap();
+            let inode = |file: &File| file.metadata().unwrap().ino();
+            assert_eq!(inode(&opened), fs::metadata(own("net")).unwrap().ino());
+            assert!(open_path(&path).is_err(), "{other}");
+        }
+    }
 }

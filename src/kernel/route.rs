@@ -63,7 +63,8 @@ pub(super) fn all(netlink: &mut Netlink, links: &[Link]) -> Result<Vec<Route>, K
     Ok(found)
 }
 
-fn parse(answer: &RouteNetlinkMessage, ipv6: bool, links: &[Link]) -> Option<Route> {
+/// The route that a message tells of, if it is of the kind wanted.
+pub(super) fn parse(answer: &RouteNetlinkMessage, ipv6: bool, links: &[Link]) -> Option<Route> {
     let RouteNetlinkMessage::NewRoute(message) = answer else { return None };
     let header = &message.header;
     if header.kind != RouteType::Unicast || header.table != RouteHeader::RT_TABLE_MAIN {

@@ -54,7 +54,8 @@ fn all(netlink: &mut Netlink) -> Result<Vec<Chain>, Refusal> {
     Ok(chains)
 }
 
-fn chain(body: &[u8]) -> Option<Chain> {
+/// The chain that an answer tells of, without its rules.
+pub(super) fn chain(body: &[u8]) -> Option<Chain> {
     let (header, attributes) = body.split_at_checked(4)?;
     let family = match header[0] {
         1 => Family::Inet,
@@ -94,13 +95,14 @@ fn rules(netlink: &mut Netlink, chain: &Chain, sequence: u32) -> Result<Vec<Rule
     };
     let request = packet(GET_RULE, DUMP, family, 0, sequence, &wanted);
     let bodies = netlink.dump_raw(&request, sequence)?;
-    let expressions = bodies.iter().filter_map(|body| {
-        let attributes = body.get(4..)?;
-        // A kernel may take no notice of the filter.
-        let is_here = |kind, name: &str| find(attributes, kind).map(text).as_deref() == Some(name);
-        let here =
-            is_here(attribute::TABLE, &chain.table) && is_here(attribute::RULE_CHAIN, &chain.name);
-        here.then(|| find(attributes, attribute::RULE_EXPRESSIONS).unwrap_or_default())
-    });
-    Ok(expressions.map(rule::read).collect())
+    Ok(bodies.iter().filter_map(|body| rule_of(chain, body)).collect())
+}
+
+/// The rule that an answer tells of; `None` when it is another chain's: a kernel may take no notice of the filter.
+pub(super) fn rule_of(chain: &Chain, body: &[u8]) -> Option<Rule> {
+    let attributes = body.get(4..)?;
+    let is_here = |kind, name: &str| find(attributes, kind).map(text).as_deref() == Some(name);
+    let here =
+        is_here(attribute::TABLE, &chain.table) && is_here(attribute::RULE_CHAIN, &chain.name);
+    here.then(|| rule::read(find(attributes, attribute::RULE_EXPRESSIONS).unwrap_or_default()))
 }

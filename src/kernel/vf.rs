@@ -3,8 +3,8 @@
 use netlink_packet_route::{
     RouteNetlinkMessage,
     link::{
-        LinkAttribute, LinkExtentMask, LinkVfInfo, VfInfo, VfInfoLinkState, VfInfoMac, VfInfoRate,
-        VfInfoSpoofCheck, VfInfoTrust, VfLinkState, VfVlan, VfVlanInfo,
+        LinkAttribute, LinkExtentMask, LinkMessage, LinkVfInfo, VfInfo, VfInfoLinkState, VfInfoMac,
+        VfInfoRate, VfInfoSpoofCheck, VfInfoTrust, VfLinkState, VfVlan, VfVlanInfo,
         VlanProtocol as WireProtocol,
     },
 };
@@ -29,14 +29,17 @@ pub(super) fn read(netlink: &mut Netlink, pf: u32, vf: u32) -> Result<VfAttribut
             reason: "not a link".to_owned(),
         });
     };
+    listed(&message, vf).ok_or_else(|| KernelError::absent(object, "the driver does not list it"))
+}
+
+/// The attributes of VF `vf`, if the message lists it.
+pub(super) fn listed(message: &LinkMessage, vf: u32) -> Option<VfAttributes> {
     let lists = message.attributes.iter().filter_map(|attribute| match attribute {
         LinkAttribute::VfInfoList(list) => Some(list),
         _ => None,
     });
-    let found = lists.flatten().map(parse).find(|(number, _)| *number == Some(vf));
-    found
-        .map(|(_, attributes)| attributes)
-        .ok_or_else(|| KernelError::absent(object, "the driver does not list it"))
+    let mut found = lists.flatten().map(parse);
+    found.find(|(number, _)| *number == Some(vf)).map(|(_, attributes)| attributes)
 }
 
 /// Sets attributes of a VF in one message.

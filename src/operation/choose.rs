@@ -43,11 +43,22 @@ impl<'a, K: Kernel> Chooser<'a, K> {
     }
 
     fn network(&mut self, intent: &NetworkIntent) -> Result<ChosenNetwork, OperationError> {
+        self.refuse_taken_mac(intent)?;
         let device = match intent.pool.kind {
             PoolKind::Sriov => ChosenDevice::Vf(Box::new(self.vf(intent)?)),
             PoolKind::Macvlan => ChosenDevice::Macvlan(Box::new(self.parent(intent)?)),
         };
         Ok(ChosenNetwork { device, addresses: self.addresses(intent)?, intent: intent.clone() })
+    }
+
+    /// Who has a neighbour's MAC address gets the neighbour's packets. Few requests choose one, so it is no claim of its own.
+    fn refuse_taken_mac(&self, intent: &NetworkIntent) -> Result<(), OperationError> {
+        let Some(mac) = intent.mac else { return Ok(()) };
+        let (leases, _) = self.context.leases.all()?;
+        if leases.iter().flat_map(|lease| &lease.networks).any(|had| had.mac == Some(mac)) {
+            return Err(OperationError::MacTaken { network: intent.name.clone(), mac });
+        }
+        Ok(())
     }
 
     fn parent(&mut self, intent: &NetworkIntent) -> Result<crate::inventory::Link, OperationError> {

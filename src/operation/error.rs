@@ -8,7 +8,7 @@ use crate::{
     lease::LeaseError,
     plan::{AttachPlanError, Flaw, ProvisionError},
     request::RequestError,
-    types::{Name, SandboxId},
+    types::{MacAddress, Name, SandboxId},
 };
 
 /// The exit codes of `vfhook`, which scripts may rely on.
@@ -65,6 +65,14 @@ pub enum OperationError {
         network: Name,
         /// The address.
         address: std::net::IpAddr,
+    },
+    /// A chosen MAC address is in use.
+    #[error("network {network}: MAC address {mac} is taken by another sandbox")]
+    MacTaken {
+        /// The network.
+        network: Name,
+        /// The MAC address.
+        mac: MacAddress,
     },
     /// The sandbox has something else already.
     #[error("sandbox {id} has {has} already, and asks for {asks}")]
@@ -157,9 +165,10 @@ impl OperationError {
             Self::NoFreeDevice { total: 0, .. }
             | Self::Kernel(KernelError::Absent { .. })
             | Self::Lease(LeaseError::Unsafe { .. }) => ExitCode::HostUnfit,
-            Self::NoFreeDevice { .. } | Self::NoFreeAddress { .. } | Self::AddressTaken { .. } => {
-                ExitCode::NothingFree
-            }
+            Self::NoFreeDevice { .. }
+            | Self::NoFreeAddress { .. }
+            | Self::AddressTaken { .. }
+            | Self::MacTaken { .. } => ExitCode::NothingFree,
             Self::NeedsCleanup { .. } => ExitCode::NeedsCleanup,
             Self::Kernel(_)
             | Self::Lease(_)

@@ -28,7 +28,7 @@ pub use owner_tag::OwnerTag;
 pub use pci_address::PciAddress;
 pub use sandbox_id::SandboxId;
 pub use vf_attributes::{AdminMac, LinkState, VfAttribute, VfAttributes, Vlan, VlanProtocol};
-pub use with_causes::with_causes;
+pub use with_causes::{one_line, with_causes};
 
 /// Why a text is not a value of the type it was meant for: `expected` says what would be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -190,6 +190,23 @@ pub enum Violation {
     },
 }
 
+/// The other side's words made fit for one line of a log: it may send any, and megabytes of them.
+pub(crate) fn one_line(words: &str) -> String {
+    const LONGEST: usize = 512;
+    let mut line = String::new();
+    for letter in words.chars().take(LONGEST) {
+        if letter.is_control() {
+            line.extend(letter.escape_default());
+        } else {
+            line.push(letter);
+        }
+    }
+    if words.chars().nth(LONGEST).is_some() {
+        line.push('…');
+    }
+    line
+}
+
 /// Why a call to the runtime failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -207,7 +224,7 @@ pub enum CallError {
         waited: Duration,
     },
     /// The runtime answered with an error.
-    #[error("the runtime refused: {message} (status {code})")]
+    #[error("the runtime refused: {} (status {code})", one_line(message))]
     Refused {
         /// The gRPC status code.
         code: i32,
@@ -223,7 +240,7 @@ pub enum CallError {
         longest: usize,
     },
     /// The answer was no answer.
-    #[error("undecodable answer: {detail}")]
+    #[error("undecodable answer: {}", one_line(detail))]
     Undecodable {
         /// What was wrong.
         detail: String,
@@ -234,4 +251,17 @@ pub enum CallError {
 pub(crate) fn still_working(work: &Work, budget: Duration) -> Refusal {
     let call = work.call();
     Refusal::new(format!("{call} takes longer than {budget:.1?}; it goes on, try again"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runtimes_words_are_one_line_of_bounded_length() {
+        let said = |message: &str| CallError::Refused { code: 5, message: message.to_owned() };
+        let forged = said("no\nERROR forged\u{1b}[2J").to_string();
+        assert_eq!(forged, "the runtime refused: no\\nERROR forged\\u{1b}[2J (status 5)");
+        assert!(said(&"x".repeat(1 << 20)).to_string().len() < 600);
+    }
 }

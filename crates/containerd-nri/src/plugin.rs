@@ -7,7 +7,7 @@ use std::future::{Future, ready};
 use crate::adjustment::Creation;
 use crate::budget::Budget;
 use crate::container::Container;
-use crate::error::{Refusal, still_working};
+use crate::error::{Refusal, one_line, still_working};
 use crate::event::{Event, EventSet};
 use crate::pod::{PodSandbox, PodUpdate};
 use crate::resources::Resources;
@@ -219,10 +219,11 @@ impl fmt::Display for Work {
         match self {
             Self::Configure | Self::Synchronize => f.write_str(self.call()),
             Self::Event { event, pod_id, container_id: None } => {
-                write!(f, "{event} of pod {pod_id}")
+                write!(f, "{event} of pod {}", one_line(pod_id))
             }
             Self::Event { event, pod_id, container_id: Some(container_id) } => {
-                write!(f, "{event} of container {container_id} of pod {pod_id}")
+                let (container, pod) = (one_line(container_id), one_line(pod_id));
+                write!(f, "{event} of container {container} of pod {pod}")
             }
         }
     }

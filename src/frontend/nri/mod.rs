@@ -1,7 +1,7 @@
 //! Hears of pods from containerd or CRI-O over NRI. A pod that asks for networks gets them when its sandbox runs, and no
 //! container of it is created before it has them. What is done here is only calling operations and answering in time.
 
-mod pod;
+pub mod pod;
 mod policy;
 
 use std::{
@@ -21,7 +21,7 @@ use crate::{
     lease::{Claim, Lease},
     operation::{self, Context, OperationError, Which},
     request::SandboxEvent,
-    types::{Deadline, Origin, SandboxId, with_causes},
+    types::{Deadline, Origin, SandboxId, quote, with_causes},
 };
 
 /// How long before the end of a handler's time an operation must have given up, to put everything back and say why.
@@ -134,12 +134,8 @@ impl<N: Node> NriPlugin<N> {
             operation::detach(&mut kernel, &context, &Which::Id(id), deadline).map(drop)
         });
         if let Err(reason) = done.await {
-            tracing::error!(
-                pod = pod.name,
-                namespace = pod.namespace,
-                reason,
-                "not all was taken back"
-            );
+            let (name, namespace) = (quote(&pod.name), quote(&pod.namespace));
+            tracing::error!(pod = %name, %namespace, reason, "not all was taken back");
         }
     }
 }
@@ -182,7 +178,8 @@ impl<N: Node> Plugin for NriPlugin<N> {
             Err(refused) => Err(refused.to_string()),
         };
         let Err(reason) = attached else { return Ok(()) };
-        tracing::warn!(pod = pod.name, namespace = pod.namespace, reason, "not attached");
+        let (name, namespace) = (quote(&pod.name), quote(&pod.namespace));
+        tracing::warn!(pod = %name, %namespace, reason, "not attached");
         // Where refusing here harms the runtime, its containers are refused instead.
         if self.pods.may_refuse_sandboxes() { Err(Refusal::new(reason)) } else { Ok(()) }
     }

@@ -9,7 +9,7 @@ use crate::{
 
 /// Why a pod cannot be served.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PodRefused {
+pub enum PodRefused {
     /// Its annotation is wrong.
     #[error("vfhook: {0}")]
     Annotation(#[from] AnnotationError),
@@ -24,7 +24,7 @@ pub(super) enum PodRefused {
 }
 
 /// What the pod asks for; `None` when it asks for nothing.
-pub(super) fn event(pod: &PodSandbox) -> Result<Option<SandboxEvent>, PodRefused> {
+pub fn event(pod: &PodSandbox) -> Result<Option<SandboxEvent>, PodRefused> {
     let Some(asked) = request::asked(&pod.annotations)? else { return Ok(None) };
     let network = pod.namespace_of_type("network").filter(|network| !network.path.is_empty());
     let path = network.map(|network| network.path.clone()).ok_or(PodRefused::NoNamespace)?;

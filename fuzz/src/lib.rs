@@ -1,0 +1,27 @@
+//! One body for each way in from outside: bytes that a stranger chose are read as vfhook reads them. None may panic, hang,
+//! change anything, or say more than one printable line; what is accepted must be what the types promise.
+//!
+//! The fuzz targets run these, and so does `tests/fuzz_corpora.rs` with the corpora.
+
+pub mod annotation;
+pub mod configuration;
+pub mod lease;
+pub mod netlink;
+pub mod nri_frames;
+pub mod nri_pod;
+pub mod oci_state;
+mod scene;
+
+/// A body.
+pub type Body = fn(&[u8]);
+
+/// Every body, by the name of its target and of its corpus.
+pub const BODIES: [(&str, Body); 7] = [
+    ("annotation", annotation::read),
+    ("configuration", configuration::read),
+    ("lease", lease::read),
+    ("netlink", netlink::read),
+    ("nri_frames", nri_frames::read),
+    ("nri_pod", nri_pod::read),
+    ("oci_state", oci_state::read),
+];

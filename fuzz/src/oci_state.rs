@@ -1,0 +1,43 @@
+//! What an OCI runtime gives a hook: the stage in the first byte, the state, and after a zero byte the bundle's config.json.
+
+use vfhook::frontend::{
+    arguments::Stage,
+    oci_hook::{self, Call, Network},
+};
+
+use super::scene::assert_fit_to_print;
+
+/// Reads it; a call names a sandbox that can be one.
+pub fn read(data: &[u8]) {
+    let Some((stage, rest)) = data.split_first() else { return };
+    let stage = match stage % 4 {
+        0 => Stage::CreateRuntime,
+        1 => Stage::Prestart,
+        2 => Stage::Verify,
+        _ => Stage::Poststop,
+    };
+    let mut parts = rest.splitn(2, |byte| *byte == 0);
+    let (state, config) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    match oci_hook::read(stage, state) {
+        Ok(Some(Call::Attach(event))) => {
+            assert!(!event.networks.is_empty());
+            assert_id(event.id.as_str());
+        }
+        Ok(Some(Call::Verify { id, asked, .. })) => {
+            assert!(!asked.is_empty());
+            assert_id(id.as_str());
+        }
+        Ok(Some(Call::Detach(id))) => assert_id(id.as_str()),
+        Ok(None) => {}
+        Err(error) => assert_fit_to_print(&error),
+    }
+    if let Network::Path(path) = oci_hook::network_in(config) {
+        assert!(!path.as_os_str().is_empty());
+    }
+}
+
+/// Ids become file names and parts of a link's alias.
+fn assert_id(id: &str) {
+    assert!(!id.is_empty() && !id.starts_with(['.', '-']) && !id.contains('/'), "{id:?}");
+    assert!(id.is_ascii() && !id.contains(char::is_control), "{id:?}");
+}
