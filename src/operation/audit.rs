@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use super::{Context, Finding, Mended, OperationError};
 use crate::{
     config::PoolKind,
+    execute,
     inventory::{Candidate, PhysicalFunction, SandboxFacts},
     kernel::Kernel,
     lease::{Attached, Claim, Lease, LeaseState},
     plan::{self, Held, Remark, Seen, step::Step},
-    types::{Deadline, DeviceSelector, MacAddress, PciAddress, VfAttributes, with_causes},
+    types::{Deadline, DeviceSelector, MacAddress, PciAddress, VfAttributes},
 };
 
 /// What is wrong with VFs, and what came of it. Costs a few netlink messages for every VF.
@@ -169,11 +170,16 @@ fn act(
         None => Mended::LeftAlone,
         Some(_) if dry_run && is_held => Mended::WouldApply,
         Some(_) if dry_run => Mended::WouldRelease,
-        Some(step) => match kernel.apply(step, deadline) {
-            Ok(()) if is_held => Mended::Applied,
-            Ok(()) => Mended::Released,
-            Err(error) => Mended::Failed(with_causes(&error)),
-        },
+        Some(step) => {
+            let done = execute::undo(std::slice::from_ref(step), kernel, deadline);
+            if !done.is_clean() {
+                Mended::Failed(done.reasons().join("; "))
+            } else if is_held {
+                Mended::Applied
+            } else {
+                Mended::Released
+            }
+        }
     };
     let found = lease.map_or_else(Finding::default, Finding::of);
     Finding { device: Some(device), what: remark.what, outcome, ..found }

@@ -7,8 +7,8 @@ use super::error::LabError;
 use super::tool;
 use crate::say::Progress;
 
-/// The profile and the feature of a vfhook that can be made to die.
-const KILL_POINTS: &str = "kill-points";
+/// The profile of a vfhook that can be made to die.
+const CHECKED: &str = "checked";
 const EVENT_LOGGER: &str = "event_logger";
 
 /// The programs that come with the share.
@@ -37,13 +37,13 @@ impl Binaries {
         }
         let example = ["--package", "containerd-nri", "--example", EVENT_LOGGER];
         release(&example)?;
-        let dying = ["--package", "vfhook", "--bin", "vfhook", "--features", KILL_POINTS];
-        cargo(&workspace, log, KILL_POINTS, &dying)?;
+        let dying = ["--package", "vfhook", "--bin", "vfhook", "--features", "kill-points"];
+        cargo(&workspace, log, CHECKED, &dying)?;
         progress.done();
         let target = target_dir(&workspace);
         let release = target.join("release");
         Ok(Self {
-            kill_points: target.join(KILL_POINTS).join("vfhook"),
+            kill_points: target.join(CHECKED).join("vfhook"),
             vfhook: given.map_or_else(|| release.join("vfhook"), PathBuf::from),
             guest: release.join("guest"),
             event_logger: release.join("examples").join(EVENT_LOGGER),
