@@ -24,7 +24,7 @@ use vfhook::{
     types::Deadline,
 };
 
-/// What rtnetlink, nf_tables, drivers of cards, setns and files below /proc and /sys answer with, as their sources have it.
+/// What rtnetlink, `nf_tables`, drivers of cards, setns and files below /proc and /sys answer with, as their sources have it.
 const ERRNOS: [Errno; 20] = [
     Errno::EPERM,
     Errno::ENOENT,

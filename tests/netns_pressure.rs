@@ -46,7 +46,9 @@ fn baseline(host: &Host) -> Dump {
 fn all_at_once(host: &Host, containers: &[Container], stage: &str) {
     let start = |container: &Container| host.start(&["hook", stage], &container.state.to_string());
     let running: Vec<Running> = containers.iter().map(start).collect();
-    running.into_iter().for_each(|one| drop(one.wait().ok()));
+    for one in running {
+        one.wait().ok();
+    }
 }
 
 #[test]
@@ -81,7 +83,9 @@ fn the_last_of_two_hundred_leases_costs_what_the_first_does() {
         for some in sandboxes.chunks(8) {
             let start = |one: &Sandbox| host.start(&["detach", "--netns", one.as_str()], "");
             let running: Vec<Running> = some.iter().map(start).collect();
-            running.into_iter().for_each(|one| drop(one.wait().ok()));
+            for one in running {
+                one.wait().ok();
+            }
         }
         before.must_be_again(host);
     });

@@ -17,8 +17,8 @@ pub fn read(data: &[u8]) {
         _ => Stage::Poststop,
     };
     let mut parts = rest.splitn(2, |byte| *byte == 0);
-    let (state, config) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    match oci_hook::read(stage, state) {
+    let (input, config) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    match oci_hook::read(stage, input) {
         Ok(Some(Call::Attach(event))) => {
             assert!(!event.networks.is_empty());
             assert_id(event.id.as_str());

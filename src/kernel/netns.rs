@@ -67,7 +67,7 @@ pub(super) fn own() -> Result<File, KernelError> {
 
 fn open_path(path: &Path) -> Result<File, KernelError> {
     let shown = NetnsSource::Path(path.to_owned()).to_string();
-    proven(&look(path, &shown)?, shown)
+    proven(&look(path, &shown)?, &shown)
 }
 
 /// Opens without effect (`O_PATH`): a path from outside may lead to a device or a pipe.
@@ -84,20 +84,20 @@ fn look(path: &Path, shown: &str) -> Result<File, KernelError> {
 }
 
 /// Opens what was looked at, whatever its path leads to by now, if it is a network namespace.
-fn proven(found: &File, shown: String) -> Result<File, KernelError> {
-    let kind = found.metadata().map_err(KernelError::io("look at", shown.clone()))?.file_type();
+fn proven(found: &File, shown: &str) -> Result<File, KernelError> {
+    let kind = found.metadata().map_err(KernelError::io("look at", shown))?.file_type();
     if kind.is_dir() {
-        return Err(not_one(&shown, "a directory, not a network namespace"));
+        return Err(not_one(shown, "a directory, not a network namespace"));
     }
     let system =
-        nix::sys::statfs::fstatfs(found).map_err(KernelError::refused("look at", shown.clone()))?;
+        nix::sys::statfs::fstatfs(found).map_err(KernelError::refused("look at", shown))?;
     if system.filesystem_type().0 != libc::NSFS_MAGIC {
-        return Err(not_one(&shown, "not a namespace (an ordinary file; was its mount removed?)"));
+        return Err(not_one(shown, "not a namespace (an ordinary file; was its mount removed?)"));
     }
     let again = format!("/proc/self/fd/{}", found.as_raw_fd());
-    let namespace = File::open(again).map_err(KernelError::io("open", shown.clone()))?;
+    let namespace = File::open(again).map_err(KernelError::io("open", shown))?;
     if kind_of(&namespace) != Ok(libc::CLONE_NEWNET) {
-        return Err(not_one(&shown, "a namespace of another kind, not of the network"));
+        return Err(not_one(shown, "a namespace of another kind, not of the network"));
     }
     Ok(namespace)
 }
@@ -241,7 +241,7 @@ mod tests {
         for other in [own("mnt"), "/dev/zero".to_owned(), place.path().display().to_string()] {
             fs::remove_file(&path).unwrap();
             symlink(&other, &path).unwrap();
-            let opened = proven(&looked_at, "it".to_owned()).unwrap();
+            let opened = proven(&looked_at, "it").unwrap();
             let inode = |file: &File| file.metadata().unwrap().ino();
             assert_eq!(inode(&opened), fs::metadata(own("net")).unwrap().ino());
             assert!(open_path(&path).is_err(), "{other}");

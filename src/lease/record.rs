@@ -130,8 +130,9 @@ impl Lease {
 mod tests {
     use super::*;
 
-    fn failed(tries: u32, tried: u64) -> LeaseState {
-        LeaseState::NeedsCleanup { remaining: Vec::new(), failures: Vec::new(), tries, tried }
+    fn failed(tries: u32, last: u64) -> LeaseState {
+        let (remaining, failures) = (Vec::new(), Vec::new());
+        LeaseState::NeedsCleanup { remaining, failures, tries, tried: last }
     }
 
     #[test]

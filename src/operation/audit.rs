@@ -21,21 +21,20 @@ pub fn audit(
     deadline: Deadline,
 ) -> Result<Vec<Finding>, OperationError> {
     let (leases, _) = context.leases.all()?;
-    let leased = by_device(&leases);
-    let functions = match kernel.physical_functions(&DeviceSelector::default()) {
-        Ok(functions) => functions,
-        // No card is no fault where no pool needs one: `status` and `doctor` tell of those that do.
-        Err(_) => return Ok(Vec::new()),
+    let holders = by_device(&leases);
+    // No card is no fault where no pool needs one: `status` and `doctor` tell of those that do.
+    let Ok(functions) = kernel.physical_functions(&DeviceSelector::default()) else {
+        return Ok(Vec::new());
     };
-    let mut findings = destroyed(&functions, &leased);
+    let mut findings = destroyed(&functions, &holders);
     for function in functions {
-        let macs = macs(kernel, &function, &leased)?;
+        let macs = macs(kernel, &function, &holders)?;
         let wanted = |vf: &&Candidate| {
-            leased.contains_key(&vf.address) || is_of_a_pool(context, &function, vf)
+            holders.contains_key(&vf.address) || is_of_a_pool(context, &function, vf)
         };
         for candidate in function.vfs.iter().filter(wanted) {
             // Held while it is judged and mended: a lease that ends gives its device to another.
-            let reservation = match leased.get(&candidate.address) {
+            let reservation = match holders.get(&candidate.address) {
                 Some((lease, _)) => match context.leases.reserve_idle(lease)? {
                     Some(reservation) => Some(reservation),
                     None => continue,
@@ -71,12 +70,12 @@ fn is_of_a_pool(context: &Context, function: &PhysicalFunction, vf: &Candidate) 
 /// VFs that leases hold and no card has any more.
 fn destroyed(
     functions: &[PhysicalFunction],
-    leased: &BTreeMap<PciAddress, (&Lease, &Attached)>,
+    holders: &BTreeMap<PciAddress, (&Lease, &Attached)>,
 ) -> Vec<Finding> {
     let exists = |device: &PciAddress| {
         functions.iter().any(|function| function.vfs.iter().any(|vf| vf.address == *device))
     };
-    let gone = leased.iter().filter(|(device, _)| !exists(device));
+    let gone = holders.iter().filter(|(device, _)| !exists(device));
     gone.map(|(device, (lease, _))| Finding {
         device: Some(*device),
         what: "missing: its card no longer has it".to_owned(),
@@ -90,11 +89,11 @@ fn destroyed(
 fn macs(
     kernel: &mut impl Kernel,
     function: &PhysicalFunction,
-    leased: &BTreeMap<PciAddress, (&Lease, &Attached)>,
+    holders: &BTreeMap<PciAddress, (&Lease, &Attached)>,
 ) -> Result<Vec<(MacAddress, PciAddress)>, OperationError> {
     let mut all = Vec::new();
     for vf in &function.vfs {
-        let mac = match leased.get(&vf.address) {
+        let mac = match holders.get(&vf.address) {
             Some((_, had)) => had.mac,
             None => match kernel.observe_device(vf, false)? {
                 Ok(device) => device.link.mac,

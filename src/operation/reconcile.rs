@@ -63,7 +63,7 @@ impl Finding {
         match (self.device, sandbox) {
             (Some(device), Some(sandbox)) => format!("{device} of {sandbox}"),
             (Some(device), None) => device.to_string(),
-            (None, sandbox) => sandbox.map_or_else(String::new, |short| short.to_string()),
+            (None, sandbox) => sandbox.unwrap_or_default().to_owned(),
         }
     }
 }

@@ -48,8 +48,8 @@ pub struct Remark {
 }
 
 impl Remark {
-    fn only(what: impl Into<String>) -> Option<Self> {
-        Some(Self { what: what.into(), step: None })
+    fn only(what: impl Into<String>) -> Self {
+        Self { what: what.into(), step: None }
     }
 }
 
@@ -61,18 +61,18 @@ pub fn audit(seen: &Seen) -> Option<Remark> {
     };
     own.or_else(|| {
         let (mac, other) = seen.twin?;
-        Remark::only(format!("duplicate: it has the MAC {mac}, and so has {other}"))
+        Some(Remark::only(format!("duplicate: it has the MAC {mac}, and so has {other}")))
     })
 }
 
 fn missing(seen: &Seen, held: &Held) -> Option<Remark> {
     let inside = held.inside?;
     if !matches!(seen.home, Err(Unusable::NoDriver | Unusable::NoInterface { .. })) {
-        return Remark::only("missing: it is on the host, and its sandbox lives");
+        return Some(Remark::only("missing: it is on the host, and its sandbox lives"));
     }
     let is_there =
         inside.has(held.interface) || held.mac.is_some_and(|mac| inside.macs.contains(&mac));
-    if is_there { None } else { Remark::only("missing: it is no longer in its sandbox") }
+    (!is_there).then(|| Remark::only("missing: it is no longer in its sandbox"))
 }
 
 /// What the card enforces is the tenant's wall: it is put back as the lease has it.
@@ -108,7 +108,7 @@ fn drifted(seen: &Seen, held: &Held) -> Option<Remark> {
 fn unheld(seen: &Seen) -> Option<Remark> {
     match seen.home {
         Err(Unusable::Tagged(link)) => orphaned(seen.candidate, link),
-        Err(Unusable::NoDriver) => Remark::only("driverless: no driver is bound to it"),
+        Err(Unusable::NoDriver) => Some(Remark::only("driverless: no driver is bound to it")),
         // The rest is free, or somebody's.
         _ => None,
     }
@@ -119,7 +119,7 @@ fn orphaned(candidate: &Candidate, link: &Link) -> Option<Remark> {
     let tag = OwnerTag::parse(link.alias.as_deref()?)?;
     let what = format!("orphaned: it has the tag {tag}, and no lease");
     if link.master.is_some() || !link.addresses.is_empty() {
-        return Remark::only(format!("{what}; the host uses it"));
+        return Some(Remark::only(format!("{what}; the host uses it")));
     }
     // How it was before is not known any more: as it is now, without the tag.
     let baseline = Link { alias: None, up: false, ..link.clone() };

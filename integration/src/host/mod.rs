@@ -122,14 +122,14 @@ fn choose(names: &[String], full: bool) -> Result<Vec<&'static Scenario>, LabErr
     let mut chosen: Vec<&'static Scenario> = Vec::new();
     for name in names {
         let long = if full { scenarios::find(&format!("{name}_full")) } else { None };
-        let named = match long.or_else(|| scenarios::find(name)) {
+        let meant = match long.or_else(|| scenarios::find(name)) {
             Some(scenario) => vec![scenario],
             None => family(name),
         };
-        if named.is_empty() {
+        if meant.is_empty() {
             return Err(unknown(name));
         }
-        for scenario in named {
+        for scenario in meant {
             // Two guests must not share a run's folder.
             if !chosen.iter().any(|other| other.name == scenario.name) {
                 chosen.push(scenario);
