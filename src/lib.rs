@@ -13,6 +13,7 @@ pub mod execute;
 pub mod frontend;
 pub mod inventory;
 pub mod kernel;
+mod kill_point;
 pub mod lease;
 pub mod operation;
 pub mod plan;

@@ -19,13 +19,34 @@ use vfhook::{
         fake::{Effect, Fault, Machine},
     },
     lease::LeaseState,
-    operation::{Detached, ExitCode, OperationError},
+    operation::{self, Detached, ExitCode, Mended, OperationError, Retry},
     plan::step::Step,
     types::Deadline,
 };
 
-const ERRNOS: [Errno; 5] =
-    [Errno::EPERM, Errno::EBUSY, Errno::ENODEV, Errno::EEXIST, Errno::ENOMEM];
+/// What rtnetlink, `nf_tables`, drivers of cards, setns and files below /proc and /sys answer with, as their sources have it.
+const ERRNOS: [Errno; 20] = [
+    Errno::EPERM,
+    Errno::ENOENT,
+    Errno::ESRCH,
+    Errno::EINTR,
+    Errno::EIO,
+    Errno::ENXIO,
+    Errno::EAGAIN,
+    Errno::ENOMEM,
+    Errno::EACCES,
+    Errno::EBUSY,
+    Errno::EEXIST,
+    Errno::ENODEV,
+    Errno::EINVAL,
+    Errno::EMFILE,
+    Errno::ENOSPC,
+    Errno::ERANGE,
+    Errno::EOPNOTSUPP,
+    Errno::EADDRNOTAVAIL,
+    Errno::ENETUNREACH,
+    Errno::ENOBUFS,
+];
 
 /// How many steps the plan of a shape has.
 fn steps_of(shape: &Shape) -> usize {
@@ -204,11 +225,27 @@ fn all_undos_failing_keeps_all_of_them_in_their_order() {
     }
 }
 
+#[test]
+fn what_failed_waits_before_it_is_tried_again_unasked() {
+    let stage = Stage::of(&shape::named("vf_plain"));
+    stage.attach([]).unwrap();
+    stage.detach([Fault::always(Effect::Refuse(Errno::EBUSY))]).unwrap_err();
+    let reconcile = |retry| {
+        let mut kernel = stage.host.kernel();
+        operation::reconcile(&mut kernel, &stage.context, |_| false, retry, false, in_time())
+            .unwrap()
+    };
+    assert_eq!(reconcile(Retry::InTime), []);
+    assert_eq!(stage.leases().len(), 1);
+    assert_eq!(reconcile(Retry::Now)[0].outcome, Mended::Released);
+    stage.assert_untouched("asked for");
+}
+
 #[track_caller]
 fn assert_needs_cleanup(stage: &Stage, error: &OperationError, left: usize, when: &str) {
     assert_eq!(error.exit_code(), ExitCode::NeedsCleanup, "{when}: {}", chain(error));
     let leases = stage.leases();
-    let LeaseState::NeedsCleanup { remaining, failures } = &leases[0].state else {
+    let LeaseState::NeedsCleanup { remaining, failures, .. } = &leases[0].state else {
         panic!("{when}: {:?}", leases[0].state);
     };
     assert_eq!((remaining.len(), failures.len()), (left, left), "{when}: {failures:?}");

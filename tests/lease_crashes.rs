@@ -15,7 +15,7 @@ use support::{
 use vfhook::{
     kernel::fake::{Effect, Fault},
     lease::{Claim, LeaseError, LeaseState},
-    operation::{self, Detached, ExitCode, How, Mended, OperationError, Which},
+    operation::{self, Detached, ExitCode, How, Mended, OperationError, Retry, Which},
     types::{Deadline, NetnsSource},
 };
 
@@ -153,7 +153,14 @@ fn come(stage: &Stage, shape: &Shape, next: Next, when: &str) {
 
 fn reconcile(stage: &Stage, dry_run: bool) -> Vec<Mended> {
     let mut kernel = stage.host.kernel();
-    let found = operation::reconcile(&mut kernel, &stage.context, |_| false, dry_run, in_time());
+    let found = operation::reconcile(
+        &mut kernel,
+        &stage.context,
+        |_| false,
+        Retry::Now,
+        dry_run,
+        in_time(),
+    );
     found.unwrap().into_iter().map(|finding| finding.outcome).collect()
 }
 
@@ -300,6 +307,49 @@ fn what_a_death_while_reserving_or_forgetting_leaves_is_cleared_by_whoever_comes
         operation::detach(&mut stage.host.kernel(), &stage.context, &which, in_time()).unwrap();
         stage.assert_untouched("after a reservation whose writer died");
     }
+}
+
+#[test]
+fn what_a_death_while_forgetting_leaves_is_cleared_by_who_finds_no_lease() {
+    let stage = Stage::of(&shape::everything());
+    stage.attach([]).unwrap();
+    let lease = stage.leases().remove(0);
+    let file = stage.lease_file();
+    let text = fs::read_to_string(&file).unwrap();
+    stage.detach([]).unwrap();
+    for next in [Next::Detach, Next::Reconcile] {
+        fs::write(stage.state_dir().join("reserving"), &text).unwrap();
+        let target = Path::new("../leases").join(file.file_name().unwrap());
+        for claim in lease.claims() {
+            let link = stage.state_dir().join("claims").join(claim.to_string());
+            unix::fs::symlink(&target, link).unwrap();
+        }
+        // It died twice: before that, while it wrote what the lease was to become.
+        fs::write(stage.state_dir().join(format!("leases/{}.next", file_name(&file))), "").unwrap();
+        if matches!(next, Next::Detach) {
+            assert_eq!(stage.detach([]).unwrap(), Detached::Unknown);
+        } else {
+            assert_eq!(reconcile(&stage, true), []);
+            assert!(stage.state_dir().join("reserving").exists(), "a dry run changes nothing");
+            assert_eq!(reconcile(&stage, false), []);
+        }
+        assert_eq!(kept(&stage), [""; 0].map(std::path::PathBuf::from), "{next:?}");
+    }
+}
+
+fn file_name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap()
+}
+
+#[test]
+fn a_container_that_left_or_joined_as_its_process_died_is_forgotten_with_the_lease() {
+    let stage = Stage::of(&shape::everything());
+    stage.attach([]).unwrap();
+    // Linked before it is recorded, unlinked after.
+    let target = Path::new("../leases").join(file_name(&stage.lease_file()));
+    unix::fs::symlink(&target, stage.state_dir().join("claims/id.second")).unwrap();
+    stage.detach([]).unwrap();
+    assert_eq!(kept(&stage), [""; 0].map(std::path::PathBuf::from));
 }
 
 /// What is in the state directory beside its lock.

@@ -88,7 +88,10 @@ fn families() -> Vec<SeccompRule> {
 /// as well, and so is a thread of its own.
 fn start(command: &mut Command, without: Option<Capability>) -> Running {
     let mut kept = capabilities();
-    kept.retain(|capability| Some(*capability) != without);
+    if let Some(without) = without {
+        assert!(kept.contains(&without), "the unit has no {without}");
+        kept.retain(|kept| *kept != without);
+    }
     let confined = || {
         for other in caps::all().into_iter().filter(|other| !kept.contains(other)) {
             caps::drop(None, CapSet::Bounding, other).unwrap();
@@ -167,11 +170,14 @@ fn without_any_one_of_its_capabilities_something_is_refused() {
             thread::yield_now();
         }
         let by_pid = pid.to_string();
-        for capability in capabilities() {
-            let which = match capability {
-                Capability::CAP_SYS_PTRACE => ["--pid", &by_pid],
-                _ => ["--netns", blue.as_str()],
-            };
+        let mut tried = Vec::new();
+        for (capability, which) in [
+            (Capability::CAP_NET_ADMIN, ["--netns", blue.as_str()]),
+            (Capability::CAP_NET_RAW, ["--netns", blue.as_str()]),
+            (Capability::CAP_SYS_ADMIN, ["--netns", blue.as_str()]),
+            (Capability::CAP_SYS_PTRACE, ["--pid", &by_pid]),
+        ] {
+            tried.push(capability);
             let words = [&["attach", "--network", "storage", "--id", "x"][..], &which].concat();
             for (without, suffers) in [(Some(capability), true), (None, false)] {
                 let ran = run(host, &words, without);
@@ -182,6 +188,12 @@ fn without_any_one_of_its_capabilities_something_is_refused() {
                 assert!(host.leases().is_empty());
             }
         }
+        let sorted = |all: &[Capability]| {
+            let mut names: Vec<String> = all.iter().map(ToString::to_string).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(sorted(&tried), sorted(&capabilities()));
         nobodys.child.kill().expect("kill a child of ours");
         nobodys.wait();
     });

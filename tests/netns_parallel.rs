@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, thread, time::Duration};
 use netns_support::{
     command::{Ran, Running},
     container::Container,
+    dice::Dice,
     dump::Dump,
     host::{Host, on_a_host},
     sandbox::Sandbox,
@@ -19,6 +20,7 @@ const HOOKS: usize = 20;
 /// The addresses of network `seven`.
 const ADDRESSES: usize = 7;
 
+/// How many attachments and detachments are killed; `VFHOOK_KILLS` asks for more.
 const KILLS: u64 = 200;
 
 /// The host with a state directory, which stays.
@@ -114,20 +116,6 @@ fn attach_and_detach_at_once() {
     });
 }
 
-/// A small generator: the same seed, the same moments.
-struct Dice(u64);
-
-impl Dice {
-    /// A number below `end`.
-    fn below(&mut self, end: u64) -> u64 {
-        // xorshift64 of Marsaglia's.
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-}
-
 /// Starts it and kills it after `patience`; `true` when it was not done by then.
 fn killed(mut running: Running, patience: Duration) -> bool {
     thread::sleep(patience);
@@ -140,13 +128,14 @@ fn killed(mut running: Running, patience: Duration) -> bool {
 fn killed_at_any_moment() {
     on_a_host(|host| {
         let before = baseline(host);
-        let mut dice = Dice(0x5eed_0000_0000_0017);
+        let mut dice = Dice::new(0x5eed_0000_0000_0017);
         let blue = Sandbox::nameless();
         let clean = Dump::of_sandbox(&blue);
         let attach = ["attach", "--netns", blue.as_str(), "--network", "storage", "--id", "blue"];
         let detach = ["detach", "--id", "blue"];
         let mut kills = [0, 0];
-        for round in 0..KILLS {
+        let rounds = std::env::var("VFHOOK_KILLS").map(|text| text.parse().expect("a number"));
+        for round in 0..rounds.unwrap_or(KILLS) {
             let kind = usize::from(round % 2 == 1);
             if kind == 1 {
                 host.vfhook(&attach).ok();

@@ -4,11 +4,13 @@
 
 mod netns_support;
 
+use std::io::ErrorKind;
+
 use netns_support::{
     command::{run, shell},
     config,
     dump::Dump,
-    host::{Host, on_a_host},
+    host::{Host, on_a_host, write_sysctl},
     sandbox::Sandbox,
     traffic::{Backend, ask, backend},
 };
@@ -81,6 +83,36 @@ fn without_the_path_the_service_does_not_answer() {
         assert!(!blue.links().contains(&"svc0".to_owned()));
         // Whatever the way is, it leads to the card, not to the host.
         assert!(blue.ip("route get 10.96.0.10").contains("dev net1"));
+    });
+}
+
+/// The host refuses from an address of its own choice: here the leg's, which the sandbox would reach by its card.
+#[test]
+fn a_refusal_is_heard_where_reverse_paths_are_filtered_strictly() {
+    on_a_host(|host| {
+        backend(host);
+        host.ip(&["route add 10.96.0.0/12 via 10.1.0.2"]);
+        shell("iptables -A FORWARD -d 10.96.0.10 -p tcp -j REJECT").ok();
+        let blue = host.sandbox("blue");
+        blue.inside(|| write_sysctl("ipv4/conf/all/rp_filter", "1"));
+        host.attach(&blue, "storage", &[]).ok();
+        let refused = ask(&blue, "10.96.0.10:80").expect_err("there is nobody");
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused, "{refused}");
+    });
+}
+
+/// systemd's `MACAddressPolicy=persistent` would give any other device a MAC of its own making.
+#[test]
+fn both_ends_have_macs_that_the_kernel_knows_as_given() {
+    on_a_host(|host| {
+        let blue = attached(host);
+        let ours = shell("basename /sys/class/net/vfh*").ok();
+        let given = |name: &str| format!("/sys/class/net/{name}/addr_assign_type");
+        let outside = std::fs::read_to_string(given(ours.trim())).expect("our end is there");
+        let inside = blue.inside(|| {
+            shell("mount -t sysfs sysfs /sys && cat /sys/class/net/svc0/addr_assign_type").ok()
+        });
+        assert_eq!([outside.trim(), inside.trim()], ["3", "3"], "NET_ADDR_SET");
     });
 }
 

@@ -194,6 +194,21 @@ fn the_plugin_file_names_the_usual_configuration() {
     assert_eq!(config::parse_plugin_file(&text).unwrap(), Some(usual));
 }
 
+/// The scenario `faults` looks into the program itself.
+#[test]
+fn a_release_cannot_be_made_to_die() {
+    #[derive(Deserialize)]
+    struct Manifest {
+        features: BTreeMap<String, Vec<String>>,
+        profile: BTreeMap<String, toml::Table>,
+    }
+    let text = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifest: Manifest = toml::from_str(&text).unwrap();
+    assert!(manifest.features.contains_key("kill-points"), "{:?}", manifest.features);
+    assert!(!manifest.features.contains_key("default"), "nothing is on that nobody asked for");
+    assert!(!manifest.profile["release"].contains_key("debug-assertions"));
+}
+
 #[test]
 fn what_is_marked_as_default_is_the_default() {
     let text = fs::read_to_string(root().join("nri-config/config.toml")).unwrap();

@@ -17,8 +17,8 @@ pub fn read(data: &[u8]) {
         _ => Stage::Poststop,
     };
     let mut parts = rest.splitn(2, |byte| *byte == 0);
-    let (container, bundle) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    match oci_hook::read(stage, container) {
+    let (input, config) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    match oci_hook::read(stage, input) {
         Ok(Some(Call::Attach(event))) => {
             assert!(!event.networks.is_empty());
             assert_id(event.id.as_str());
@@ -31,7 +31,7 @@ pub fn read(data: &[u8]) {
         Ok(None) => {}
         Err(error) => assert_fit_to_print(&error),
     }
-    if let Network::Path(path) = oci_hook::network_in(bundle) {
+    if let Network::Path(path) = oci_hook::network_in(config) {
         assert!(!path.as_os_str().is_empty());
     }
 }

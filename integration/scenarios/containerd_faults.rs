@@ -23,7 +23,8 @@ pub(super) const ONE: Scenario = Scenario::new(
     "containerd 1.7: attaching is slow, and fails at each step",
     |guest| run(guest, Edition::One),
 )
-.prepared(|guest| prepare(guest, Edition::One));
+.prepared(|guest| prepare(guest, Edition::One))
+.by_name();
 pub(super) const TWO: Scenario = Scenario::new(
     "containerd2_faults",
     500,

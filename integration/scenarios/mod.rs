@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod by_hand;
+mod coexistence;
 mod containerd_alone;
 mod containerd_churn;
 mod containerd_faults;
@@ -11,8 +12,10 @@ mod containerd_pod;
 mod containerd_restarts;
 mod containerd_scene;
 mod demo;
+mod device_audit;
 mod driver_refuses;
 mod existing_mode;
+mod faults;
 mod hooks_at_once;
 mod host_access;
 mod lab_recipe;
@@ -32,6 +35,7 @@ mod two_networks;
 mod vlan_isolation;
 
 pub(crate) use self::demo::{DEMO, DEMO_SUMMARY};
+pub(crate) use self::faults::FAULTS_FULL;
 pub(crate) use self::scenario::Scenario;
 
 /// The scenario of this name.
@@ -60,6 +64,7 @@ pub(crate) static ALL: &[Scenario] = &[
     containerd_churn::ONE,
     containerd_faults::TWO,
     containerd_churn::TWO,
+    containerd_churn::SHORT,
     two_networks::SCENARIO,
     service_path_iptables::SCENARIO,
     service_path_iptables::MASQUERADING,
@@ -68,6 +73,8 @@ pub(crate) static ALL: &[Scenario] = &[
     service_matrix::NFTABLES,
     service_matrix::IPVS,
     existing_mode::SCENARIO,
+    coexistence::SCENARIO,
+    device_audit::SCENARIO,
     host_access::SCENARIO,
     rollback::SCENARIO,
     strange_baseline::SCENARIO,
@@ -78,6 +85,8 @@ pub(crate) static ALL: &[Scenario] = &[
     macvlan::SCENARIO,
     message_count::SCENARIO,
     driver_refuses::SCENARIO,
+    faults::SAMPLE,
+    faults::FULL,
 ];
 
 /// A pool of VFs, a network, a service path: what most scenarios begin with.

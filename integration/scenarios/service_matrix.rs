@@ -5,6 +5,8 @@
 mod grid;
 mod rows;
 mod scene;
+mod sites;
+mod speed;
 
 use crate::guest::failure::Failure;
 use crate::guest::kube_proxy::{self, Masquerade, Mode};
@@ -56,15 +58,14 @@ fn run(guest: &mut Guest, mode: Mode) -> Result<(), Failure> {
     let mut part = Part { mode: scene::title(mode).to_owned(), ..Part::default() };
     scene::attach(guest)?;
     grid::ask(guest, Masquerade::HairpinOnly, &mut part)?;
-    rows::ask(guest, mode, &mut part)?;
+    rows::ask(guest, &mut part)?;
+    speed::compare(guest, &mut part)?;
     for masquerade in OTHER_MASQUERADES {
         guest.step(&format!("kube-proxy masquerades otherwise: {masquerade:?}"));
         kube_proxy::lay(mode, &scene::services()?, masquerade)?;
         grid::ask(guest, masquerade, &mut part)?;
     }
-    kube_proxy::lay(mode, &scene::services()?, Masquerade::HairpinOnly)?;
-    rows::without_service_path(guest, &mut part)?;
-    rows::long_connection(guest, &mut part)?;
+    sites::ask(guest, mode, &mut part)?;
     talk::stop(BLUE)?;
     vfhook("detach --id blue").ok()?;
     keep(guest, &part)

@@ -30,6 +30,8 @@ pub(crate) struct Job {
     pub(crate) scenario: String,
     /// After this long the guest stops, keeps its evidence and says so.
     pub(crate) limit_seconds: u64,
+    /// What scenarios that draw lots begin with.
+    pub(crate) seed: u64,
 }
 
 /// What came of it.

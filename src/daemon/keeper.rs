@@ -14,7 +14,7 @@ use std::{
 use crate::{
     frontend::nri::Pods,
     kernel::{LinkEvents, LinuxKernel},
-    operation::{self, Mended},
+    operation::{self, Finding, Mended, Retry},
     types::Deadline,
 };
 
@@ -60,27 +60,47 @@ fn watch(mut events: LinkEvents, bell: &SyncSender<()>) {
 }
 
 fn keep(pods: &Pods, heard: &Receiver<()>) {
-    while heard.recv_timeout(NOW_AND_THEN) != Err(RecvTimeoutError::Disconnected) {
+    loop {
+        // A bell says that leases may be wrong. VFs are looked at one by one, which costs: only now and then.
+        let is_time = match heard.recv_timeout(NOW_AND_THEN) {
+            Ok(()) => false,
+            Err(RecvTimeoutError::Timeout) => true,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         thread::sleep(SETTLE);
-        if let Err(error) = look(pods) {
+        if let Err(error) = look(pods, is_time) {
             tracing::error!(%error, "leases were not looked at");
         }
     }
 }
 
-fn look(pods: &Pods) -> Result<(), operation::OperationError> {
+fn look(pods: &Pods, at_devices: bool) -> Result<(), operation::OperationError> {
     let mut kernel = LinuxKernel::open()?;
     let context = pods.context();
     let deadline = Deadline::after(PATIENCE);
-    let findings =
-        operation::reconcile(&mut kernel, &context, |lease| pods.is_gone(lease), false, deadline)?;
-    for finding in findings {
-        let (sandbox, what) = (finding.id, finding.what);
-        match finding.outcome {
-            Mended::Released | Mended::WouldRelease => tracing::info!(%sandbox, what, "taken back"),
-            Mended::Applied | Mended::WouldApply => tracing::info!(%sandbox, what, "applied"),
-            Mended::Failed(reason) => tracing::error!(%sandbox, what, reason, "not mended"),
-        }
+    let mut findings = operation::reconcile(
+        &mut kernel,
+        &context,
+        |lease| pods.is_gone(lease),
+        Retry::InTime,
+        false,
+        deadline,
+    )?;
+    if at_devices {
+        findings.extend(operation::audit(&mut kernel, &context, false, deadline)?);
+    }
+    for finding in &findings {
+        tell(finding);
     }
     Ok(())
+}
+
+fn tell(finding: &Finding) {
+    let (subject, what) = (finding.subject(), &finding.what);
+    match &finding.outcome {
+        Mended::Released | Mended::WouldRelease => tracing::info!(subject, what, "taken back"),
+        Mended::Applied | Mended::WouldApply => tracing::info!(subject, what, "applied"),
+        Mended::Failed(reason) => tracing::error!(subject, what, reason, "not mended"),
+        Mended::LeftAlone => tracing::warn!(subject, what, "left alone"),
+    }
 }

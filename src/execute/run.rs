@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Failure, Outcome, undo};
 use crate::{
     kernel::Kernel,
+    kill_point,
     plan::{Plan, sentence, step::Step},
     types::Deadline,
 };
@@ -41,7 +42,7 @@ pub fn run(plan: &Plan, kernel: &mut impl Kernel, deadline: Deadline) -> Outcome
 /// Runs `work` and logs how long the step took, whatever came of it.
 pub(super) fn timed<T>(verb: &str, step: &Step, work: impl FnOnce() -> T) -> T {
     let began = Instant::now();
-    let done = work();
+    let done = kill_point::around(|| sentence(step), work);
     tracing::debug!(us = began.elapsed().as_micros(), "{verb}: {}", sentence(step));
     done
 }

@@ -13,7 +13,7 @@ use crate::{
     daemon::{self, ServeError},
     kernel::{KernelError, LinuxKernel},
     lease::{LeaseError, LeaseStore},
-    operation::{self, Context, ExitCode, Mended, OperationError, Which},
+    operation::{self, Context, ExitCode, Mended, OperationError, Retry, Which},
     request::SandboxEvent,
     types::{Deadline, NetnsSource, Origin, SandboxId},
 };
@@ -184,7 +184,9 @@ fn reconcile(arguments: &Arguments, verb: &Changes) -> Result<ExitCode, CommandE
     }
     let mut kernel = LinuxKernel::open()?;
     let deadline = Deadline::after(RECONCILE_TIMEOUT);
-    let findings = operation::reconcile(&mut kernel, &context, |_| false, verb.dry_run, deadline)?;
+    let mut findings =
+        operation::reconcile(&mut kernel, &context, |_| false, Retry::Now, verb.dry_run, deadline)?;
+    findings.extend(operation::audit(&mut kernel, &context, verb.dry_run, deadline)?);
     Output::new(verb.json).reconciled(&findings);
     let failed = findings.iter().any(|finding| matches!(finding.outcome, Mended::Failed(_)));
     Ok(if failed { ExitCode::NeedsCleanup } else { ExitCode::Done })

@@ -14,7 +14,7 @@ use crate::{
     config::{Config, ConfigError, Problem},
     daemon::ServeError,
     operation::{
-        AttachReport, Detached, Diagnosis, Finding, How, Mend, Mended, Preview, Status, Which,
+        self, AttachReport, Detached, Diagnosis, Finding, How, Mend, Mended, Preview, Status, Which,
     },
     types::one_line,
 };
@@ -92,7 +92,7 @@ impl Output {
             return json(&findings);
         }
         if findings.is_empty() {
-            println!("every lease is whole, and its sandbox alive");
+            println!("every lease is whole, its sandbox alive, its devices as they were given");
         }
         for finding in findings {
             let outcome = match &finding.outcome {
@@ -101,8 +101,12 @@ impl Output {
                 Mended::Applied => "applied".to_owned(),
                 Mended::WouldApply => "would be applied".to_owned(),
                 Mended::Failed(why) => format!("failed: {why}"),
+                Mended::LeftAlone => "left alone".to_owned(),
             };
-            println!("{}: {}; {outcome}", finding.id.short(), finding.what);
+            let since = finding.since.map_or_else(String::new, |since| {
+                format!(" (leased {} ago)", age(operation::now().saturating_sub(since)))
+            });
+            println!("{}: {}{since}; {outcome}", finding.subject(), finding.what);
         }
     }
 
@@ -258,6 +262,16 @@ fn json(value: &impl Serialize) {
         Ok(text) => println!("{text}"),
         Err(error) => eprintln!("error: the answer cannot be shown as JSON: {error}"),
     }
+}
+
+/// In the largest unit of which there is at least one.
+fn age(seconds: u64) -> String {
+    let units = [(86_400, "d"), (3600, "h"), (60, "min")];
+    let found = units.into_iter().find(|(length, _)| seconds >= *length);
+    found.map_or_else(
+        || format!("{seconds} s"),
+        |(length, unit)| format!("{} {unit}", seconds / length),
+    )
 }
 
 fn list<T: ToString>(values: &[T]) -> String {

@@ -35,11 +35,8 @@ pub enum Unusable {
         /// What for.
         by: String,
     },
-    /// It carries the tag of a sandbox that has no lease.
-    Tagged {
-        /// The whole ifalias.
-        alias: String,
-    },
+    /// This interface of it carries the tag of a sandbox that has no lease.
+    Tagged(Box<Link>),
 }
 
 impl fmt::Display for Unusable {
@@ -48,7 +45,9 @@ impl fmt::Display for Unusable {
             Self::NoDriver => f.write_str("no driver bound"),
             Self::NoInterface { driver } => write!(f, "no interface ({driver})"),
             Self::InUse { name, by } => write!(f, "{name}: the host's ({by})"),
-            Self::Tagged { alias } => write!(f, "tagged {}", crate::types::quote(alias)),
+            Self::Tagged(link) => {
+                write!(f, "tagged {}", crate::types::quote(link.alias.as_deref().unwrap_or("")))
+            }
         }
     }
 }
@@ -57,10 +56,8 @@ impl Device {
     /// Why it cannot be given away; `None` when it can.
     pub fn unusable(&self) -> Option<Unusable> {
         let in_use = |by: String| Some(Unusable::InUse { name: self.link.name.to_string(), by });
-        if let Some(alias) =
-            self.link.alias.as_ref().filter(|alias| crate::types::OwnerTag::parse(alias).is_some())
-        {
-            return Some(Unusable::Tagged { alias: alias.clone() });
+        if self.link.alias.as_deref().and_then(crate::types::OwnerTag::parse).is_some() {
+            return Some(Unusable::Tagged(Box::new(self.link.clone())));
         }
         if let Some(master) = self.link.master {
             return in_use(format!("enslaved to interface {master}"));

@@ -5,13 +5,17 @@ use std::{collections::BTreeMap, net::IpAddr};
 use super::{
     Kernel, KernelError, address, announce, configure_vf, host_facts, link, masquerade, neighbour,
     netlink::Netlink, netns::Sandbox, num_vfs, observe, return_device, route, sysctl, sysfs::Sysfs,
+    vf,
 };
 use crate::{
     inventory::{
         Binding, Candidate, Device, HostFacts, Link, PhysicalFunction, SandboxFacts, Unusable,
     },
     plan::step::{Place, Step},
-    types::{Deadline, DeviceSelector, InterfaceName, NetnsIdentity, NetnsSource, PciAddress},
+    types::{
+        Deadline, DeviceSelector, InterfaceName, NetnsIdentity, NetnsSource, PciAddress,
+        VfAttributes,
+    },
 };
 
 /// The kernel that vfhook runs on, seen from the namespace that it runs in.
@@ -118,6 +122,11 @@ impl Kernel for LinuxKernel {
         attributes: bool,
     ) -> Result<Result<Device, Unusable>, KernelError> {
         observe::device(self, candidate, attributes)
+    }
+
+    fn observe_attributes(&mut self, candidate: &Candidate) -> Result<VfAttributes, KernelError> {
+        let pf = self.sysfs.pf_index(candidate)?;
+        vf::read(&mut self.host, pf, candidate.index)
     }
 
     fn matches(&mut self, candidate: &Candidate, selector: &DeviceSelector) -> bool {

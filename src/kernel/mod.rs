@@ -40,7 +40,10 @@ use crate::{
         Binding, Candidate, Device, HostFacts, Link, PhysicalFunction, SandboxFacts, Unusable,
     },
     plan::step::Step,
-    types::{Deadline, DeviceSelector, InterfaceName, NetnsIdentity, NetnsSource, PciAddress},
+    types::{
+        Deadline, DeviceSelector, InterfaceName, NetnsIdentity, NetnsSource, PciAddress,
+        VfAttributes,
+    },
 };
 
 /// The machine, as far as an operation sees it. One value serves one operation on at most one sandbox.
@@ -67,6 +70,9 @@ pub trait Kernel {
         candidate: &Candidate,
         attributes: bool,
     ) -> Result<Result<Device, Unusable>, KernelError>;
+
+    /// What the card enforces for one VF, wherever its interface is.
+    fn observe_attributes(&mut self, candidate: &Candidate) -> Result<VfAttributes, KernelError>;
 
     /// Whether the properties of a VF match the parts of `selector` that a listing does not show.
     fn matches(&mut self, candidate: &Candidate, selector: &DeviceSelector) -> bool;

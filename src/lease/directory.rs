@@ -3,7 +3,7 @@
 use std::{
     fs::{self, DirBuilder, File, Metadata, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, symlink},
     path::{Path, PathBuf},
 };
 
@@ -13,10 +13,11 @@ use nix::{
 };
 
 use super::LeaseError;
+use crate::kill_point;
 
 /// Makes the directory with mode 0700 where it is absent; refuses one that is not root's alone.
 pub(super) fn prepare(path: &Path) -> Result<(), LeaseError> {
-    match DirBuilder::new().mode(0o700).create(path) {
+    match changing("make", path, || DirBuilder::new().mode(0o700).create(path)) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(LeaseError::io("make the directory", path)(error)),
@@ -70,17 +71,42 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), LeaseError> {
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), LeaseError> {
     make(path, content).map_err(|error| {
         // That it stays is worth less than the first error.
-        let _ = fs::remove_file(path);
+        let _ = remove(path);
         LeaseError::io("write", path)(error)
     })
 }
 
 /// Puts the file at `from` in place of `to`.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), LeaseError> {
-    fs::rename(from, to).map_err(|error| {
-        let _ = fs::remove_file(from);
+    changing("rename to", to, || fs::rename(from, to)).map_err(|error| {
+        let _ = remove(from);
         LeaseError::io("write", to)(error)
     })
+}
+
+/// Moves the file at `from` to `to`; one that is gone is no failure.
+pub(super) fn move_away(from: &Path, to: &Path) -> Result<(), LeaseError> {
+    match changing("move away", from, || fs::rename(from, to)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(LeaseError::io("remove", from)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes a symbolic link at `path`.
+pub(super) fn link(target: &Path, path: &Path) -> Result<(), LeaseError> {
+    changing("link", path, || symlink(target, path)).map_err(LeaseError::io("link", path))
+}
+
+/// Removes a file or link; one that is gone is no failure.
+pub(super) fn remove(path: &Path) -> Result<(), LeaseError> {
+    match changing("remove", path, || fs::remove_file(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(LeaseError::io("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Where the next content of `path` is written first. What a process that died leaves there goes with the lease.
@@ -91,16 +117,22 @@ pub(super) fn next_to(path: &Path) -> PathBuf {
 }
 
 fn make(path: &Path, content: &[u8]) -> io::Result<()> {
-    match fs::remove_file(path) {
+    match changing("remove", path, || fs::remove_file(path)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file: File = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
+    let mut file: File = changing("make", path, || {
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(path)
+    })?;
+    changing("fill", path, || file.write_all(content).and_then(|()| file.sync_all()))
+}
+
+/// Does one change of the directory.
+fn changing<T>(verb: &str, path: &Path, change: impl FnOnce() -> T) -> T {
+    kill_point::around(|| format!("{verb} {}", path.display()), change)
 }

@@ -18,7 +18,7 @@ use nix::{
 };
 
 use super::LeaseError;
-use crate::types::Deadline;
+use crate::{kill_point, types::Deadline};
 
 /// How often a taken lock is looked at again. An attachment lasts some ten milliseconds.
 const PATIENCE: Duration = Duration::from_millis(2);
@@ -58,7 +58,7 @@ pub(super) fn take(
 
 /// Makes the file where it is absent.
 pub(super) fn make(path: &Path) -> Result<(), LeaseError> {
-    open(path).map(drop)
+    kill_point::around(|| format!("make {}", path.display()), || open(path).map(drop))
 }
 
 fn open(path: &Path) -> Result<File, LeaseError> {

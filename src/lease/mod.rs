@@ -17,9 +17,11 @@ mod error;
 mod lock;
 mod record;
 mod store;
+mod table;
 
 pub use claim::Claim;
 pub use error::LeaseError;
 pub use lock::OperationLock;
 pub use record::{Attached, Lease, LeaseState, VERSION};
-pub use store::{LeaseStore, Reservation, TableLock, new_serial};
+pub use store::{LeaseStore, Reservation, new_serial};
+pub use table::TableLock;

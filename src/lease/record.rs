@@ -65,7 +65,28 @@ pub enum LeaseState {
         remaining: Vec<Step>,
         /// What they said.
         failures: Vec<String>,
+        /// How often it was tried.
+        #[serde(default)]
+        tries: u32,
+        /// When it was tried last, in seconds since 1970.
+        #[serde(default)]
+        tried: u64,
     },
+}
+
+/// How long the first try to clean up is followed by none, in seconds; each next one waits twice as long.
+const FIRST_WAIT: u64 = 30;
+/// The longest wait.
+const LONGEST_WAIT: u64 = 3600;
+
+impl LeaseState {
+    /// Whether cleaning up should be tried again by itself at `now` (seconds since 1970). A clock that was set back makes no wait longer.
+    pub fn is_due(&self, now: u64) -> bool {
+        let Self::NeedsCleanup { tries, tried, .. } = self else { return true };
+        let doubled = FIRST_WAIT.checked_shl(tries.saturating_sub(1)).unwrap_or(LONGEST_WAIT);
+        let since = now.checked_sub(*tried);
+        since.is_none_or(|since| since >= doubled.min(LONGEST_WAIT))
+    }
 }
 
 /// One network that a sandbox was given.
@@ -102,5 +123,28 @@ impl Lease {
             .chain(networks)
             .chain(self.service_sources.iter().copied().map(Claim::Source))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(tries: u32, last: u64) -> LeaseState {
+        let (remaining, failures) = (Vec::new(), Vec::new());
+        LeaseState::NeedsCleanup { remaining, failures, tries, tried: last }
+    }
+
+    #[test]
+    fn each_try_waits_twice_as_long_up_to_an_hour() {
+        for (tries, wait) in [(1, 30), (2, 60), (5, 480), (9, 3600), (200, 3600)] {
+            assert!(!failed(tries, 1000).is_due(1000 + wait - 1), "{tries}");
+            assert!(failed(tries, 1000).is_due(1000 + wait), "{tries}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_is_no_reason_to_wait() {
+        assert!(failed(9, 1_000_000).is_due(10));
     }
 }

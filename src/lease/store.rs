@@ -4,26 +4,19 @@ use std::{
     fs,
     hash::{BuildHasher, Hasher, RandomState},
     io,
-    os::unix::{self, ffi::OsStrExt},
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
 use serde::Deserialize;
 
-use super::{Claim, Lease, LeaseError, OperationLock, VERSION, directory, lock};
+use super::{Claim, Lease, LeaseError, OperationLock, TableLock, VERSION, directory, lock};
 use crate::types::Deadline;
 
 /// The state directory.
 #[derive(Debug, Clone)]
 pub struct LeaseStore {
-    root: PathBuf,
-}
-
-/// Held while something is chosen and recorded; short, and shared by every vfhook on the machine.
-#[derive(Debug)]
-pub struct TableLock<'a> {
-    store: &'a LeaseStore,
-    _lock: OperationLock,
+    pub(super) root: PathBuf,
 }
 
 /// A lease with the lock of its operation.
@@ -31,7 +24,7 @@ pub struct TableLock<'a> {
 pub struct Reservation {
     /// The lease as last written.
     pub lease: Lease,
-    _lock: OperationLock,
+    pub(super) _lock: OperationLock,
 }
 
 /// A number for a new lease that no other has: random, so that nothing need be counted or kept.
@@ -64,7 +57,7 @@ impl LeaseStore {
     /// Takes the lock for choosing and recording.
     pub fn lock(&self, deadline: Deadline) -> Result<TableLock<'_>, LeaseError> {
         let lock = lock::take(&self.root.join("lock"), lock::TABLE, "the lease table", deadline)?;
-        Ok(TableLock { store: self, _lock: lock })
+        Ok(TableLock::new(self, lock))
     }
 
     /// Waits until nobody works on the lease that holds `claim`, then reads it; `None` when nothing holds it by then.
@@ -105,13 +98,19 @@ impl LeaseStore {
     /// Whether a lease other than `lease` has an address of the service path.
     pub fn others_have_sources(&self, lease: &Lease) -> Result<bool, LeaseError> {
         let own = target_of(lease);
-        let is_source = |path: &PathBuf| {
-            path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"source."))
-        };
-        let mut sources = self.entries("claims")?.into_iter().filter(is_source);
-        Ok(sources.any(|link| {
-            fs::metadata(&link).is_ok() && fs::read_link(&link).is_ok_and(|target| target != own)
+        Ok(self.links("source.")?.iter().any(|link| {
+            fs::metadata(link).is_ok() && fs::read_link(link).is_ok_and(|target| target != own)
         }))
+    }
+
+    /// Clears away what a process left that died while it made or forgot a lease. It holds nothing; this is for who makes and
+    /// forgets none, and yet is to leave no trace.
+    pub fn forget_the_dead(&self, deadline: Deadline) -> Result<(), LeaseError> {
+        // Most often nobody died, and whoever holds the lock need not be waited for.
+        if fs::symlink_metadata(self.reserving()).is_err() {
+            return Ok(());
+        }
+        self.lock(deadline)?.forget_the_dead()
     }
 
     /// Every lease, in order of its file's name; the unreadable ones as errors beside them.
@@ -131,7 +130,7 @@ impl LeaseStore {
         directory::replace(&self.file(lease), &self.encode(lease)?)
     }
 
-    fn encode(&self, lease: &Lease) -> Result<Vec<u8>, LeaseError> {
+    pub(super) fn encode(&self, lease: &Lease) -> Result<Vec<u8>, LeaseError> {
         let mut text = serde_json::to_vec_pretty(lease).map_err(|source| LeaseError::Io {
             operation: "encode",
             path: self.file(lease),
@@ -143,7 +142,7 @@ impl LeaseStore {
 
     /// Where a lease is before its claims hold, and once they do not any more. One at a time: whoever puts one there holds the
     /// table lock.
-    fn reserving(&self) -> PathBuf {
+    pub(super) fn reserving(&self) -> PathBuf {
         self.root.join("reserving")
     }
 
@@ -160,17 +159,26 @@ impl LeaseStore {
         Ok(paths)
     }
 
-    fn file(&self, lease: &Lease) -> PathBuf {
+    /// The links of all claims of one kind.
+    pub(super) fn links(&self, kind: &str) -> Result<Vec<PathBuf>, LeaseError> {
+        let mut links = self.entries("claims")?;
+        links.retain(|path| {
+            path.file_name().is_some_and(|name| name.as_bytes().starts_with(kind.as_bytes()))
+        });
+        Ok(links)
+    }
+
+    pub(super) fn file(&self, lease: &Lease) -> PathBuf {
         self.root.join("leases").join(file_name(lease))
     }
 
-    fn link(&self, claim: &Claim) -> PathBuf {
+    pub(super) fn link(&self, claim: &Claim) -> PathBuf {
         self.root.join("claims").join(claim.to_string())
     }
 }
 
 /// The lease at `path`; `None` when there is none.
-fn read(path: &Path) -> Result<Option<Lease>, LeaseError> {
+pub(super) fn read(path: &Path) -> Result<Option<Lease>, LeaseError> {
     #[derive(Deserialize)]
     struct Format {
         version: u32,
@@ -189,111 +197,10 @@ fn read(path: &Path) -> Result<Option<Lease>, LeaseError> {
 }
 
 /// Where a claim of `lease` leads.
-fn target_of(lease: &Lease) -> PathBuf {
+pub(super) fn target_of(lease: &Lease) -> PathBuf {
     Path::new("..").join("leases").join(file_name(lease))
 }
 
 fn file_name(lease: &Lease) -> String {
     format!("{}-{:016x}", lease.id, lease.serial)
-}
-
-impl TableLock<'_> {
-    /// Records `lease` with all of its claims and takes the lock of its operation. Nothing may have been done yet.
-    pub fn reserve(&self, lease: Lease) -> Result<Reservation, LeaseError> {
-        let path = self.store.root.join("lock");
-        let what = format!("the lease of {}", lease.id);
-        let lock = lock::take(
-            &path,
-            lock::byte_of(lease.serial),
-            &what,
-            Deadline::after(std::time::Duration::ZERO),
-        )?;
-        self.forget_the_dead()?;
-        directory::write(&self.store.reserving(), &self.store.encode(&lease)?)?;
-        let claimed = self.claim(&lease).and_then(|()| {
-            // From here on all claims hold, and not before.
-            directory::rename(&self.store.reserving(), &self.store.file(&lease))
-        });
-        if let Err(error) = claimed {
-            self.unlink(&lease);
-            // That it stays is worth less than the first error.
-            let _ = remove(&self.store.reserving());
-            return Err(error);
-        }
-        Ok(Reservation { lease, _lock: lock })
-    }
-
-    /// Clears away, with its links, a lease that a process was making or forgetting when it died.
-    fn forget_the_dead(&self) -> Result<(), LeaseError> {
-        let path = self.store.reserving();
-        match read(&path) {
-            Ok(None) => return Ok(()),
-            Ok(Some(lease)) => self.unlink(&lease),
-            // It was not written to the end, and its claims were not begun.
-            Err(_) => {}
-        }
-        remove(&path)
-    }
-
-    /// Writes what a lease has become, with claims that it did not have before.
-    pub fn update(&self, lease: &Lease) -> Result<(), LeaseError> {
-        self.claim(lease)?;
-        self.store.update(lease)
-    }
-
-    /// Gives up one claim of a lease that goes on.
-    pub fn give_up(&self, claim: &Claim) -> Result<(), LeaseError> {
-        remove(&self.store.link(claim))
-    }
-
-    /// Forgets a lease: everything it held is free from this moment.
-    pub fn remove(&self, reservation: &Reservation) -> Result<(), LeaseError> {
-        self.forget_the_dead()?;
-        let file = self.store.file(&reservation.lease);
-        match fs::rename(&file, self.store.reserving()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(LeaseError::io("remove", file)(error));
-            }
-            _ => {}
-        }
-        self.unlink(&reservation.lease);
-        remove(&directory::next_to(&file))?;
-        remove(&self.store.reserving())
-    }
-
-    fn claim(&self, lease: &Lease) -> Result<(), LeaseError> {
-        let target = target_of(lease);
-        for claim in lease.claims() {
-            let link = self.store.link(&claim);
-            if fs::read_link(&link).is_ok_and(|found| found == target) {
-                continue;
-            }
-            if self.store.is_taken(&claim) {
-                return Err(LeaseError::Taken { claim });
-            }
-            remove(&link)?;
-            unix::fs::symlink(&target, &link).map_err(LeaseError::io("link", link))?;
-        }
-        Ok(())
-    }
-
-    /// Links without a lease mean nothing; that one stays is no failure.
-    fn unlink(&self, lease: &Lease) {
-        let target = target_of(lease);
-        for claim in lease.claims() {
-            let link = self.store.link(&claim);
-            if fs::read_link(&link).is_ok_and(|found| found == target) {
-                let _ = fs::remove_file(link);
-            }
-        }
-    }
-}
-
-fn remove(path: &Path) -> Result<(), LeaseError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(LeaseError::io("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
 }

@@ -1,10 +1,11 @@
 //! Gives a sandbox what it asks for: observe, choose, plan, record, do, record.
 
-use std::{collections::BTreeSet, time::SystemTime};
+use std::collections::BTreeSet;
 
 use super::{
     AttachReport, Context, How, OperationError, Preview,
     choose::Chooser,
+    now,
     recover::{self, release},
     verify::require_whole,
 };
@@ -183,7 +184,7 @@ fn prepare(
         origin: event.origin,
         serial,
         state: LeaseState::Reserved,
-        created: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |age| age.as_secs()),
+        created: now(),
         netns: sandbox.netns.clone(),
         holders: BTreeSet::from([id.clone()]),
         networks: networks_of(&input),

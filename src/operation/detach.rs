@@ -43,6 +43,7 @@ pub fn detach(
 ) -> Result<Detached, OperationError> {
     let claim = claim_of(kernel, which)?;
     let Some(mut reservation) = context.leases.reserve_existing(&claim, deadline)? else {
+        context.leases.forget_the_dead(deadline)?;
         return Ok(Detached::Unknown);
     };
     if let Which::Holder(id) = which {

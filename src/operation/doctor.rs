@@ -55,7 +55,7 @@ fn attention(
     let (_, unreadable) = context.leases.all()?;
     facts.unreadable = unreadable.iter().map(ToString::to_string).collect();
     let unfinished = status::unfinished(kernel, context)?;
-    let shown = |found: &Finding| format!("{}: {}", found.id.short(), found.what);
+    let shown = |found: &Finding| format!("{}: {}", found.subject(), found.what);
     facts.unfinished = unfinished.iter().map(shown).collect();
     Ok(())
 }

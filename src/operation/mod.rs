@@ -1,7 +1,8 @@
-//! All that a frontend may call: attach, detach, verify, reconcile, provision, status, doctor. Those that
+//! All that a frontend may call: attach, detach, verify, reconcile, audit, provision, status, doctor. Those that
 //! change something are the same pipe with another planner.
 
 mod attach;
+mod audit;
 mod choose;
 mod detach;
 mod doctor;
@@ -15,15 +16,16 @@ mod report;
 mod status;
 mod verify;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::SystemTime};
 
 pub use attach::{attach, preview_attach};
+pub use audit::audit;
 pub use detach::{Detached, Which, detach, preview_detach};
 pub use doctor::doctor;
 pub use error::{ExitCode, OperationError};
 pub use preview::Preview;
 pub use provision::{preview_provision, provision};
-pub use reconcile::{Finding, Mended, reconcile};
+pub use reconcile::{Finding, Mended, Retry, reconcile};
 pub use report::{AttachReport, How};
 pub use status::{Status, status};
 pub use verify::verify;
@@ -43,4 +45,9 @@ pub struct Context {
 /// Where leases are when nothing else is said: on tmpfs, so that a reboot clears them as it clears the VFs.
 pub fn default_state_dir() -> PathBuf {
     PathBuf::from("/run/vfhook")
+}
+
+/// The time that leases are stamped with: seconds since 1970, for people and for waiting between tries.
+pub fn now() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |age| age.as_secs())
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     Context, OperationError,
     follow::{Followed, follow},
+    now,
     recover::release,
 };
 use crate::{
@@ -16,19 +17,23 @@ use crate::{
     types::{Deadline, DeviceSelector, InterfaceName, PciAddress, SandboxId},
 };
 
-/// What was found about one lease, and what was done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What was found about one lease or one device, and what was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The sandbox.
-    pub id: SandboxId,
-    /// What is wrong with its lease.
+    /// The sandbox; `None` for a device that no lease holds.
+    pub id: Option<SandboxId>,
+    /// The device, where it is about one.
+    pub device: Option<PciAddress>,
+    /// Since when the sandbox has its lease, in seconds since 1970.
+    pub since: Option<u64>,
+    /// What is wrong.
     pub what: String,
     /// What came of it.
     pub outcome: Mended,
 }
 
 /// What came of a finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mended {
     /// Everything was taken back and the lease forgotten.
@@ -41,6 +46,35 @@ pub enum Mended {
     WouldApply,
     /// It was tried, and failed for this reason.
     Failed(String),
+    /// Nothing: it is not vfhook's, or there is nothing that vfhook could do.
+    #[default]
+    LeftAlone,
+}
+
+impl Finding {
+    /// Of this lease; what, is still to be said.
+    pub(super) fn of(lease: &Lease) -> Self {
+        Self { id: Some(lease.id.clone()), since: Some(lease.created), ..Self::default() }
+    }
+
+    /// What it is about, in a word.
+    pub fn subject(&self) -> String {
+        let sandbox = self.id.as_ref().map(SandboxId::short);
+        match (self.device, sandbox) {
+            (Some(device), Some(sandbox)) => format!("{device} of {sandbox}"),
+            (Some(device), None) => device.to_string(),
+            (None, sandbox) => sandbox.unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+/// Whether what failed before is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// At once: somebody asked.
+    Now,
+    /// Each time after a longer wait: nobody did.
+    InTime,
 }
 
 /// Looks at every lease. `is_gone` tells of sandboxes that their runtime no longer knows; without a runtime that can
@@ -49,9 +83,13 @@ pub fn reconcile(
     kernel: &mut impl Kernel,
     context: &Context,
     is_gone: impl Fn(&Lease) -> bool,
+    retry: Retry,
     dry_run: bool,
     deadline: Deadline,
 ) -> Result<Vec<Finding>, OperationError> {
+    if !dry_run {
+        context.leases.forget_the_dead(deadline)?;
+    }
     let (leases, unreadable) = context.leases.all()?;
     for error in unreadable {
         tracing::warn!(%error, "left alone");
@@ -60,9 +98,12 @@ pub fn reconcile(
     for seen in leases {
         // Somebody works on it, or it is gone since it was listed.
         let Some(mut reservation) = context.leases.reserve_idle(&seen)? else { continue };
+        if retry == Retry::InTime && !reservation.lease.state.is_due(now()) {
+            continue;
+        }
         let Some(what) = complaint(kernel, &reservation.lease, &is_gone)? else {
             let followed = follow(kernel, context, &mut reservation, dry_run, deadline)?;
-            findings.extend(followed.map(|followed| change(seen.id, followed, dry_run)));
+            findings.extend(followed.map(|followed| change(&seen, followed, dry_run)));
             continue;
         };
         let outcome = if dry_run {
@@ -73,12 +114,12 @@ pub fn reconcile(
                 Err(error) => Mended::Failed(error.to_string()),
             }
         };
-        findings.push(Finding { id: seen.id, what, outcome });
+        findings.push(Finding { what, outcome, ..Finding::of(&seen) });
     }
     Ok(findings)
 }
 
-fn change(id: SandboxId, followed: Followed, dry_run: bool) -> Finding {
+fn change(lease: &Lease, followed: Followed, dry_run: bool) -> Finding {
     let list = |cidrs: Vec<IpNet>| {
         let cidrs: Vec<String> = cidrs.iter().map(ToString::to_string).collect();
         cidrs.join(" ")
@@ -90,7 +131,7 @@ fn change(id: SandboxId, followed: Followed, dry_run: bool) -> Finding {
         ),
         Followed::Failed(why) => ("its service networks changed".to_owned(), Mended::Failed(why)),
     };
-    Finding { id, what, outcome }
+    Finding { what, outcome, ..Finding::of(lease) }
 }
 
 /// Why a lease nobody works on should be taken back; `None` when it should not.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Context, OperationError};
+use super::{Context, OperationError, now};
 use crate::{
     execute::{self, Undone},
     kernel::Kernel,
@@ -25,7 +25,10 @@ pub(super) fn release(
     let steps = left_of(&reservation.lease);
     if !matches!(reservation.lease.state, LeaseState::NeedsCleanup { .. }) {
         reservation.lease.state = LeaseState::Releasing;
-        context.leases.update(&reservation.lease)?;
+        // On a full disk too everything must come to its end: the lease as it was written before has every undo.
+        if let Err(error) = context.leases.update(&reservation.lease) {
+            tracing::warn!(%error, "taking back without having said so");
+        }
     }
     kernel.reopen_sandbox(&reservation.lease.netns)?;
     let undone = execute::undo(&steps, kernel, deadline);
@@ -65,8 +68,16 @@ pub(super) fn settle(
         return Ok(table.remove(&reservation)?);
     }
     let failures = undone.reasons();
-    reservation.lease.state =
-        LeaseState::NeedsCleanup { remaining: undone.remaining, failures: failures.clone() };
+    let tries = match reservation.lease.state {
+        LeaseState::NeedsCleanup { tries, .. } => tries.saturating_add(1),
+        _ => 1,
+    };
+    reservation.lease.state = LeaseState::NeedsCleanup {
+        remaining: undone.remaining,
+        failures: failures.clone(),
+        tries,
+        tried: now(),
+    };
     table.update(&reservation.lease)?;
     Err(OperationError::NeedsCleanup { what: what.to_owned(), failures })
 }

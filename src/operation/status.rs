@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
-use super::{Context, Finding, Mended, OperationError, reconcile};
+use super::{Context, Finding, Mended, OperationError, Retry, audit, reconcile};
 use crate::{
     config::PoolKind,
     inventory::Candidate,
@@ -58,9 +58,17 @@ pub struct DeviceStatus {
 pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, OperationError> {
     let (leases, unreadable) = context.leases.all()?;
     let mut attention: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
-    attention.extend(unfinished(kernel, context)?.iter().map(|found| {
-        let verb = if found.outcome == Mended::WouldApply { "applies it" } else { "takes it back" };
-        format!("{}: {}; `vfhook reconcile` {verb}", found.id.short(), found.what)
+    let found = [
+        unfinished(kernel, context)?,
+        audit(kernel, context, true, Deadline::after(Duration::ZERO))?,
+    ];
+    attention.extend(found.iter().flatten().map(|found| {
+        let (subject, what) = (found.subject(), &found.what);
+        match found.outcome {
+            Mended::LeftAlone => format!("{subject}: {what}"),
+            Mended::WouldApply => format!("{subject}: {what}; `vfhook reconcile` applies it"),
+            _ => format!("{subject}: {what}; `vfhook reconcile` takes it back"),
+        }
     }));
     let mut pools = Vec::new();
     for (name, pool) in &context.config.pools {
@@ -103,7 +111,7 @@ pub(super) fn unfinished(
     kernel: &mut impl Kernel,
     context: &Context,
 ) -> Result<Vec<Finding>, OperationError> {
-    reconcile(kernel, context, |_| false, true, Deadline::after(Duration::ZERO))
+    reconcile(kernel, context, |_| false, Retry::Now, true, Deadline::after(Duration::ZERO))
 }
 
 fn device(

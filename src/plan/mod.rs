@@ -2,6 +2,7 @@
 
 mod address;
 mod attach;
+mod audit;
 mod check;
 mod detach;
 mod network;
@@ -17,6 +18,7 @@ pub use address::{candidates, seed};
 pub use attach::{
     AttachInput, AttachPlanError, ChosenDevice, ChosenNetwork, ChosenService, attach, interface_mac,
 };
+pub use audit::{Held, Remark, Seen, audit};
 pub use check::{Flaw, check};
 pub use detach::{detach, last_one_out};
 pub use provision::{ProvisionError, provision};

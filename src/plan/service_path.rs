@@ -37,6 +37,9 @@ pub(super) fn steps(
             if input.sandbox.ipv6_disabled && sources.iter().any(IpAddr::is_ipv6) {
                 steps.push(enable_ipv6(interface));
             }
+            if sources.iter().any(IpAddr::is_ipv4) {
+                steps.push(accept_refusals(&pair));
+            }
             for source in sources {
                 steps.extend(in_sandbox(input.sandbox, &pair, cidrs, *source));
                 steps.extend(on_host(&pair, *source, Route::usual_metric(source.is_ipv6())));
@@ -85,6 +88,17 @@ fn make_pair(
         ),
         PlannedStep::new(forwarding, gone_with(&pair.host)),
     ]
+}
+
+/// The host refuses from an address of its own choice, which the sandbox may reach by another interface: where reverse paths are
+/// filtered strictly the refusal would be dropped, and the client would wait. The kernel takes the looser of this value and `all`'s.
+fn accept_refusals(pair: &CreateVeth) -> PlannedStep {
+    let loose = Step::WriteSysctl {
+        place: Place::Sandbox,
+        key: format!("ipv4/conf/{}/rp_filter", pair.inside),
+        value: "2".to_owned(),
+    };
+    PlannedStep::new(loose, gone_with(&pair.host))
 }
 
 fn in_sandbox(

@@ -6,32 +6,35 @@ use std::{
     fs,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::Path,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
-use super::{command::run, host::Host, sandbox::Sandbox};
+use super::{
+    command::{finish, run},
+    host::Host,
+    sandbox::Sandbox,
+};
 
-/// Sections of lines, each line one fact.
+/// What was said about each part, as it was said: it is taken apart only where two differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Dump(BTreeMap<String, BTreeSet<String>>);
+pub(crate) struct Dump(BTreeMap<&'static str, String>);
 
 /// How long the kernel may take to take a dead namespace apart.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What `ip` is asked for.
-const LOOKS: [&str; 8] = [
-    "link show",
-    "address show",
-    "-4 route show table all",
-    "-6 route show table all",
-    "-4 rule show",
-    "-6 rule show",
-    "neighbour show",
-    "-6 neighbour show",
+/// What `ip` is asked for, and what that is called: by default, where rules are IPv4's, and of IPv6.
+const DEFAULT: &[(&str, &str)] = &[
+    ("link show", "ip link"),
+    ("address show", "ip address"),
+    ("route show table all", "ip route"),
+    ("rule show", "ip -4 rule"),
+    ("neighbour show", "ip neighbour"),
 ];
+const IPV6: &[(&str, &str)] = &[("rule show", "ip -6 rule"), ("neighbour show", "ip -6 neighbour")];
 
 /// Sysctls that count or tell the time.
 const RESTLESS: [&str; 2] = ["netfilter/nf_conntrack_count", "ipv4/route/"];
@@ -40,9 +43,9 @@ impl Dump {
     /// All of a host: what its kernel shows, and its state directory.
     pub(crate) fn of_host(host: &Host) -> Self {
         let mut dump = Self::of_here();
-        let mut tree = BTreeSet::new();
+        let mut tree = String::new();
         list(&host.state_dir(), "", &mut tree);
-        dump.0.insert("state directory".to_owned(), tree);
+        dump.0.insert("state directory", tree);
         dump
     }
 
@@ -65,31 +68,28 @@ impl Dump {
     }
 
     fn of_here() -> Self {
-        let mut sections = BTreeMap::new();
-        for look in LOOKS {
-            let words: Vec<&str> = ["-j", "-d"].into_iter().chain(look.split(' ')).collect();
-            let answer = run("ip", &words).json();
-            let lines = answer.as_array().into_iter().flatten().map(Value::to_string);
-            sections.insert(format!("ip {look}"), lines.collect());
-        }
-        let rules = run("nft", &["list", "ruleset"]).ok();
-        sections.insert("nft list ruleset".to_owned(), numbered(&rules));
-        let mut sysctls = BTreeSet::new();
+        let mut sysctls = String::new();
         read(Path::new("/proc/sys/net"), "", &mut sysctls);
-        sections.insert("sysctl".to_owned(), sysctls);
-        Self(sections)
+        Self(BTreeMap::from([
+            ("ip", ask("-d", DEFAULT)),
+            ("ip -6", ask("-6", IPV6)),
+            ("nft list ruleset", run("nft", &["list", "ruleset"]).ok()),
+            ("sysctl", sysctls),
+        ]))
     }
 
     /// What is in one and not in the other, one fact a line.
     pub(crate) fn differences(&self, other: &Self) -> Vec<String> {
-        let none = BTreeSet::new();
-        let names: BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
+        let names: BTreeSet<&&str> = self.0.keys().chain(other.0.keys()).collect();
         let mut found = Vec::new();
         for name in names {
-            let (before, after) =
-                (self.0.get(name).unwrap_or(&none), other.0.get(name).unwrap_or(&none));
-            found.extend(before.difference(after).map(|line| format!("{name}: - {line}")));
-            found.extend(after.difference(before).map(|line| format!("{name}: + {line}")));
+            let text = |dump: &Self| dump.0.get(name).cloned().unwrap_or_default();
+            let (before, after) = (text(self), text(other));
+            if before != after {
+                let (before, after) = (facts(name, &before), facts(name, &after));
+                found.extend(before.difference(&after).map(|fact| format!("{name}: - {fact}")));
+                found.extend(after.difference(&before).map(|fact| format!("{name}: + {fact}")));
+            }
         }
         found
     }
@@ -117,26 +117,58 @@ impl Dump {
     }
 }
 
-/// Lines whose order matters.
-fn numbered(text: &str) -> BTreeSet<String> {
-    text.lines().enumerate().map(|(number, line)| format!("{number:>4} {line}")).collect()
+/// What `ip` answers to several questions, from one process.
+fn ask(option: &str, lists: &[(&str, &str)]) -> String {
+    let lines: Vec<&str> = lists.iter().map(|(list, _)| *list).collect();
+    let mut ip = Command::new("ip");
+    finish(ip.args(["-j", "-d", option, "-batch", "-"]), &lines.join("\n")).ok()
 }
 
-fn read(directory: &Path, prefix: &str, lines: &mut BTreeSet<String>) {
+/// What a section says, a fact each.
+fn facts(name: &str, text: &str) -> BTreeSet<String> {
+    match name {
+        "ip" => answers(DEFAULT, text),
+        "ip -6" => answers(IPV6, text),
+        // Lines whose order matters.
+        "nft list ruleset" => {
+            text.lines().enumerate().map(|(number, line)| format!("{number:>4} {line}")).collect()
+        }
+        _ => text.lines().map(str::to_owned).collect(),
+    }
+}
+
+fn answers(lists: &[(&str, &str)], text: &str) -> BTreeSet<String> {
+    let answers = serde_json::Deserializer::from_str(text).into_iter();
+    let answers: Vec<Vec<Value>> =
+        answers.collect::<Result<_, _>>().unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert_eq!(answers.len(), lists.len(), "{text}");
+    let named = lists.iter().zip(answers);
+    named
+        .flat_map(|((_, name), all)| all.into_iter().map(move |one| format!("{name} {one}")))
+        .collect()
+}
+
+fn read(directory: &Path, prefix: &str, lines: &mut String) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let key = format!("{prefix}{}", entry.file_name().to_string_lossy());
         let Ok(kind) = entry.file_type() else { continue };
         if kind.is_dir() {
             read(&entry.path(), &format!("{key}/"), lines);
-        } else if !RESTLESS.iter().any(|restless| key.starts_with(restless)) {
+        } else if !RESTLESS.iter().any(|restless| key.starts_with(restless)) && !spins(&key) {
             let value = fs::read_to_string(entry.path());
             let value = value.unwrap_or_else(|error| error.kind().to_string());
-            lines.insert(format!("{key} = {}", value.trim_end()));
+            let _ = writeln!(lines, "{key} = {}", value.trim_end().replace('\n', " | "));
         }
     }
 }
 
-fn list(path: &Path, name: &str, lines: &mut BTreeSet<String>) {
+/// Reading these spins for as long as anybody on the machine changes a link. `ip -d link` shows the first; the second can be
+/// read only after somebody wrote it, and vfhook writes to no link but its own.
+fn spins(key: &str) -> bool {
+    ["/addr_gen_mode", "/stable_secret"].iter().any(|end| key.ends_with(end))
+}
+
+fn list(path: &Path, name: &str, lines: &mut String) {
     let Ok(meta) = fs::symlink_metadata(path) else { return };
     let mut line = format!("/{name} uid {} mode {:o}", meta.uid(), meta.mode());
     let kind = meta.file_type();
@@ -147,7 +179,8 @@ fn list(path: &Path, name: &str, lines: &mut BTreeSet<String>) {
     } else if kind.is_fifo() {
         line.push_str(" fifo");
     }
-    lines.insert(line);
+    lines.push_str(&line);
+    lines.push('\n');
     for entry in fs::read_dir(path).into_iter().flatten().flatten().filter(|_| kind.is_dir()) {
         let inner = format!("{name}/{}", entry.file_name().to_string_lossy());
         list(&entry.path(), inner.trim_start_matches('/'), lines);

@@ -9,7 +9,7 @@ use vfhook::{
     config,
     kernel::fake::{FakeHost, Fault, Snapshot},
     lease::{Claim, Lease, LeaseState, LeaseStore},
-    operation::{self, Context, Detached, ExitCode, How, Mended, OperationError, Which},
+    operation::{self, Context, Detached, ExitCode, How, Mended, OperationError, Retry, Which},
     request::NetworkRequest,
     types::InterfaceName,
 };
@@ -201,7 +201,9 @@ impl Node {
         let lost: Vec<String> = lost.iter().copied().map(id_of).collect();
         let is_gone = |lease: &Lease| lost.iter().any(|id| id == lease.id.as_str());
         let mut kernel = self.host.kernel();
-        let found = operation::reconcile(&mut kernel, &self.context, is_gone, false, in_time());
+        let (context, deadline) = (&self.context, in_time());
+        let found =
+            operation::reconcile(&mut kernel, context, is_gone, Retry::Now, false, deadline);
         let found = found.map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
         let released = found.iter().all(|finding| finding.outcome == Mended::Released);
         prop_assert!(released && found.len() == before - self.model.held.len(), "{found:?}");

@@ -45,6 +45,20 @@ pub(super) fn ask(
     Ok(())
 }
 
+/// Whether every probe of every backend works from there.
+pub(super) fn whole(client: &str) -> Result<Verdict, Failure> {
+    let [_, plains_own] = &OWN;
+    let all: Vec<&Backend> = BACKENDS.iter().chain([plains_own]).collect();
+    let asked = all
+        .iter()
+        .flat_map(|backend| probes().map(|(probe, ..)| format!("{}, {probe}", backend.title)));
+    let bad = asked.zip(verdicts(client, &all)?).find_map(|(asked, verdict)| match verdict {
+        Verdict::Fails(seen) => Some(format!("{asked}: {seen}")),
+        _ => None,
+    });
+    Ok(bad.map_or(Verdict::Works, Verdict::Fails))
+}
+
 fn title(masquerade: Masquerade) -> &'static str {
     match masquerade {
         Masquerade::HairpinOnly => "hairpins",

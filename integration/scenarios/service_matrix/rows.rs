@@ -2,16 +2,15 @@
 
 use crate::guest::counters::Packets;
 use crate::guest::failure::Failure;
-use crate::guest::kube_proxy::Mode;
 use crate::guest::place::{Netns, Place};
 use crate::guest::talk::{self, Protocol, Question, Reply};
-use crate::guest::{Guest, node, vfhook};
+use crate::guest::{Guest, node};
 use crate::matrix::{Part, Row, Verdict};
 
-use super::scene::{self, BLUE, HOLD, HOLD_SECONDS, OTHER, OUTSIDE, OUTSIDE_ADDRESS, PLAIN};
+use super::scene::{self, BLUE, OTHER, OUTSIDE, OUTSIDE_ADDRESS, PLAIN};
 
-/// Nobody may wait longer to hear that there is nobody. Refusals by IPv6 were seen to take a little over a second, from a ptp pod too: as if
-/// the first were lost and the second try's taken.
+/// Nobody may wait longer to hear that there is nobody. Over any veth pair the refusal arrives while `connect` still holds the socket
+/// (`TcpExtLockDroppedIcmps` counts it), and Linux minds an IPv6 one only with the first retransmission, a second later.
 const AT_ONCE_MILLISECONDS: u64 = 2500;
 /// Resolvers ask this many at once when a program starts.
 const QUERIES: usize = 20;
@@ -20,14 +19,12 @@ const COUNTED: usize = 40;
 /// What may pass an interface besides: neighbours that are looked for, the connection that lasts.
 const STRAY: u64 = 30;
 
-const STRICT: &str = "the refusal comes by svc0 from an address of the node's, which the client would reach by its VF; where rp_filter is 1 \
-in the container the kernel drops it, as vfhook does not make svc0's own rp_filter loose (2)";
 const ANSWERS_PAST_THE_NODE: &str = "the VF sees the client's own address, which is on its own network, and \
 answers it by the wire: the node, which translated the question, never sees the answer. A client that is reached through the node has no \
 such trouble";
 
 /// Asks all that needs the container attached.
-pub(super) fn ask(guest: &mut Guest, mode: Mode, part: &mut Part) -> Result<(), Failure> {
+pub(super) fn ask(guest: &mut Guest, part: &mut Part) -> Result<(), Failure> {
     guest.step("ports of the node");
     node_ports(part)?;
     let health = in_both_families(|family| {
@@ -40,46 +37,12 @@ pub(super) fn ask(guest: &mut Guest, mode: Mode, part: &mut Part) -> Result<(), 
     both(part, nobody, refused_at_once)?;
     strictly(true)?;
     both(part, "the same where rp_filter is strict in the client", refused_at_once)?;
-    // IPVS answers from the service's own address, which the node has; the others from whichever address the node chooses.
-    if let Some(row) = part.rows.last_mut().filter(|_| mode != Mode::Ipvs) {
-        row.container = row.container.clone().known(Verdict::Gap(STRICT.to_owned()));
-    }
     strictly(false)?;
     both(part, "a client stays with one backend (sessionAffinity)", stays_with_one)?;
     both(part, "without that, both backends have clients", goes_to_both)?;
     both(part, "20 DNS-like questions at once", many_at_once)?;
     guest.step("which way packets go");
     counted(part)
-}
-
-/// The connection that was begun at the beginning, across a reconcile.
-pub(super) fn long_connection(guest: &mut Guest, part: &mut Part) -> Result<(), Failure> {
-    guest.step("a reconcile, and the end of the long connection");
-    vfhook("reconcile").ok()?;
-    let held = talk::held(HOLD, u64::from(HOLD_SECONDS) + 10);
-    let verdict =
-        held.map_or_else(|broken| Verdict::Fails(broken.to_string()), |()| Verdict::Works);
-    row(part, "a connection of 20 s, across reconcile and new rules", verdict, None);
-    Ok(())
-}
-
-/// A container without a service path reaches a service through a proxy at an address that is routed.
-pub(super) fn without_service_path(guest: &mut Guest, part: &mut Part) -> Result<(), Failure> {
-    guest.step("no service path, a reverse proxy on the node");
-    scene::with_service_path(false)?;
-    vfhook("attach --netns /run/netns/green --network proxied --id green").ok()?;
-    let green = Netns::named("green").place();
-    let links = green.cmd("ip -o link").ok()?;
-    guest.check("there is no svc0", !links.stdout.contains("svc0"), &links.stdout)?;
-    let reply = one(&green, Protocol::Tcp, scene::parse(scene::PROXY)?)?;
-    row(
-        part,
-        "service_path.mode = \"off\": by a reverse proxy on the node",
-        by(&reply, "pod"),
-        None,
-    );
-    vfhook("detach --id green").ok()?;
-    scene::with_service_path(true)
 }
 
 fn node_ports(part: &mut Part) -> Result<(), Failure> {
@@ -95,6 +58,11 @@ fn node_ports(part: &mut Part) -> Result<(), Failure> {
     };
     let verdict = asked(&place(OUTSIDE), scene::TO_BLUE, BLUE, None)?;
     row(part, "NodePort from outside to a VF", verdict, None);
+    let verdict = in_both_families(|family| {
+        let target = scene::node_port(family, scene::TO_BLUE_UDP)?;
+        Ok(by(&one(&place(OUTSIDE), Protocol::Udp, target)?, BLUE))
+    })?;
+    row(part, "the same over UDP", verdict, None);
     let [from_blue, from_plain] =
         [BLUE, PLAIN].map(|client| asked(&place(client), scene::TO_POD, "pod", None));
     row(part, "NodePort from the container, by its VF", from_blue?, Some(from_plain?));
@@ -102,7 +70,7 @@ fn node_ports(part: &mut Part) -> Result<(), Failure> {
     let verdict = asked(&place(OUTSIDE), scene::TO_POD_LOCAL, "pod", kept)?;
     row(part, "externalTrafficPolicy Local to a pod here", verdict, None);
     let near = asked(&place(OUTSIDE), scene::TO_BLUE_LOCAL, BLUE, kept)?;
-    let near = near.known(Verdict::Impossible(ANSWERS_PAST_THE_NODE.to_owned()));
+    let near = near.cannot_be(ANSWERS_PAST_THE_NODE);
     let plain = asked(&place(OUTSIDE), scene::TO_PLAIN_LOCAL, PLAIN, kept)?;
     row(part, "the same to a VF, client on the VF's own network", near, Some(plain));
     let kept = Some(node::POD);
@@ -235,12 +203,16 @@ fn in_both_families(
     Ok(Verdict::Works)
 }
 
-fn one(from: &Place, protocol: Protocol, target: std::net::SocketAddr) -> Result<Reply, Failure> {
+pub(super) fn one(
+    from: &Place,
+    protocol: Protocol,
+    target: std::net::SocketAddr,
+) -> Result<Reply, Failure> {
     let replies = talk::put(from, &[Question { protocol, target, bytes: 60 }])?;
     replies.into_iter().next().ok_or_else(|| Failure::unmet("there is a reply", "none"))
 }
 
-fn by(reply: &Reply, server: &str) -> Verdict {
+pub(super) fn by(reply: &Reply, server: &str) -> Verdict {
     match reply {
         Reply::Answered { by, .. } if by == server => Verdict::Works,
         other => Verdict::Fails(other.to_string()),
@@ -254,6 +226,6 @@ fn by_and_seen(reply: &Reply, server: &str, client: &str) -> Verdict {
     }
 }
 
-fn row(part: &mut Part, what: &str, container: Verdict, ptp_pod: Option<Verdict>) {
+pub(super) fn row(part: &mut Part, what: &str, container: Verdict, ptp_pod: Option<Verdict>) {
     part.rows.push(Row { what: what.to_owned(), container, ptp_pod });
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use crate::guest::failure::Failure;
 use crate::guest::kube_proxy::{Masquerade, Mode, Service};
 use crate::guest::place::{Netns, Place};
-use crate::guest::{Guest, configure, node, peer, probe, ptp, talk, vfhook};
+use crate::guest::{self, Guest, node, peer, probe, ptp, talk, vfhook};
 
 /// One address for each of two networks: backends must have addresses that rules can name.
 const CONFIG: &str = r#"version = 1
@@ -40,6 +40,12 @@ interface = "svc0"
 source = ["169.254.96.0/20", "fd00:fe::/112"]
 "#;
 const OFF: &str = "\n[service_path]\nmode = \"off\"\n";
+const EXISTING: &str = r#"
+[service_path]
+mode = "existing"
+cidrs = ["10.96.0.0/12", "fd00:96::/108"]
+interface = "eth0"
+"#;
 
 /// The container, its namespace and the server in it.
 pub(super) const BLUE: &str = "blue";
@@ -52,12 +58,12 @@ pub(super) const OTHER: &str = "other";
 /// The connection that lasts.
 pub(super) const HOLD: &str = "hold";
 /// How long it lasts.
-pub(super) const HOLD_SECONDS: u32 = 20;
+pub(super) const HOLD_SECONDS: u32 = 30;
 
 /// The container's own addresses, on its VF.
 pub(super) const BLUE_ADDRESS: [&str; 2] = ["192.168.0.40", "fd00:10::40"];
 pub(super) const OUTSIDE_ADDRESS: [&str; 2] = ["192.168.0.9", "fd00:10::9"];
-const VF_ADDRESS: [&str; 2] = ["192.168.0.2", "fd00:10::2"];
+pub(super) const VF_ADDRESS: [&str; 2] = ["192.168.0.2", "fd00:10::2"];
 const PLAIN_ADDRESS: [&str; 2] = ["10.244.7.2", "fd00:244:7::2"];
 const PLAIN_SUBNET: [&str; 2] = ["10.244.7.0/24", "fd00:244:7::/64"];
 
@@ -98,6 +104,7 @@ pub(super) const TO_POD_LOCAL: u16 = 30081;
 pub(super) const TO_BLUE_LOCAL: u16 = 30082;
 pub(super) const TO_PLAIN_LOCAL: u16 = 30083;
 pub(super) const TO_POD: u16 = 30084;
+pub(super) const TO_BLUE_UDP: u16 = 30085;
 /// The reverse proxy of who has no service path.
 pub(super) const PROXY: &str = "192.168.0.1:8088";
 
@@ -113,7 +120,7 @@ pub(super) fn title(mode: Mode) -> &'static str {
 
 /// Everything that is there before vfhook comes.
 pub(super) fn lay_out(guest: &Guest) -> Result<(), Failure> {
-    with_service_path(true)?;
+    configure(ServicePath::Veth)?;
     peer::gateway()?;
     node::way_out()?;
     let vf = guest.vf(0, 3)?;
@@ -136,9 +143,25 @@ pub(super) fn lay_out(guest: &Guest) -> Result<(), Failure> {
     Netns::create(BLUE).map(drop)
 }
 
-/// Gives vfhook its configuration, with a service path or without.
-pub(super) fn with_service_path(wanted: bool) -> Result<(), Failure> {
-    configure(&format!("{CONFIG}{}", if wanted { VETH } else { OFF }))
+/// How vfhook leads to services.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ServicePath {
+    /// By a pair of its own.
+    Veth,
+    /// By the interface that is there.
+    Existing,
+    /// Not at all.
+    Off,
+}
+
+/// Gives vfhook its configuration.
+pub(super) fn configure(service_path: ServicePath) -> Result<(), Failure> {
+    let section = match service_path {
+        ServicePath::Veth => VETH,
+        ServicePath::Existing => EXISTING,
+        ServicePath::Off => OFF,
+    };
+    guest::configure(&format!("{CONFIG}{section}"))
 }
 
 /// Attaches the container, makes it a backend, and waits until everybody is reached: a VF's carrier takes its time.
@@ -154,7 +177,7 @@ pub(super) fn attach(guest: &mut Guest) -> Result<(), Failure> {
     for target in VF_ADDRESS.iter().chain(&node::POD).chain(&OUTSIDE_ADDRESS).chain(&BLUE_ADDRESS) {
         guest.expect(probe::ping(&Place::Host, target))?;
     }
-    talk::start_holding(&blue, HOLD, at(0, 11, 80)?, HOLD_SECONDS)
+    Ok(())
 }
 
 fn serve(backend: &Backend, place: &Place) -> Result<(), Failure> {
@@ -211,7 +234,12 @@ pub(super) fn services() -> Result<Vec<Service>, Failure> {
                 "pod" => service.on_node_port(TO_POD),
                 _ => service,
             });
-            all.push(Service::udp(&format!("{name}-U"), &udp, &[endpoint])?);
+            let service = Service::udp(&format!("{name}-U"), &udp, &[endpoint])?;
+            all.push(if backend.server == BLUE {
+                service.on_node_port(TO_BLUE_UDP)
+            } else {
+                service
+            });
         }
         all.extend(special(family)?);
     }

@@ -60,7 +60,7 @@ pub(crate) fn run_job() -> ExitCode {
     keep_time(&job, &progress, begun);
     let result = scenarios::find(&job.scenario)
         .ok_or_else(|| Failure::unmet("the runner knows the scenario", &job.scenario))
-        .and_then(|scenario| run(scenario, &progress));
+        .and_then(|scenario| run(scenario, &progress, job.seed));
     if result.is_err() {
         evidence::keep(&out_dir());
     }
@@ -91,8 +91,8 @@ pub(crate) fn keep_evidence() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run(scenario: &Scenario, progress: &SharedProgress) -> Result<(), Failure> {
-    let mut guest = Guest::new(Arc::clone(progress));
+fn run(scenario: &Scenario, progress: &SharedProgress, seed: u64) -> Result<(), Failure> {
+    let mut guest = Guest::new(Arc::clone(progress), seed);
     guest.step("make the VFs");
     guest.vfs = prepare_machine(scenario.vfs)?;
     (scenario.prepare)(&mut guest)?;

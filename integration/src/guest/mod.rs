@@ -6,11 +6,13 @@ pub(crate) mod containerd;
 pub(crate) mod counters;
 pub(crate) mod cri;
 pub(crate) mod daemon;
+pub(crate) mod dice;
 pub(crate) mod dump;
 pub(crate) mod evidence;
 pub(crate) mod failure;
 mod harness;
 pub(crate) mod interface;
+pub(crate) mod kill_point;
 pub(crate) mod kube_proxy;
 pub(crate) mod node;
 pub(crate) mod oci_runtime;
@@ -46,13 +48,15 @@ pub(crate) struct Guest {
     progress: SharedProgress,
     /// The VFs that the harness made, by card.
     pub(crate) vfs: Vec<Vec<Vf>>,
+    /// What lots are drawn from.
+    pub(crate) seed: u64,
     /// The dump that the harness took before the scenario began.
     before: Dump,
 }
 
 impl Guest {
-    fn new(progress: SharedProgress) -> Self {
-        Self { progress, vfs: Vec::new(), before: Dump::default() }
+    fn new(progress: SharedProgress, seed: u64) -> Self {
+        Self { progress, vfs: Vec::new(), seed, before: Dump::default() }
     }
 
     /// Says what comes next.
@@ -93,6 +97,12 @@ impl Guest {
     /// The host must be as it was when the scenario began; what the kernel still takes apart is waited for.
     pub(crate) fn must_be_as_before(&mut self, when: &str) -> Result<(), Failure> {
         self.step(&format!("compare with the dump before: {when}"));
+        self.count();
+        harness::compare(&self.before)
+    }
+
+    /// The same without saying so, for what is done hundreds of times.
+    pub(crate) fn is_as_before(&mut self) -> Result<(), Failure> {
         self.count();
         harness::compare(&self.before)
     }
@@ -154,6 +164,7 @@ pub fn guest_main() -> ExitCode {
         ["udp-ask", target, bytes] => probe::udp_ask(target, bytes),
         ["ask-many"] => talk::ask_many(),
         ["hold", target, seconds] => talk::hold_on(target, seconds),
+        ["measure", target, milliseconds] => talk::measure(target, milliseconds),
         ["relay", at, target] => talk::relay(at, target),
         ["serve", name, addresses @ ..] => talk::serve(name, addresses),
         other => {

@@ -7,6 +7,8 @@ use super::error::LabError;
 use super::tool;
 use crate::say::Progress;
 
+/// The profile of a vfhook that can be made to die.
+const CHECKED: &str = "checked";
 const EVENT_LOGGER: &str = "event_logger";
 
 /// The programs that come with the share.
@@ -14,6 +16,8 @@ const EVENT_LOGGER: &str = "event_logger";
 pub(crate) struct Binaries {
     /// The program under test.
     pub(crate) vfhook: PathBuf,
+    /// The same, but that it dies where it is told to.
+    pub(crate) kill_points: PathBuf,
     /// The guest side of the lab.
     pub(crate) guest: PathBuf,
     /// The example of `containerd-nri`, which logs what a runtime tells its plugins.
@@ -25,16 +29,21 @@ impl Binaries {
     pub(crate) fn build(log: &Path) -> Result<Self, LabError> {
         let workspace = workspace();
         let progress = Progress::start("building vfhook and the guest runner");
-        cargo(&workspace, log, &["--package", "vfhook-lab", "--bin", "guest"])?;
+        let release = |what: &[&str]| cargo(&workspace, log, "release", what);
+        release(&["--package", "vfhook-lab", "--bin", "guest"])?;
         let given = std::env::var_os("VFHOOK_LAB_BINARY").filter(|path| !path.is_empty());
         if given.is_none() {
-            cargo(&workspace, log, &["--package", "vfhook", "--bin", "vfhook"])?;
+            release(&["--package", "vfhook", "--bin", "vfhook"])?;
         }
         let example = ["--package", "containerd-nri", "--example", EVENT_LOGGER];
-        cargo(&workspace, log, &example)?;
+        release(&example)?;
+        let dying = ["--package", "vfhook", "--bin", "vfhook", "--features", "kill-points"];
+        cargo(&workspace, log, CHECKED, &dying)?;
         progress.done();
-        let release = target_dir(&workspace).join("release");
+        let target = target_dir(&workspace);
+        let release = target.join("release");
         Ok(Self {
+            kill_points: target.join(CHECKED).join("vfhook"),
             vfhook: given.map_or_else(|| release.join("vfhook"), PathBuf::from),
             guest: release.join("guest"),
             event_logger: release.join("examples").join(EVENT_LOGGER),
@@ -54,13 +63,13 @@ fn target_dir(workspace: &Path) -> PathBuf {
     workspace.join(dir)
 }
 
-fn cargo(workspace: &Path, log: &Path, what: &[&str]) -> Result<(), LabError> {
+fn cargo(workspace: &Path, log: &Path, profile: &str, what: &[&str]) -> Result<(), LabError> {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command
         .current_dir(workspace)
         .env("CARGO_TARGET_DIR", target_dir(workspace))
-        .args(["build", "--release", "--color=never"])
+        .args(["build", "--color=never", "--profile", profile])
         .args(what);
     tool::run("building with cargo", &mut command, log)
 }

@@ -31,7 +31,7 @@ pub(crate) fn print(cache: &Cache) -> Result<(), LabError> {
     if parts.is_empty() {
         return Err(LabError::Unfit {
             what: "no run has left a table".into(),
-            remedy: "run the scenarios service_matrix_*, which `cargo lab list` names".into(),
+            remedy: "run `cargo lab run service_matrix` first".into(),
         });
     }
     say::line(markdown(&parts).trim_end());

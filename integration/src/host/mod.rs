@@ -7,6 +7,7 @@ mod demo;
 mod diagnostics;
 mod emulator;
 mod error;
+mod faults;
 mod image;
 mod initrd;
 mod install;
@@ -48,12 +49,15 @@ enum Verb {
     List,
     /// Run scenarios, each in a guest of its own
     Run {
-        /// Names, as `list` prints them
+        /// Names, as `list` prints them; what stands before a `_` means all that begin so
         #[arg(required_unless_present = "all")]
         names: Vec<String>,
         /// Run every scenario but those that `list` shows as run by name only
         #[arg(long, conflicts_with = "names")]
         all: bool,
+        /// Run the long form of those that have one: `faults` at every moment, not at some
+        #[arg(long, conflicts_with = "all")]
+        full: bool,
         /// How many guests run at once
         #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
         jobs: u16,
@@ -67,7 +71,9 @@ enum Verb {
     },
     /// Show the main job: a podman container with a VF and a path to services
     Demo,
-    /// Write what the last runs of `service_matrix_*` saw as one table in Markdown
+    /// Write what the last run of `faults --full` came to in Markdown
+    Faults,
+    /// Write what the last `run service_matrix` saw as one table in Markdown
     Matrix,
 }
 
@@ -87,17 +93,18 @@ fn dispatch(verb: Verb) -> Result<bool, LabError> {
     let cache = Cache::open()?;
     match verb {
         Verb::List => list(),
-        Verb::Run { names, all, jobs } => {
+        Verb::Run { names, all, full, jobs } => {
             let chosen = if all {
                 scenarios::ALL.iter().filter(|scenario| !scenario.by_name).collect()
             } else {
-                choose(&names)?
+                choose(&names, full)?
             };
             return run_all(&cache, chosen, usize::from(jobs));
         }
         Verb::Shell => shell::run(&cache)?,
         Verb::Logs { name } => diagnostics::print(&cache, &name)?,
         Verb::Demo => return demo::run(&cache),
+        Verb::Faults => faults::print(&cache)?,
         Verb::Matrix => matrix::print(&cache)?,
     }
     Ok(true)
@@ -111,16 +118,33 @@ fn list() {
     }
 }
 
-fn choose(names: &[String]) -> Result<Vec<&'static Scenario>, LabError> {
+fn choose(names: &[String], full: bool) -> Result<Vec<&'static Scenario>, LabError> {
     let mut chosen: Vec<&'static Scenario> = Vec::new();
     for name in names {
-        let scenario = scenarios::find(name).ok_or_else(|| unknown(name))?;
-        // Two guests must not share a run's folder.
-        if !chosen.iter().any(|other| other.name == scenario.name) {
-            chosen.push(scenario);
+        let long = if full { scenarios::find(&format!("{name}_full")) } else { None };
+        let meant = match long.or_else(|| scenarios::find(name)) {
+            Some(scenario) => vec![scenario],
+            None => family(name),
+        };
+        if meant.is_empty() {
+            return Err(unknown(name));
+        }
+        for scenario in meant {
+            // Two guests must not share a run's folder.
+            if !chosen.iter().any(|other| other.name == scenario.name) {
+                chosen.push(scenario);
+            }
         }
     }
     Ok(chosen)
+}
+
+/// The scenarios that are one in several modes: their names begin with this one.
+fn family(name: &str) -> Vec<&'static Scenario> {
+    let of_it = |scenario: &&Scenario| {
+        scenario.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'))
+    };
+    scenarios::ALL.iter().filter(of_it).collect()
 }
 
 fn unknown(name: &str) -> LabError {
@@ -166,7 +190,7 @@ fn work(
         let Some(scenario) = next else { return };
         let finished = run::scenario(lab, cache, scenario);
         say::line(&report::ended(&finished));
-        if let Some(table) = matrix::part(&finished) {
+        for table in [matrix::part(&finished), faults::part(&finished)].into_iter().flatten() {
             say::line(&table);
         }
         if let Ok(mut results) = results.lock() {

@@ -86,7 +86,11 @@ impl End {
 fn boot(lab: &Lab, cache: &Cache, scenario: &Scenario) -> Result<End, LabError> {
     let dir = RunDir::create(cache.run_dir(scenario.name), &lab.image, &lab.binaries)?;
     let limit = scenario.limit();
-    dir.write_job(&Job { scenario: scenario.name.into(), limit_seconds: limit.as_secs() })?;
+    dir.write_job(&Job {
+        scenario: scenario.name.into(),
+        limit_seconds: limit.as_secs(),
+        seed: seed(),
+    })?;
     let mut command = lab.emulator.command();
     command
         .args(qemu::arguments(
@@ -106,6 +110,15 @@ fn boot(lab: &Lab, cache: &Cache, scenario: &Scenario) -> Result<End, LabError> 
     let failure = judge(outcome.as_ref(), status.and_then(|s| s.code()), &watcher);
     let emulator_died = outcome.is_none() && status.is_some_and(|s| s.signal().is_some());
     Ok(End { failure, outcome, emulator_died })
+}
+
+/// Another one each time, so that many runs draw much; `VFHOOK_LAB_SEED` draws the same again.
+fn seed() -> u64 {
+    let given = std::env::var("VFHOOK_LAB_SEED").ok().and_then(|text| text.parse().ok());
+    given.unwrap_or_else(|| {
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        now.as_secs()
+    })
 }
 
 /// Follows the console until QEMU ends, or ends it.

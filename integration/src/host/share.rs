@@ -42,6 +42,7 @@ impl RunDir {
             fs::create_dir_all(&folder).map_err(LabError::file("create", &folder))?;
         }
         copy_program(&programs.vfhook, &share.join("bin/vfhook"))?;
+        copy_program(&programs.kill_points, &share.join("bin/vfhook-kill-points"))?;
         copy_program(&programs.guest, &share.join("bin/guest"))?;
         copy_program(&programs.event_logger, &share.join("bin/event_logger"))?;
         let pid1 = share.join("pid1");

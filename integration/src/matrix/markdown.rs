@@ -2,17 +2,26 @@
 
 use std::fmt::Write as _;
 
-use super::{Cell, Line, Part, Row, Verdict};
+use super::{Cell, Line, Measure, Part, Row, Verdict};
 
 const HEAD: &str = "\
 # Services under every kube-proxy mode
 
-Made by `cargo lab matrix` from what the scenarios `service_matrix_*` saw in the VM; not written by hand.
+Made by `cargo lab matrix` from what `cargo lab run service_matrix` saw in the VM; not written by hand.
 
 A container has a VF as its default route and `svc0` for the service networks. Beside it is a pod whose only interface is
 the ptp plugin's; it asks the same questions. In the first table *ok* means that every question was answered, by the right
 backend, and that the backend saw an address that leads back through the host. A number leads to the reason that the scenario
 gives for what does not work: a run shows that it does not work, not that this is why.
+
+";
+
+const SPEED: &str = "
+## How fast
+
+The container and the ptp pod took turns, ten times each, over one connection to a service with a backend on this node; the best
+of each is behind the number, which is how good the container is beside the pod: more than 1 is better. The machine is an
+emulated one: only the ratio means something.
 
 ";
 
@@ -46,7 +55,26 @@ pub(crate) fn markdown(parts: &[Part]) -> String {
         text.push('\n');
     }
     text.push_str(&notes.text());
+    speed(&mut text, parts);
     text
+}
+
+fn speed(text: &mut String, parts: &[Part]) {
+    let Some(first) = parts.first().filter(|part| !part.measures.is_empty()) else { return };
+    text.push_str(SPEED);
+    head(text, &["what"], parts);
+    for measure in &first.measures {
+        let _ = write!(text, "| {} |", measure.what);
+        for part in parts {
+            let found = part.measures.iter().find(|other| other.what == measure.what);
+            let cell = found.map(|measure| {
+                let Measure { container, ptp_pod, ratio, .. } = measure;
+                format!("{ratio:.2} ({container:.0} : {ptp_pod:.0})")
+            });
+            let _ = write!(text, " {} |", cell.unwrap_or_else(|| "-".into()));
+        }
+        text.push('\n');
+    }
 }
 
 fn probes(part: &Part) -> Vec<String> {
@@ -133,12 +161,18 @@ mod tests {
         let cell = Cell { probe: "TCP, IPv4".into(), container: container.clone(), ptp_pod };
         let line = Line { backend: "pod".into(), masquerade: "all".into(), cells: vec![cell] };
         let row = Row { what: "a long connection".into(), container, ptp_pod: None };
-        Part { mode: mode.into(), lines: vec![line], rows: vec![row] }
+        let measures = vec![Measure {
+            what: "throughput".into(),
+            container: 220.4,
+            ptp_pod: 200.0,
+            ratio: 1.1,
+        }];
+        Part { mode: mode.into(), lines: vec![line], rows: vec![row], measures }
     }
 
     #[test]
     fn each_mode_has_a_column_and_each_reason_one_number() {
-        let cannot = || Verdict::Impossible("no way".into());
+        let cannot = || Verdict::Impossible { why: "no way".into(), seen: "no".into() };
         let text = markdown(&[
             part("iptables", Verdict::Works, Verdict::Works),
             part("IPVS", cannot(), cannot()),
@@ -148,6 +182,7 @@ mod tests {
             "| pod | all | ok | TCP, IPv4 impossible (1); ptp pod: the same |",
             "| a long connection | ok | impossible (1) |",
             "1. no way",
+            "| throughput | 1.10 (220 : 200) | 1.10 (220 : 200) |",
         ] {
             assert!(text.lines().any(|have| have == line), "{line}\nis not in\n{text}");
         }

@@ -19,10 +19,13 @@ pub(crate) const DATA_FILE: &str = "matrix.json";
 pub(crate) enum Verdict {
     /// It is as it must be.
     Works,
-    /// It is not, and cannot be, for this reason.
-    Impossible(String),
-    /// It is not yet, for this reason.
-    Gap(String),
+    /// It is not, and cannot be.
+    Impossible {
+        /// Why.
+        why: String,
+        /// What was seen.
+        seen: String,
+    },
     /// It is not; this was seen.
     Fails(String),
 }
@@ -33,14 +36,11 @@ impl Verdict {
         *self == Self::Works
     }
 
-    /// The same for what is known not to work: that it fails is no surprise then, and that it works is one.
-    pub(crate) fn known(self, not_to_work: Self) -> Self {
-        match (self, &not_to_work) {
-            (Self::Fails(_), _) => not_to_work,
-            (_, Self::Impossible(why) | Self::Gap(why)) => {
-                Self::Fails(format!("it works, although: {why}"))
-            }
-            (seen, _) => seen,
+    /// The same for what cannot work: that it fails is no surprise then, and that it works is one.
+    pub(crate) fn cannot_be(self, why: &str) -> Self {
+        match self {
+            Self::Fails(seen) => Self::Impossible { why: why.to_owned(), seen },
+            _ => Self::Fails(format!("it works, although: {why}")),
         }
     }
 
@@ -48,15 +48,14 @@ impl Verdict {
     fn reason(&self) -> Option<&String> {
         match self {
             Self::Works => None,
-            Self::Impossible(why) | Self::Gap(why) | Self::Fails(why) => Some(why),
+            Self::Impossible { why, .. } | Self::Fails(why) => Some(why),
         }
     }
 
     fn word(&self) -> &'static str {
         match self {
             Self::Works => "ok",
-            Self::Impossible(_) => "impossible",
-            Self::Gap(_) => "a gap",
+            Self::Impossible { .. } => "impossible",
             Self::Fails(_) => "FAILS",
         }
     }
@@ -95,8 +94,21 @@ pub(crate) struct Row {
     pub(crate) ptp_pod: Option<Verdict>,
 }
 
+/// How fast something is: the best of runs that took turns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Measure {
+    /// What, with its unit.
+    pub(crate) what: String,
+    /// With a container that has a VF and a service path.
+    pub(crate) container: f64,
+    /// With a pod of the ptp plugin.
+    pub(crate) ptp_pod: f64,
+    /// How good the first is beside the second: more than 1 is better.
+    pub(crate) ratio: f64,
+}
+
 /// Everything that one mode of kube-proxy showed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Part {
     /// The mode.
     pub(crate) mode: String,
@@ -104,6 +116,8 @@ pub(crate) struct Part {
     pub(crate) lines: Vec<Line>,
     /// The rest.
     pub(crate) rows: Vec<Row>,
+    /// How fast.
+    pub(crate) measures: Vec<Measure>,
 }
 
 impl Part {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Cell, Part, Row, Verdict};
+use super::{Cell, Measure, Part, Row, Verdict};
 
 /// The part, and below it what needs words.
 pub(crate) fn text(part: &Part) -> String {
@@ -33,6 +33,10 @@ pub(crate) fn text(part: &Part) -> String {
         let _ = writeln!(text, "{:<62} {}", row.what, verdicts(row));
         note(&row.what, &row.container, &mut notes);
     }
+    for measure in &part.measures {
+        let Measure { what, container, ptp_pod, ratio } = measure;
+        let _ = writeln!(text, "{what:<38} {container:>8.0}, ptp pod {ptp_pod:>8.0}: {ratio:.2}");
+    }
     if !notes.is_empty() {
         let _ = write!(text, "\n{}\n", notes.join("\n"));
     }
@@ -57,8 +61,12 @@ fn verdicts(row: &Row) -> String {
 }
 
 fn note(about: &str, verdict: &Verdict, notes: &mut Vec<String>) {
+    let seen = match verdict {
+        Verdict::Impossible { seen, .. } => format!("; seen: {seen}"),
+        _ => String::new(),
+    };
     if let Some(why) = verdict.reason() {
-        notes.push(format!("{about}: {}: {why}", verdict.word()));
+        notes.push(format!("{about}: {}: {why}{seen}", verdict.word()));
     }
 }
 
@@ -69,14 +77,22 @@ mod tests {
 
     #[test]
     fn what_differs_shows_both_and_what_does_not_work_is_explained() {
-        let why = Verdict::Impossible("it is far away".into());
+        let why = Verdict::Impossible { why: "it is far".into(), seen: "no answer".into() };
         let cell =
             Cell { probe: "TCP, IPv4".into(), container: why.clone(), ptp_pod: Verdict::Works };
         let line = Line { backend: "the moon".into(), masquerade: "all".into(), cells: vec![cell] };
         let row = Row { what: "a long way".into(), container: why, ptp_pod: None };
-        let text = text(&Part { mode: "IPVS".into(), lines: vec![line], rows: vec![row] });
+        let measures = vec![Measure {
+            what: "throughput to a service (MiB/s)".into(),
+            container: 220.0,
+            ptp_pod: 200.0,
+            ratio: 1.1,
+        }];
+        let text =
+            text(&Part { mode: "IPVS".into(), lines: vec![line], rows: vec![row], measures });
         assert!(text.contains("no|ok"), "{text}");
-        assert!(text.contains("the moon, TCP, IPv4: impossible: it is far away"), "{text}");
+        assert!(text.contains("TCP, IPv4: impossible: it is far; seen: no answer"), "{text}");
+        assert!(text.contains("220, ptp pod      200: 1.10"), "{text}");
         assert!(text.lines().all(|line| line.trim_end().chars().count() <= 80), "{text}");
     }
 }

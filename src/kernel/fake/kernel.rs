@@ -17,7 +17,10 @@ use crate::{
         sentence,
         step::{Place, Step},
     },
-    types::{Deadline, DeviceSelector, InterfaceName, NetnsIdentity, NetnsSource, PciAddress},
+    types::{
+        Deadline, DeviceSelector, InterfaceName, NetnsIdentity, NetnsSource, PciAddress,
+        VfAttributes,
+    },
 };
 
 /// One operation's kernel. Dropping it closes what it held open.
@@ -156,6 +159,16 @@ impl Kernel for FakeKernel {
         attributes: bool,
     ) -> Result<Result<Device, Unusable>, KernelError> {
         Ok(self.look(|session| observe::device(session.machine, candidate, attributes)))
+    }
+
+    fn observe_attributes(&mut self, candidate: &Candidate) -> Result<VfAttributes, KernelError> {
+        let found = self.look(|session| {
+            let card = session.machine.card_of(candidate.address);
+            card.and_then(|card| card.vf(candidate.address)).map(|vf| vf.attributes)
+        });
+        found.ok_or_else(|| {
+            KernelError::absent(candidate.to_string(), "the driver does not list it")
+        })
     }
 
     fn matches(&mut self, candidate: &Candidate, selector: &DeviceSelector) -> bool {

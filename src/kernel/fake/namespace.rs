@@ -27,6 +27,12 @@ impl Namespace {
         self.links.values_mut().find(|link| link.answers_to(name))
     }
 
+    /// Takes a link away, as somebody else on the machine might.
+    pub fn take_link(&mut self, name: &str) -> Option<FakeLink> {
+        let index = self.link(name)?.facts.index;
+        self.links.remove(&index)
+    }
+
     /// The names of all links.
     pub fn names(&self) -> Vec<String> {
         self.links.values().map(|link| link.facts.name.to_string()).collect()

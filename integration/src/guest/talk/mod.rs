@@ -2,6 +2,7 @@
 //! each question would cost more than the question. It must not change the network.
 
 mod ask;
+mod measure;
 mod serve;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use super::place::Place;
 use crate::verdict::SHARE;
 
 pub(crate) use self::ask::{ask_many, hold_on};
+pub(crate) use self::measure::{Speed, measure};
 pub(crate) use self::serve::{relay, serve};
 
 /// How a question is put.
@@ -83,6 +85,13 @@ pub(crate) fn put(from: &Place, questions: &[Question]) -> Result<Vec<Reply>, Fa
         return Err(Failure::unmet("every question has its reply", output.stdout));
     }
     Ok(replies)
+}
+
+/// How fast the service answers from there; sends for so long, and asks for as long.
+pub(crate) fn speed(from: &Place, target: SocketAddr, milliseconds: u32) -> Result<Speed, Failure> {
+    let output = from.cmd(&format!("{SHARE}/bin/guest measure {target} {milliseconds}")).ok()?;
+    serde_json::from_str(&output.stdout)
+        .map_err(|error| Failure::unmet("a speed is JSON", format!("{error}: {}", output.stdout)))
 }
 
 /// Starts a server in the place that answers TCP and UDP at these addresses.

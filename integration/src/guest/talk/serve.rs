@@ -1,11 +1,12 @@
 //! The answering side: a server that says who it is and whom it sees, and a relay as an operator's reverse proxy would be. It must not
 //! answer anything but what is asked.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use super::measure;
 use crate::say;
 
 /// How often an address is tried that is not there yet: a VF's address of version 6 may still be looked for elsewhere.
@@ -60,6 +61,9 @@ fn conversation(stream: TcpStream, name: &str) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     while reader.read_line(&mut line).ok()? > 0 {
+        if let Some(bytes) = measure::bytes_to_take(&line) {
+            io::copy(&mut reader.by_ref().take(bytes), &mut io::sink()).ok()?;
+        }
         reader.get_mut().write_all(&answer(name, client, line.len())).ok()?;
         line.clear();
     }

@@ -1,0 +1,118 @@
+//! What somebody else did to VFs: a wall of the card taken down, a VF taken out of its sandbox, the leases lost. `status` tells each,
+//! `reconcile` mends what is vfhook's to mend and leaves the rest alone.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::guest::card::{self, Vf};
+use crate::guest::command::{cmd, eventually};
+use crate::guest::failure::Failure;
+use crate::guest::interface;
+use crate::guest::place::Netns;
+use crate::guest::{Guest, configure, vfhook};
+
+use super::Scenario;
+
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("device_audit", 120, "VFs that others changed, moved or lost the lease of", run)
+        .prepared(prepare);
+
+const CONFIG: &str = r#"version = 1
+
+[[pool]]
+name = "fast"
+kind = "sriov"
+pf = ["ens1f0"]
+
+[[network]]
+name = "hundred"
+pool = "fast"
+interface = "net1"
+vlan = { id = 100, qos = 0 }
+addresses = ["192.168.0.16-192.168.0.250/24"]
+
+[[network]]
+name = "untagged"
+pool = "fast"
+interface = "net1"
+addresses = ["192.168.0.16-192.168.0.250/24"]
+
+[service_path]
+mode = "off"
+"#;
+
+fn prepare(_: &mut Guest) -> Result<(), Failure> {
+    configure(CONFIG)?;
+    Netns::create("blue").map(drop)
+}
+
+fn run(guest: &mut Guest) -> Result<(), Failure> {
+    wall_taken_down(guest)?;
+    taken_out(guest)?;
+    lease_lost(guest)
+}
+
+fn wall_taken_down(guest: &mut Guest) -> Result<(), Failure> {
+    guest.step("somebody takes the VLAN off a VF that has it");
+    let vf = attach(guest, "hundred")?;
+    cmd(&format!("ip link set ens1f0 vf {} vlan 0", vf.index)).ok()?;
+    says(guest, "status", "drifted: vlan changed on the card")?;
+    says(guest, "reconcile --dry-run", "would be applied")?;
+    let attributes = || interface::vf_attributes("ens1f0", vf.index);
+    let is_back = |attributes: &Value| attributes["vlan_list"][0]["vlan"] == 100;
+    let untouched = attributes()?;
+    guest.check("it was only asked", !is_back(&untouched), &untouched)?;
+    says(guest, "reconcile", "applied")?;
+    let mended = attributes()?;
+    guest.check("the VF is in VLAN 100", is_back(&mended), &mended)?;
+    vfhook("detach --id blue").ok()?;
+    guest.must_be_as_before("after a wall was taken down")
+}
+
+fn taken_out(guest: &mut Guest) -> Result<(), Failure> {
+    guest.step("somebody takes a VF out of its sandbox");
+    attach(guest, "untagged")?;
+    Netns::named("blue").cmd("ip link set net1 netns 1").ok()?;
+    says(guest, "status", "missing: it is on the host")?;
+    says(guest, "reconcile", "left alone")?;
+    vfhook("detach --id blue").ok()?;
+    guest.must_be_as_before("after a VF was taken out")
+}
+
+fn lease_lost(guest: &mut Guest) -> Result<(), Failure> {
+    guest.step("the leases are lost, and the sandbox ends");
+    let vf = attach(guest, "untagged")?;
+    cmd("rm -r /run/vfhook").ok()?;
+    Netns::named("blue").delete()?;
+    eventually("the VF's interface on the host", 20, || card::interface_of(&device(&vf)))?;
+    says(guest, "status", "orphaned: it has the tag vfhook:blue")?;
+    Netns::create("blue")?;
+    let other = attach(guest, "untagged")?;
+    guest.check("nobody is given it meanwhile", other.pci != vf.pci, &other.pci)?;
+    vfhook("detach --id blue").ok()?;
+    says(guest, "reconcile", "taken back")?;
+    let again = attach(guest, "untagged")?;
+    guest.check("it is given again", again.pci == vf.pci, &again.pci)?;
+    vfhook("detach --id blue").ok()?;
+    // How it was called and numbered went with the lease.
+    let name = card::interface_of(&device(&vf))?;
+    cmd(&format!("ip link set {name} name {}", vf.name)).ok().map(drop)
+}
+
+/// Attaches blue; the VF that it got.
+fn attach(guest: &Guest, network: &str) -> Result<Vf, Failure> {
+    vfhook(&format!("attach --netns /run/netns/blue --network {network} --id blue")).ok()?;
+    let pci = interface::pci_of(&Netns::named("blue").place(), "net1")?;
+    let found = guest.vfs.iter().flatten().find(|vf| vf.pci == pci);
+    found.cloned().ok_or_else(|| Failure::unmet("net1 is a VF that the lab made", pci))
+}
+
+fn device(vf: &Vf) -> PathBuf {
+    Path::new("/sys/bus/pci/devices").join(&vf.pci)
+}
+
+fn says(guest: &mut Guest, verb: &str, text: &str) -> Result<(), Failure> {
+    let said = vfhook(verb).ok()?.stdout;
+    guest.check(&format!("`vfhook {verb}` says {text:?}"), said.contains(text), said)
+}

@@ -1,0 +1,105 @@
+//! Errors that a machine really has, provoked while a sandbox is given or has its devices. What was tried must fail or succeed as a whole.
+
+use std::fs;
+
+use crate::guest::card::Pf;
+use crate::guest::command::{cmd, script};
+use crate::guest::failure::Failure;
+use crate::guest::interface;
+use crate::guest::place::Netns;
+use crate::guest::{Guest, vfhook};
+
+use super::{provisioning, scene};
+
+const ATTACH: &str = "attach --netns /run/netns/blue --network storage --id blue";
+
+/// A fault, how it is provoked when all is attached, and how that is mended before everything is taken back.
+const WHILE_ATTACHED: [(&str, &[&str], &[&str]); 3] = [
+    (
+        "the physical function goes down under a sandbox, and is still down at its end",
+        &["ip link set ens1f0 down"],
+        &[],
+    ),
+    ("another tool takes the VF out of the sandbox", &["ip -n blue link set net1 netns 1"], &[]),
+    ("another tool deletes the service path", &["ip -n blue link del svc0"], &[]),
+];
+
+/// Provokes all of them; their names.
+pub(super) fn run(guest: &mut Guest) -> Result<Vec<String>, Failure> {
+    let mut injected = Vec::new();
+    for (name, provoke, mend) in WHILE_ATTACHED {
+        guest.step(name);
+        vfhook(ATTACH).ok()?;
+        script(provoke)?;
+        script(mend)?;
+        vfhook("detach --id blue").ok()?;
+        script(&["ip link set ens1f0 up"])?;
+        guest.is_as_before()?;
+        injected.push(name.to_owned());
+    }
+    injected.push(no_space(guest)?);
+    injected.push(held(guest)?);
+    injected.push(taken_apart(guest, "the VF's driver is unbound under a sandbox", unbind)?);
+    injected.push(taken_apart(guest, "all VFs are destroyed under a sandbox (numvfs=0)", destroy)?);
+    scene::usual()?;
+    Ok(injected)
+}
+
+/// ENOSPC from the state directory, before anything is done.
+fn no_space(guest: &mut Guest) -> Result<String, Failure> {
+    let name = "no space on the file system of the leases (ENOSPC)";
+    guest.step(name);
+    script(&["mount -t tmpfs -o mode=0700,size=8k tmpfs /run/vfhook"])?;
+    let _ = cmd("dd if=/dev/zero of=/run/vfhook/full bs=4k count=2").output()?;
+    guest.changes_nothing("an attach without space", || vfhook(ATTACH).fails(1, &["ENOSPC"]))?;
+    script(&["umount /run/vfhook"])?;
+    guest.is_as_before()?;
+    Ok(name.to_owned())
+}
+
+/// A process that holds the namespace keeps its devices there after its name has gone.
+fn held(guest: &mut Guest) -> Result<String, Failure> {
+    let name = "a process holds the namespace open after its end";
+    guest.step(name);
+    vfhook(ATTACH).ok()?;
+    let holder = Netns::named("blue").cmd("sleep 5").start()?;
+    vfhook("detach --id blue").ok()?;
+    guest.is_as_before()?;
+    holder.finish()?;
+    Ok(name.to_owned())
+}
+
+/// Takes the VF's device away under a sandbox, from a card that has VFs for this alone: what comes back of it is not the same.
+fn taken_apart(
+    guest: &mut Guest,
+    name: &str,
+    take: fn(&str) -> Result<(), Failure>,
+) -> Result<String, Failure> {
+    guest.step(name);
+    provisioning::with_network(2)?;
+    vfhook("provision").ok()?;
+    guest.settle()?;
+    vfhook(ATTACH).ok()?;
+    let pci = interface::pci_of(&Netns::named("blue").place(), "net1")?;
+    take(&pci)?;
+    vfhook("detach --id blue").ok()?;
+    let status = vfhook("status --json").ok()?.json()?;
+    let none = status["leases"].as_array().is_some_and(Vec::is_empty);
+    guest.check("no lease is left", none, &status["leases"])?;
+    provisioning::with_network(0)?;
+    vfhook("provision").ok()?;
+    guest.settle()?;
+    guest.is_as_before()?;
+    Ok(name.to_owned())
+}
+
+fn unbind(pci: &str) -> Result<(), Failure> {
+    let path = format!("/sys/bus/pci/devices/{pci}/driver/unbind");
+    fs::write(&path, pci).map_err(Failure::file("write", &path))
+}
+
+fn destroy(_pci: &str) -> Result<(), Failure> {
+    let [_, pf] = Pf::all();
+    let path = pf.sysfs().join("sriov_numvfs");
+    fs::write(&path, "0").map_err(Failure::file("write 0 to", &path))
+}

@@ -1,0 +1,114 @@
+//! What only who holds the table lock may do: let claims hold and free them. It must not decide who gets what.
+
+use std::fs;
+
+use super::{
+    Claim, Lease, LeaseError, LeaseStore, OperationLock, Reservation, directory, lock,
+    store::{read, target_of},
+};
+use crate::types::Deadline;
+
+/// Held while something is chosen and recorded; short, and shared by every vfhook on the machine.
+#[derive(Debug)]
+pub struct TableLock<'a> {
+    store: &'a LeaseStore,
+    _lock: OperationLock,
+}
+
+impl<'a> TableLock<'a> {
+    /// Whoever has `lock` holds the table of `store`.
+    pub(super) fn new(store: &'a LeaseStore, lock: OperationLock) -> Self {
+        Self { store, _lock: lock }
+    }
+
+    /// Records `lease` with all of its claims and takes the lock of its operation. Nothing may have been done yet.
+    pub fn reserve(&self, lease: Lease) -> Result<Reservation, LeaseError> {
+        let path = self.store.root.join("lock");
+        let what = format!("the lease of {}", lease.id);
+        let lock = lock::take(
+            &path,
+            lock::byte_of(lease.serial),
+            &what,
+            Deadline::after(std::time::Duration::ZERO),
+        )?;
+        self.forget_the_dead()?;
+        directory::write(&self.store.reserving(), &self.store.encode(&lease)?)?;
+        let claimed = self.claim(&lease).and_then(|()| {
+            // From here on all claims hold, and not before.
+            directory::rename(&self.store.reserving(), &self.store.file(&lease))
+        });
+        if let Err(error) = claimed {
+            self.unlink(&lease);
+            // That it stays is worth less than the first error.
+            let _ = directory::remove(&self.store.reserving());
+            return Err(error);
+        }
+        Ok(Reservation { lease, _lock: lock })
+    }
+
+    /// Clears away, with its links, a lease that a process was making or forgetting when it died.
+    pub(super) fn forget_the_dead(&self) -> Result<(), LeaseError> {
+        let path = self.store.reserving();
+        match read(&path) {
+            Ok(None) => Ok(()),
+            Ok(Some(lease)) => self.forget(&lease),
+            // It was not written to the end, and its claims were not begun.
+            Err(_) => directory::remove(&path),
+        }
+    }
+
+    /// Clears away all of a lease that is where it holds nothing; the file that names the rest goes last.
+    fn forget(&self, lease: &Lease) -> Result<(), LeaseError> {
+        self.unlink(lease);
+        directory::remove(&directory::next_to(&self.store.file(lease)))?;
+        directory::remove(&self.store.reserving())
+    }
+
+    /// Writes what a lease has become, with claims that it did not have before.
+    pub fn update(&self, lease: &Lease) -> Result<(), LeaseError> {
+        self.claim(lease)?;
+        self.store.update(lease)
+    }
+
+    /// Gives up one claim of a lease that goes on.
+    pub fn give_up(&self, claim: &Claim) -> Result<(), LeaseError> {
+        directory::remove(&self.store.link(claim))
+    }
+
+    /// Forgets a lease: everything it held is free from this moment.
+    pub fn remove(&self, reservation: &Reservation) -> Result<(), LeaseError> {
+        self.forget_the_dead()?;
+        let file = self.store.file(&reservation.lease);
+        directory::move_away(&file, &self.store.reserving())?;
+        self.forget(&reservation.lease)
+    }
+
+    fn claim(&self, lease: &Lease) -> Result<(), LeaseError> {
+        let target = target_of(lease);
+        for claim in lease.claims() {
+            let link = self.store.link(&claim);
+            if fs::read_link(&link).is_ok_and(|found| found == target) {
+                continue;
+            }
+            if self.store.is_taken(&claim) {
+                return Err(LeaseError::Taken { claim });
+            }
+            directory::remove(&link)?;
+            directory::link(&target, &link)?;
+        }
+        Ok(())
+    }
+
+    /// Links without a lease mean nothing; that one stays is no failure.
+    fn unlink(&self, lease: &Lease) {
+        let target = target_of(lease);
+        let known = lease.claims().iter().map(|claim| self.store.link(claim)).collect::<Vec<_>>();
+        // A process that died while a container joined or left may have linked one that the record does not name.
+        let joined = self.store.links("id.").unwrap_or_default();
+        for link in known.iter().chain(&joined) {
+            if fs::read_link(link).is_ok_and(|found| found == target) {
+                let _ = directory::remove(link);
+            }
+        }
+    }
+}

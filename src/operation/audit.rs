@@ -1,0 +1,185 @@
+//! Looks at each VF of the pools, and at each that a lease holds, and lets `plan` judge it; carries out the step that a judgement has.
+
+use std::collections::BTreeMap;
+
+use super::{Context, Finding, Mended, OperationError};
+use crate::{
+    config::PoolKind,
+    execute,
+    inventory::{Candidate, PhysicalFunction, SandboxFacts},
+    kernel::Kernel,
+    lease::{Attached, Claim, Lease, LeaseState},
+    plan::{self, Held, Remark, Seen, step::Step},
+    types::{Deadline, DeviceSelector, MacAddress, PciAddress, VfAttributes},
+};
+
+/// What is wrong with VFs, and what came of it. Costs a few netlink messages for every VF.
+pub fn audit(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    dry_run: bool,
+    deadline: Deadline,
+) -> Result<Vec<Finding>, OperationError> {
+    let (leases, _) = context.leases.all()?;
+    let holders = by_device(&leases);
+    // No card is no fault where no pool needs one: `status` and `doctor` tell of those that do.
+    let Ok(functions) = kernel.physical_functions(&DeviceSelector::default()) else {
+        return Ok(Vec::new());
+    };
+    let mut findings = destroyed(&functions, &holders);
+    for function in functions {
+        let macs = macs(kernel, &function, &holders)?;
+        let wanted = |vf: &&Candidate| {
+            holders.contains_key(&vf.address) || is_of_a_pool(context, &function, vf)
+        };
+        for candidate in function.vfs.iter().filter(wanted) {
+            // Held while it is judged and mended: a lease that ends gives its device to another.
+            let reservation = match holders.get(&candidate.address) {
+                Some((lease, _)) => match context.leases.reserve_idle(lease)? {
+                    Some(reservation) => Some(reservation),
+                    None => continue,
+                },
+                None => None,
+            };
+            let lease = reservation.as_ref().map(|reservation| &reservation.lease);
+            let remark = judge(kernel, candidate, lease, &macs)?;
+            // Taken since the leases were listed: somebody's work.
+            if lease.is_none() && context.leases.is_taken(&Claim::Device(candidate.address)) {
+                continue;
+            }
+            let Some(remark) = remark else { continue };
+            findings.push(act(kernel, candidate.address, lease, remark, dry_run, deadline));
+        }
+    }
+    Ok(findings)
+}
+
+fn by_device(leases: &[Lease]) -> BTreeMap<PciAddress, (&Lease, &Attached)> {
+    let pairs = leases.iter().flat_map(|lease| lease.networks.iter().map(move |had| (lease, had)));
+    pairs.filter_map(|(lease, had)| Some((had.device?, (lease, had)))).collect()
+}
+
+fn is_of_a_pool(context: &Context, function: &PhysicalFunction, vf: &Candidate) -> bool {
+    let pools = context.config.pools.values().filter(|pool| pool.kind == PoolKind::Sriov);
+    pools.map(|pool| &pool.selector).any(|selector| {
+        let of_it = selector.pf.is_empty() || selector.pf.contains(&function.name);
+        of_it && selector.wants_index(vf.index) && selector.wants_address(vf.address)
+    })
+}
+
+/// VFs that leases hold and no card has any more.
+fn destroyed(
+    functions: &[PhysicalFunction],
+    holders: &BTreeMap<PciAddress, (&Lease, &Attached)>,
+) -> Vec<Finding> {
+    let exists = |device: &PciAddress| {
+        functions.iter().any(|function| function.vfs.iter().any(|vf| vf.address == *device))
+    };
+    let gone = holders.iter().filter(|(device, _)| !exists(device));
+    gone.map(|(device, (lease, _))| Finding {
+        device: Some(*device),
+        what: "missing: its card no longer has it".to_owned(),
+        outcome: Mended::LeftAlone,
+        ..Finding::of(lease)
+    })
+    .collect()
+}
+
+/// The VFs of a card by their interface's MAC address, where one is known: that in the host, or that of the lease.
+fn macs(
+    kernel: &mut impl Kernel,
+    function: &PhysicalFunction,
+    holders: &BTreeMap<PciAddress, (&Lease, &Attached)>,
+) -> Result<Vec<(MacAddress, PciAddress)>, OperationError> {
+    let mut all = Vec::new();
+    for vf in &function.vfs {
+        let mac = match holders.get(&vf.address) {
+            Some((_, had)) => had.mac,
+            None => match kernel.observe_device(vf, false)? {
+                Ok(device) => device.link.mac,
+                Err(_) => None,
+            },
+        };
+        all.extend(mac.filter(|mac| mac.bytes() != [0; 6]).map(|mac| (mac, vf.address)));
+    }
+    Ok(all)
+}
+
+fn judge(
+    kernel: &mut impl Kernel,
+    candidate: &Candidate,
+    lease: Option<&Lease>,
+    macs: &[(MacAddress, PciAddress)],
+) -> Result<Option<Remark>, OperationError> {
+    // What was left half attached or half taken back may be anywhere; that is said of the lease.
+    if lease.is_some_and(|lease| lease.state != LeaseState::Attached) {
+        return Ok(None);
+    }
+    let home = kernel.observe_device(candidate, false)?;
+    let (inside, card) = match lease {
+        Some(lease) => (inside(kernel, lease)?, card(kernel, candidate, lease)?),
+        None => (None, None),
+    };
+    let held = lease.and_then(|lease| {
+        let had = lease.networks.iter().find(|had| had.device == Some(candidate.address))?;
+        Some(Held {
+            plan: &lease.plan,
+            interface: &had.interface,
+            mac: had.mac,
+            inside: inside.as_ref(),
+            card: card.as_ref(),
+        })
+    });
+    let own = macs.iter().find(|(_, address)| *address == candidate.address);
+    let twin = own.and_then(|(mac, _)| {
+        macs.iter().find(|(other, address)| other == mac && *address != candidate.address)
+    });
+    Ok(plan::audit(&Seen { candidate, home: &home, held, twin: twin.copied() }))
+}
+
+fn inside(kernel: &mut impl Kernel, lease: &Lease) -> Result<Option<SandboxFacts>, OperationError> {
+    if !kernel.reopen_sandbox(&lease.netns)? {
+        return Ok(None);
+    }
+    Ok(Some(kernel.observe_sandbox(false)?))
+}
+
+/// What the card enforces; asked only where the lease has a say in it.
+fn card(
+    kernel: &mut impl Kernel,
+    candidate: &Candidate,
+    lease: &Lease,
+) -> Result<Option<VfAttributes>, OperationError> {
+    let is_configured = lease.plan.steps.iter().any(|planned| {
+        matches!(&planned.step, Step::ConfigureVf(step) if step.device.address == candidate.address)
+    });
+    Ok(if is_configured { Some(kernel.observe_attributes(candidate)?) } else { None })
+}
+
+fn act(
+    kernel: &mut impl Kernel,
+    device: PciAddress,
+    lease: Option<&Lease>,
+    remark: Remark,
+    dry_run: bool,
+    deadline: Deadline,
+) -> Finding {
+    let is_held = lease.is_some();
+    let outcome = match &remark.step {
+        None => Mended::LeftAlone,
+        Some(_) if dry_run && is_held => Mended::WouldApply,
+        Some(_) if dry_run => Mended::WouldRelease,
+        Some(step) => {
+            let done = execute::undo(std::slice::from_ref(step), kernel, deadline);
+            if !done.is_clean() {
+                Mended::Failed(done.reasons().join("; "))
+            } else if is_held {
+                Mended::Applied
+            } else {
+                Mended::Released
+            }
+        }
+    };
+    let found = lease.map_or_else(Finding::default, Finding::of);
+    Finding { device: Some(device), what: remark.what, outcome, ..found }
+}

@@ -1,0 +1,50 @@
+//! Leases as earlier versions of vfhook wrote them, kept in `tests/data/lease`: a node is upgraded while sandboxes run, so each must be
+//! understood and be taken back as far as its plan says. A file is added when what is written changes, and none is ever edited.
+#![cfg(test)]
+
+use std::{fs, path::Path};
+
+use vfhook::{
+    lease::{Claim, Lease, LeaseState},
+    plan::{self, step::Step},
+};
+
+fn lease(name: &str) -> Lease {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/lease").join(name);
+    let text = fs::read_to_string(path).unwrap();
+    let lease: Lease = serde_json::from_str(&text).unwrap();
+    let again = serde_json::to_string(&lease).unwrap();
+    assert_eq!(lease, serde_json::from_str(&again).unwrap(), "{name}: written anew it is the same");
+    lease
+}
+
+/// What takes back a VF with a service path, in this order.
+fn is_whole_undo(steps: &[Step]) -> bool {
+    let [Step::ReturnDevice(device), Step::DeleteLink(veth)] = steps else { return false };
+    device.device.to_string() == "0000:01:10.0"
+        && device.baseline.name.as_str() == "ens1f0v0"
+        && veth.name.as_str() == "vfh03c59a1d88c4"
+}
+
+#[test]
+fn an_attached_lease_of_version_1() {
+    let lease = lease("v1-attached.json");
+    assert_eq!(lease.state, LeaseState::Attached);
+    let undo = plan::detach(&lease.plan);
+    assert!(is_whole_undo(&undo), "{undo:#?}");
+    let device = lease.networks[0].device.unwrap();
+    assert!(lease.claims().contains(&Claim::Device(device)));
+    // Its id, its namespace, its VF, an address and two sources.
+    assert_eq!(lease.claims().len(), 6, "{:?}", lease.claims());
+}
+
+#[test]
+fn a_lease_of_version_1_that_needs_cleanup_is_due_at_once() {
+    let lease = lease("v1-needs-cleanup.json");
+    assert!(lease.state.is_due(lease.created));
+    let LeaseState::NeedsCleanup { remaining, tries, .. } = &lease.state else {
+        panic!("{:?}", lease.state);
+    };
+    assert!(is_whole_undo(remaining), "{remaining:#?}");
+    assert_eq!(*tries, 0, "nobody counted");
+}
