@@ -24,6 +24,7 @@ pub(super) const SAMPLE: Scenario =
         run(guest, Extent::Sample(Duration::from_secs(45)))
     })
     .prepared(scene::prepare)
+    .by_name()
     .vfs(4, 0);
 pub(super) const FULL: Scenario =
     Scenario::new(FAULTS_FULL, 7200, "killed at every step and write, and set right", |guest| {
