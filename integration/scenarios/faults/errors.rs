@@ -51,7 +51,9 @@ fn no_space(guest: &mut Guest) -> Result<String, Failure> {
     guest.step(name);
     script(&["mount -t tmpfs -o mode=0700,size=8k tmpfs /run/vfhook"])?;
     let _ = cmd("dd if=/dev/zero of=/run/vfhook/full bs=4k count=2").output()?;
-    guest.changes_nothing("an attach without space", || vfhook(ATTACH).fails(1, &["ENOSPC"]))?;
+    guest.changes_nothing("an attach without space", || {
+        vfhook(ATTACH).fails(1, &["reserving", "no space left"])
+    })?;
     script(&["umount /run/vfhook"])?;
     guest.is_as_before()?;
     Ok(name.to_owned())
@@ -73,7 +75,7 @@ fn held(guest: &mut Guest) -> Result<String, Failure> {
 fn taken_apart(
     guest: &mut Guest,
     name: &str,
-    take: fn(&str) -> Result<(), Failure>,
+    take_and_detach: fn(&str) -> Result<(), Failure>,
 ) -> Result<String, Failure> {
     guest.step(name);
     provisioning::with_network(2)?;
@@ -81,8 +83,7 @@ fn taken_apart(
     guest.settle()?;
     vfhook(ATTACH).ok()?;
     let pci = interface::pci_of(&Netns::named("blue").place(), "net1")?;
-    take(&pci)?;
-    vfhook("detach --id blue").ok()?;
+    take_and_detach(&pci)?;
     let status = vfhook("status --json").ok()?.json()?;
     let none = status["leases"].as_array().is_some_and(Vec::is_empty);
     guest.check("no lease is left", none, &status["leases"])?;
@@ -93,13 +94,23 @@ fn taken_apart(
     Ok(name.to_owned())
 }
 
+/// Without a driver there is no interface to bring back: that is told, the VF is kept, and the next look mends it.
 fn unbind(pci: &str) -> Result<(), Failure> {
-    let path = format!("/sys/bus/pci/devices/{pci}/driver/unbind");
-    fs::write(&path, pci).map_err(Failure::file("write", &path))
+    let device = format!("/sys/bus/pci/devices/{pci}/driver");
+    let driver = fs::canonicalize(&device).map_err(Failure::file("resolve", device))?;
+    let write = |file: &str| {
+        let path = driver.join(file);
+        fs::write(&path, pci).map_err(Failure::file("write", path))
+    };
+    write("unbind")?;
+    vfhook("detach --id blue").fails(4, &[pci, "no driver is bound"])?;
+    write("bind")?;
+    vfhook("reconcile").ok().map(drop)
 }
 
 fn destroy(_pci: &str) -> Result<(), Failure> {
     let [_, pf] = Pf::all();
     let path = pf.sysfs().join("sriov_numvfs");
-    fs::write(&path, "0").map_err(Failure::file("write 0 to", &path))
+    fs::write(&path, "0").map_err(Failure::file("write 0 to", &path))?;
+    vfhook("detach --id blue").ok().map(drop)
 }
