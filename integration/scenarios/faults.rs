@@ -110,12 +110,22 @@ impl Work<'_> {
                 self.compare()?;
             }
         }
-        match extent {
-            Extent::Everything => provisioning::every_moment(self)?,
-            Extent::Sample(_) => provisioning::one_moment(self)?,
-        }
         self.figures.errors = errors::run(self.guest)?;
-        Ok(())
+        let taken_apart = match extent {
+            Extent::Everything => {
+                provisioning::every_moment(self)?;
+                errors::TAKEN_APART.to_vec()
+            }
+            // Making VFs takes seconds.
+            Extent::Sample(_) => {
+                provisioning::one_moment(self)?;
+                self.dice.one_of(&errors::TAKEN_APART).into_iter().collect()
+            }
+        };
+        for (name, take) in taken_apart {
+            self.figures.errors.push(errors::taken_apart(self.guest, name, take)?);
+        }
+        scene::usual()
     }
 
     /// Killed on the way there and on the way back, each time set right; whether there was such a moment on either.
@@ -150,13 +160,14 @@ impl Work<'_> {
                 failure,
             )
         };
+        let mut died = false;
         if self.dice.number(AGAIN) == 1 {
             let again = self.dice.number(MOMENTS / 3);
-            let died = scene::recover_doomed(shape, next, again).map_err(tell)?;
+            died = scene::recover_doomed(shape, next, again).map_err(tell)?;
             self.figures.killed_again += u32::from(died);
         }
         scene::recover(shape, next).map_err(tell)?;
-        self.figures.recoveries += 1;
+        self.figures.recoveries += u32::from(moment.is_some()) + u32::from(died);
         Ok(moment.is_some())
     }
 

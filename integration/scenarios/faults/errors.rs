@@ -9,7 +9,7 @@ use crate::guest::interface;
 use crate::guest::place::Netns;
 use crate::guest::{Guest, vfhook};
 
-use super::{provisioning, scene};
+use super::provisioning;
 
 const ATTACH: &str = "attach --netns /run/netns/blue --network storage --id blue";
 
@@ -24,7 +24,16 @@ const WHILE_ATTACHED: [(&str, &[&str], &[&str]); 3] = [
     ("another tool deletes the service path", &["ip -n blue link del svc0"], &[]),
 ];
 
-/// Provokes all of them; their names.
+/// What takes a sandbox's device away altogether.
+type Take = fn(&str) -> Result<(), Failure>;
+
+/// Such faults, each with what does it and detaches.
+pub(super) const TAKEN_APART: [(&str, Take); 2] = [
+    ("the VF's driver is unbound under a sandbox", unbind),
+    ("all VFs are destroyed under a sandbox (numvfs=0)", destroy),
+];
+
+/// Provokes all but [`TAKEN_APART`]; their names.
 pub(super) fn run(guest: &mut Guest) -> Result<Vec<String>, Failure> {
     let mut injected = Vec::new();
     for (name, provoke, mend) in WHILE_ATTACHED {
@@ -39,9 +48,6 @@ pub(super) fn run(guest: &mut Guest) -> Result<Vec<String>, Failure> {
     }
     injected.push(no_space(guest)?);
     injected.push(held(guest)?);
-    injected.push(taken_apart(guest, "the VF's driver is unbound under a sandbox", unbind)?);
-    injected.push(taken_apart(guest, "all VFs are destroyed under a sandbox (numvfs=0)", destroy)?);
-    scene::usual()?;
     Ok(injected)
 }
 
@@ -72,10 +78,10 @@ fn held(guest: &mut Guest) -> Result<String, Failure> {
 }
 
 /// Takes the VF's device away under a sandbox, from a card that has VFs for this alone: what comes back of it is not the same.
-fn taken_apart(
+pub(super) fn taken_apart(
     guest: &mut Guest,
     name: &str,
-    take_and_detach: fn(&str) -> Result<(), Failure>,
+    take_and_detach: Take,
 ) -> Result<String, Failure> {
     guest.step(name);
     provisioning::with_network(2)?;
