@@ -10,6 +10,7 @@ use toml::Table;
 
 use super::{
     Config, Network, Problem, ServicePath, ServicePathMode, network, on_one_line, pool,
+    problem::words,
     section::{Named, Section, read_whole},
     service_path,
 };
@@ -128,5 +129,26 @@ pub(super) fn not_toml(error: &toml::de::Error, text: &str) -> Problem {
     let line =
         error.span().map(|span| text.get(..span.start).unwrap_or("").matches('\n').count() + 1);
     let field = line.map_or_else(|| "file".to_owned(), |line| format!("line {line}"));
-    Problem::new(field, format!("not TOML: {}", error.message().trim()))
+    Problem::new(field, format!("not TOML: {}", words(error.message())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_says_is_repeated_without_its_line_breaks_and_not_at_length() {
+        let long = "x".repeat(4096);
+        for text in [
+            "[[pool]]\nkind = \"a\\nb\"".to_owned(),
+            "\"a\\nb\" = 1".to_owned(),
+            format!("[[pool]]\nkind = \"{long}\""),
+            format!("{long} = 1"),
+        ] {
+            for problem in parse(&text).unwrap_err() {
+                let said = problem.to_string();
+                assert!(!said.contains(char::is_control) && said.len() < 600, "{said:?}");
+            }
+        }
+    }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::types::one_line;
+
 /// Where it is wrong, how, and how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Problem {
@@ -34,6 +36,12 @@ impl fmt::Display for Problem {
         write!(f, "{}: {}", self.field, self.message)?;
         if self.fix.is_empty() { Ok(()) } else { write!(f, " ({})", self.fix) }
     }
+}
+
+/// What a parser says of a file, fit for one line: it may repeat any part of the file.
+pub(super) fn words(said: &str) -> String {
+    const LONGEST: usize = 300;
+    one_line(said.trim()).chars().take(LONGEST).collect()
 }
 
 /// Problems on one line, for logs and runtimes.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::Problem;
+use super::{Problem, problem::words};
 use crate::types::{Name, quote};
 
 /// An element of an array of tables, as far as it could be read.
@@ -169,7 +169,7 @@ pub(super) fn read_whole<T>(
 }
 
 fn message_of(error: &toml::de::Error, found: &str) -> String {
-    let message = error.message().trim().to_owned();
+    let message = words(error.message());
     // The messages of `types::Invalid` quote what was found already.
     if message.starts_with('"') { message } else { format!("{message}, found {found}") }
 }

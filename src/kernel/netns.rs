@@ -104,7 +104,7 @@ fn proven(found: &File, shown: &str) -> Result<File, KernelError> {
 
 fn open_pid(pid: u32) -> Result<File, KernelError> {
     let shown = NetnsSource::Pid(pid).to_string();
-    namespace_of(&process(pid, &shown)?, shown)
+    namespace_of(&process(pid, &shown)?, &shown)
 }
 
 /// The directory of a process is bound to that very process: should the pid be reused, opening below it fails.
@@ -115,12 +115,12 @@ fn process(pid: u32, shown: &str) -> Result<File, KernelError> {
     process.map_err(|_| not_one(shown, "there is no such process"))
 }
 
-fn namespace_of(process: &File, shown: String) -> Result<File, KernelError> {
+fn namespace_of(process: &File, shown: &str) -> Result<File, KernelError> {
     let flags = nix::fcntl::OFlag::O_RDONLY | nix::fcntl::OFlag::O_CLOEXEC;
     let opened = nix::fcntl::openat(process, "ns/net", flags, nix::sys::stat::Mode::empty());
     match opened {
         Ok(descriptor) => Ok(File::from(descriptor)),
-        Err(Errno::ENOENT | Errno::ESRCH) => Err(not_one(&shown, "the process has ended")),
+        Err(Errno::ENOENT | Errno::ESRCH) => Err(not_one(shown, "the process has ended")),
         Err(errno) => Err(KernelError::refused("open", shown)(errno)),
     }
 }
@@ -221,10 +221,10 @@ mod tests {
         let first = sleeper();
         let pid = first.id();
         let looked_at = process(pid, "it").unwrap();
-        assert!(namespace_of(&looked_at, "it".to_owned()).is_ok());
+        assert!(namespace_of(&looked_at, "it").is_ok());
         end(first);
         let second = successor(pid);
-        let refused = namespace_of(&looked_at, "it".to_owned()).unwrap_err();
+        let refused = namespace_of(&looked_at, "it").unwrap_err();
         assert!(refused.to_string().contains("the process has ended"), "{refused}");
         // The number alone would have led to it.
         assert!(open_pid(pid).is_ok());
