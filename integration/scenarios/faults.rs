@@ -21,9 +21,10 @@ pub(crate) const FAULTS_FULL: &str = "faults_full";
 
 pub(super) const SAMPLE: Scenario =
     Scenario::new("faults", 240, "killed at some steps and writes, and set right", |guest| {
-        run(guest, Extent::Sample(Duration::from_secs(45)))
+        run(guest, Extent::Sample(Duration::from_secs(30)))
     })
     .prepared(scene::prepare)
+    .by_name()
     .vfs(4, 0);
 pub(super) const FULL: Scenario =
     Scenario::new(FAULTS_FULL, 7200, "killed at every step and write, and set right", |guest| {
@@ -45,7 +46,7 @@ enum Extent {
 const EACH: u32 = 8;
 /// Of those who come next, every so many-th is killed too.
 const AGAIN: u32 = 3;
-/// No shape has more moments; lots are drawn from these.
+/// No shape has more moments; lots are drawn from these until it is known better.
 const MOMENTS: u32 = 110;
 
 /// What is under way.
@@ -54,6 +55,8 @@ struct Work<'a> {
     figures: Figures,
     dice: Dice,
     since_compared: u32,
+    /// Moments that each shape has at most, there and back.
+    most: [[u32; 2]; SHAPES.len()],
 }
 
 fn run(guest: &mut Guest, extent: Extent) -> Result<(), Failure> {
@@ -62,11 +65,14 @@ fn run(guest: &mut Guest, extent: Extent) -> Result<(), Failure> {
     let seed = guest.seed;
     let date = cmd("date -u +%F").ok()?.text().to_owned();
     let figures = Figures { date, seed, ..Figures::default() };
-    let mut work = Work { guest, figures, dice: Dice::new(seed), since_compared: 0 };
+    let mut work = Work {
+        guest,
+        figures,
+        dice: Dice::new(seed),
+        since_compared: 0,
+        most: [[MOMENTS; 2]; SHAPES.len()],
+    };
     let done = work.everything(extent);
-    if done.is_err() && work.figures.traces == 0 {
-        work.figures.traces = 1;
-    }
     keep(&work.figures)?;
     done
 }
@@ -88,7 +94,7 @@ impl Work<'_> {
                 for (position, shape) in SHAPES.iter().enumerate() {
                     self.guest.step(&format!("every moment of {}", shape.name));
                     let mut at = 1;
-                    while self.cycle(position, at, at)? {
+                    while self.cycle(position, [at; 2])? {
                         at += 1;
                     }
                     self.compare()?;
@@ -98,34 +104,51 @@ impl Work<'_> {
                 let begun = Instant::now();
                 let mut position = 0;
                 while begun.elapsed() < limit {
-                    let (there, back) = (self.dice.number(MOMENTS), self.dice.number(MOMENTS / 2));
-                    self.cycle(position, there, back)?;
+                    let at = self.most[position].map(|most| self.dice.number(most));
+                    self.cycle(position, at)?;
                     position = (position + 1) % SHAPES.len();
                 }
                 self.compare()?;
             }
         }
-        provisioning::run(self)?;
         self.figures.errors = errors::run(self.guest)?;
-        Ok(())
+        let taken_apart = match extent {
+            Extent::Everything => {
+                provisioning::every_moment(self)?;
+                errors::TAKEN_APART.to_vec()
+            }
+            // Making VFs takes seconds.
+            Extent::Sample(_) => {
+                provisioning::one_moment(self)?;
+                self.dice.one_of(&errors::TAKEN_APART).into_iter().collect()
+            }
+        };
+        for (name, take) in taken_apart {
+            self.figures.errors.push(errors::taken_apart(self.guest, name, take)?);
+        }
+        scene::usual()
     }
 
     /// Killed on the way there and on the way back, each time set right; whether there was such a moment on either.
-    fn cycle(&mut self, position: usize, there: u32, back: u32) -> Result<bool, Failure> {
+    fn cycle(&mut self, position: usize, at: [u32; 2]) -> Result<bool, Failure> {
         let Some(shape) = SHAPES.get(position) else { return Ok(false) };
-        let attaching = self.kill(shape, Act::Attach, there)?;
-        scene::command(shape, Act::Attach).ok()?;
-        let taking_back = self.kill(shape, Act::Detach, back)?;
-        scene::command(shape, Act::Detach).ok()?;
+        let mut died = [false; 2];
+        for (way, act) in [Act::Attach, Act::Detach].into_iter().enumerate() {
+            died[way] = self.kill(shape, act, at[way])?;
+            scene::command(shape, act).ok()?;
+            if !died[way] {
+                self.most[position][way] = at[way].saturating_sub(1).max(1);
+            }
+        }
         if let Some(tally) = self.figures.shapes.get_mut(position) {
-            tally.attaching += u32::from(attaching);
-            tally.taking_back += u32::from(taking_back);
+            tally.attaching += u32::from(died[0]);
+            tally.taking_back += u32::from(died[1]);
         }
         self.since_compared += 2;
         if self.since_compared >= EACH {
             self.compare()?;
         }
-        Ok(attaching || taking_back)
+        Ok(died.contains(&true))
     }
 
     /// Kills `act` at that moment and lets somebody set it right; whether there was such a moment.
@@ -138,13 +161,14 @@ impl Work<'_> {
                 failure,
             )
         };
+        let mut died = false;
         if self.dice.number(AGAIN) == 1 {
             let again = self.dice.number(MOMENTS / 3);
-            let died = scene::recover_doomed(shape, next, again).map_err(tell)?;
+            died = scene::recover_doomed(shape, next, again).map_err(tell)?;
             self.figures.killed_again += u32::from(died);
         }
         scene::recover(shape, next).map_err(tell)?;
-        self.figures.recoveries += 1;
+        self.figures.recoveries += u32::from(moment.is_some()) + u32::from(died);
         Ok(moment.is_some())
     }
 
@@ -152,6 +176,9 @@ impl Work<'_> {
     fn compare(&mut self) -> Result<(), Failure> {
         self.since_compared = 0;
         self.figures.comparisons += 1;
-        self.guest.is_as_before().inspect_err(|_| self.figures.traces += 1)
+        let compared = self.guest.is_as_before().inspect_err(|_| self.figures.traces += 1);
+        // What was done is known even if there is no time for the rest.
+        keep(&self.figures)?;
+        compared
     }
 }

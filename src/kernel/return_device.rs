@@ -114,6 +114,11 @@ fn await_home(
                 return Ok(Some(found));
             }
         }
+        if kernel.sysfs.driver(step.device).is_none() {
+            // It is not on its way, and waiting makes no driver.
+            let reason = "no driver is bound to it, so it has no interface to bring back; bind its driver, then `vfhook reconcile`";
+            return Err(KernelError::absent(step.device.to_string(), reason));
+        }
         let Some(heard) = &mut events else {
             // Listen first, then look once more, so that nothing is missed between the two.
             events = Some(

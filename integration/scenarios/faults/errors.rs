@@ -9,7 +9,7 @@ use crate::guest::interface;
 use crate::guest::place::Netns;
 use crate::guest::{Guest, vfhook};
 
-use super::{provisioning, scene};
+use super::provisioning;
 
 const ATTACH: &str = "attach --netns /run/netns/blue --network storage --id blue";
 
@@ -24,7 +24,16 @@ const WHILE_ATTACHED: [(&str, &[&str], &[&str]); 3] = [
     ("another tool deletes the service path", &["ip -n blue link del svc0"], &[]),
 ];
 
-/// Provokes all of them; their names.
+/// What takes a sandbox's device away altogether.
+type Take = fn(&str) -> Result<(), Failure>;
+
+/// Such faults, each with what does it and detaches.
+pub(super) const TAKEN_APART: [(&str, Take); 2] = [
+    ("the VF's driver is unbound under a sandbox", unbind),
+    ("all VFs are destroyed under a sandbox (numvfs=0)", destroy),
+];
+
+/// Provokes all but [`TAKEN_APART`]; their names.
 pub(super) fn run(guest: &mut Guest) -> Result<Vec<String>, Failure> {
     let mut injected = Vec::new();
     for (name, provoke, mend) in WHILE_ATTACHED {
@@ -39,9 +48,6 @@ pub(super) fn run(guest: &mut Guest) -> Result<Vec<String>, Failure> {
     }
     injected.push(no_space(guest)?);
     injected.push(held(guest)?);
-    injected.push(taken_apart(guest, "the VF's driver is unbound under a sandbox", unbind)?);
-    injected.push(taken_apart(guest, "all VFs are destroyed under a sandbox (numvfs=0)", destroy)?);
-    scene::usual()?;
     Ok(injected)
 }
 
@@ -51,7 +57,9 @@ fn no_space(guest: &mut Guest) -> Result<String, Failure> {
     guest.step(name);
     script(&["mount -t tmpfs -o mode=0700,size=8k tmpfs /run/vfhook"])?;
     let _ = cmd("dd if=/dev/zero of=/run/vfhook/full bs=4k count=2").output()?;
-    guest.changes_nothing("an attach without space", || vfhook(ATTACH).fails(1, &["ENOSPC"]))?;
+    guest.changes_nothing("an attach without space", || {
+        vfhook(ATTACH).fails(1, &["reserving", "no space left"])
+    })?;
     script(&["umount /run/vfhook"])?;
     guest.is_as_before()?;
     Ok(name.to_owned())
@@ -70,10 +78,10 @@ fn held(guest: &mut Guest) -> Result<String, Failure> {
 }
 
 /// Takes the VF's device away under a sandbox, from a card that has VFs for this alone: what comes back of it is not the same.
-fn taken_apart(
+pub(super) fn taken_apart(
     guest: &mut Guest,
     name: &str,
-    take: fn(&str) -> Result<(), Failure>,
+    take_and_detach: Take,
 ) -> Result<String, Failure> {
     guest.step(name);
     provisioning::with_network(2)?;
@@ -81,8 +89,7 @@ fn taken_apart(
     guest.settle()?;
     vfhook(ATTACH).ok()?;
     let pci = interface::pci_of(&Netns::named("blue").place(), "net1")?;
-    take(&pci)?;
-    vfhook("detach --id blue").ok()?;
+    take_and_detach(&pci)?;
     let status = vfhook("status --json").ok()?.json()?;
     let none = status["leases"].as_array().is_some_and(Vec::is_empty);
     guest.check("no lease is left", none, &status["leases"])?;
@@ -93,13 +100,23 @@ fn taken_apart(
     Ok(name.to_owned())
 }
 
+/// Without a driver there is no interface to bring back: that is told, the VF is kept, and the next look mends it.
 fn unbind(pci: &str) -> Result<(), Failure> {
-    let path = format!("/sys/bus/pci/devices/{pci}/driver/unbind");
-    fs::write(&path, pci).map_err(Failure::file("write", &path))
+    let device = format!("/sys/bus/pci/devices/{pci}/driver");
+    let driver = fs::canonicalize(&device).map_err(Failure::file("resolve", device))?;
+    let write = |file: &str| {
+        let path = driver.join(file);
+        fs::write(&path, pci).map_err(Failure::file("write", path))
+    };
+    write("unbind")?;
+    vfhook("detach --id blue").fails(4, &[pci, "no driver is bound"])?;
+    write("bind")?;
+    vfhook("reconcile").ok().map(drop)
 }
 
 fn destroy(_pci: &str) -> Result<(), Failure> {
     let [_, pf] = Pf::all();
     let path = pf.sysfs().join("sriov_numvfs");
-    fs::write(&path, "0").map_err(Failure::file("write 0 to", &path))
+    fs::write(&path, "0").map_err(Failure::file("write 0 to", &path))?;
+    vfhook("detach --id blue").ok().map(drop)
 }

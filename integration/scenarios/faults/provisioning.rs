@@ -13,6 +13,8 @@ use super::{Work, scene};
 
 /// From one number to the next; the last is what was there before.
 const NUMBERS: [u32; 3] = [2, 1, 0];
+/// About as many as there are.
+const MOMENTS: u32 = 12;
 
 fn config(count: u32) -> String {
     format!(
@@ -26,12 +28,25 @@ pub(super) fn with_network(count: u32) -> Result<(), Failure> {
     configure(&format!("{}\n{network}", config(count)))
 }
 
-pub(super) fn run(work: &mut Work) -> Result<(), Failure> {
-    let mut tally = Tally { name: "provisioning".into(), ..Tally::default() };
+pub(super) fn every_moment(work: &mut Work) -> Result<(), Failure> {
+    let mut tally = Tally::default();
     let mut at = 1;
     while one(work, at, &mut tally)? {
         at += 1;
     }
+    end(work, tally)
+}
+
+/// One of them, by lot: making VFs takes seconds.
+pub(super) fn one_moment(work: &mut Work) -> Result<(), Failure> {
+    let mut tally = Tally::default();
+    let at = work.dice.number(MOMENTS);
+    one(work, at, &mut tally)?;
+    end(work, tally)
+}
+
+fn end(work: &mut Work, mut tally: Tally) -> Result<(), Failure> {
+    tally.name = "provisioning".into();
     scene::usual()?;
     work.figures.shapes.push(tally);
     work.guest.settle()?;
@@ -44,7 +59,7 @@ fn one(work: &mut Work, at: u32, tally: &mut Tally) -> Result<bool, Failure> {
     let mut any = false;
     for count in NUMBERS {
         configure(&config(count))?;
-        let died = kill_point::kill(cmd(&format!("{} provision", kill_point::program())), at)?;
+        let died = kill_point::kill(cmd(&format!("{} provision", kill_point::PROGRAM)), at)?;
         vfhook("provision").ok()?;
         let path = Pf::all()[1].sysfs().join("sriov_numvfs");
         let number = fs::read_to_string(&path).map_err(Failure::file("read", &path))?;

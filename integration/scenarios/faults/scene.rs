@@ -94,6 +94,7 @@ impl Next {
 
 pub(super) fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
     configure(CONFIG)?;
+    kill_point::install()?;
     Netns::create("blue").map(drop)
 }
 
@@ -109,7 +110,7 @@ pub(super) fn command(shape: &Shape, act: Act) -> Invocation {
 
 /// The command of the program that can die.
 pub(super) fn doomed(shape: &Shape, act: Act) -> Invocation {
-    by(&kill_point::program(), shape, act)
+    by(kill_point::PROGRAM, shape, act)
 }
 
 fn by(program: &str, shape: &Shape, act: Act) -> Invocation {
@@ -147,12 +148,12 @@ pub(super) fn recover(shape: &Shape, next: Next) -> Result<(), Failure> {
 
 /// The same, but that it dies at that moment of its own; whether it did.
 pub(super) fn recover_doomed(shape: &Shape, next: Next, at: u32) -> Result<bool, Failure> {
-    let program = kill_point::program();
+    let program = kill_point::PROGRAM;
     let command = match next {
         Next::Attach => doomed(shape, Act::Attach),
         Next::Detach => doomed(shape, Act::Detach),
         Next::Reconcile => cmd(&format!("{program} reconcile")),
-        Next::Serve => return serve(&program, Some(at)),
+        Next::Serve => return serve(program, Some(at)),
     };
     Ok(kill_point::kill(command, at)?.is_some())
 }

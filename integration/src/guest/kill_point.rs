@@ -10,9 +10,12 @@ const LOG: &str = "/tmp/lab-died";
 /// What tells it to die; no release knows it.
 const VARIABLE: &str = "VFHOOK_KILL_AT";
 
-/// Where it is.
-pub(crate) fn program() -> String {
-    format!("{SHARE}/bin/vfhook-kill-points")
+/// Where it is, once it is installed.
+pub(crate) const PROGRAM: &str = "/usr/bin/vfhook-kill-points";
+
+/// Installs it: from the share it would be read anew for each start.
+pub(crate) fn install() -> Result<(), Failure> {
+    cmd(&format!("install -m755 {SHARE}/bin/vfhook-kill-points {PROGRAM}")).ok().map(drop)
 }
 
 /// The command, which is to die at its `at`-th moment.
@@ -45,8 +48,8 @@ pub(crate) fn kill(command: Invocation, at: u32) -> Result<Option<String>, Failu
 pub(crate) fn is_in_the_release() -> Result<bool, Failure> {
     let knows =
         |path: &str| Ok(cmd(&format!("grep -q {VARIABLE} {path}")).output()?.status == Some(0));
-    if !knows(&program())? {
-        return Err(Failure::unmet("the program built for dying knows how", program()));
+    if !knows(PROGRAM)? {
+        return Err(Failure::unmet("the program built for dying knows how", PROGRAM));
     }
     knows("/usr/bin/vfhook")
 }

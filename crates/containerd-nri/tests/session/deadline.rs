@@ -143,7 +143,8 @@ impl Log {
 async fn a_runtime_that_does_not_tell_what_exists_is_logged() {
     let log = Log::default();
     let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let subscriber =
+        tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
     let _here = tracing::subscriber::set_default(subscriber);
     let node = Node::with(Recorder::of(&[]), Profile::of(NriVersion::V0_8));
     let mut peer = node.peer().await;
