@@ -119,7 +119,7 @@ fn run(guest: &mut Guest, edition: Edition, time: Duration) -> Result<(), Failur
         let killed = calamities(containerd, &floor, Dice::new(seed), until);
         (hands.into_iter().map(join).collect::<Vec<_>>(), killed)
     });
-    judge(guest, &tallies.into_iter().collect::<Result<Vec<_>, _>>()?, killed?)?;
+    judge(guest, &tallies.into_iter().collect::<Result<Vec<_>, _>>()?, killed?, time)?;
     guest.step("all pods go");
     scene::remove_all(containerd.cri)?;
     eventually("no lease", 60, || {
@@ -131,7 +131,7 @@ fn run(guest: &mut Guest, edition: Edition, time: Duration) -> Result<(), Failur
     })
 }
 
-fn judge(guest: &mut Guest, tallies: &[Tally], killed: u32) -> Result<(), Failure> {
+fn judge(guest: &mut Guest, tallies: &[Tally], killed: u32, time: Duration) -> Result<(), Failure> {
     let sum = |of: fn(&Tally) -> u32| tallies.iter().map(of).sum::<u32>();
     let (run, refused) = (sum(|tally| tally.run), sum(|tally| tally.refused));
     let (removed, interrupted) = (sum(|tally| tally.removed), sum(|tally| tally.interrupted));
@@ -140,7 +140,11 @@ fn judge(guest: &mut Guest, tallies: &[Tally], killed: u32) -> Result<(), Failur
          {killed} daemons were killed"
     );
     guest.step(&told);
-    guest.check("much has happened", run > 6 && removed > 2 && killed > 1, &told)?;
+    if time < LONG {
+        // How much there is time for is the machine's affair.
+        return guest.check("something has happened", run > 2 && killed > 1, &told);
+    }
+    guest.check("much has happened", run > 7 && removed > 7 && killed > 4, &told)?;
     guest.check("at times there was no VF left", refused > 0, &told)
 }
 
