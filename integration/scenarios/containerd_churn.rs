@@ -38,8 +38,8 @@ pub(super) const TWO: Scenario = Scenario::new(
 .vfs(7, 0);
 /// What there is time for each time.
 pub(super) const SHORT: Scenario =
-    Scenario::new("containerd_churn", 400, "containerd 2: the same for 2 minutes", |guest| {
-        run(guest, Edition::Two, Duration::from_secs(120))
+    Scenario::new("containerd_churn", 400, "containerd 2: the same for 150 seconds", |guest| {
+        run(guest, Edition::Two, Duration::from_secs(150))
     })
     .prepared(|guest| prepare(guest, Edition::Two))
     .vfs(7, 0);
@@ -119,7 +119,7 @@ fn run(guest: &mut Guest, edition: Edition, time: Duration) -> Result<(), Failur
         let killed = calamities(containerd, &floor, Dice::new(seed), until);
         (hands.into_iter().map(join).collect::<Vec<_>>(), killed)
     });
-    judge(guest, &tallies.into_iter().collect::<Result<Vec<_>, _>>()?, killed?)?;
+    judge(guest, &tallies.into_iter().collect::<Result<Vec<_>, _>>()?, killed?, time)?;
     guest.step("all pods go");
     scene::remove_all(containerd.cri)?;
     eventually("no lease", 60, || {
@@ -131,7 +131,7 @@ fn run(guest: &mut Guest, edition: Edition, time: Duration) -> Result<(), Failur
     })
 }
 
-fn judge(guest: &mut Guest, tallies: &[Tally], killed: u32) -> Result<(), Failure> {
+fn judge(guest: &mut Guest, tallies: &[Tally], killed: u32, time: Duration) -> Result<(), Failure> {
     let sum = |of: fn(&Tally) -> u32| tallies.iter().map(of).sum::<u32>();
     let (run, refused) = (sum(|tally| tally.run), sum(|tally| tally.refused));
     let (removed, interrupted) = (sum(|tally| tally.removed), sum(|tally| tally.interrupted));
@@ -140,7 +140,11 @@ fn judge(guest: &mut Guest, tallies: &[Tally], killed: u32) -> Result<(), Failur
          {killed} daemons were killed"
     );
     guest.step(&told);
-    guest.check("much has happened", run > 7 && removed > 4 && killed > 3, &told)?;
+    if time < LONG {
+        // How much there is time for is the machine's affair.
+        return guest.check("something has happened", run > 2 && killed > 1, &told);
+    }
+    guest.check("much has happened", run > 7 && removed > 7 && killed > 4, &told)?;
     guest.check("at times there was no VF left", refused > 0, &told)
 }
 

