@@ -83,7 +83,7 @@ impl LeaseState {
     /// Whether cleaning up should be tried again by itself at `now` (seconds since 1970). A clock that was set back makes no wait longer.
     pub fn is_due(&self, now: u64) -> bool {
         let Self::NeedsCleanup { tries, tried, .. } = self else { return true };
-        let doubled = FIRST_WAIT.checked_shl(tries.saturating_sub(1)).unwrap_or(LONGEST_WAIT);
+        let doubled = FIRST_WAIT.saturating_mul(2_u64.saturating_pow(tries.saturating_sub(1)));
         let since = now.checked_sub(*tried);
         since.is_none_or(|since| since >= doubled.min(LONGEST_WAIT))
     }
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn each_try_waits_twice_as_long_up_to_an_hour() {
-        for (tries, wait) in [(1, 30), (2, 60), (5, 480), (9, 3600), (200, 3600)] {
+        for (tries, wait) in [(1, 30), (2, 60), (5, 480), (9, 3600), (64, 3600), (200, 3600)] {
             assert!(!failed(tries, 1000).is_due(1000 + wait - 1), "{tries}");
             assert!(failed(tries, 1000).is_due(1000 + wait), "{tries}");
         }
