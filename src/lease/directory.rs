@@ -86,12 +86,8 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<(), LeaseError> {
 
 /// Moves the file at `from` to `to`; one that is gone is no failure.
 pub(super) fn move_away(from: &Path, to: &Path) -> Result<(), LeaseError> {
-    match changing("move away", from, || fs::rename(from, to)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(LeaseError::io("remove", from)(error))
-        }
-        _ => Ok(()),
-    }
+    let moved = changing("move away", from, || fs::rename(from, to));
+    unless_gone(moved).map_err(LeaseError::io("remove", from))
 }
 
 /// Makes a symbolic link at `path`.
@@ -101,12 +97,16 @@ pub(super) fn link(target: &Path, path: &Path) -> Result<(), LeaseError> {
 
 /// Removes a file or link; one that is gone is no failure.
 pub(super) fn remove(path: &Path) -> Result<(), LeaseError> {
-    match changing("remove", path, || fs::remove_file(path)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(LeaseError::io("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
+    remove_file(path).map_err(LeaseError::io("remove", path))
+}
+
+fn remove_file(path: &Path) -> io::Result<()> {
+    unless_gone(changing("remove", path, || fs::remove_file(path)))
+}
+
+/// What is gone already need not be moved or removed.
+fn unless_gone(done: io::Result<()>) -> io::Result<()> {
+    done.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 /// Where the next content of `path` is written first. What a process that died leaves there goes with the lease.
@@ -117,10 +117,7 @@ pub(super) fn next_to(path: &Path) -> PathBuf {
 }
 
 fn make(path: &Path, content: &[u8]) -> io::Result<()> {
-    match changing("remove", path, || fs::remove_file(path)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove_file(path)?;
     let mut file: File = changing("make", path, || {
         OpenOptions::new()
             .write(true)
