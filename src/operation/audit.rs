@@ -6,7 +6,7 @@ use super::{Context, Finding, Mended, OperationError};
 use crate::{
     config::PoolKind,
     execute,
-    inventory::{Candidate, PhysicalFunction, SandboxFacts},
+    inventory::{Candidate, Device, PhysicalFunction, SandboxFacts, Unusable},
     kernel::Kernel,
     lease::{Attached, Claim, Lease, LeaseState},
     plan::{self, Held, Remark, Seen, step::Step},
@@ -28,7 +28,11 @@ pub fn audit(
     };
     let mut findings = destroyed(&functions, &holders);
     for function in functions {
-        let macs = macs(kernel, &function, &holders)?;
+        let mut unheld = BTreeMap::new();
+        for vf in function.vfs.iter().filter(|vf| !holders.contains_key(&vf.address)) {
+            unheld.insert(vf.address, kernel.observe_device(vf, false)?);
+        }
+        let macs = macs(&function, &holders, &unheld);
         let wanted = |vf: &&Candidate| {
             holders.contains_key(&vf.address) || is_of_a_pool(context, &function, vf)
         };
@@ -42,7 +46,11 @@ pub fn audit(
                 None => None,
             };
             let lease = reservation.as_ref().map(|reservation| &reservation.lease);
-            let remark = judge(kernel, candidate, lease, &macs)?;
+            let home = match unheld.remove(&candidate.address) {
+                Some(seen) => seen,
+                None => kernel.observe_device(candidate, false)?,
+            };
+            let remark = judge(kernel, candidate, &home, lease, &macs)?;
             // Taken since the leases were listed: somebody's work.
             if lease.is_none() && context.leases.is_taken(&Claim::Device(candidate.address)) {
                 continue;
@@ -54,7 +62,11 @@ pub fn audit(
     Ok(findings)
 }
 
-fn by_device(leases: &[Lease]) -> BTreeMap<PciAddress, (&Lease, &Attached)> {
+/// Who has which device, and as what.
+pub(super) type Holders<'a> = BTreeMap<PciAddress, (&'a Lease, &'a Attached)>;
+
+/// The devices that leases hold.
+pub(super) fn by_device(leases: &[Lease]) -> Holders<'_> {
     let pairs = leases.iter().flat_map(|lease| lease.networks.iter().map(move |had| (lease, had)));
     pairs.filter_map(|(lease, had)| Some((had.device?, (lease, had)))).collect()
 }
@@ -63,15 +75,12 @@ fn is_of_a_pool(context: &Context, function: &PhysicalFunction, vf: &Candidate) 
     let pools = context.config.pools.values().filter(|pool| pool.kind == PoolKind::Sriov);
     pools.map(|pool| &pool.selector).any(|selector| {
         let of_it = selector.pf.is_empty() || selector.pf.contains(&function.name);
-        of_it && selector.wants_index(vf.index) && selector.wants_address(vf.address)
+        of_it && selector.wants(vf.index, vf.address)
     })
 }
 
 /// VFs that leases hold and no card has any more.
-fn destroyed(
-    functions: &[PhysicalFunction],
-    holders: &BTreeMap<PciAddress, (&Lease, &Attached)>,
-) -> Vec<Finding> {
+fn destroyed(functions: &[PhysicalFunction], holders: &Holders) -> Vec<Finding> {
     let exists = |device: &PciAddress| {
         functions.iter().any(|function| function.vfs.iter().any(|vf| vf.address == *device))
     };
@@ -87,27 +96,24 @@ fn destroyed(
 
 /// The VFs of a card by their interface's MAC address, where one is known: that in the host, or that of the lease.
 fn macs(
-    kernel: &mut impl Kernel,
     function: &PhysicalFunction,
-    holders: &BTreeMap<PciAddress, (&Lease, &Attached)>,
-) -> Result<Vec<(MacAddress, PciAddress)>, OperationError> {
-    let mut all = Vec::new();
-    for vf in &function.vfs {
+    holders: &Holders,
+    unheld: &BTreeMap<PciAddress, Result<Device, Unusable>>,
+) -> Vec<(MacAddress, PciAddress)> {
+    let of = |vf: &Candidate| {
         let mac = match holders.get(&vf.address) {
-            Some((_, had)) => had.mac,
-            None => match kernel.observe_device(vf, false)? {
-                Ok(device) => device.link.mac,
-                Err(_) => None,
-            },
+            Some((_, had)) => had.mac?,
+            None => unheld.get(&vf.address)?.as_ref().ok()?.link.mac?,
         };
-        all.extend(mac.filter(|mac| mac.bytes() != [0; 6]).map(|mac| (mac, vf.address)));
-    }
-    Ok(all)
+        (mac.bytes() != [0; 6]).then_some((mac, vf.address))
+    };
+    function.vfs.iter().filter_map(of).collect()
 }
 
 fn judge(
     kernel: &mut impl Kernel,
     candidate: &Candidate,
+    home: &Result<Device, Unusable>,
     lease: Option<&Lease>,
     macs: &[(MacAddress, PciAddress)],
 ) -> Result<Option<Remark>, OperationError> {
@@ -115,7 +121,6 @@ fn judge(
     if lease.is_some_and(|lease| lease.state != LeaseState::Attached) {
         return Ok(None);
     }
-    let home = kernel.observe_device(candidate, false)?;
     let (inside, card) = match lease {
         Some(lease) => (inside(kernel, lease)?, card(kernel, candidate, lease)?),
         None => (None, None),
@@ -134,7 +139,7 @@ fn judge(
     let twin = own.and_then(|(mac, _)| {
         macs.iter().find(|(other, address)| other == mac && *address != candidate.address)
     });
-    Ok(plan::audit(&Seen { candidate, home: &home, held, twin: twin.copied() }))
+    Ok(plan::audit(&Seen { candidate, home, held, twin: twin.copied() }))
 }
 
 fn inside(kernel: &mut impl Kernel, lease: &Lease) -> Result<Option<SandboxFacts>, OperationError> {

@@ -74,7 +74,7 @@ impl<'a, K: Kernel> Chooser<'a, K> {
         let members: Vec<Candidate> = functions
             .into_iter()
             .flat_map(|function| function.vfs)
-            .filter(|vf| selector.wants_index(vf.index) && selector.wants_address(vf.address))
+            .filter(|vf| selector.wants(vf.index, vf.address))
             .collect();
         let total = members.len();
         let (mut leased, mut unusable) = (0, Vec::new());

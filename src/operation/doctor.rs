@@ -114,10 +114,7 @@ fn card(
 ) -> CardFacts {
     // A VF without its driver is still meant by a pool that names the driver: that is what is wrong with it.
     let selector = DeviceSelector { driver: Vec::new(), ..selector.clone() };
-    let meant = function
-        .vfs
-        .iter()
-        .filter(|vf| selector.wants_index(vf.index) && selector.wants_address(vf.address));
+    let meant = function.vfs.iter().filter(|vf| selector.wants(vf.index, vf.address));
     let has_lease = |address| leases.is_some_and(|leases| leases.is_taken(&Claim::Device(address)));
     let (mut wanted, mut idle) = (0, BTreeMap::new());
     for vf in meant {

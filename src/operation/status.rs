@@ -1,10 +1,14 @@
 //! Who has which device, and what needs attention. Looks only, and waits for nobody.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Context, Finding, Mended, OperationError, Retry, audit, reconcile};
+use super::{
+    Context, Finding, Mended, OperationError, Retry,
+    audit::{Holders, audit, by_device},
+    reconcile,
+};
 use crate::{
     config::PoolKind,
     inventory::Candidate,
@@ -70,6 +74,7 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
             _ => format!("{subject}: {what}; `vfhook reconcile` takes it back"),
         }
     }));
+    let holders = by_device(&leases);
     let mut pools = Vec::new();
     for (name, pool) in &context.config.pools {
         if pool.kind == PoolKind::Macvlan {
@@ -89,15 +94,13 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
             }
         };
         let members = functions.into_iter().flat_map(|function| function.vfs);
-        let wanted = members.filter(|vf| {
-            pool.selector.wants_index(vf.index) && pool.selector.wants_address(vf.address)
-        });
+        let wanted = members.filter(|vf| pool.selector.wants(vf.index, vf.address));
         let mut devices = Vec::new();
         for candidate in wanted {
             if context.leases.is_taken(&Claim::Device(candidate.address))
                 || kernel.matches(&candidate, &pool.selector)
             {
-                devices.push(device(kernel, &candidate, &leases)?);
+                devices.push(device(kernel, &candidate, &holders)?);
             }
         }
         let free = devices.iter().filter(|device| device.state == "free").count();
@@ -117,14 +120,8 @@ pub(super) fn unfinished(
 fn device(
     kernel: &mut impl Kernel,
     candidate: &Candidate,
-    leases: &[Lease],
+    holders: &Holders,
 ) -> Result<DeviceStatus, OperationError> {
-    let holders: BTreeMap<_, _> = leases
-        .iter()
-        .flat_map(|lease| {
-            lease.networks.iter().filter_map(move |had| Some((had.device?, (lease, had))))
-        })
-        .collect();
     let mut status = DeviceStatus {
         address: candidate.address,
         function: format!("{} vf {}", candidate.pf_name, candidate.index),

@@ -35,6 +35,11 @@ impl DeviceSelector {
     pub fn wants_address(&self, address: PciAddress) -> bool {
         self.pci.is_empty() || self.pci.contains(&address)
     }
+
+    /// Whether a VF of this number at this address is wanted, as far as a listing shows.
+    pub fn wants(&self, index: u32, address: PciAddress) -> bool {
+        self.wants_index(index) && self.wants_address(address)
+    }
 }
 
 /// Numbers `first` to `last`, both among them: `3` or `0-5`.
