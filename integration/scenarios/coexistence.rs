@@ -38,7 +38,7 @@ fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     talk::start_server(
         &pod.place(),
         "pod",
-        &[at("10.244.1.2:8080")?, at("[fd00:244:1::2]:8080")?],
+        &[talk::address("10.244.1.2:8080")?, talk::address("[fd00:244:1::2]:8080")?],
     )?;
     kube_proxy::install(
         &[
@@ -90,7 +90,7 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
 fn ask(from: &Place) -> Result<Vec<Reply>, Failure> {
     let question = |(index, text): (usize, &&str)| {
         let protocol = if index < 2 { Protocol::Tcp } else { Protocol::Udp };
-        Ok(Question { protocol, target: at(text)?, bytes: LONG })
+        Ok(Question { protocol, target: talk::address(text)?, bytes: LONG })
     };
     talk::put(from, &SERVICES.iter().enumerate().map(question).collect::<Result<Vec<_>, _>>()?)
 }
@@ -103,8 +103,4 @@ fn cures(diagnosis: &Value) -> Vec<String> {
         .flat_map(|finding| finding["mend"]["run"].as_array().into_iter().flatten())
         .filter_map(|command| command.as_str().map(str::to_owned))
         .collect()
-}
-
-fn at(text: &str) -> Result<std::net::SocketAddr, Failure> {
-    text.parse().map_err(|error| Failure::unmet(format!("{text} is an address with a port"), error))
 }

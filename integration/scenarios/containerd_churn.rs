@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::guest::command::{cmd, eventually};
 use crate::guest::containerd::{Containerd, Edition, PodNetwork};
 use crate::guest::cri::{Cri, Pod};
+use crate::guest::dice::Dice;
 use crate::guest::failure::Failure;
 use crate::guest::interface;
 use crate::guest::serve::Serve;
@@ -108,7 +109,7 @@ fn prepare(_: &mut Guest, edition: Edition) -> Result<(), Failure> {
 
 fn run(guest: &mut Guest, edition: Edition, time: Duration) -> Result<(), Failure> {
     let containerd = Containerd::handle(edition);
-    let seed = SystemTime::UNIX_EPOCH.elapsed().map_or(1, |now| now.as_secs());
+    let seed = guest.seed;
     guest.step(&format!("{} s of coming and going, seed {seed}", time.as_secs()));
     let until = Instant::now() + time;
     let floor = Floor::default();
@@ -198,7 +199,7 @@ impl<'a> Hand<'a> {
     fn work(mut self, until: Instant) -> Result<Tally, Failure> {
         while Instant::now() < until {
             let _here = self.floor.calls.read().unwrap_or_else(PoisonError::into_inner);
-            let chosen = self.dice.below(self.places.len());
+            let chosen = self.dice.index(self.places.len());
             let place = self.places.get_mut(chosen).map(std::mem::take).unwrap_or_default();
             let next = match place {
                 Place::Empty => self.run()?,
@@ -279,26 +280,5 @@ impl<'a> Hand<'a> {
             self.tally.interrupted += 1;
             thread::sleep(WHILE_DEAD);
         }
-    }
-}
-
-/// Numbers that are the same for the same seed (xorshift, Marsaglia 2003).
-#[derive(Debug)]
-struct Dice(u64);
-
-impl Dice {
-    fn new(seed: u64) -> Self {
-        Self(seed | 1)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 16).unwrap_or(0) % limit.max(1)
-    }
-
-    fn one_in(&mut self, many: usize) -> bool {
-        self.below(many) == 0
     }
 }

@@ -1,46 +1,20 @@
 //! What somebody else did to VFs: a wall of the card taken down, a VF taken out of its sandbox, the leases lost. `status` tells each,
 //! `reconcile` mends what is vfhook's to mend and leaves the rest alone.
 
-use std::path::{Path, PathBuf};
-
 use serde_json::Value;
 
-use crate::guest::card::{self, Vf};
+use crate::guest::card::Vf;
 use crate::guest::command::{cmd, eventually};
 use crate::guest::failure::Failure;
 use crate::guest::interface;
 use crate::guest::place::Netns;
 use crate::guest::{Guest, configure, vfhook};
 
-use super::Scenario;
+use super::{Scenario, vlan_isolation::CONFIG};
 
 pub(super) const SCENARIO: Scenario =
     Scenario::new("device_audit", 120, "VFs that others changed, moved or lost the lease of", run)
         .prepared(prepare);
-
-const CONFIG: &str = r#"version = 1
-
-[[pool]]
-name = "fast"
-kind = "sriov"
-pf = ["ens1f0"]
-
-[[network]]
-name = "hundred"
-pool = "fast"
-interface = "net1"
-vlan = { id = 100, qos = 0 }
-addresses = ["192.168.0.16-192.168.0.250/24"]
-
-[[network]]
-name = "untagged"
-pool = "fast"
-interface = "net1"
-addresses = ["192.168.0.16-192.168.0.250/24"]
-
-[service_path]
-mode = "off"
-"#;
 
 fn prepare(_: &mut Guest) -> Result<(), Failure> {
     configure(CONFIG)?;
@@ -85,7 +59,7 @@ fn lease_lost(guest: &mut Guest) -> Result<(), Failure> {
     let vf = attach(guest, "untagged")?;
     cmd("rm -r /run/vfhook").ok()?;
     Netns::named("blue").delete()?;
-    eventually("the VF's interface on the host", 20, || card::interface_of(&device(&vf)))?;
+    eventually("the VF's interface on the host", 20, || vf.interface())?;
     says(guest, "status", "orphaned: it has the tag vfhook:blue")?;
     Netns::create("blue")?;
     let other = attach(guest, "untagged")?;
@@ -96,7 +70,7 @@ fn lease_lost(guest: &mut Guest) -> Result<(), Failure> {
     guest.check("it is given again", again.pci == vf.pci, &again.pci)?;
     vfhook("detach --id blue").ok()?;
     // How it was called and numbered went with the lease.
-    let name = card::interface_of(&device(&vf))?;
+    let name = vf.interface()?;
     cmd(&format!("ip link set {name} name {}", vf.name)).ok().map(drop)
 }
 
@@ -106,10 +80,6 @@ fn attach(guest: &Guest, network: &str) -> Result<Vf, Failure> {
     let pci = interface::pci_of(&Netns::named("blue").place(), "net1")?;
     let found = guest.vfs.iter().flatten().find(|vf| vf.pci == pci);
     found.cloned().ok_or_else(|| Failure::unmet("net1 is a VF that the lab made", pci))
-}
-
-fn device(vf: &Vf) -> PathBuf {
-    Path::new("/sys/bus/pci/devices").join(&vf.pci)
 }
 
 fn says(guest: &mut Guest, verb: &str, text: &str) -> Result<(), Failure> {

@@ -8,11 +8,12 @@ mod scene;
 
 use std::time::{Duration, Instant};
 
-use crate::faults::{DATA_FILE, Figures, Shape as Tally, TEXT_FILE};
+use crate::faults::{DATA_FILE, Figures, Shape as Tally};
 use crate::guest::command::cmd;
 use crate::guest::dice::Dice;
 use crate::guest::failure::Failure;
 use crate::guest::{Guest, kill_point, save};
+use crate::verdict::FIGURES_FILE;
 
 use self::scene::{Act, Next, SHAPES, Shape};
 use super::Scenario;
@@ -78,7 +79,7 @@ fn run(guest: &mut Guest, extent: Extent) -> Result<(), Failure> {
 }
 
 fn keep(figures: &Figures) -> Result<(), Failure> {
-    save(TEXT_FILE, &figures.text())?;
+    save(FIGURES_FILE, &figures.text())?;
     let data = serde_json::to_string_pretty(figures)
         .map_err(|error| Failure::unmet("the figures can be written as JSON", error))?;
     save(DATA_FILE, &data)
@@ -162,7 +163,7 @@ impl Work<'_> {
             )
         };
         let mut died = false;
-        if self.dice.number(AGAIN) == 1 {
+        if self.dice.one_in(AGAIN) {
             let again = self.dice.number(MOMENTS / 3);
             died = scene::recover_doomed(shape, next, again).map_err(tell)?;
             self.figures.killed_again += u32::from(died);

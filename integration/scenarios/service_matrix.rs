@@ -11,7 +11,8 @@ mod speed;
 use crate::guest::failure::Failure;
 use crate::guest::kube_proxy::{self, Masquerade, Mode};
 use crate::guest::{Guest, save, talk, vfhook};
-use crate::matrix::{DATA_FILE, Part, TEXT_FILE, text};
+use crate::matrix::{DATA_FILE, Part, text};
+use crate::verdict::FIGURES_FILE;
 
 use self::scene::{BLUE, OTHER_MASQUERADES};
 use super::Scenario;
@@ -73,7 +74,7 @@ fn run(guest: &mut Guest, mode: Mode) -> Result<(), Failure> {
 
 /// The table is kept whatever it says, and judged after that.
 fn keep(guest: &mut Guest, part: &Part) -> Result<(), Failure> {
-    save(TEXT_FILE, &text(part))?;
+    save(FIGURES_FILE, &text(part))?;
     let data = serde_json::to_string_pretty(part)
         .map_err(|error| Failure::unmet("the table can be written as JSON", error))?;
     save(DATA_FILE, &data)?;

@@ -17,7 +17,8 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
 .prepared(prepare)
 .vfs(7, 2);
 
-const CONFIG: &str = r#"version = 1
+/// Two VFs, a network with a VLAN, one without.
+pub(super) const CONFIG: &str = r#"version = 1
 
 [[pool]]
 name = "fast"

@@ -8,6 +8,8 @@ pub(crate) const SHARE: &str = "/host";
 pub(crate) const JOB_FILE: &str = "job.json";
 /// The folder for everything the guest writes, relative to the share.
 pub(crate) const OUT_DIR: &str = "out";
+/// What a run came to beyond its verdict, for people, relative to [`OUT_DIR`]; most have no more.
+pub(crate) const FIGURES_FILE: &str = "figures.txt";
 /// The result, relative to [`OUT_DIR`].
 pub(crate) const RESULT_FILE: &str = "result.json";
 /// The OCI test image, relative to the share.

@@ -29,7 +29,7 @@ pub(super) fn ask(guest: &mut Guest, part: &mut Part) -> Result<(), Failure> {
     node_ports(part)?;
     let health = in_both_families(|family| {
         let target = if family == 0 { "192.168.0.40:8080" } else { "[fd00:10::40]:8080" };
-        Ok(by(&one(&Place::Host, Protocol::Tcp, scene::parse(target)?)?, BLUE))
+        Ok(by(&one(&Place::Host, Protocol::Tcp, talk::address(target)?)?, BLUE))
     })?;
     row(part, "a health check from the node to the VF's address", health, None);
     guest.step("nobody there, one client with one backend, many questions at once");
@@ -156,7 +156,7 @@ fn counted(part: &mut Part) -> Result<(), Failure> {
         passed(
             "net1",
             "svc0",
-            &Question { protocol: Protocol::Tcp, target: scene::parse(target)?, bytes: 60 },
+            &Question { protocol: Protocol::Tcp, target: talk::address(target)?, bytes: 60 },
         )
     })?;
     row(part, "everything else by net1 and not by svc0, both ways", rest, None);

@@ -138,7 +138,7 @@ pub(super) fn lay_out(guest: &Guest) -> Result<(), Failure> {
     }
     let [_, own] = &OWN;
     serve(own, &plain.place())?;
-    talk::start_relay("relay", parse(PROXY)?, at(0, 11, 80)?)?;
+    talk::start_relay("relay", talk::address(PROXY)?, at(0, 11, 80)?)?;
     Netns::create("green")?;
     Netns::create(BLUE).map(drop)
 }
@@ -181,8 +181,10 @@ pub(super) fn attach(guest: &mut Guest) -> Result<(), Failure> {
 }
 
 fn serve(backend: &Backend, place: &Place) -> Result<(), Failure> {
-    let at: Vec<SocketAddr> =
-        endpoints(backend).iter().map(|endpoint| parse(endpoint)).collect::<Result<_, _>>()?;
+    let at: Vec<SocketAddr> = endpoints(backend)
+        .iter()
+        .map(|endpoint| talk::address(endpoint))
+        .collect::<Result<_, _>>()?;
     talk::start_server(place, backend.server, &at)
 }
 
@@ -206,17 +208,13 @@ fn written(family: usize, number: u32, port: u16) -> String {
 
 /// A service's address.
 pub(super) fn at(family: usize, number: u32, port: u16) -> Result<SocketAddr, Failure> {
-    parse(&written(family, number, port))
+    talk::address(&written(family, number, port))
 }
 
 /// A port of the node.
 pub(super) fn node_port(family: usize, port: u16) -> Result<SocketAddr, Failure> {
     let [v4, v6] = peer::GATEWAY;
-    parse(&if family == 0 { format!("{v4}:{port}") } else { format!("[{v6}]:{port}") })
-}
-
-pub(super) fn parse(text: &str) -> Result<SocketAddr, Failure> {
-    text.parse().map_err(|error| Failure::unmet(format!("{text} is an address with a port"), error))
+    talk::address(&if family == 0 { format!("{v4}:{port}") } else { format!("[{v6}]:{port}") })
 }
 
 /// Every service there is, in both families.

@@ -44,12 +44,12 @@ fn without_service_path(guest: &mut Guest, part: &mut Part) -> Result<(), Failur
     let links = green.cmd("ip -o link").ok()?;
     guest.check("there is no svc0", !links.stdout.contains("svc0"), &links.stdout)?;
     let off = "service_path.mode = \"off\"";
-    let reply = one(&green, Protocol::Tcp, scene::parse(scene::PROXY)?)?;
+    let reply = one(&green, Protocol::Tcp, talk::address(scene::PROXY)?)?;
     row(part, &format!("{off}: by a reverse proxy on the node"), by(&reply, "pod"), None);
     let [vf, _] = scene::VF_ADDRESS;
     let rule = format!("-d 10.96.0.99 -p tcp --dport 80 -j DNAT --to-destination {vf}:8080");
     green.cmd(&format!("iptables -t nat -A OUTPUT {rule}")).ok()?;
-    let reply = one(&green, Protocol::Tcp, scene::parse("10.96.0.99:80")?)?;
+    let reply = one(&green, Protocol::Tcp, talk::address("10.96.0.99:80")?)?;
     row(part, &format!("{off}: by rules in the container"), by(&reply, "vf"), None);
     vfhook("detach --id green").ok()?;
     green.cmd("nft delete table ip nat").ok().map(drop)

@@ -4,9 +4,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-/// The figures for people.
-pub(crate) const TEXT_FILE: &str = "faults.txt";
-/// The same as data.
+/// The figures as data.
 pub(crate) const DATA_FILE: &str = "faults.json";
 
 const HEAD: &str = "\

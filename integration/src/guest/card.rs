@@ -28,7 +28,7 @@ impl Pf {
 
     /// Where sysfs has it.
     pub(crate) fn sysfs(&self) -> PathBuf {
-        Path::new("/sys/bus/pci/devices").join(self.pci)
+        sysfs(self.pci)
     }
 
     /// Names it and brings it up.
@@ -76,8 +76,19 @@ pub(crate) struct Vf {
     pub(crate) name: String,
 }
 
+impl Vf {
+    /// The name of its interface, if that is in the host's network namespace.
+    pub(crate) fn interface(&self) -> Result<String, Failure> {
+        interface_of(&sysfs(&self.pci))
+    }
+}
+
+fn sysfs(pci: &str) -> PathBuf {
+    Path::new("/sys/bus/pci/devices").join(pci)
+}
+
 /// The name of the interface of a PCI function, if that is in the host's network namespace.
-pub(crate) fn interface_of(device: &Path) -> Result<String, Failure> {
+fn interface_of(device: &Path) -> Result<String, Failure> {
     let net = device.join("net");
     fs::read_dir(&net)
         .map_err(Failure::file("read", &net))?

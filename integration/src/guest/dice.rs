@@ -20,10 +20,19 @@ impl Dice {
         u32::try_from(self.0 % u64::from(end.max(1))).unwrap_or_default() + 1
     }
 
+    /// Whether it is the one in so many.
+    pub(crate) fn one_in(&mut self, many: u32) -> bool {
+        self.number(many) == 1
+    }
+
+    /// A position in a list of `length`.
+    pub(crate) fn index(&mut self, length: usize) -> usize {
+        self.number(u32::try_from(length).unwrap_or(u32::MAX)) as usize - 1
+    }
+
     /// One of these.
     pub(crate) fn one_of<T: Copy>(&mut self, all: &[T]) -> Option<T> {
-        let length = u32::try_from(all.len()).ok()?;
-        all.get(self.number(length) as usize - 1).copied()
+        all.get(self.index(all.len())).copied()
     }
 }
 

@@ -1,20 +1,14 @@
-//! Shows what killing vfhook everywhere came to: after a run, and of the full run as a document. It must not say anything that no run has
+//! Shows what killing vfhook everywhere came to in the full run, as a document. It must not say anything that no run has
 //! seen.
 
 use std::fs;
 
 use super::cache::Cache;
 use super::error::LabError;
-use super::run::Finished;
-use crate::faults::{DATA_FILE, Figures, TEXT_FILE};
+use crate::faults::{DATA_FILE, Figures};
 use crate::say;
 use crate::scenarios::FAULTS_FULL;
 use crate::verdict::OUT_DIR;
-
-/// The figures that a run left, if it left any.
-pub(crate) fn part(finished: &Finished) -> Option<String> {
-    fs::read_to_string(finished.kept.join(OUT_DIR).join(TEXT_FILE)).ok()
-}
 
 /// Prints those of the last full run.
 pub(crate) fn print(cache: &Cache) -> Result<(), LabError> {

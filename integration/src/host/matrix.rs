@@ -1,19 +1,13 @@
-//! Shows the tables that scenarios leave: one after its run, all of them as a document. It must not say anything that no run has seen.
+//! Shows the tables that scenarios leave as one document. It must not say anything that no run has seen.
 
 use std::fs;
 
 use super::cache::Cache;
 use super::error::LabError;
-use super::run::Finished;
-use crate::matrix::{DATA_FILE, Part, TEXT_FILE, markdown};
+use crate::matrix::{DATA_FILE, Part, markdown};
 use crate::say;
 use crate::scenarios;
 use crate::verdict::OUT_DIR;
-
-/// The table that a run left, if it left one.
-pub(crate) fn part(finished: &Finished) -> Option<String> {
-    fs::read_to_string(finished.kept.join(OUT_DIR).join(TEXT_FILE)).ok()
-}
 
 /// Prints the tables of all last runs as one.
 pub(crate) fn print(cache: &Cache) -> Result<(), LabError> {

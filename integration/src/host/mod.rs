@@ -190,8 +190,8 @@ fn work(
         let Some(scenario) = next else { return };
         let finished = run::scenario(lab, cache, scenario);
         say::line(&report::ended(&finished));
-        for table in [matrix::part(&finished), faults::part(&finished)].into_iter().flatten() {
-            say::line(&table);
+        if let Some(figures) = finished.figures() {
+            say::line(&figures);
         }
         if let Ok(mut results) = results.lock() {
             results.push(finished);

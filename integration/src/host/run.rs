@@ -1,6 +1,6 @@
 //! Boots one guest for one scenario, watches it to its end and judges it. It must not print, and must not look inside a scenario.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use super::lab::Lab;
 use super::qemu::{self, Topology};
 use super::share::RunDir;
 use crate::scenarios::Scenario;
-use crate::verdict::{EXIT_FAILED, EXIT_PASSED, Job, Outcome};
+use crate::verdict::{EXIT_FAILED, EXIT_PASSED, FIGURES_FILE, Job, OUT_DIR, Outcome};
 
 /// What a guest may take beside its scenario: to boot, to make VFs, to keep its evidence.
 const ALLOWANCE: Duration = Duration::from_secs(150);
@@ -45,6 +45,13 @@ pub(crate) struct Finished {
     pub(crate) emulator_deaths: u32,
     /// Where everything is kept.
     pub(crate) kept: PathBuf,
+}
+
+impl Finished {
+    /// What it came to beyond its verdict, where it left that.
+    pub(crate) fn figures(&self) -> Option<String> {
+        fs::read_to_string(self.kept.join(OUT_DIR).join(FIGURES_FILE)).ok()
+    }
 }
 
 /// Runs one scenario. An error of the lab itself is a failure of the scenario: it did not run.

@@ -9,9 +9,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::markdown::markdown;
 pub(crate) use self::text::text;
 
-/// One mode's part of the table, for people.
-pub(crate) const TEXT_FILE: &str = "matrix.txt";
-/// The same as data.
+/// One mode's part of the table, as data.
 pub(crate) const DATA_FILE: &str = "matrix.json";
 
 /// Both ways have the same links, routes and rules; what an emulated machine with other work makes of that differs so much from run to run.

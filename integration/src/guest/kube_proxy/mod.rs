@@ -7,7 +7,7 @@ mod nftables;
 use std::net::{IpAddr, SocketAddr};
 
 use super::failure::Failure;
-use super::peer;
+use super::{peer, talk};
 
 /// Where pods have their addresses: what kube-proxy is told with `--cluster-cidr`.
 const PODS: [&str; 2] = ["10.244.0.0/16", "fd00:244::/32"];
@@ -74,15 +74,12 @@ impl Service {
         at: &str,
         endpoints: &[&str],
     ) -> Result<Self, Failure> {
-        let parse = |text: &str| {
-            text.parse::<SocketAddr>()
-                .map_err(|error| Failure::unmet(format!("{text} is an address with a port"), error))
-        };
-        let endpoints = endpoints.iter().map(|text| parse(text)).collect::<Result<_, _>>()?;
+        let endpoints =
+            endpoints.iter().map(|text| talk::address(text)).collect::<Result<_, _>>()?;
         Ok(Self {
             name: name.to_owned(),
             protocol,
-            at: parse(at)?,
+            at: talk::address(at)?,
             endpoints,
             node_port: None,
             keeps_clients: false,

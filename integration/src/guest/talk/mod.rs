@@ -74,6 +74,11 @@ impl std::fmt::Display for Reply {
     }
 }
 
+/// What is written as in a URL, IPv6 in brackets.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, Failure> {
+    text.parse().map_err(|error| Failure::unmet(format!("{text} is an address with a port"), error))
+}
+
 /// Puts the questions, several at a time; the replies are in the order of the questions.
 pub(crate) fn put(from: &Place, questions: &[Question]) -> Result<Vec<Reply>, Failure> {
     let text = serde_json::to_string(questions)
