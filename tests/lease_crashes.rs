@@ -4,7 +4,12 @@
 
 mod support;
 
-use std::{fs, os::unix, path::Path, time::Duration};
+use std::{
+    fs,
+    os::unix,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use support::{
     crash::survive,
@@ -14,7 +19,7 @@ use support::{
 };
 use vfhook::{
     kernel::fake::{Effect, Fault},
-    lease::{Claim, LeaseError, LeaseState},
+    lease::{Claim, Lease, LeaseError, LeaseState},
     operation::{self, Detached, ExitCode, How, Mended, OperationError, Retry, Which},
     types::{Deadline, NetnsSource},
 };
@@ -284,22 +289,42 @@ fn what_a_death_while_writing_leaves_means_nothing() {
     stage.assert_untouched("after links that lead nowhere");
 }
 
-#[test]
-fn what_a_death_while_reserving_or_forgetting_leaves_is_cleared_by_whoever_comes_next() {
-    let stage = Stage::of(&shape::everything());
-    stage.attach([]).unwrap();
-    let lease = stage.leases().remove(0);
-    let file = stage.lease_file();
-    let text = fs::read_to_string(&file).unwrap();
-    stage.detach([]).unwrap();
-    let target = Path::new("../leases").join(file.file_name().unwrap());
-    // Written to the end with all its links, or with some, or not to the end: then it has none.
-    for (text, links) in [(text.as_str(), usize::MAX), (&text, 2), (&text, 0), ("{\"vers", 0)] {
+/// A lease that was, for a process to have died over.
+struct Dead {
+    lease: Lease,
+    file: PathBuf,
+    text: String,
+}
+
+impl Dead {
+    fn of(stage: &Stage) -> Self {
+        stage.attach([]).unwrap();
+        let (lease, file) = (stage.leases().remove(0), stage.lease_file());
+        let text = fs::read_to_string(&file).unwrap();
+        stage.detach([]).unwrap();
+        Self { lease, file, text }
+    }
+
+    /// Leaves what a process leaves that died while it made or forgot the lease: this of its text, so many of its links.
+    fn leave(&self, stage: &Stage, text: &str, links: usize) {
         fs::write(stage.state_dir().join("reserving"), text).unwrap();
-        for claim in lease.claims().iter().take(links) {
+        let target = Path::new("../leases").join(file_name(&self.file));
+        for claim in self.lease.claims().iter().take(links) {
             let link = stage.state_dir().join("claims").join(claim.to_string());
             unix::fs::symlink(&target, link).unwrap();
         }
+    }
+}
+
+#[test]
+fn what_a_death_while_reserving_or_forgetting_leaves_is_cleared_by_whoever_comes_next() {
+    let stage = Stage::of(&shape::everything());
+    let dead = Dead::of(&stage);
+    // Written to the end with all its links, or with some, or not to the end: then it has none.
+    for (text, links) in
+        [(&*dead.text, usize::MAX), (&dead.text, 2), (&dead.text, 0), ("{\"vers", 0)]
+    {
+        dead.leave(&stage, text, links);
         assert!(stage.leases().is_empty());
         let other = event("other", BLUE, &stage.requests);
         operation::attach(&mut stage.host.kernel(), &stage.context, &other, in_time()).unwrap();
@@ -312,20 +337,12 @@ fn what_a_death_while_reserving_or_forgetting_leaves_is_cleared_by_whoever_comes
 #[test]
 fn what_a_death_while_forgetting_leaves_is_cleared_by_who_finds_no_lease() {
     let stage = Stage::of(&shape::everything());
-    stage.attach([]).unwrap();
-    let lease = stage.leases().remove(0);
-    let file = stage.lease_file();
-    let text = fs::read_to_string(&file).unwrap();
-    stage.detach([]).unwrap();
+    let dead = Dead::of(&stage);
     for next in [Next::Detach, Next::Reconcile] {
-        fs::write(stage.state_dir().join("reserving"), &text).unwrap();
-        let target = Path::new("../leases").join(file.file_name().unwrap());
-        for claim in lease.claims() {
-            let link = stage.state_dir().join("claims").join(claim.to_string());
-            unix::fs::symlink(&target, link).unwrap();
-        }
+        dead.leave(&stage, &dead.text, usize::MAX);
         // It died twice: before that, while it wrote what the lease was to become.
-        fs::write(stage.state_dir().join(format!("leases/{}.next", file_name(&file))), "").unwrap();
+        fs::write(stage.state_dir().join(format!("leases/{}.next", file_name(&dead.file))), "")
+            .unwrap();
         if matches!(next, Next::Detach) {
             assert_eq!(stage.detach([]).unwrap(), Detached::Unknown);
         } else {
@@ -333,7 +350,7 @@ fn what_a_death_while_forgetting_leaves_is_cleared_by_who_finds_no_lease() {
             assert!(stage.state_dir().join("reserving").exists(), "a dry run changes nothing");
             assert_eq!(reconcile(&stage, false), []);
         }
-        assert_eq!(kept(&stage), [""; 0].map(std::path::PathBuf::from), "{next:?}");
+        assert_eq!(kept(&stage), [""; 0].map(PathBuf::from), "{next:?}");
     }
 }
 
@@ -349,11 +366,11 @@ fn a_container_that_left_or_joined_as_its_process_died_is_forgotten_with_the_lea
     let target = Path::new("../leases").join(file_name(&stage.lease_file()));
     unix::fs::symlink(&target, stage.state_dir().join("claims/id.second")).unwrap();
     stage.detach([]).unwrap();
-    assert_eq!(kept(&stage), [""; 0].map(std::path::PathBuf::from));
+    assert_eq!(kept(&stage), [""; 0].map(PathBuf::from));
 }
 
 /// What is in the state directory beside its lock.
-fn kept(stage: &Stage) -> Vec<std::path::PathBuf> {
+fn kept(stage: &Stage) -> Vec<PathBuf> {
     let parts = ["", "leases", "claims"].map(|part| stage.state_dir().join(part));
     let all = parts.iter().flat_map(|part| fs::read_dir(part).unwrap());
     let all = all.map(|entry| entry.unwrap().path());
@@ -382,7 +399,7 @@ fn a_lease_that_somebody_removed_by_hand_leaves_nothing() {
     let reservation = stage.context.leases.reserve_idle(&seen).unwrap().unwrap();
     fs::remove_file(stage.lease_file()).unwrap();
     table.remove(&reservation).unwrap();
-    assert_eq!(kept(&stage), [""; 0].map(std::path::PathBuf::from));
+    assert_eq!(kept(&stage), [""; 0].map(PathBuf::from));
 }
 
 #[test]

@@ -11,18 +11,16 @@ use std::{
 
 use caps::{CapSet, Capability};
 use containerd_nri::{
-    Event, Namespace, PodSandbox,
-    fake::{FakeRuntime, NriVersion, Outcome, Profile},
+    Event,
+    fake::{NriVersion, Outcome},
 };
 use netns_support::{
     command::{Ran, Running},
     dump::Dump,
     host::{Host, on_a_host},
+    node::{connected, daemon, listen, on_a_node, pod, signal},
 };
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::Signal;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, apply_filter,
@@ -110,35 +108,24 @@ fn run(host: &Host, words: &[&str], without: Option<Capability>) -> Ran {
 
 #[test]
 fn the_daemon_serves_a_pod_with_what_its_unit_leaves_it() {
-    on_a_host(|host| {
-        let waiter = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        waiter.expect("an event loop").block_on(serve_a_pod(host));
-    });
+    on_a_node(serve_a_pod);
 }
 
 async fn serve_a_pod(host: &Host) {
-    let socket = host.directory.join("nri.sock");
-    let runtime = FakeRuntime::listen(&socket, Profile::of(NriVersion::V0_12)).expect("listen");
-    let daemon =
-        start(&mut host.command(&["serve", "--nri-socket", &socket.to_string_lossy()]), None);
-    let mut peer = runtime.accept().await.expect("the daemon dials");
-    peer.introduce(&[], &[]).await.expect("the handshake");
+    let runtime = listen(host, NriVersion::V0_12);
+    let daemon = start(&mut daemon(host), None);
+    let mut peer = connected(&runtime, &[]).await;
     let before = Dump::of_host_at_rest(host);
     let sandbox = host.sandbox("pod");
-    let mut pod = PodSandbox::default();
-    (pod.id, pod.name) = ("p1".to_owned(), "p1".to_owned());
-    let path = sandbox.as_str().to_owned();
-    pod.namespaces = vec![Namespace { kind: "network".to_owned(), path }];
-    pod.annotations.insert("vfhook.dev/networks".to_owned(), "storage".to_owned());
+    let pod = pod("p1", Some(&sandbox), Some("storage"));
     assert_eq!(peer.pod_event(Event::RunPodSandbox, &pod).await, Outcome::Answered(()));
     assert_eq!(sandbox.links(), ["net1", "svc0"]);
-    let pid = Pid::from_raw(daemon.child.id().try_into().expect("a pid"));
     // It reads its configuration again and looks at its leases.
-    kill(pid, Signal::SIGHUP).expect("a signal to a child of ours");
+    signal(&daemon, Signal::SIGHUP);
     assert_eq!(peer.pod_event(Event::StopPodSandbox, &pod).await, Outcome::Answered(()));
     sandbox.delete();
     before.must_be_again(host);
-    kill(pid, Signal::SIGTERM).expect("a signal to a child of ours");
+    signal(&daemon, Signal::SIGTERM);
     let said = daemon.wait().must_exit(0).stderr;
     assert!(!said.contains("ERROR"), "{said}");
 }

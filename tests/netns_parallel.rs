@@ -68,6 +68,27 @@ fn twenty_hooks_on_seven_addresses() {
     });
 }
 
+/// With addresses for all.
+#[test]
+fn sixty_four_hooks_at_once_each_get_their_own() {
+    on_a_host(|host| {
+        let before = baseline(host);
+        let containers: Vec<Container> = (0..64)
+            .map(|n| Container::with_own_namespace(host, &format!("c{n}")).asking_for("backup"))
+            .collect();
+        for ran in hooks_at_once(host, &containers, "create-runtime") {
+            ran.ok();
+        }
+        let addresses: BTreeSet<String> =
+            containers.iter().flat_map(|one| one.sandbox().addresses("net2")).collect();
+        assert_eq!(addresses.len(), containers.len());
+        for ran in hooks_at_once(host, &containers, "poststop") {
+            ran.ok();
+        }
+        before.must_be_again(host);
+    });
+}
+
 #[test]
 fn two_at_once_for_one_namespace_are_one_attachment() {
     on_a_host(|host| {

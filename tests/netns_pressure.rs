@@ -1,4 +1,4 @@
-//! Much at once and little of everything: many hooks, many leases, a full disk, few descriptors, two daemons, an end in the middle, a
+//! Little of everything, and much: many leases, a full disk, few descriptors, two daemons, an end in the middle, a
 //! configuration that changes meanwhile. Whatever is refused is refused whole, and in the end the host is as it was.
 #![cfg(test)]
 
@@ -14,57 +14,29 @@ use std::{
 };
 
 use containerd_nri::{
-    Event, Namespace, PodSandbox,
-    fake::{FakeRuntime, NriVersion, Outcome, Peer, Profile},
+    Event, PodSandbox,
+    fake::{NriVersion, Outcome},
 };
 use netns_support::{
     command::{Running, shell},
     config::VETH,
-    container::Container,
     dump::Dump,
     host::{Host, on_a_host},
+    node::{PATIENCE, connected, daemon, listen, on_a_node, pod, signal},
     sandbox::Sandbox,
 };
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::Signal;
 
-const HOOKS: usize = 64;
 const LEASES: usize = 200;
 /// More pods than a daemon with so few descriptors could keep anything open for.
 const DESCRIPTORS: usize = 64;
 const PODS: usize = 80;
-const PATIENCE: Duration = Duration::from_secs(20);
+const ASKS: Option<&str> = Some("backup");
 
 /// The host with a state directory, which stays.
 fn baseline(host: &Host) -> Dump {
     host.vfhook(&["detach", "--id", "nobody"]).ok();
     Dump::of_host_at_rest(host)
-}
-
-fn all_at_once(host: &Host, containers: &[Container], stage: &str) {
-    let start = |container: &Container| host.start(&["hook", stage], &container.state.to_string());
-    let running: Vec<Running> = containers.iter().map(start).collect();
-    for one in running {
-        one.wait().ok();
-    }
-}
-
-#[test]
-fn sixty_four_hooks_at_once_each_get_their_own() {
-    on_a_host(|host| {
-        let before = baseline(host);
-        let containers: Vec<Container> = (0..HOOKS)
-            .map(|n| Container::with_own_namespace(host, &format!("c{n}")).asking_for("backup"))
-            .collect();
-        all_at_once(host, &containers, "create-runtime");
-        let addresses: BTreeSet<String> =
-            containers.iter().flat_map(|one| one.sandbox().addresses("net2")).collect();
-        assert_eq!(addresses.len(), HOOKS);
-        all_at_once(host, &containers, "poststop");
-        before.must_be_again(host);
-    });
 }
 
 #[test]
@@ -150,23 +122,10 @@ fn a_configuration_that_changes_meanwhile_is_the_old_or_the_new_one() {
     });
 }
 
-/// Runs a test that waits for a runtime on a thread that is in the host's namespace.
-fn on_a_node(test: impl AsyncFnOnce(&Host, &FakeRuntime) + Send) {
-    on_a_host(|host| {
-        let waiter = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        waiter.expect("an event loop").block_on(async {
-            let socket = host.directory.join("nri.sock");
-            let runtime = FakeRuntime::listen(socket, Profile::of(NriVersion::V0_8));
-            test(host, &runtime.expect("listen")).await;
-        });
-    });
-}
-
 /// Starts the daemon with no more descriptors than these.
 fn serve(host: &Host, descriptors: usize) -> Running {
     let mut limited = Command::new("prlimit");
-    let socket = host.directory.join("nri.sock");
-    let daemon = host.command(&["serve", "--nri-socket", &socket.to_string_lossy()]);
+    let daemon = daemon(host);
     limited.arg(format!("--nofile={descriptors}:{descriptors}")).arg(daemon.get_program());
     limited.args(daemon.get_args());
     for (name, value) in daemon.get_envs() {
@@ -178,25 +137,8 @@ fn serve(host: &Host, descriptors: usize) -> Running {
     Running::start(&mut limited, "")
 }
 
-async fn connected(runtime: &FakeRuntime, pods: &[PodSandbox]) -> Peer {
-    let accepted = tokio::time::timeout(PATIENCE, runtime.accept()).await;
-    let mut peer = accepted.expect("the daemon dials").expect("accept");
-    peer.introduce(pods, &[]).await.expect("the handshake");
-    peer
-}
-
-fn pod(id: &str, sandbox: &Sandbox) -> PodSandbox {
-    let mut pod = PodSandbox::default();
-    (pod.id, pod.name, pod.namespace) = (id.to_owned(), id.to_owned(), "team-a".to_owned());
-    pod.namespaces =
-        vec![Namespace { kind: "network".to_owned(), path: sandbox.as_str().to_owned() }];
-    pod.annotations.insert("vfhook.dev/networks".to_owned(), "backup".to_owned());
-    pod
-}
-
 fn end(daemon: Running) {
-    let pid = i32::try_from(daemon.child.id()).expect("a pid");
-    kill(Pid::from_raw(pid), Signal::SIGTERM).expect("a signal to a child of ours");
+    signal(&daemon, Signal::SIGTERM);
     daemon.wait().must_exit(0);
 }
 
@@ -212,13 +154,17 @@ async fn no_lease_is_left(host: &Host) {
 
 #[test]
 fn a_daemon_with_few_descriptors_serves_many_pods() {
-    on_a_node(async |host, runtime| {
+    on_a_node(async |host| {
+        let runtime = listen(host, NriVersion::V0_8);
         let daemon = serve(host, DESCRIPTORS);
-        let mut peer = connected(runtime, &[]).await;
+        let mut peer = connected(&runtime, &[]).await;
         let before = Dump::of_host_at_rest(host);
         let sandboxes: Vec<Sandbox> = (0..PODS).map(|_| Sandbox::nameless()).collect();
-        let pods: Vec<PodSandbox> =
-            sandboxes.iter().enumerate().map(|(n, one)| pod(&format!("p{n}"), one)).collect();
+        let pods: Vec<PodSandbox> = sandboxes
+            .iter()
+            .enumerate()
+            .map(|(n, one)| pod(&format!("p{n}"), Some(one), ASKS))
+            .collect();
         for pod in &pods {
             assert_eq!(peer.pod_event(Event::RunPodSandbox, pod).await, Outcome::Answered(()));
         }
@@ -234,12 +180,13 @@ fn a_daemon_with_few_descriptors_serves_many_pods() {
 
 #[test]
 fn two_daemons_are_no_more_than_one() {
-    on_a_node(async |host, runtime| {
+    on_a_node(async |host| {
+        let runtime = listen(host, NriVersion::V0_8);
         let daemons = [serve(host, 1024), serve(host, 1024)];
-        let mut peers = [connected(runtime, &[]).await, connected(runtime, &[]).await];
+        let mut peers = [connected(&runtime, &[]).await, connected(&runtime, &[]).await];
         let before = Dump::of_host_at_rest(host);
         let sandbox = Sandbox::nameless();
-        let pod = pod("p1", &sandbox);
+        let pod = pod("p1", Some(&sandbox), ASKS);
         for peer in &mut peers {
             assert_eq!(peer.pod_event(Event::RunPodSandbox, &pod).await, Outcome::Answered(()));
         }
@@ -255,17 +202,17 @@ fn two_daemons_are_no_more_than_one() {
 
 #[test]
 fn a_daemon_told_to_end_in_the_middle_leaves_nothing_half_done() {
-    on_a_node(async |host, runtime| {
+    on_a_node(async |host| {
+        let runtime = listen(host, NriVersion::V0_8);
         let before = baseline(host);
         for delay in 0..12 {
             let daemon = serve(host, 1024);
-            let mut peer = connected(runtime, &[]).await;
+            let mut peer = connected(&runtime, &[]).await;
             let sandbox = Sandbox::nameless();
-            let pod = pod(&format!("p{delay}"), &sandbox);
-            let pid = i32::try_from(daemon.child.id()).expect("a pid");
+            let pod = pod(&format!("p{delay}"), Some(&sandbox), ASKS);
             let told = async {
                 tokio::time::sleep(Duration::from_millis(delay)).await;
-                kill(Pid::from_raw(pid), Signal::SIGTERM).expect("a signal to a child of ours");
+                signal(&daemon, Signal::SIGTERM);
             };
             tokio::join!(peer.pod_event(Event::RunPodSandbox, &pod), told);
             daemon.wait().must_exit(0);

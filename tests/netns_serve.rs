@@ -4,28 +4,23 @@
 
 mod netns_support;
 
-use std::{os::fd::OwnedFd, path::PathBuf, process::Stdio, thread, time::Duration};
+use std::{os::fd::OwnedFd, process::Stdio, thread, time::Duration};
 
 use containerd_nri::{
-    Container, Event, Namespace, PodSandbox,
+    Container, Event, PodSandbox,
     fake::{FakeRuntime, NriVersion, Outcome, Peer, Profile},
 };
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::Signal;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use netns_support::{
     command::Running,
     dump::Dump,
-    host::{Host, on_a_host},
+    host::Host,
+    node::{PATIENCE, connected, daemon, listen, on_a_node, pod, signal},
     sandbox::Sandbox,
 };
-
-/// How long anything that happens by itself may take.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A runtime, and the daemon that serves it.
 struct Node {
@@ -35,16 +30,12 @@ struct Node {
 
 impl Node {
     fn new(host: &Host, nri: NriVersion) -> Self {
-        let runtime = FakeRuntime::listen(socket(host), Profile::of(nri)).expect("listen");
-        Self { runtime, daemon: serve(host) }
+        Self { runtime: listen(host, nri), daemon: serve(host) }
     }
 
     /// Waits for the daemon to connect and tells it of these pods.
     async fn connected(&self, pods: &[PodSandbox]) -> Peer {
-        let accepted = tokio::time::timeout(PATIENCE, self.runtime.accept()).await;
-        let mut peer = accepted.expect("the daemon dials").expect("accept");
-        peer.introduce(pods, &[]).await.expect("the handshake");
-        peer
+        connected(&self.runtime, pods).await
     }
 
     /// Ends the daemon as systemd does, and waits for its end.
@@ -54,52 +45,19 @@ impl Node {
     }
 }
 
-fn socket(host: &Host) -> PathBuf {
-    host.directory.join("nri.sock")
-}
-
 fn serve(host: &Host) -> Running {
-    let socket = socket(host);
-    host.start(&["serve", "--nri-socket", &socket.to_string_lossy()], "")
+    Running::start(&mut daemon(host), "")
 }
 
 /// A daemon that logs from this level up.
 fn serve_as(host: &Host, level: &str) -> Running {
-    let socket = socket(host);
-    let mut command = host.command(&["serve", "--nri-socket", &socket.to_string_lossy()]);
-    Running::start(command.env("VFHOOK_LOG", level), "")
-}
-
-fn signal(daemon: &Running, signal: Signal) {
-    let pid = i32::try_from(daemon.child.id()).expect("a pid");
-    kill(Pid::from_raw(pid), signal).expect("a signal to a child of ours");
-}
-
-fn pod(id: &str, sandbox: Option<&Sandbox>, asks: Option<&str>) -> PodSandbox {
-    let mut pod = PodSandbox::default();
-    (pod.id, pod.name, pod.namespace) = (id.to_owned(), id.to_owned(), "team-a".to_owned());
-    pod.namespaces = sandbox
-        .map(|sandbox| Namespace { kind: "network".to_owned(), path: sandbox.as_str().to_owned() })
-        .into_iter()
-        .collect();
-    if let Some(networks) = asks {
-        pod.annotations.insert("vfhook.dev/networks".to_owned(), networks.to_owned());
-    }
-    pod
+    Running::start(daemon(host).env("VFHOOK_LOG", level), "")
 }
 
 fn container() -> Container {
     let mut container = Container::default();
     (container.id, container.name) = ("c1".to_owned(), "c1".to_owned());
     container
-}
-
-/// Runs a test that waits for a runtime on a thread that is in the host's namespace.
-fn on_a_node(test: impl AsyncFnOnce(&Host) + Send) {
-    on_a_host(|host| {
-        let waiter = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        waiter.expect("an event loop").block_on(test(host));
-    });
 }
 
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
@@ -329,9 +287,9 @@ fn a_runtime_that_launches_it_says_where_the_configuration_is() {
 fn what_a_pod_calls_itself_forges_no_line_of_the_log() {
     on_a_node(async |host| {
         let sandbox = host.sandbox("pod");
-        let runtime = FakeRuntime::listen(socket(host), Profile::of(NriVersion::V0_8));
+        let runtime = listen(host, NriVersion::V0_8);
         // As its unit has it, which is more than by default.
-        let node = Node { runtime: runtime.expect("listen"), daemon: serve_as(host, "info") };
+        let node = Node { runtime, daemon: serve_as(host, "info") };
         let before = Dump::of_host_at_rest(host);
         let mut peer = node.connected(&[]).await;
         for name in ["a\nERROR forged", "a\r\u{1b}[2Jb", "../../etc/passwd", &"x".repeat(4096)] {

@@ -10,6 +10,7 @@ pub(crate) mod dice;
 pub(crate) mod dump;
 pub(crate) mod host;
 pub(crate) mod killing;
+pub(crate) mod node;
 pub(crate) mod refusal;
 pub(crate) mod sandbox;
 pub(crate) mod traffic;
