@@ -26,7 +26,7 @@ unit: ## every test that needs no VM: unit, fault, network namespaces (needs roo
 	cargo test --workspace
 
 model: ## EVENTS random events on a node in memory, a million, other ones each time; VFHOOK_SEED=NUMBER runs a failure again
-	VFHOOK_EVENTS=$(EVENTS) cargo test --profile checked --package vfhook --test operation_model -- --nocapture
+	VFHOOK_EVENTS=$(EVENTS) cargo test --test operation_model -- --nocapture
 
 fuzz: ## what strangers may send, RUNS times for each target of fuzz/ (needs nightly and cargo-fuzz)
 	@for target in $(TARGETS); do \

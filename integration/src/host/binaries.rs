@@ -7,8 +7,8 @@ use super::error::LabError;
 use super::tool;
 use crate::say::Progress;
 
-/// The profile of a vfhook that can be made to die.
-const CHECKED: &str = "checked";
+/// The profile of a vfhook that can be made to die, and of all that only tests.
+const DEV: &str = "dev";
 const EVENT_LOGGER: &str = "event_logger";
 
 /// The programs that come with the share.
@@ -29,24 +29,23 @@ impl Binaries {
     pub(crate) fn build(log: &Path) -> Result<Self, LabError> {
         let workspace = workspace();
         let progress = Progress::start("building vfhook and the guest runner");
-        let release = |what: &[&str]| cargo(&workspace, log, "release", what);
-        release(&["--package", "vfhook-lab", "--bin", "guest"])?;
+        let dev = |what: &[&str]| cargo(&workspace, log, DEV, what);
+        let vfhook = ["--package", "vfhook", "--bin", "vfhook"];
         let given = std::env::var_os("VFHOOK_LAB_BINARY").filter(|path| !path.is_empty());
         if given.is_none() {
-            release(&["--package", "vfhook", "--bin", "vfhook"])?;
+            cargo(&workspace, log, "release", &vfhook)?;
         }
-        let example = ["--package", "containerd-nri", "--example", EVENT_LOGGER];
-        release(&example)?;
-        let dying = ["--package", "vfhook", "--bin", "vfhook", "--features", "kill-points"];
-        cargo(&workspace, log, CHECKED, &dying)?;
+        dev(&["--package", "vfhook-lab", "--bin", "guest"])?;
+        dev(&["--package", "containerd-nri", "--example", EVENT_LOGGER])?;
+        dev(&[vfhook.as_slice(), &["--features", "kill-points"]].concat())?;
         progress.done();
         let target = target_dir(&workspace);
-        let release = target.join("release");
+        let dev = target.join("debug");
         Ok(Self {
-            kill_points: target.join(CHECKED).join("vfhook"),
-            vfhook: given.map_or_else(|| release.join("vfhook"), PathBuf::from),
-            guest: release.join("guest"),
-            event_logger: release.join("examples").join(EVENT_LOGGER),
+            vfhook: given.map_or_else(|| target.join("release").join("vfhook"), PathBuf::from),
+            kill_points: dev.join("vfhook"),
+            guest: dev.join("guest"),
+            event_logger: dev.join("examples").join(EVENT_LOGGER),
         })
     }
 }
