@@ -70,8 +70,6 @@ source = ["169.254.96.0/20"]
 
 fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
     configure(CONFIG)?;
-    Netns::create("green")?;
-    Netns::create("red")?;
     Netns::create("blue").map(drop)
 }
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 
 use crate::guest::command::script;
 use crate::guest::failure::Failure;
+use crate::guest::place::Netns;
 use crate::guest::refusal::Refusal;
 use crate::guest::{Guest, vfhook};
 
@@ -74,6 +75,7 @@ fn full(guest: &mut Guest) -> Result<(), Failure> {
     let answer = |text: &str| text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
     let same = answer(&again.stdout) == answer(&first.stdout);
     guest.check("the answer is the same", same, again.stdout)?;
+    let others = [Netns::create("green")?, Netns::create("red")?];
     let green = "attach --netns /run/netns/green --id green --network";
     guest.all_refused(&[
         Refusal::new(
@@ -89,6 +91,7 @@ fn full(guest: &mut Guest) -> Result<(), Failure> {
     guest.all_refused(&[Refusal::new("no VF is free", red, 3, &["pool fast: no free VF"])])?;
     vfhook("detach --id blue").ok()?;
     vfhook("detach --id green").ok()?;
+    others.into_iter().try_for_each(Netns::delete)?;
     guest.must_be_as_before("after the pool was empty")?;
     let attach = "attach --netns /run/netns/blue --network storage --id blue";
     guest.step("the name is taken inside");

@@ -89,13 +89,15 @@ fn taken_address(guest: &mut Guest, pid: u32) -> Result<(), Failure> {
     guest.step("an address that somebody has");
     let wish = "[{\"name\":\"storage\",\"addresses\":[\"192.168.0.17/24\"]}]";
     hook("create-runtime", &state(pid, wish)).ok()?;
-    let other = Netns::named("green").cmd("sleep 600").within(STAYS).start()?;
+    let green = Netns::create("green")?;
+    let other = green.cmd("sleep 600").within(STAYS).start()?;
     let request = state(other.pid(), wish).replace("\"x\"", "\"y\"");
     guest.changes_nothing("a refused hook", || {
         hook("create-runtime", &request).fails(3, &["192.168.0.17"])
     })?;
     end(other.pid())?;
     other.finish()?;
+    green.delete()?;
     hook("poststop", &state(pid, wish)).ok().map(drop)
 }
 
