@@ -34,8 +34,11 @@ pub(crate) fn text(part: &Part) -> String {
         note(&row.what, &row.container, &mut notes);
     }
     for measure in &part.measures {
-        let Measure { what, container, ptp_pod, ratio } = measure;
-        let _ = writeln!(text, "{what:<38} {container:>8.0}, ptp pod {ptp_pod:>8.0}: {ratio:.2}");
+        let Measure { what, container, ptp_pod, ratio, equals } = measure;
+        let _ = writeln!(
+            text,
+            "{what:<34} {container:>5.0}, ptp pod {ptp_pod:>5.0}: {ratio:.2} (equals {equals:.2})"
+        );
     }
     if !notes.is_empty() {
         let _ = write!(text, "\n{}\n", notes.join("\n"));
@@ -87,12 +90,13 @@ mod tests {
             container: 220.0,
             ptp_pod: 200.0,
             ratio: 1.1,
+            equals: 0.98,
         }];
         let text =
             text(&Part { mode: "IPVS".into(), lines: vec![line], rows: vec![row], measures });
         assert!(text.contains("no|ok"), "{text}");
         assert!(text.contains("TCP, IPv4: impossible: it is far; seen: no answer"), "{text}");
-        assert!(text.contains("220, ptp pod      200: 1.10"), "{text}");
+        assert!(text.contains("220, ptp pod   200: 1.10 (equals 0.98)"), "{text}");
         assert!(text.lines().all(|line| line.trim_end().chars().count() <= 80), "{text}");
     }
 }
