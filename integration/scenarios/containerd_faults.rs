@@ -11,6 +11,7 @@ use crate::guest::containerd::{Containerd, Edition, PodNetwork};
 use crate::guest::cri::{Pod, refused};
 use crate::guest::failure::Failure;
 use crate::guest::serve::Serve;
+use crate::guest::strace::{self, Fails};
 use crate::guest::{Guest, interface, vfhook};
 
 use super::containerd_scene::{self as scene, asking, reaches};
@@ -42,8 +43,7 @@ const FIRST: usize = 4;
 const TRIES: usize = 40;
 /// Fewer tries than must fail: with less the faults did not reach them.
 const FEWEST: usize = 12;
-/// Where strace says which calls it made fail.
-const TRACE: &str = "/tmp/faults.trace";
+const ERRNO: &str = "ENOBUFS";
 
 fn prepare(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
     scene::prepare(guest, edition, PodNetwork::Ptp)
@@ -95,7 +95,7 @@ fn failing(guest: &mut Guest, containerd: Containerd) -> Result<usize, Failure> 
         let pod = asking(&format!("fails-{number}"), "storage");
         let tracer = Tracer::fail(message)?;
         let ran = scene::run(containerd.cri, &pod);
-        let struck = Tracer::has_struck()?;
+        let struck = strace::has_struck()?;
         tracer.detach()?;
         let has_it = has_it_or_no_container(guest, containerd, ran)?;
         if has_it && !struck {
@@ -123,11 +123,27 @@ fn has_it_or_no_container(
         Err(failure) => failure,
     };
     guest.expect(refused::<()>(Err(failure), &["vfhook"]))?;
-    let status = vfhook("status --json").ok()?.json()?;
-    let well = status["attention"].as_array().is_some_and(Vec::is_empty);
-    guest.check("nothing is half done", well, &status)?;
+    nothing_half_done(guest)?;
     scene::remove_all(containerd.cri)?;
     Ok(false)
+}
+
+/// The fault may strike what undoes a try that ran out of time: then that is known, with its cause, and can be ended.
+fn nothing_half_done(guest: &mut Guest) -> Result<(), Failure> {
+    let left = attention()?;
+    let told = left.iter().all(|line| line.contains(ERRNO));
+    guest.check("what could not be undone is told with its cause", told, left.join("\n"))?;
+    if !left.is_empty() {
+        vfhook("reconcile").ok()?;
+    }
+    let left = attention()?;
+    guest.check("nothing is half done", left.is_empty(), left.join("\n"))
+}
+
+fn attention() -> Result<Vec<String>, Failure> {
+    let status = vfhook("status --json").ok()?.json()?;
+    let lines = status["attention"].as_array().into_iter().flatten();
+    Ok(lines.map(|line| line.as_str().unwrap_or_default().to_owned()).collect())
 }
 
 /// What kubelet does next succeeds, and nothing is left in the end.
@@ -165,10 +181,8 @@ impl Tracer {
     /// Makes each thread's netlink message of this number fail, until it is detached.
     fn fail(message: usize) -> Result<Self, Failure> {
         let daemon = Serve::handle().pid()?;
-        let inject = format!("inject=sendto:error=ENOBUFS:when={message}");
-        let running = cmd(&format!("strace -f -qq -p {daemon} -o {TRACE} -e trace=sendto -e"))
-            .arg(inject)
-            .start()?;
+        let strace = strace::line(ERRNO, Fails::Only(message));
+        let running = cmd(&format!("{strace} -p {daemon}")).start()?;
         let tracer = Self { strace: running.pid() };
         // Dropping the handle leaves it running; it ends when it is told to.
         drop(running);
@@ -179,12 +193,6 @@ impl Tracer {
             Err(Failure::unmet("it is traced", traced_by(daemon)?))
         })?;
         Ok(tracer)
-    }
-
-    /// Whether a call was made to fail.
-    fn has_struck() -> Result<bool, Failure> {
-        let text = std::fs::read_to_string(TRACE).map_err(Failure::file("read", TRACE))?;
-        Ok(text.lines().any(|line| line.contains("nlmsg_len") && line.contains("(INJECTED)")))
     }
 
     fn detach(self) -> Result<(), Failure> {

@@ -4,6 +4,7 @@
 
 mod errors;
 mod provisioning;
+mod refusals;
 mod scene;
 
 use std::time::{Duration, Instant};
@@ -21,11 +22,10 @@ use super::Scenario;
 pub(crate) const FAULTS_FULL: &str = "faults_full";
 
 pub(super) const SAMPLE: Scenario =
-    Scenario::new("faults", 240, "killed at some steps and writes, and set right", |guest| {
+    Scenario::new("faults", 400, "killed at some steps and writes, and set right", |guest| {
         run(guest, Extent::Sample(Duration::from_secs(30)))
     })
     .prepared(scene::prepare)
-    .by_name()
     .vfs(4, 0);
 pub(super) const FULL: Scenario =
     Scenario::new(FAULTS_FULL, 7200, "killed at every step and write, and set right", |guest| {
@@ -43,8 +43,8 @@ enum Extent {
     Everything,
 }
 
-/// The whole host is compared after so many kills: it takes longer than they do, and what is left stays until it is looked at.
-const EACH: u32 = 8;
+/// The whole host is compared after so many: it takes longer than they do, and what is left stays until it is looked at.
+const EACH: u32 = 4;
 /// Of those who come next, every so many-th is killed too.
 const AGAIN: u32 = 3;
 /// No shape has more moments; lots are drawn from these until it is known better.
@@ -58,6 +58,8 @@ struct Work<'a> {
     since_compared: u32,
     /// Moments that each shape has at most, there and back.
     most: [[u32; 2]; SHAPES.len()],
+    /// What the sandbox has when nothing goes wrong.
+    whole: Vec<String>,
 }
 
 fn run(guest: &mut Guest, extent: Extent) -> Result<(), Failure> {
@@ -72,6 +74,7 @@ fn run(guest: &mut Guest, extent: Extent) -> Result<(), Failure> {
         dice: Dice::new(seed),
         since_compared: 0,
         most: [[MOMENTS; 2]; SHAPES.len()],
+        whole: Vec::new(),
     };
     let done = work.everything(extent);
     keep(&work.figures)?;
@@ -100,6 +103,7 @@ impl Work<'_> {
                     }
                     self.compare()?;
                 }
+                refusals::all(self)?;
             }
             Extent::Sample(limit) => {
                 let begun = Instant::now();
@@ -110,6 +114,7 @@ impl Work<'_> {
                     position = (position + 1) % SHAPES.len();
                 }
                 self.compare()?;
+                refusals::some(self, limit)?;
             }
         }
         self.figures.errors = errors::run(self.guest)?;
@@ -145,10 +150,7 @@ impl Work<'_> {
             tally.attaching += u32::from(died[0]);
             tally.taking_back += u32::from(died[1]);
         }
-        self.since_compared += 2;
-        if self.since_compared >= EACH {
-            self.compare()?;
-        }
+        self.one_more()?;
         Ok(died.contains(&true))
     }
 
@@ -171,6 +173,12 @@ impl Work<'_> {
         scene::recover(shape, next).map_err(tell)?;
         self.figures.recoveries += u32::from(moment.is_some()) + u32::from(died);
         Ok(moment.is_some())
+    }
+
+    /// One more thing was done that leaves nothing; looks whether that is so, now and then.
+    fn one_more(&mut self) -> Result<(), Failure> {
+        self.since_compared += 1;
+        if self.since_compared < EACH { Ok(()) } else { self.compare() }
     }
 
     /// The whole host must be as it was.

@@ -1,6 +1,7 @@
 //! Errors that a machine really has, provoked while a sandbox is given or has its devices. What was tried must fail or succeed as a whole.
 
 use std::fs;
+use std::path::Path;
 
 use crate::guest::card::Pf;
 use crate::guest::command::{cmd, script};
@@ -14,7 +15,7 @@ use super::provisioning;
 const ATTACH: &str = "attach --netns /run/netns/blue --network storage --id blue";
 
 /// A fault, how it is provoked when all is attached, and how that is mended before everything is taken back.
-const WHILE_ATTACHED: [(&str, &[&str], &[&str]); 3] = [
+const WHILE_ATTACHED: [(&str, &[&str], &[&str]); 5] = [
     (
         "the physical function goes down under a sandbox, and is still down at its end",
         &["ip link set ens1f0 down"],
@@ -22,15 +23,18 @@ const WHILE_ATTACHED: [(&str, &[&str], &[&str]); 3] = [
     ),
     ("another tool takes the VF out of the sandbox", &["ip -n blue link set net1 netns 1"], &[]),
     ("another tool deletes the service path", &["ip -n blue link del svc0"], &[]),
+    ("the clock jumps ten years ahead", &["date -s +10years"], &[]),
+    ("the clock jumps ten years back", &["date -s -10years"], &[]),
 ];
 
-/// What takes a sandbox's device away altogether.
-type Take = fn(&str) -> Result<(), Failure>;
+/// What takes away a sandbox's device, which has this PCI address, and detaches.
+type Take = fn(&mut Guest, &str) -> Result<(), Failure>;
 
-/// Such faults, each with what does it and detaches.
-pub(super) const TAKEN_APART: [(&str, Take); 2] = [
+/// Such faults.
+pub(super) const TAKEN_APART: [(&str, Take); 3] = [
     ("the VF's driver is unbound under a sandbox", unbind),
     ("all VFs are destroyed under a sandbox (numvfs=0)", destroy),
+    ("the card itself is removed under a sandbox, and comes back", remove),
 ];
 
 /// Provokes all but [`TAKEN_APART`]; their names.
@@ -89,7 +93,7 @@ pub(super) fn taken_apart(
     guest.settle()?;
     vfhook(ATTACH).ok()?;
     let pci = interface::pci_of(&Netns::named("blue").place(), "net1")?;
-    take_and_detach(&pci)?;
+    take_and_detach(guest, &pci)?;
     let status = vfhook("status --json").ok()?.json()?;
     let none = status["leases"].as_array().is_some_and(Vec::is_empty);
     guest.check("no lease is left", none, &status["leases"])?;
@@ -101,7 +105,7 @@ pub(super) fn taken_apart(
 }
 
 /// Without a driver there is no interface to bring back: that is told, the VF is kept, and the next look mends it.
-fn unbind(pci: &str) -> Result<(), Failure> {
+fn unbind(_guest: &mut Guest, pci: &str) -> Result<(), Failure> {
     let device = format!("/sys/bus/pci/devices/{pci}/driver");
     let driver = fs::canonicalize(&device).map_err(Failure::file("resolve", device))?;
     let write = |file: &str| {
@@ -114,9 +118,21 @@ fn unbind(pci: &str) -> Result<(), Failure> {
     vfhook("reconcile").ok().map(drop)
 }
 
-fn destroy(_pci: &str) -> Result<(), Failure> {
+fn destroy(_guest: &mut Guest, _pci: &str) -> Result<(), Failure> {
     let [_, pf] = Pf::all();
     let path = pf.sysfs().join("sriov_numvfs");
     fs::write(&path, "0").map_err(Failure::file("write 0 to", &path))?;
     vfhook("detach --id blue").ok().map(drop)
+}
+
+/// The physical function goes with all its VFs; what is found in its place is a new one to the kernel.
+fn remove(guest: &mut Guest, _pci: &str) -> Result<(), Failure> {
+    let [_, pf] = Pf::all();
+    let write = |path: &Path| fs::write(path, "1").map_err(Failure::file("write 1 to", path));
+    write(&pf.sysfs().join("remove"))?;
+    vfhook("detach --id blue").ok()?;
+    write(Path::new("/sys/bus/pci/rescan"))?;
+    pf.bring_up()?;
+    guest.settle()?;
+    guest.is_as_before_but_for(&[pf.name, pf.pci])
 }

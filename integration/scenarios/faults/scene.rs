@@ -179,6 +179,35 @@ fn serve(program: &str, at: Option<u32>) -> Result<bool, Failure> {
     Ok(at.is_some() && kill_point::moment().is_some())
 }
 
+/// Names, addresses and routes in the sandbox, without what comes and goes with the carrier.
+pub(super) fn inside() -> Result<Vec<String>, Failure> {
+    let ip = |line: &str| Netns::named("blue").cmd(line).ok();
+    let links = ip("ip -br address")?;
+    let mut found: Vec<String> = links.stdout.lines().map(link).collect();
+    for line in ["ip -4 route", "ip -6 route"] {
+        let routes = ip(line)?;
+        let settled = routes.stdout.lines().filter(|route| !route.starts_with("fe80:"));
+        found.extend(settled.map(|route| route.replace(" linkdown", "").trim().to_owned()));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// A line about an interface, without its peer's number, its state, and the address that it makes itself.
+fn link(line: &str) -> String {
+    let mut words = line.split_whitespace();
+    let name = words.next().unwrap_or_default().split('@').next().unwrap_or_default();
+    let addresses = words.skip(1).filter(|address| !address.starts_with("fe80:"));
+    std::iter::once(name).chain(addresses).collect::<Vec<_>>().join(" ")
+}
+
+/// No sandbox has anything.
+pub(super) fn no_lease() -> Result<(), Failure> {
+    let leases = fs::read_dir("/run/vfhook/leases").into_iter().flatten().flatten();
+    let found: Vec<String> = leases.map(|entry| entry.path().display().to_string()).collect();
+    if found.is_empty() { Ok(()) } else { Err(Failure::unmet("no lease", found.join(" "))) }
+}
+
 /// No lease is on its way, and nothing is left of one.
 pub(super) fn nothing_is_half_done() -> Result<(), Failure> {
     let leases = fs::read_dir("/run/vfhook/leases").into_iter().flatten().flatten();

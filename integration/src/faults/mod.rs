@@ -46,6 +46,8 @@ pub(crate) struct Figures {
     pub(crate) comparisons: u32,
     /// How often it was not as before.
     pub(crate) traces: u32,
+    /// How many messages to the kernel were refused instead.
+    pub(crate) refused: u32,
     /// Errors that were provoked instead.
     pub(crate) errors: Vec<String>,
 }
@@ -57,6 +59,11 @@ impl Figures {
         each.sum::<u32>() + self.killed_again
     }
 
+    /// How many errors there were.
+    fn errors_injected(&self) -> usize {
+        self.errors.len() + self.refused as usize
+    }
+
     /// The sum in a line.
     pub(crate) fn text(&self) -> String {
         format!(
@@ -66,7 +73,7 @@ impl Figures {
             self.recoveries,
             self.comparisons,
             self.traces,
-            self.errors.len(),
+            self.errors_injected(),
             self.seed,
         )
     }
@@ -82,9 +89,12 @@ impl Figures {
             let _ =
                 writeln!(text, "| {} | {} | {} |", shape.name, shape.attaching, shape.taking_back);
         }
-        if !self.errors.is_empty() {
-            text.push_str("\nErrors that were injected, after each of which nothing was left:\n\n");
-        }
+        text.push_str("\nErrors that were injected, after which nothing was left:\n\n");
+        let _ = writeln!(
+            text,
+            "- {} times a netlink message of attaching or taking back was refused, or it and all that followed: every message, with EEXIST, EBUSY, EOPNOTSUPP, EADDRNOTAVAIL, ENOBUFS",
+            self.refused
+        );
         for error in &self.errors {
             let _ = writeln!(text, "- {error}");
         }
@@ -107,6 +117,7 @@ mod tests {
             killed_again: 12,
             comparisons: 33,
             traces: 0,
+            refused: 400,
             errors: vec!["no space left".into()],
         };
         let text = figures.markdown();
@@ -115,7 +126,8 @@ mod tests {
             "recoveries 90",
             "compared 33",
             "traces left 0",
-            "injected 1",
+            "injected 401",
+            "- 400 times",
             "| a VF | 61 | 17 |",
             "- no space left",
         ] {

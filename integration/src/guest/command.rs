@@ -78,6 +78,12 @@ impl Invocation {
         self
     }
 
+    /// Lets another program run it: the words of this line in front.
+    pub(crate) fn under(mut self, line: &str) -> Self {
+        self.words.splice(0..0, line.split_whitespace().map(str::to_owned));
+        self
+    }
+
     /// Runs it to its end, whatever that is.
     pub(crate) fn output(&self) -> Result<Output, Failure> {
         self.start()?.finish()

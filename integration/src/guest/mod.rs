@@ -25,6 +25,7 @@ pub(crate) mod ptp;
 pub(crate) mod refusal;
 pub(crate) mod serve;
 mod shell;
+pub(crate) mod strace;
 pub(crate) mod talk;
 
 use std::process::ExitCode;
@@ -105,6 +106,17 @@ impl Guest {
     pub(crate) fn is_as_before(&mut self) -> Result<(), Failure> {
         self.count();
         harness::compare(&self.before)
+    }
+
+    /// The host is as it was but for what is about these, which are others from now on.
+    pub(crate) fn is_as_before_but_for(&mut self, subjects: &[&str]) -> Result<(), Failure> {
+        let now = harness::settled()?;
+        let mut differences = self.before.differences(&now);
+        differences.retain(|line| !subjects.iter().any(|subject| line.contains(subject)));
+        let same = differences.is_empty();
+        self.check("the rest is as before", same, format!("\n{}", differences.join("\n")))?;
+        self.before = now;
+        Ok(())
     }
 
     /// Waits until the machine no longer changes by itself.
