@@ -19,7 +19,7 @@ fn as_it_was_launched() {
     if std::env::var_os(SOCKET).is_none() {
         let launch = Launch::detect("/nowhere").unwrap_or_else(|error| panic!("{error:#?}"));
         assert!(
-            matches!(&launch, Launch::External { socket } if *socket == *"/nowhere"),
+            matches!(&launch, Launch::External { socket } if socket.as_os_str() == "/nowhere"),
             "{launch:?}"
         );
         return;
