@@ -1,6 +1,9 @@
 //! What podman does to a container in its life, each of which must give the VF back: shared by the scenarios for crun and runc, which
 //! differ in what they tell a hook.
 
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+
 use crate::guest::command::cmd;
 use crate::guest::failure::Failure;
 use crate::guest::interface::{self, Interface};
@@ -21,6 +24,9 @@ pub(super) const RUNC: Scenario =
         run(guest, "runc")
     })
     .prepared(|guest| prepare(guest, "runc"));
+
+/// Where the system's log takes messages.
+const SYSTEM_LOG: &str = "/dev/log";
 
 fn prepare(guest: &mut Guest, runtime: &'static str) -> Result<(), Failure> {
     configure(CONFIG)?;
@@ -73,11 +79,24 @@ fn run(guest: &mut Guest, runtime: &'static str) -> Result<(), Failure> {
 /// A request that cannot be met must keep the container from starting, with the reason where podman's user looks.
 fn refused(guest: &mut Guest, podman: Podman, runtime: &str) -> Result<(), Failure> {
     guest.step("a request for an unknown network keeps the container from starting");
+    let log = UnixDatagram::bind(SYSTEM_LOG).map_err(Failure::file("bind", SYSTEM_LOG))?;
     let output = podman.run("nonesuch", "-d --name refused", "").output()?;
     guest.check("podman run fails", output.status != Some(0), &output.stdout)?;
-    // crun throws away what hooks say: it tells only which one failed, and how.
+    // crun throws away what hooks say: it tells only which one failed, and how. The system's log has the reason.
     let said = if runtime == "crun" { ["/usr/bin/vfhook", "2"] } else { ["hook", "nonesuch"] };
     guest.expect(output.must_say(&said))?;
+    log.set_nonblocking(true).map_err(Failure::file("make nonblocking", SYSTEM_LOG))?;
+    let told: Vec<String> = std::iter::from_fn(|| {
+        let mut message = [0; 1024];
+        let length = log.recv(&mut message).ok()?;
+        Some(String::from_utf8_lossy(message.get(..length)?).into_owned())
+    })
+    .collect();
+    let is_reason = |message: &String| {
+        message.starts_with("<27>vfhook: hook create-runtime: ") && message.contains("nonesuch")
+    };
+    guest.check("the log has the reason", told.iter().any(is_reason), told.join("\n"))?;
+    fs::remove_file(SYSTEM_LOG).map_err(Failure::file("remove", SYSTEM_LOG))?;
     podman.cmd("rm -f refused").ok().map(drop)
 }
 

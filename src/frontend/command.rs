@@ -15,7 +15,8 @@ use crate::{
     lease::{LeaseError, LeaseStore},
     operation::{self, Context, ExitCode, Mended, OperationError, Retry, Which},
     request::SandboxEvent,
-    types::{Deadline, NetnsSource, Origin, SandboxId},
+    telemetry::system_log,
+    types::{Deadline, NetnsSource, Origin, SandboxId, with_causes},
 };
 
 /// Making VFs takes seconds for each card.
@@ -52,6 +53,14 @@ impl From<LeaseError> for CommandError {
 }
 
 impl CommandError {
+    /// All of it on one line, for a log.
+    fn on_one_line(&self) -> String {
+        match self {
+            Self::Config(error) | Self::Serve(ServeError::Config(error)) => error.on_one_line(),
+            other => with_causes(other),
+        }
+    }
+
     /// The exit code that tells it.
     pub(super) fn exit_code(&self) -> ExitCode {
         match self {
@@ -75,7 +84,9 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Verb::Provision(verb) => provision(arguments, verb),
         Verb::Reconcile(verb) => reconcile(arguments, verb),
         Verb::CheckConfig(verb) => check_config(arguments, verb),
-        Verb::Hook(verb) => hook(arguments, verb),
+        Verb::Hook(verb) => hook(arguments, verb).inspect_err(|error| {
+            system_log::failed(&format!("hook {}: {}", verb.stage, error.on_one_line()));
+        }),
         Verb::Cni => return cni(arguments),
     };
     match done {

@@ -1,5 +1,7 @@
 //! Logs on stderr. A hook's stderr becomes part of the runtime's error, so it is quiet unless something is wrong.
 
+pub mod system_log;
+
 use std::io::{IsTerminal, stderr};
 
 /// Sends everything from `level` up to stderr; in colour only on a terminal.
