@@ -42,7 +42,7 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     vfhook("attach --netns /run/netns/blue --network storage --id blue").ok()?;
     configure(&config(7))?;
     guest.changes_nothing("a refused provision", || {
-        vfhook("provision").fails(1, &["ens1f0", "leased"])
+        vfhook("provision").fails(1, &["ens1f0", "leased to blue"])
     })?;
     vfhook("detach --id blue").ok()?;
     guest.step("from four to seven, through none");

@@ -7,7 +7,7 @@ use crate::{
     kernel::Kernel,
     lease::Claim,
     plan::{self, Plan},
-    types::Deadline,
+    types::{Deadline, PciAddress, SandboxId},
 };
 
 /// Makes each physical function of a pool with `num_vfs` have that many. Returns what was done, in words.
@@ -56,6 +56,11 @@ fn make_plan(kernel: &mut impl Kernel, context: &Context) -> Result<Plan, Operat
         return Err(OperationError::NothingToProvision);
     }
     let all = wanted.iter().flat_map(|(function, _)| &function.vfs).map(|vf| vf.address);
-    let leased = all.filter(|address| context.leases.is_taken(&Claim::Device(*address))).collect();
+    let taken = all.filter(|address| context.leases.is_taken(&Claim::Device(*address)));
+    let leased = taken.map(|address| (address, holder(context, address))).collect();
     Ok(plan::provision(&wanted, &leased)?)
+}
+
+fn holder(context: &Context, device: PciAddress) -> Option<SandboxId> {
+    Some(context.leases.find(&Claim::Device(device)).ok()??.id)
 }

@@ -1,11 +1,11 @@
 //! The plan that makes virtual functions. Runs at boot or by hand, never in a hook: making VFs takes seconds.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::{Plan, PlannedStep, Undo, step::Step};
 use crate::{
     inventory::PhysicalFunction,
-    types::{InterfaceName, PciAddress},
+    types::{InterfaceName, PciAddress, SandboxId},
 };
 
 /// Why there is no plan. Nothing has been touched.
@@ -33,13 +33,16 @@ pub enum ProvisionError {
     },
     /// The number must change while a sandbox has one of the VFs.
     #[error(
-        "{pf}: {device} is leased, and changing {current} VFs to {wanted} would destroy it; detach it first"
+        "{pf}: {device} is leased to {}, and changing {current} VFs to {wanted} would destroy it; detach it first",
+        sandbox.as_ref().map_or("a sandbox whose lease cannot be read".to_owned(), ToString::to_string)
     )]
     Leased {
         /// The physical function.
         pf: InterfaceName,
         /// The VF.
         device: PciAddress,
+        /// Who has it, where that can be read.
+        sandbox: Option<SandboxId>,
         /// How many there are.
         current: u32,
         /// How many there should be.
@@ -47,10 +50,10 @@ pub enum ProvisionError {
     },
 }
 
-/// Makes each physical function have the number beside it. `leased` are the VFs that sandboxes have.
+/// Makes each physical function have the number beside it. `leased` are the VFs that sandboxes have, and who has each where that can be read.
 pub fn provision(
     wanted: &[(PhysicalFunction, u32)],
-    leased: &BTreeSet<PciAddress>,
+    leased: &BTreeMap<PciAddress, Option<SandboxId>>,
 ) -> Result<Plan, ProvisionError> {
     let mut steps = Vec::new();
     for (position, (pf, count)) in wanted.iter().enumerate() {
@@ -73,7 +76,7 @@ pub fn provision(
 fn of_one(
     pf: &PhysicalFunction,
     wanted: u32,
-    leased: &BTreeSet<PciAddress>,
+    leased: &BTreeMap<PciAddress, Option<SandboxId>>,
 ) -> Result<Vec<PlannedStep>, ProvisionError> {
     if wanted > pf.total_vfs {
         return Err(ProvisionError::TooMany { pf: pf.name.clone(), wanted, total: pf.total_vfs });
@@ -81,10 +84,12 @@ fn of_one(
     if pf.num_vfs == wanted {
         return Ok(Vec::new());
     }
-    if let Some(vf) = pf.vfs.iter().find(|vf| leased.contains(&vf.address)) {
+    let held = pf.vfs.iter().find_map(|vf| Some((vf.address, leased.get(&vf.address)?)));
+    if let Some((device, sandbox)) = held {
         return Err(ProvisionError::Leased {
             pf: pf.name.clone(),
-            device: vf.address,
+            device,
+            sandbox: sandbox.clone(),
             current: pf.num_vfs,
             wanted,
         });
