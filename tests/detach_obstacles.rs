@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use support::{
-    host::{VFS, parse, vf},
+    host::{CARD, VFS, parse, vf},
     shape::{self, Shape},
     stage::{Stage, in_time},
 };
@@ -17,7 +17,7 @@ use vfhook::{
     kernel::fake::{Effect, Fault, Machine, Snapshot},
     operation::{self, Detached, ExitCode, Which},
     plan::step::Step,
-    types::{Deadline, InterfaceName},
+    types::{AdminMac, Deadline, InterfaceName},
 };
 
 /// The cookie of the only lease's namespace.
@@ -168,4 +168,22 @@ fn a_table_that_could_not_be_removed_stays_for_who_came_meanwhile() {
     assert!(!relied_on.is_empty());
     assert_eq!(stage.detach([]).unwrap(), Detached::Detached);
     assert_eq!(table(), relied_on, "it went with a lease that was not the last");
+}
+
+/// A driver that learns what the card assigned when it goes up has learned it in the sandbox, and may use nothing else.
+#[test]
+fn a_mac_that_the_card_assigned_and_nobody_used_before_stays() {
+    for shape in ["vf_plain", "vf_set_up"] {
+        let stage = Stage::of(&shape::named(shape));
+        let assigned = parse("02:00:00:00:0b:07");
+        stage.host.with(|machine| {
+            let card = machine.cards.get_mut(&parse(CARD)).unwrap();
+            card.vfs[0].attributes.mac = Some(AdminMac::Assigned(assigned));
+        });
+        stage.attach([]).unwrap();
+        assert_eq!(stage.detach([]).unwrap(), Detached::Detached, "{shape}");
+        assert!(stage.leases().is_empty(), "{shape}");
+        let home = stage.host.with(|machine| machine.host.link("ens1f0v0").cloned().unwrap());
+        assert_eq!(home.facts.mac, Some(assigned), "{shape}");
+    }
 }

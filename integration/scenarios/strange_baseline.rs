@@ -4,7 +4,7 @@
 use crate::guest::command::script;
 use crate::guest::failure::Failure;
 use crate::guest::interface::{self, Interface};
-use crate::guest::place::Netns;
+use crate::guest::place::{Netns, Place};
 use crate::guest::{Guest, configure, vfhook};
 
 use super::Scenario;
@@ -41,17 +41,15 @@ source = ["169.254.96.0/20"]
 "#;
 
 const MAC: &str = "02:00:00:00:0b:01";
+const OTHER_MAC: &str = "02:00:00:00:0b:02";
 const ATTACH: &str = "--network storage --id blue";
 
 fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     configure(CONFIG)?;
     let name = guest.vf(0, 1)?.name.clone();
+    script(&[&format!("ip link set ens1f0 vf 1 mac {MAC}")])?;
+    script(&adopting(&name).each_ref().map(String::as_str))?;
     script(&[
-        &format!("ip link set ens1f0 vf 1 mac {MAC}"),
-        // igbvf takes a new admin MAC over only when it comes up.
-        &format!("ip link set {name} up"),
-        &format!("ip link set {name} down"),
-        &format!("ip link set {name} address {MAC}"),
         "ip link set ens1f0 vf 1 vlan 7 qos 3",
         "ip link set ens1f0 vf 1 spoofchk off",
         "ip link set ens1f0 vf 1 trust on",
@@ -79,7 +77,36 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     attach(guest)?;
     Netns::named("blue").delete()?;
     vfhook("detach --id blue").ok()?;
-    guest.must_be_as_before("after detach with the namespace gone")
+    guest.must_be_as_before("after detach with the namespace gone")?;
+    assigned_behind_its_back(guest)
+}
+
+/// The card is told another MAC while the VF is down: the driver learns it in the sandbox, and may use no other after that.
+fn assigned_behind_its_back(guest: &mut Guest) -> Result<(), Failure> {
+    guest.step("the card has assigned a MAC that the VF has not used yet");
+    let name = guest.vf(0, 1)?.name.clone();
+    let assign = |mac: &str| format!("ip link set ens1f0 vf 1 mac {mac}");
+    script(&[&format!("ip link set {name} down"), &assign(OTHER_MAC)])?;
+    let had = Interface::read(&Place::Host, &name)?;
+    guest.check("the VF has its old one", had.mac == MAC, had.mac)?;
+    let blue = Netns::create("blue")?;
+    vfhook(&format!("attach --netns /run/netns/blue {ATTACH}")).ok()?;
+    vfhook("detach --id blue").ok()?;
+    let has = Interface::read(&Place::Host, &name)?;
+    guest.check("it has the assigned one, and is home", has.mac == OTHER_MAC, has.mac)?;
+    blue.delete()?;
+    script(&[&assign(MAC)])?;
+    script(&adopting(&name).each_ref().map(String::as_str))?;
+    // What it was told becomes its permanent one when it goes up once more.
+    let set = |what: &str| format!("ip link set {name} {what}");
+    script(&[&set("up"), &set("down"), &set("up")])?;
+    guest.must_be_as_before("with the MAC of before")
+}
+
+/// igbvf takes a new admin MAC over only when it comes up.
+fn adopting(name: &str) -> [String; 3] {
+    let set = |what: &str| format!("ip link set {name} {what}");
+    [set("up"), set("down"), set(&format!("address {MAC}"))]
 }
 
 fn attach(guest: &mut Guest) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     inventory::{Candidate, Link},
     plan::step::ConfigureVf,
-    types::{MacAddress, VfAttribute, VfAttributes},
+    types::{AdminMac, MacAddress, PciAddress, VfAttribute, VfAttributes},
 };
 
 /// See [`crate::plan::step::Step::ConfigureVf`].
@@ -30,7 +30,7 @@ pub(super) fn apply(kernel: &mut LinuxKernel, step: &ConfigureVf) -> Result<(), 
         let found = link::by_name(&mut kernel.host, &name)?;
         let index =
             found.ok_or_else(|| KernelError::absent(name.to_string(), "it vanished"))?.index;
-        adopt(kernel, index, mac, step.permanent_mac, &object)?;
+        adopt(kernel, step.device.address, index, mac, step.permanent_mac)?;
     }
     match refusal {
         Some(error) if step.forgiving => {
@@ -97,23 +97,27 @@ fn attribute_refused(
     }
 }
 
-/// Makes an interface of the host use `mac`, and its driver call it `permanent` where that is asked. Drivers of VFs
+/// Makes the host's interface `index` of a VF use `mac`, and its driver call it `permanent` where that is asked. Drivers of VFs
 /// differ: some take the address at once, some only after the device went up and down and so learned from the physical
 /// function what it may use (igbvf: EADDRNOTAVAIL before); and what was set becomes permanent when it goes up and down.
+///
+/// Gives what the interface uses now. That is another address where the card has assigned that one and lets the VF use no
+/// other: a driver that had not learned it yet did so when the sandbox used the VF, as it would have for anybody.
 pub(super) fn adopt(
     kernel: &mut LinuxKernel,
+    device: PciAddress,
     index: u32,
     mac: MacAddress,
     permanent: Option<MacAddress>,
-    object: &str,
-) -> Result<(), KernelError> {
+) -> Result<MacAddress, KernelError> {
+    let object = &device.to_string();
     let netlink = &mut kernel.host;
     let as_wanted = |found: &Link| {
         found.mac == Some(mac) && permanent.is_none_or(|wanted| found.permanent_mac == Some(wanted))
     };
     let before = look(netlink, index, object)?;
     if as_wanted(&before) {
-        return Ok(());
+        return Ok(mac);
     }
     go(netlink, index, false, object)?;
     go(netlink, index, true, object)?;
@@ -124,12 +128,29 @@ pub(super) fn adopt(
         go(netlink, index, true, object)?;
         go(netlink, index, false, object)?;
     }
-    let after = look(netlink, index, object)?;
-    if after.mac != Some(mac) {
-        let refusal = answer.err().unwrap_or_else(|| nix::errno::Errno::EADDRNOTAVAIL.into());
-        return Err(refused("set the MAC address of", format!("{object} to {mac}"))(refusal));
+    let used = look(netlink, index, object)?.mac;
+    if before.up {
+        go(netlink, index, true, object)?;
     }
-    if before.up { go(netlink, index, true, object) } else { Ok(()) }
+    if used == Some(mac) {
+        return Ok(mac);
+    }
+    if let Some(assigned) = assigned(kernel, device).filter(|assigned| used == Some(*assigned)) {
+        tracing::warn!(%device, %assigned, had = %mac, "the card lets the VF use no other MAC address");
+        return Ok(assigned);
+    }
+    let refusal = answer.err().unwrap_or_else(|| nix::errno::Errno::EADDRNOTAVAIL.into());
+    Err(refused("set the MAC address of", format!("{object} to {mac}"))(refusal))
+}
+
+/// The MAC address that the card has assigned to a VF, where that can be known.
+fn assigned(kernel: &mut LinuxKernel, device: PciAddress) -> Option<MacAddress> {
+    let candidate = kernel.sysfs.candidate(device)?;
+    let pf = kernel.sysfs.pf_index(&candidate).ok()?;
+    match vf::read(&mut kernel.host, pf, candidate.index).ok()?.mac? {
+        AdminMac::Assigned(mac) => Some(mac),
+        AdminMac::Unassigned => None,
+    }
 }
 
 fn look(netlink: &mut Netlink, index: u32, object: &str) -> Result<Link, KernelError> {

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     inventory::Link,
     plan::step::{Place, ReturnDevice},
-    types::{Deadline, InterfaceName},
+    types::{Deadline, InterfaceName, MacAddress},
 };
 
 /// How long to wait for an event before looking again without one.
@@ -145,13 +145,14 @@ fn make_as_before(
 ) -> Result<(), KernelError> {
     let object = || format!("{} ({})", step.device, step.baseline.name);
     let mut now = home;
-    if !differences(&now, &step.baseline).is_empty() {
-        put_back(kernel, step, &now)?;
+    let mut before = step.baseline.clone();
+    if !differences(&now, &before).is_empty() {
+        before.mac = put_back(kernel, step, &now)?;
         let again = link::by_index(&mut kernel.host, now.index)?;
         now = again
             .ok_or_else(|| KernelError::absent(object(), "it vanished while it was put back"))?;
     }
-    let left = differences(&now, &step.baseline);
+    let left = differences(&now, &before);
     if left.is_empty() {
         Ok(())
     } else {
@@ -159,7 +160,12 @@ fn make_as_before(
     }
 }
 
-fn put_back(kernel: &mut LinuxKernel, step: &ReturnDevice, now: &Link) -> Result<(), KernelError> {
+/// The MAC address that it must have then; see [`configure_vf::adopt`].
+fn put_back(
+    kernel: &mut LinuxKernel,
+    step: &ReturnDevice,
+    now: &Link,
+) -> Result<Option<MacAddress>, KernelError> {
     let before = &step.baseline;
     let object = format!("{} as {}", step.device, before.name);
     let host = &mut kernel.host;
@@ -182,10 +188,8 @@ fn put_back(kernel: &mut LinuxKernel, step: &ReturnDevice, now: &Link) -> Result
     let missing: BTreeSet<_> = before.altnames.difference(&now.altnames).collect();
     link::altnames(host, now.index, &missing, true)
         .map_err(refused("give alternative names to", object.clone()))?;
-    if let Some(mac) = before.mac.filter(|mac| now.mac != Some(*mac)) {
-        configure_vf::adopt(kernel, now.index, mac, before.permanent_mac, &object)?;
-    }
-    Ok(())
+    let Some(mac) = before.mac.filter(|mac| now.mac != Some(*mac)) else { return Ok(before.mac) };
+    configure_vf::adopt(kernel, step.device, now.index, mac, before.permanent_mac).map(Some)
 }
 
 /// What one message can put back besides the name: MTU, alias, queue length, flags. The MAC is not among them: a

@@ -121,6 +121,14 @@ impl Sysfs {
         names
     }
 
+    /// A VF by its address alone; `None` where it or the interface of its physical function is not there.
+    pub(super) fn candidate(&self, vf: PciAddress) -> Option<Candidate> {
+        let pf = fs::canonicalize(self.device(vf).join("physfn")).ok()?;
+        let pf = pf.file_name()?.to_str()?.parse().ok()?;
+        let name = self.interfaces_of(pf).into_iter().next()?;
+        self.physical_function(&name).ok()?.vfs.into_iter().find(|found| found.address == vf)
+    }
+
     /// The interface number of a VF's physical function. Its name is preferred where the function has several
     /// interfaces, its address decides: the name may have changed.
     pub(super) fn pf_index(&self, vf: &Candidate) -> Result<u32, KernelError> {

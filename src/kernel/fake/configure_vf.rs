@@ -7,7 +7,7 @@ use crate::{
     inventory::Link,
     kernel::{KernelError, Refusal},
     plan::step::{ConfigureVf, Place},
-    types::{MacAddress, VfAttribute, VfAttributes},
+    types::{AdminMac, MacAddress, VfAttribute, VfAttributes},
 };
 
 pub(super) fn apply(session: &mut Session, step: &ConfigureVf) -> Result<(), KernelError> {
@@ -80,19 +80,20 @@ fn write_until_settled(
     }
 }
 
-/// Goes up and down as often as a driver may need to take an address over and to call it permanent.
+/// Goes up and down as often as a driver may need to take an address over and to call it permanent. Gives what it uses then: its own, or
+/// what the card assigned.
 pub(super) fn adopt(
     session: &mut Session,
     index: u32,
     mac: MacAddress,
     permanent: Option<MacAddress>,
-) -> Result<(), KernelError> {
+) -> Result<MacAddress, KernelError> {
     let as_wanted = |found: &Link| {
         found.mac == Some(mac) && permanent.is_none_or(|wanted| found.permanent_mac == Some(wanted))
     };
     let before = session.numbered(Place::Host, index)?.facts.clone();
     if as_wanted(&before) {
-        return Ok(());
+        return Ok(mac);
     }
     for up in [false, true, false] {
         session.go(Place::Host, index, up)?;
@@ -102,10 +103,18 @@ pub(super) fn adopt(
         session.go(Place::Host, index, true)?;
         session.go(Place::Host, index, false)?;
     }
-    if session.numbered(Place::Host, index)?.facts.mac != Some(mac) {
-        let object = format!("{} to {mac}", before.name);
-        let errno = answer.err().unwrap_or(Errno::EADDRNOTAVAIL);
-        return Err(KernelError::refused("set the MAC address of", object)(errno));
+    let used = session.numbered(Place::Host, index)?.facts.mac;
+    session.go(Place::Host, index, before.up)?;
+    if used == Some(mac) {
+        return Ok(mac);
     }
-    session.go(Place::Host, index, before.up)
+    let vf = before.parent.and_then(|device| session.machine.card_of(device)?.vf(device));
+    match vf.and_then(|vf| vf.attributes.mac) {
+        Some(AdminMac::Assigned(assigned)) if used == Some(assigned) => Ok(assigned),
+        _ => {
+            let object = format!("{} to {mac}", before.name);
+            let errno = answer.err().unwrap_or(Errno::EADDRNOTAVAIL);
+            Err(KernelError::refused("set the MAC address of", object)(errno))
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::{
     inventory::Link,
     kernel::KernelError,
     plan::step::{Place, ReturnDevice},
-    types::{Deadline, InterfaceName, PciAddress},
+    types::{Deadline, InterfaceName, MacAddress, PciAddress},
 };
 
 pub(super) fn apply(
@@ -23,10 +23,11 @@ pub(super) fn apply(
     }
     let Some(index) = await_home(session, step.device, deadline)? else { return Ok(()) };
     let home = session.numbered(Place::Host, index)?.facts.clone();
-    if !differences(&home, &step.baseline).is_empty() {
-        put_back(session, step, index)?;
+    let mut before = step.baseline.clone();
+    if !differences(&home, &before).is_empty() {
+        before.mac = put_back(session, step, index)?;
     }
-    let left = differences(&session.numbered(Place::Host, index)?.facts, &step.baseline);
+    let left = differences(&session.numbered(Place::Host, index)?.facts, &before);
     if left.is_empty() {
         return Ok(());
     }
@@ -77,7 +78,11 @@ fn await_home(
     }
 }
 
-fn put_back(session: &mut Session, step: &ReturnDevice, index: u32) -> Result<(), KernelError> {
+fn put_back(
+    session: &mut Session,
+    step: &ReturnDevice,
+    index: u32,
+) -> Result<Option<MacAddress>, KernelError> {
     let before = &step.baseline;
     let link = session.numbered(Place::Host, index)?;
     link.facts.altnames.retain(|name| before.altnames.contains(name));
@@ -101,10 +106,9 @@ fn put_back(session: &mut Session, step: &ReturnDevice, index: u32) -> Result<()
     }
     let link = session.numbered(Place::Host, index)?;
     link.facts.altnames.extend(missing.into_iter().cloned());
-    if let Some(mac) = before.mac.filter(|mac| link.facts.mac != Some(*mac)) {
-        configure_vf::adopt(session, index, mac, before.permanent_mac)?;
-    }
-    Ok(())
+    let now = link.facts.mac;
+    let Some(mac) = before.mac.filter(|mac| now != Some(*mac)) else { return Ok(before.mac) };
+    configure_vf::adopt(session, index, mac, before.permanent_mac).map(Some)
 }
 
 /// Everything but names and the MAC.
