@@ -75,6 +75,17 @@ fn every_shape_attaches_and_detaches_without_a_trace() {
 }
 
 #[test]
+fn a_mac_that_the_driver_refused_is_not_claimed_to_be_there() {
+    let had = |name: &str| {
+        Stage::of(&shape::named(name)).attach([]).unwrap().networks[0]
+            .mac
+            .map(|mac| mac.to_string())
+    };
+    assert_eq!(had("best_effort_mac_refused"), None);
+    assert_eq!(had("vf_set_up").as_deref(), Some("02:00:5e:00:53:01"));
+}
+
+#[test]
 fn every_step_refused_before_or_after_its_effect_is_rolled_back() {
     for shape in shape::all() {
         for step in 1..=steps_of(&shape) {

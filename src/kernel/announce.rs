@@ -47,7 +47,6 @@ const HOP_LIMIT: libc::c_int = 255;
 pub(super) fn announce(
     kernel: &mut LinuxKernel,
     name: &InterfaceName,
-    mac: MacAddress,
     addresses: &[IpAddr],
     deadline: Deadline,
 ) -> Result<(), KernelError> {
@@ -63,7 +62,7 @@ pub(super) fn announce(
         return Ok(());
     }
     let patience = CARRIER.min(deadline.remaining() / 2);
-    let sent = kernel.sandbox()?.inside(|| advertise(index, name, mac, &advertised, patience))?;
+    let sent = kernel.sandbox()?.inside(|| advertise(index, name, &advertised, patience))?;
     if let Err(errno) = sent {
         tracing::debug!(%name, %errno, "not advertised");
     }
@@ -88,7 +87,6 @@ fn ask_for_own(kernel: &mut LinuxKernel, index: u32, address: Ipv4Addr) -> Resul
 fn advertise(
     index: u32,
     name: &InterfaceName,
-    mac: MacAddress,
     addresses: &[Ipv6Addr],
     patience: Duration,
 ) -> Result<(), Errno> {
@@ -97,6 +95,8 @@ fn advertise(
         let protocol = SockProtocol::IcmpV6;
         let socket = socket(AddressFamily::Inet6, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
         await_carrier(&socket, name, patience)?;
+        // Asked for now that it is up: some drivers learn then which one they may use.
+        let Some(mac) = hardware_address(&socket, name)? else { return Ok(()) };
         bind(socket.as_raw_fd(), &SockaddrIn6::from(SocketAddrV6::new(*address, 0, 0, 0)))?;
         let all_nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
         let to = SockaddrIn6::from(SocketAddrV6::new(all_nodes, 0, 0, index));
@@ -125,21 +125,49 @@ fn await_carrier(socket: &OwnedFd, name: &InterfaceName, patience: Duration) -> 
     Ok(())
 }
 
-nix::ioctl_readwrite_bad!(interface_flags, libc::SIOCGIFFLAGS, libc::ifreq);
+nix::ioctl_readwrite_bad!(get_flags, libc::SIOCGIFFLAGS, libc::ifreq);
+nix::ioctl_readwrite_bad!(get_hardware_address, libc::SIOCGIFHWADDR, libc::ifreq);
 
 fn has_carrier(socket: &OwnedFd, name: &InterfaceName) -> Result<bool, Errno> {
+    let mut request = about(name);
     #[expect(unsafe_code, reason = "no crate asks for the flags of one interface without a dump")]
-    // SAFETY: all zero is a valid `ifreq`; the name fits with its terminating zero since an `InterfaceName` has 15
-    // bytes at most; the kernel fills the flags of the union, which are read only after it said so.
+    // SAFETY: the kernel fills the flags of the union, which are read only after it said so.
     let flags = unsafe {
-        let mut request: libc::ifreq = std::mem::zeroed();
-        for (to, from) in request.ifr_name.iter_mut().zip(name.as_str().bytes()) {
-            *to = libc::c_char::from_ne_bytes([from]);
-        }
-        interface_flags(socket.as_raw_fd(), &raw mut request)?;
+        get_flags(socket.as_raw_fd(), &raw mut request)?;
         request.ifr_ifru.ifru_flags
     };
     Ok(i32::from(flags) & libc::IFF_RUNNING != 0)
+}
+
+/// `None` for what is no Ethernet.
+fn hardware_address(socket: &OwnedFd, name: &InterfaceName) -> Result<Option<MacAddress>, Errno> {
+    let mut request = about(name);
+    #[expect(unsafe_code, reason = "no crate asks for the address of one interface without a dump")]
+    // SAFETY: the kernel fills the hardware address of the union, which is read only after it said so.
+    let found = unsafe {
+        get_hardware_address(socket.as_raw_fd(), &raw mut request)?;
+        request.ifr_ifru.ifru_hwaddr
+    };
+    if found.sa_family != libc::ARPHRD_ETHER {
+        return Ok(None);
+    }
+    let mut bytes = [0; 6];
+    for (to, from) in bytes.iter_mut().zip(found.sa_data) {
+        *to = from.to_ne_bytes()[0];
+    }
+    Ok(MacAddress::from_bytes(bytes))
+}
+
+/// A question about an interface.
+fn about(name: &InterfaceName) -> libc::ifreq {
+    #[expect(unsafe_code, reason = "the structure of the C library has no constructor")]
+    // SAFETY: all zero is a valid `ifreq`.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    // It fits with its terminating zero: an `InterfaceName` has 15 bytes at most.
+    for (to, from) in request.ifr_name.iter_mut().zip(name.as_str().bytes()) {
+        *to = libc::c_char::from_ne_bytes([from]);
+    }
+    request
 }
 
 #[cfg(test)]

@@ -170,8 +170,8 @@ impl Kernel for LinuxKernel {
                 neighbour::add(self, *place, name, *address, *mac)
             }
             Step::WriteSysctl { place, key, value } => sysctl::write(self, *place, key, value),
-            Step::Announce { name, mac, addresses } => {
-                announce::announce(self, name, *mac, addresses, deadline)
+            Step::Announce { name, addresses } => {
+                announce::announce(self, name, addresses, deadline)
             }
             Step::InstallMasquerade { sources } => masquerade::install(self, sources),
             Step::RemoveMasquerade => masquerade::remove(self),

@@ -14,9 +14,9 @@ use crate::{
     inventory::SandboxFacts,
     kernel::Kernel,
     lease::{Attached, Claim, Lease, LeaseState, Reservation, VERSION, new_serial},
-    plan::{self, AttachInput, ChosenDevice, ChosenNetwork, ChosenService},
+    plan::{self, AttachInput, ChosenDevice, ChosenNetwork, ChosenService, step::Step},
     request::{AttachmentIntent, SandboxEvent, resolve},
-    types::{Deadline, NetnsIdentity},
+    types::{Deadline, MacAddress, NetnsIdentity},
 };
 
 /// Attaches what `event` asks for, or finds it attached.
@@ -224,6 +224,7 @@ fn perform(
 ) -> Result<AttachReport, OperationError> {
     match execute::run(&reservation.lease.plan, kernel, deadline) {
         Outcome::Applied => {
+            forget_refused_macs(kernel, &mut reservation.lease);
             reservation.lease.state = LeaseState::Attached;
             context.leases.update(&reservation.lease)?;
             Ok(AttachReport::of(&reservation.lease, How::Attached, kernel.messages()))
@@ -232,5 +233,21 @@ fn perform(
             recover::settle(kernel, context, reservation, undone, "the attachment failed")?;
             Err(OperationError::RolledBack { verb: "the attachment", source: failure })
         }
+    }
+}
+
+/// A MAC address that a driver may refuse is recorded only if it is there.
+fn forget_refused_macs(kernel: &mut impl Kernel, lease: &mut Lease) {
+    let wished = lease.plan.steps.iter().filter_map(|planned| match &planned.step {
+        Step::ConfigureVf(step) if step.forgiving => step.interface_mac,
+        _ => None,
+    });
+    let wished: BTreeSet<MacAddress> = wished.collect();
+    if wished.is_empty() {
+        return;
+    }
+    let inside = kernel.observe_sandbox(false).map(|seen| seen.macs).unwrap_or_default();
+    for had in &mut lease.networks {
+        had.mac = had.mac.filter(|mac| inside.contains(mac) || !wished.contains(mac));
     }
 }

@@ -30,12 +30,12 @@ pub(super) fn steps(
         }
     };
     steps.extend(addressing(input.sandbox, chosen));
-    let mac = interface_mac(input.serial, position, chosen);
-    if let Some(mac) = mac.filter(|_| !chosen.addresses.is_empty()) {
+    let has_mac = interface_mac(input.serial, position, chosen).is_some();
+    if has_mac && !chosen.addresses.is_empty() {
         let addresses = chosen.addresses.iter().map(IpNet::addr).collect();
         let name = chosen.intent.interface.clone();
         let why = "neighbours learn the next owner by themselves".to_owned();
-        steps.push(PlannedStep::new(Step::Announce { name, mac, addresses }, Undo::Never(why)));
+        steps.push(PlannedStep::new(Step::Announce { name, addresses }, Undo::Never(why)));
     }
     steps
 }

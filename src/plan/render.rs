@@ -55,7 +55,7 @@ pub fn sentence(step: &Step) -> String {
         Step::WriteSysctl { place, key, value } => {
             format!("write {value} to net/{key} {}", place.words())
         }
-        Step::Announce { name, addresses, .. } => {
+        Step::Announce { name, addresses } => {
             let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
             format!("announce {} on {name}", addresses.join(" "))
         }

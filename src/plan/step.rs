@@ -102,12 +102,10 @@ pub enum Step {
         /// What to write.
         value: String,
     },
-    /// Tells the neighbours which MAC the addresses have now: gratuitous ARP, unsolicited NA.
+    /// Tells the neighbours which MAC the addresses have now, that of the link: gratuitous ARP, unsolicited NA.
     Announce {
         /// The link in the sandbox.
         name: InterfaceName,
-        /// The link's hardware address.
-        mac: MacAddress,
         /// The addresses.
         addresses: Vec<IpAddr>,
     },

@@ -27,7 +27,7 @@ pub(crate) struct Shape {
 pub(crate) enum HostKind {
     /// As the card came up.
     Usual,
-    /// The driver knows no link state.
+    /// The driver knows no link state, and lets nobody assign a MAC.
     Refusing,
     /// An operator set everything otherwise.
     Strange,
@@ -100,6 +100,16 @@ best_effort = ["link_state"]
 addresses = ["192.168.0.16-192.168.0.250/24"]
 "#;
 
+const FORGIVING_MAC: &str = r#"
+[[network]]
+name = "storage"
+pool = "fast"
+interface = "net1"
+best_effort = ["mac"]
+addresses = ["192.168.0.16-192.168.0.250/24"]
+allow = { namespaces = ["*"], mac = true, addresses = true }
+"#;
+
 const SHARED: &str = r#"
 [[network]]
 name = "lan"
@@ -155,6 +165,13 @@ pub(crate) fn all() -> Vec<Shape> {
         Shape {
             name: "best_effort_refused",
             networks: FORGIVING,
+            host: HostKind::Refusing,
+            ..USUAL
+        },
+        Shape {
+            name: "best_effort_mac_refused",
+            networks: FORGIVING_MAC,
+            annotation: WITH_MAC,
             host: HostKind::Refusing,
             ..USUAL
         },
@@ -260,7 +277,8 @@ impl Shape {
 }
 
 fn refusing() -> Driver {
-    let refuses = [(VfAttribute::LinkState, nix::errno::Errno::EOPNOTSUPP)].into();
+    let refused = [VfAttribute::LinkState, VfAttribute::Mac];
+    let refuses = refused.map(|which| (which, nix::errno::Errno::EOPNOTSUPP)).into();
     Driver { refuses, ..Driver::default() }
 }
 
