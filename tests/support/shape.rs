@@ -150,6 +150,10 @@ const USUAL: Shape = Shape {
 
 /// Every case.
 pub(crate) fn all() -> Vec<Shape> {
+    [devices(), routes(), vec![everything()]].concat()
+}
+
+fn devices() -> Vec<Shape> {
     vec![
         USUAL,
         Shape { name: "vf_set_up", networks: SET_UP, annotation: WITH_MAC, ..USUAL },
@@ -177,6 +181,11 @@ pub(crate) fn all() -> Vec<Shape> {
         },
         Shape { name: "macvlan", networks: SHARED, annotation: "lan", ..USUAL },
         Shape { name: "two_networks", annotation: "storage@a,storage@b", ..USUAL },
+    ]
+}
+
+fn routes() -> Vec<Shape> {
+    vec![
         Shape { name: "default_route", networks: DUAL, ..USUAL },
         Shape {
             name: "default_route_replaced",
@@ -211,7 +220,6 @@ pub(crate) fn all() -> Vec<Shape> {
             sandbox: SandboxKind::Eth0,
             ..USUAL
         },
-        everything(),
     ]
 }
 
@@ -277,8 +285,8 @@ impl Shape {
 }
 
 fn refusing() -> Driver {
-    let refused = [VfAttribute::LinkState, VfAttribute::Mac];
-    let refuses = refused.map(|which| (which, nix::errno::Errno::EOPNOTSUPP)).into();
+    let unknown = [VfAttribute::LinkState, VfAttribute::Mac];
+    let refuses = unknown.map(|which| (which, nix::errno::Errno::EOPNOTSUPP)).into();
     Driver { refuses, ..Driver::default() }
 }
 

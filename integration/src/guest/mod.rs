@@ -40,6 +40,10 @@ use crate::verdict::MARK;
 
 pub(crate) use self::harness::save;
 
+/// Root with the capabilities of the service unit alone: the network and its raw sockets, namespaces, and other processes' namespaces below
+/// /proc. Nothing may be added here to make a scenario pass.
+const CONFINED: &str =
+    "setpriv --bounding-set=-all,+net_admin,+net_raw,+sys_admin,+sys_ptrace --inh-caps=-all";
 /// Where vfhook reads its configuration.
 const CONFIG: &str = "/etc/vfhook/config.toml";
 
@@ -159,9 +163,9 @@ pub(crate) fn configure(text: &str) -> Result<(), Failure> {
     std::fs::write(CONFIG, text).map_err(Failure::file("write", CONFIG))
 }
 
-/// vfhook with these arguments.
+/// vfhook with these arguments, confined as its service unit would do.
 pub(crate) fn vfhook(line: &str) -> Invocation {
-    cmd(&format!("/usr/bin/vfhook {line}"))
+    cmd(&format!("{CONFINED} /usr/bin/vfhook {line}"))
 }
 
 /// Does what its arguments say: `job` and `shell` are for PID 1, the rest for the harness itself.

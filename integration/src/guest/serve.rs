@@ -1,12 +1,9 @@
-//! `vfhook serve` as its service unit would run it: root, but with no more privileges than it needs. It must not give it more to make a
-//! scenario pass.
+//! `vfhook serve` as its service unit would run it: root, but with no more privileges than it needs.
 
+use super::CONFINED;
 use super::daemon::Daemon;
 use super::failure::Failure;
 
-/// Root with these alone: the network and its raw sockets, namespaces, and other processes' namespaces below /proc.
-const CONFINED: &str =
-    "setpriv --bounding-set=-all,+net_admin,+net_raw,+sys_admin,+sys_ptrace --inh-caps=-all";
 /// How long the runtime's introduction may take.
 const CONNECT_SECONDS: u64 = 30;
 
