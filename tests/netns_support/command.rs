@@ -2,6 +2,7 @@
 
 use std::{
     io::{Read, Write},
+    ops::{Deref, DerefMut},
     process::{Child, Command, Stdio},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -65,10 +66,35 @@ pub(crate) fn finish(command: &mut Command, input: &str) -> Ran {
     Running::start(command, input).wait()
 }
 
-/// A program that runs.
+/// A child that is killed when nobody needs it any more, also when a test fails before its end.
+pub(crate) struct Leashed(Child);
+
+impl Deref for Leashed {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Leashed {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Leashed {
+    fn drop(&mut self) {
+        // Most have ended by themselves.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A program that runs, as long as this is kept.
 pub(crate) struct Running {
     line: String,
-    pub(crate) child: Child,
+    pub(crate) child: Leashed,
     stdout: JoinHandle<String>,
     stderr: JoinHandle<String>,
 }
@@ -84,7 +110,7 @@ impl Running {
         thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
         let stdout = drain(child.stdout.take().expect("stdout is a pipe"));
         let stderr = drain(child.stderr.take().expect("stderr is a pipe"));
-        Self { line, child, stdout, stderr }
+        Self { line, child: Leashed(child), stdout, stderr }
     }
 
     pub(crate) fn wait(mut self) -> Ran {
