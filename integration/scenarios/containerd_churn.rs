@@ -39,8 +39,8 @@ pub(super) const TWO: Scenario = Scenario::new(
 .vfs(7, 0);
 /// What there is time for each time.
 pub(super) const SHORT: Scenario =
-    Scenario::new("containerd_churn", 400, "containerd 2: the same for 150 seconds", |guest| {
-        run(guest, Edition::Two, Duration::from_secs(150))
+    Scenario::new("containerd_churn", 400, "containerd 2: the same for 100 seconds", |guest| {
+        run(guest, Edition::Two, Duration::from_secs(100))
     })
     .prepared(|guest| prepare(guest, Edition::Two))
     .vfs(7, 0);

@@ -29,15 +29,13 @@ impl Binaries {
     pub(crate) fn build(log: &Path) -> Result<Self, LabError> {
         let workspace = workspace();
         let progress = Progress::start("building vfhook and the guest runner");
-        let dev = |what: &[&str]| cargo(&workspace, log, DEV, what);
         let vfhook = ["--package", "vfhook", "--bin", "vfhook"];
         let given = std::env::var_os("VFHOOK_LAB_BINARY").filter(|path| !path.is_empty());
         if given.is_none() {
             cargo(&workspace, log, "release", &vfhook)?;
         }
-        dev(&["--package", "vfhook-lab", "--bin", "guest"])?;
-        dev(&["--package", "containerd-nri", "--example", EVENT_LOGGER])?;
-        dev(&[vfhook.as_slice(), &["--features", "kill-points"]].concat())?;
+        // As `cargo test` builds it all, so that what that has built is not built again; with dev-dependencies, and so kill points.
+        cargo(&workspace, log, DEV, &["--workspace", "--bins", "--examples"])?;
         progress.done();
         let target = target_dir(&workspace);
         let dev = target.join("debug");
