@@ -4,7 +4,7 @@ SHELL := /bin/bash
 EVENTS ?= 1000000
 RUNS ?= 1000000
 TARGETS ?= $(basename $(notdir $(wildcard fuzz/targets/*.rs)))
-.PHONY: help build demo check unit model fuzz lab test bench install clean
+.PHONY: help build demo check unit model msrv fuzz lab test bench install clean
 
 help: ## explain every target
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ unit: ## every test that needs no VM: unit, fault, network namespaces (needs roo
 
 model: ## EVENTS random events on a node in memory, a million, other ones each time; VFHOOK_SEED=NUMBER runs a failure again
 	VFHOOK_EVENTS=$(EVENTS) cargo test --test operation_model -- --nocapture
+
+msrv: ## whether the oldest compiler that is promised takes it all (rustup toolchain install 1.85)
+	cargo +1.85 check --workspace --all-targets --target-dir target/msrv
 
 fuzz: ## what strangers may send, RUNS times for each target of fuzz/ (needs nightly and cargo-fuzz)
 	@for target in $(TARGETS); do \
