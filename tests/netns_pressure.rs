@@ -20,6 +20,7 @@ use containerd_nri::{
 use netns_support::{
     command::{Running, shell},
     config::VETH,
+    container::Container,
     dump::Dump,
     host::{Host, on_a_host},
     node::{PATIENCE, connected, daemon, listen, on_a_node, pod, signal},
@@ -197,6 +198,62 @@ fn two_daemons_are_no_more_than_one() {
         }
         before.must_be_again(host);
         daemons.into_iter().for_each(end);
+    });
+}
+
+/// Pods over NRI and containers by hooks at once, more of them than there are addresses.
+#[test]
+fn a_daemon_and_hooks_share_what_there_is() {
+    on_a_node(async |host| {
+        let runtime = listen(host, NriVersion::V0_8);
+        let daemon = serve(host, 1024);
+        let mut peer = connected(&runtime, &[]).await;
+        let before = Dump::of_host_at_rest(host);
+        for round in 0..5 {
+            let named = |kind: char, n: usize| format!("{kind}{round}-{n}");
+            let container =
+                |n| Container::with_own_namespace(host, &named('c', n)).asking_for("seven");
+            let mut containers: Vec<Container> = (0..6).map(container).collect();
+            let sandboxes: Vec<Sandbox> = (0..6).map(|_| Sandbox::nameless()).collect();
+            let pods: Vec<PodSandbox> = sandboxes
+                .iter()
+                .enumerate()
+                .map(|(n, one)| pod(&named('p', n), Some(one), Some("seven")))
+                .collect();
+
+            let start =
+                |one: &Container| host.start(&["hook", "create-runtime"], &one.state.to_string());
+            let hooks: Vec<Running> = containers.iter().map(start).collect();
+            for pod in &pods {
+                peer.pod_event(Event::RunPodSandbox, pod).await;
+            }
+            for hook in hooks {
+                hook.wait();
+            }
+            let own: Vec<Sandbox> = containers.iter().map(Container::sandbox).collect();
+            let has = |one: &&Sandbox| one.links().contains(&"net1".to_owned());
+            let given: Vec<String> = own
+                .iter()
+                .chain(&sandboxes)
+                .filter(has)
+                .flat_map(|one| one.addresses("net1"))
+                .collect();
+            let different: BTreeSet<&String> = given.iter().collect();
+            assert_eq!((given.len(), different.len(), host.leases().len()), (7, 7, 7), "{given:?}");
+
+            containers.iter_mut().for_each(Container::kill);
+            let start = |one: &Container| host.start(&["hook", "poststop"], &one.state.to_string());
+            let hooks: Vec<Running> = containers.iter().map(start).collect();
+            for pod in &pods {
+                peer.pod_event(Event::StopPodSandbox, pod).await;
+            }
+            for hook in hooks {
+                hook.wait().ok();
+            }
+            no_lease_is_left(host).await;
+        }
+        before.must_be_again(host);
+        end(daemon);
     });
 }
 
