@@ -28,8 +28,8 @@ unit: ## every test that needs no VM: unit, fault, network namespaces (needs roo
 model: ## EVENTS random events on a node in memory, a million, other ones each time; VFHOOK_SEED=NUMBER runs a failure again
 	VFHOOK_EVENTS=$(EVENTS) cargo test --test operation_model -- --nocapture
 
-msrv: ## whether the oldest compiler that is promised takes it all (rustup toolchain install 1.85)
-	cargo +1.85 check --workspace --all-targets --target-dir target/msrv
+msrv: ## whether the oldest compiler that is promised takes it all (rustup toolchain install 1.85.0)
+	cargo +1.85.0 check --workspace --all-targets --target-dir target/msrv
 
 fuzz: ## what strangers may send, RUNS times for each target of fuzz/ (needs nightly and cargo-fuzz)
 	@for target in $(TARGETS); do \
