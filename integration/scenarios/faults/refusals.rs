@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::faults::ERRNOS;
 use crate::guest::failure::Failure;
 use crate::guest::output::Output;
 use crate::guest::strace::{self, Fails};
@@ -12,11 +13,9 @@ use crate::guest::vfhook;
 use super::Work;
 use super::scene::{self, Act, SHAPES, Shape};
 
-/// Not those that say that a thing is gone, which is what taking it back wants.
-const ERRNOS: [&str; 5] = ["EEXIST", "EBUSY", "EOPNOTSUPP", "EADDRNOTAVAIL", "ENOBUFS"];
 /// The one with the most messages.
 const RICHEST: &Shape = &SHAPES[2];
-/// The exit code that says so.
+/// vfhook's exit code when something could not be taken back.
 const NEEDS_CLEANUP: i32 = 4;
 /// More than any act has.
 const MESSAGES: usize = 80;

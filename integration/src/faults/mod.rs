@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// The figures as data.
 pub(crate) const DATA_FILE: &str = "faults.json";
 
+/// What messages to the kernel are refused with: not what says that a thing is gone, which is what taking it back wants.
+pub(crate) const ERRNOS: [&str; 5] = ["EEXIST", "EBUSY", "EOPNOTSUPP", "EADDRNOTAVAIL", "ENOBUFS"];
+
 const HEAD: &str = "\
 # Killed at every step
 
@@ -92,8 +95,9 @@ impl Figures {
         text.push_str("\nErrors that were injected, after which nothing was left:\n\n");
         let _ = writeln!(
             text,
-            "- {} times a netlink message of attaching or taking back was refused, or it and all that followed: every message, with EEXIST, EBUSY, EOPNOTSUPP, EADDRNOTAVAIL, ENOBUFS",
-            self.refused
+            "- {} times a netlink message of attaching or taking back was refused, or it and all that followed: every message, with {}",
+            self.refused,
+            ERRNOS.join(", ")
         );
         for error in &self.errors {
             let _ = writeln!(text, "- {error}");
