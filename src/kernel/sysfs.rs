@@ -52,16 +52,12 @@ impl Sysfs {
             return Err(absent("there is no such interface on this host"));
         }
         let device = link.join("device");
-        let address = fs::canonicalize(&device)
-            .ok()
-            .and_then(|path| path.file_name()?.to_str()?.parse().ok());
-        let address: PciAddress = address.ok_or_else(|| absent("it is not a PCI device"))?;
+        let address = address_behind(&device).ok_or_else(|| absent("it is not a PCI device"))?;
         let total_vfs = number(&device.join("sriov_totalvfs"))
             .map_err(|_| absent("it has no SR-IOV capability"))?;
         let num_vfs = self.num_vfs(address)?;
         let vfs = (0..num_vfs).filter_map(|index| {
-            let vf = fs::read_link(device.join(format!("virtfn{index}"))).ok()?;
-            let vf = vf.file_name()?.to_str()?.parse().ok()?;
+            let vf = address_behind(&device.join(format!("virtfn{index}")))?;
             Some(Candidate { address: vf, index, pf_address: address, pf_name: name.clone() })
         });
         Ok(PhysicalFunction { address, name: name.clone(), total_vfs, num_vfs, vfs: vfs.collect() })
@@ -123,8 +119,7 @@ impl Sysfs {
 
     /// A VF by its address alone; `None` where it or the interface of its physical function is not there.
     pub(super) fn candidate(&self, vf: PciAddress) -> Option<Candidate> {
-        let pf = fs::canonicalize(self.device(vf).join("physfn")).ok()?;
-        let pf = pf.file_name()?.to_str()?.parse().ok()?;
+        let pf = address_behind(&self.device(vf).join("physfn"))?;
         let name = self.interfaces_of(pf).into_iter().next()?;
         self.physical_function(&name).ok()?.vfs.into_iter().find(|found| found.address == vf)
     }
@@ -163,6 +158,11 @@ impl Sysfs {
     fn device(&self, address: PciAddress) -> PathBuf {
         self.root.join("bus/pci/devices").join(address.to_string())
     }
+}
+
+/// The PCI address of the device that a link leads to.
+fn address_behind(link: &Path) -> Option<PciAddress> {
+    fs::read_link(link).ok()?.file_name()?.to_str()?.parse().ok()
 }
 
 fn number(path: &Path) -> Result<u32, KernelError> {

@@ -44,7 +44,8 @@ pub enum Step {
     ConfigureVf(ConfigureVf),
     /// Moves a device's interface into the sandbox under a new name, tagged.
     TakeDevice(TakeDevice),
-    /// Brings a device's interface back from wherever it is and makes it as it was.
+    /// Brings a device's interface back from wherever it is and makes it as it was; its MAC may be one that the card assigned and
+    /// its driver had not used before.
     ReturnDevice(ReturnDevice),
     /// Makes a macvlan device inside the sandbox.
     CreateMacvlan(CreateMacvlan),
