@@ -7,7 +7,7 @@ use crate::faults::Shape as Tally;
 use crate::guest::card::Pf;
 use crate::guest::command::cmd;
 use crate::guest::failure::Failure;
-use crate::guest::{configure, kill_point, vfhook};
+use crate::guest::{configure, confined, kill_point, vfhook};
 
 use super::{Work, scene};
 
@@ -59,7 +59,8 @@ fn one(work: &mut Work, at: u32, tally: &mut Tally) -> Result<bool, Failure> {
     let mut any = false;
     for count in NUMBERS {
         configure(&config(count))?;
-        let died = kill_point::kill(cmd(&format!("{} provision", kill_point::PROGRAM)), at)?;
+        let died =
+            kill_point::kill(cmd(&format!("{} provision", confined(kill_point::PROGRAM))), at)?;
         vfhook("provision").ok()?;
         let path = Pf::all()[1].sysfs().join("sriov_numvfs");
         let number = fs::read_to_string(&path).map_err(Failure::file("read", &path))?;

@@ -2,14 +2,14 @@
 //! lots.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::guest::command::{Invocation, cmd, eventually};
 use crate::guest::daemon::Daemon;
 use crate::guest::failure::Failure;
 use crate::guest::kill_point;
 use crate::guest::place::Netns;
-use crate::guest::{Guest, configure};
+use crate::guest::{Guest, VFHOOK, configure, confined, vfhook};
 
 const CONFIG: &str = r#"version = 1
 
@@ -54,7 +54,7 @@ source = ["169.254.96.0/20", "fd00:fe::/112"]
 "#;
 
 const SOCKET: &str = "/run/lab/nobody-listens.sock";
-const RELEASE: &str = "/usr/bin/vfhook";
+const LEASES: &str = "/run/vfhook/leases";
 
 /// What a sandbox asks for, and how.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ pub(super) fn usual() -> Result<(), Failure> {
 
 /// The command of the release.
 pub(super) fn command(shape: &Shape, act: Act) -> Invocation {
-    by(RELEASE, shape, act)
+    by(VFHOOK, shape, act)
 }
 
 /// The command of the program that can die.
@@ -114,6 +114,7 @@ pub(super) fn doomed(shape: &Shape, act: Act) -> Invocation {
 }
 
 fn by(program: &str, shape: &Shape, act: Act) -> Invocation {
+    let program = &confined(program);
     let cni = |verb: &str| {
         let network =
             r#"{"cniVersion":"1.0.0","name":"pods","type":"vfhook","networks":"storage@eth0"}"#;
@@ -140,8 +141,8 @@ pub(super) fn recover(shape: &Shape, next: Next) -> Result<(), Failure> {
     match next {
         Next::Attach => command(shape, Act::Attach).ok().map(drop)?,
         Next::Detach => command(shape, Act::Detach).ok().map(drop)?,
-        Next::Reconcile => cmd(&format!("{RELEASE} reconcile")).ok().map(drop)?,
-        Next::Serve => serve(RELEASE, None).map(drop)?,
+        Next::Reconcile => vfhook("reconcile").ok().map(drop)?,
+        Next::Serve => serve(VFHOOK, None).map(drop)?,
     }
     nothing_is_half_done()
 }
@@ -152,7 +153,7 @@ pub(super) fn recover_doomed(shape: &Shape, next: Next, at: u32) -> Result<bool,
     let command = match next {
         Next::Attach => doomed(shape, Act::Attach),
         Next::Detach => doomed(shape, Act::Detach),
-        Next::Reconcile => cmd(&format!("{program} reconcile")),
+        Next::Reconcile => cmd(&format!("{} reconcile", confined(program))),
         Next::Serve => return serve(program, Some(at)),
     };
     Ok(kill_point::kill(command, at)?.is_some())
@@ -162,7 +163,7 @@ pub(super) fn recover_doomed(shape: &Shape, next: Next, at: u32) -> Result<bool,
 fn serve(program: &str, at: Option<u32>) -> Result<bool, Failure> {
     let daemon = Daemon::named("vfhook-serve");
     let variables = at.map(kill_point::variables);
-    let line = format!("{program} serve --nri-socket {SOCKET} --log info");
+    let line = format!("{} serve --nri-socket {SOCKET} --log info", confined(program));
     daemon.start(&line, variables.as_ref().map_or(&[], |both| &both[..]))?;
     let process = format!("/proc/{}", daemon.pid()?);
     eventually("the leases as serve keeps them", 30, || {
@@ -203,28 +204,31 @@ fn link(line: &str) -> String {
 
 /// No sandbox has anything.
 pub(super) fn no_lease() -> Result<(), Failure> {
-    let leases = fs::read_dir("/run/vfhook/leases").into_iter().flatten().flatten();
-    let found: Vec<String> = leases.map(|entry| entry.path().display().to_string()).collect();
-    if found.is_empty() { Ok(()) } else { Err(Failure::unmet("no lease", found.join(" "))) }
+    none("no lease", &leases().collect::<Vec<_>>())
 }
 
 /// No lease is on its way, and nothing is left of one.
 pub(super) fn nothing_is_half_done() -> Result<(), Failure> {
-    let leases = fs::read_dir("/run/vfhook/leases").into_iter().flatten().flatten();
-    let mut found: Vec<String> = leases
-        .map(|entry| entry.path())
+    let mut found: Vec<PathBuf> = leases()
         // What a lease was to become goes with it.
         .filter(|path| path.extension().is_none_or(|extension| extension != "next"))
         .filter(|path| {
             fs::read_to_string(path).is_ok_and(|text| !text.contains("\"state\": \"attached\""))
         })
-        .map(|path| path.display().to_string())
         .collect();
-    let reserving = "/run/vfhook/reserving";
-    found.extend(Some(reserving.to_owned()).filter(|path| Path::new(path).exists()));
+    let reserving = PathBuf::from("/run/vfhook/reserving");
+    found.extend(Some(reserving).filter(|path| path.exists()));
+    none("nothing is half done", &found)
+}
+
+fn leases() -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(LEASES).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+fn none(what: &str, found: &[PathBuf]) -> Result<(), Failure> {
     if found.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::unmet("nothing is half done", found.join(" ")))
+        return Ok(());
     }
+    let found: Vec<String> = found.iter().map(|path| path.display().to_string()).collect();
+    Err(Failure::unmet(what, found.join(" ")))
 }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::VFHOOK;
 use super::command::{cmd, eventually, script};
 use super::cri::Cri;
 use super::daemon::Daemon;
@@ -162,7 +163,7 @@ impl PodNetwork {
         let shipped = format!("{SHARE}/nri-config/10-vfhook.conflist");
         let text = fs::read_to_string(&shipped).map_err(Failure::file("read", shipped))?;
         write(&format!("{CNI_CONFIG}/10-vfhook.conflist"), &text)?;
-        cmd(&format!("ln -sfn /usr/bin/vfhook {CNI_PROGRAMS}/vfhook")).ok().map(drop)
+        cmd(&format!("ln -sfn {VFHOOK} {CNI_PROGRAMS}/vfhook")).ok().map(drop)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::VFHOOK;
 use super::command::{Invocation, cmd};
 use super::failure::Failure;
 use crate::verdict::SHARE;
@@ -51,5 +52,5 @@ pub(crate) fn is_in_the_release() -> Result<bool, Failure> {
     if !knows(PROGRAM)? {
         return Err(Failure::unmet("the program built for dying knows how", PROGRAM));
     }
-    knows("/usr/bin/vfhook")
+    knows(VFHOOK)
 }

@@ -44,6 +44,8 @@ pub(crate) use self::harness::save;
 /// /proc. Nothing may be added here to make a scenario pass.
 const CONFINED: &str =
     "setpriv --bounding-set=-all,+net_admin,+net_raw,+sys_admin,+sys_ptrace --inh-caps=-all";
+/// The program under test.
+pub(crate) const VFHOOK: &str = "/usr/bin/vfhook";
 /// Where vfhook reads its configuration.
 const CONFIG: &str = "/etc/vfhook/config.toml";
 
@@ -163,9 +165,14 @@ pub(crate) fn configure(text: &str) -> Result<(), Failure> {
     std::fs::write(CONFIG, text).map_err(Failure::file("write", CONFIG))
 }
 
-/// vfhook with these arguments, confined as its service unit would do.
+/// vfhook with these arguments, confined.
 pub(crate) fn vfhook(line: &str) -> Invocation {
-    cmd(&format!("{CONFINED} /usr/bin/vfhook {line}"))
+    cmd(&format!("{} {line}", confined(VFHOOK)))
+}
+
+/// The words that run this program as its service unit would do.
+pub(crate) fn confined(program: &str) -> String {
+    format!("{CONFINED} {program}")
 }
 
 /// Does what its arguments say: `job` and `shell` are for PID 1, the rest for the harness itself.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::VFHOOK;
 use super::command::{Invocation, cmd};
 use super::failure::Failure;
 use super::place::Place;
@@ -84,7 +85,7 @@ impl Bundle {
 
 fn hook(stage: &str) -> Value {
     json!({
-        "path": "/usr/bin/vfhook",
+        "path": VFHOOK,
         "args": ["vfhook", "hook", stage],
         "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
     })

@@ -1,8 +1,8 @@
 //! `vfhook serve` as its service unit would run it: root, but with no more privileges than it needs.
 
-use super::CONFINED;
 use super::daemon::Daemon;
 use super::failure::Failure;
+use super::{VFHOOK, confined};
 
 /// How long the runtime's introduction may take.
 const CONNECT_SECONDS: u64 = 30;
@@ -24,7 +24,7 @@ impl Serve {
 
     /// Starts it and waits until the runtime knows it.
     pub(crate) fn start(self) -> Result<(), Failure> {
-        self.daemon.start(&format!("{CONFINED} /usr/bin/vfhook serve --log info"), &[])?;
+        self.daemon.start(&format!("{} serve --log info", confined(VFHOOK)), &[])?;
         self.is_connected_since(0)
     }
 
