@@ -4,10 +4,11 @@
 use ipnet::IpNet;
 use netlink_packet_route::RouteNetlinkMessage;
 
-use super::{
-    Refusal, address,
-    datagram::{RawContent, answers, events, raw_messages},
-    legacy_rules, link, route, ruleset, vf,
+use crate::kernel::{
+    Refusal,
+    netfilter::{legacy_rules, ruleset},
+    netlink::datagram::{RawContent, answers, events, raw_messages},
+    rtnetlink::{address, link, route, vf},
 };
 use crate::{
     inventory::{Chain, Link, Route},

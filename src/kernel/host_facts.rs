@@ -6,8 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{KernelError, LinuxKernel, legacy_rules, link, route, ruleset, sysctl};
 use crate::inventory::{HostFacts, Route, RuntimeFacts};
+use crate::kernel::{
+    KernelError, LinuxKernel,
+    files::sysctl,
+    netfilter::{legacy_rules, ruleset},
+    rtnetlink::{link, route},
+};
 
 /// Sysctls that are of interest whatever interfaces there are.
 const SYSCTLS: [&str; 7] = [

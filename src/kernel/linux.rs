@@ -2,10 +2,15 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use super::{
-    Kernel, KernelError, address, announce, configure_vf, host_facts, link, masquerade, neighbour,
-    netlink::Netlink, netns::Sandbox, num_vfs, observe, return_device, route, sysctl, sysfs::Sysfs,
-    vf,
+use crate::kernel::{
+    Kernel, KernelError,
+    files::{num_vfs, sysctl, sysfs::Sysfs},
+    host_facts,
+    netfilter::masquerade,
+    netlink::socket::Netlink,
+    netns::Sandbox,
+    observe,
+    rtnetlink::{address, announce, configure_vf, link, neighbour, return_device, route, vf},
 };
 use crate::{
     inventory::{

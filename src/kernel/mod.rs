@@ -1,37 +1,22 @@
 //! The only part that touches the machine: netlink, namespaces, sysfs, sysctl, nft, announcements. Decides nothing.
 
-mod address;
-mod announce;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod answers;
-mod configure_vf;
-mod datagram;
 mod error;
-mod events;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+mod files;
 mod host_facts;
-mod legacy_rules;
-mod link;
 mod linux;
-mod masquerade;
-mod neighbour;
+mod netfilter;
 mod netlink;
 mod netns;
-mod nfnetlink;
-mod num_vfs;
 mod observe;
-mod return_device;
-mod route;
-mod rule;
-mod ruleset;
-mod sysctl;
-mod sysfs;
-mod vf;
+mod rtnetlink;
 
 pub use error::{KernelError, Refusal};
-pub use events::LinkEvents;
 pub use linux::LinuxKernel;
+pub use rtnetlink::events::LinkEvents;
 
 use std::net::IpAddr;
 

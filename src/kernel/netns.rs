@@ -17,7 +17,7 @@ use nix::{
     sched::{CloneFlags, setns},
 };
 
-use super::{KernelError, netlink::Netlink};
+use crate::kernel::{KernelError, netlink::socket::Netlink};
 use crate::types::{NetnsIdentity, NetnsSource};
 
 /// The sandbox of an operation: its namespace held open, and a socket inside it.

@@ -1,6 +1,10 @@
 //! Looks at one device and one sandbox, as far as a plan needs to know.
 
-use super::{KernelError, LinuxKernel, address, link, route, sysctl, vf};
+use crate::kernel::{
+    KernelError, LinuxKernel,
+    files::sysctl,
+    rtnetlink::{address, link, route, vf},
+};
 use crate::{
     inventory::{Candidate, Device, SandboxFacts, Unusable},
     plan::step::Place,

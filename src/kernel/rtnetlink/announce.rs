@@ -30,7 +30,7 @@ use nix::{
     },
 };
 
-use super::{KernelError, LinuxKernel};
+use crate::kernel::{KernelError, LinuxKernel};
 use crate::{
     plan::step::Place,
     types::{Deadline, InterfaceName, MacAddress},
@@ -44,7 +44,7 @@ const CARRIER: Duration = Duration::from_millis(100);
 const HOP_LIMIT: libc::c_int = 255;
 
 /// Announces each address.
-pub(super) fn announce(
+pub(crate) fn announce(
     kernel: &mut LinuxKernel,
     name: &InterfaceName,
     addresses: &[IpAddr],

@@ -9,14 +9,17 @@ use netlink_packet_route::{
     route::RouteType,
 };
 
-use super::{KernelError, LinuxKernel, address::family_of, link::refused};
+use crate::kernel::{
+    KernelError, LinuxKernel,
+    rtnetlink::{address::family_of, link::refused},
+};
 use crate::{
     plan::step::Place,
     types::{InterfaceName, MacAddress},
 };
 
 /// Adds a permanent neighbour.
-pub(super) fn add(
+pub(crate) fn add(
     kernel: &mut LinuxKernel,
     place: Place,
     name: &InterfaceName,

@@ -8,11 +8,14 @@ use std::{collections::BTreeSet, os::fd::AsRawFd, time::Duration};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use nix::errno::Errno;
 
-use super::{
-    KernelError, LinuxKernel, Refusal, configure_vf,
-    link::{self, into_namespace, numbered, refused},
-    netlink::Netlink,
+use crate::kernel::{
+    KernelError, LinuxKernel, Refusal,
+    netlink::socket::Netlink,
     netns,
+    rtnetlink::{
+        configure_vf,
+        link::{self, into_namespace, numbered, refused},
+    },
 };
 use crate::{
     inventory::Link,
@@ -24,7 +27,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// See [`crate::plan::step::Step::ReturnDevice`].
-pub(super) fn apply(
+pub(crate) fn apply(
     kernel: &mut LinuxKernel,
     step: &ReturnDevice,
     deadline: Deadline,

@@ -18,11 +18,11 @@ use std::collections::BTreeSet;
 use ipnet::IpNet;
 use nix::errno::Errno;
 
-use super::{
+use crate::kernel::{
     KernelError, LinuxKernel, Refusal,
-    link::refused,
-    netlink::Netlink,
-    nfnetlink::{Attributes, NFTABLES, PROTOCOL, count, nftables, packet},
+    netfilter::nfnetlink::{Attributes, NFTABLES, PROTOCOL, count, nftables, packet},
+    netlink::socket::Netlink,
+    rtnetlink::link::refused,
 };
 use crate::types::{InterfaceName, digest};
 
@@ -30,7 +30,7 @@ const TABLE: &str = "vfhook";
 
 /// Makes sure that the table masquerades `sources`. What it has for other sources, which a configuration before this one
 /// asked for, stays with it: sandboxes of that time still need it.
-pub(super) fn install(
+pub(crate) fn install(
     kernel: &mut LinuxKernel,
     sources: &BTreeSet<IpNet>,
 ) -> Result<(), KernelError> {
@@ -49,7 +49,7 @@ pub(super) fn install(
 }
 
 /// Removes the table; one that is gone is gone, and one that another process owns (EPERM) is not ours.
-pub(super) fn remove(kernel: &mut LinuxKernel) -> Result<(), KernelError> {
+pub(crate) fn remove(kernel: &mut LinuxKernel) -> Result<(), KernelError> {
     transact(kernel, "remove the masquerade table", |netlink| {
         match Batch::begin().table(message::DELETE_TABLE, 0).send(netlink) {
             Err(refusal) if matches!(refusal.errno, Errno::ENOENT | Errno::EPERM) => Ok(()),
@@ -93,43 +93,43 @@ const EXCLUSIVE: u16 = 0x200;
 const ACK: u16 = 0x4;
 
 mod message {
-    pub(super) const NEW_TABLE: u16 = 0;
-    pub(super) const DELETE_TABLE: u16 = 2;
-    pub(super) const NEW_CHAIN: u16 = 3;
-    pub(super) const GET_CHAIN: u16 = 4;
-    pub(super) const NEW_RULE: u16 = 6;
-    pub(super) const BATCH_BEGIN: u16 = 0x10;
-    pub(super) const BATCH_END: u16 = 0x11;
+    pub(crate) const NEW_TABLE: u16 = 0;
+    pub(crate) const DELETE_TABLE: u16 = 2;
+    pub(crate) const NEW_CHAIN: u16 = 3;
+    pub(crate) const GET_CHAIN: u16 = 4;
+    pub(crate) const NEW_RULE: u16 = 6;
+    pub(crate) const BATCH_BEGIN: u16 = 0x10;
+    pub(crate) const BATCH_END: u16 = 0x11;
 }
 
 mod chain {
-    pub(super) const TABLE: u16 = 1;
-    pub(super) const NAME: u16 = 3;
-    pub(super) const HOOK: u16 = 4;
-    pub(super) const TYPE: u16 = 7;
-    pub(super) const HOOK_NUMBER: u16 = 1;
-    pub(super) const HOOK_PRIORITY: u16 = 2;
-    pub(super) const POSTROUTING: u32 = 4;
-    pub(super) const SRCNAT: u32 = 100;
+    pub(crate) const TABLE: u16 = 1;
+    pub(crate) const NAME: u16 = 3;
+    pub(crate) const HOOK: u16 = 4;
+    pub(crate) const TYPE: u16 = 7;
+    pub(crate) const HOOK_NUMBER: u16 = 1;
+    pub(crate) const HOOK_PRIORITY: u16 = 2;
+    pub(crate) const POSTROUTING: u32 = 4;
+    pub(crate) const SRCNAT: u32 = 100;
 }
 
 mod rule {
-    pub(super) const TABLE: u16 = 1;
-    pub(super) const CHAIN: u16 = 2;
-    pub(super) const EXPRESSIONS: u16 = 4;
-    pub(super) const ELEMENT: u16 = 1;
-    pub(super) const NAME: u16 = 1;
-    pub(super) const DATA: u16 = 2;
-    pub(super) const META_REGISTER: u16 = 1;
-    pub(super) const META_KEY: u16 = 2;
-    pub(super) const META_OIFNAME: u32 = 7;
-    pub(super) const META_NFPROTO: u32 = 15;
-    pub(super) const NETWORK_HEADER: u32 = 1;
-    pub(super) const EQUAL: u32 = 0;
-    pub(super) const NOT_EQUAL: u32 = 1;
-    pub(super) const VALUE: u16 = 1;
+    pub(crate) const TABLE: u16 = 1;
+    pub(crate) const CHAIN: u16 = 2;
+    pub(crate) const EXPRESSIONS: u16 = 4;
+    pub(crate) const ELEMENT: u16 = 1;
+    pub(crate) const NAME: u16 = 1;
+    pub(crate) const DATA: u16 = 2;
+    pub(crate) const META_REGISTER: u16 = 1;
+    pub(crate) const META_KEY: u16 = 2;
+    pub(crate) const META_OIFNAME: u32 = 7;
+    pub(crate) const META_NFPROTO: u32 = 15;
+    pub(crate) const NETWORK_HEADER: u32 = 1;
+    pub(crate) const EQUAL: u32 = 0;
+    pub(crate) const NOT_EQUAL: u32 = 1;
+    pub(crate) const VALUE: u16 = 1;
     /// `NFT_REG_1`, 16 bytes wide.
-    pub(super) const REGISTER: u32 = 1;
+    pub(crate) const REGISTER: u32 = 1;
 }
 
 /// Messages that take effect together or not at all.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::KernelError;
+use crate::kernel::KernelError;
 use crate::{
     inventory::{Candidate, PhysicalFunction},
     types::{DeviceSelector, InterfaceName, PciAddress},
@@ -13,7 +13,7 @@ use crate::{
 
 /// The mounted sysfs.
 #[derive(Debug, Clone)]
-pub(super) struct Sysfs {
+pub(crate) struct Sysfs {
     root: PathBuf,
 }
 
@@ -25,7 +25,7 @@ impl Default for Sysfs {
 
 impl Sysfs {
     /// The physical functions that `selector` names; without names, all that have made VFs or could.
-    pub(super) fn physical_functions(
+    pub(crate) fn physical_functions(
         &self,
         selector: &DeviceSelector,
     ) -> Result<Vec<PhysicalFunction>, KernelError> {
@@ -64,7 +64,7 @@ impl Sysfs {
     }
 
     /// Whether the ids, driver and node of a device are among those that `selector` names.
-    pub(super) fn matches(&self, address: PciAddress, selector: &DeviceSelector) -> bool {
+    pub(crate) fn matches(&self, address: PciAddress, selector: &DeviceSelector) -> bool {
         let id = |file: &str| {
             let text = fs::read_to_string(self.device(address).join(file)).unwrap_or_default();
             u16::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok()
@@ -86,24 +86,24 @@ impl Sysfs {
     }
 
     /// Whether the device is there at all.
-    pub(super) fn exists(&self, address: PciAddress) -> bool {
+    pub(crate) fn exists(&self, address: PciAddress) -> bool {
         self.device(address).exists()
     }
 
     /// The driver bound to the device.
-    pub(super) fn driver(&self, address: PciAddress) -> Option<String> {
+    pub(crate) fn driver(&self, address: PciAddress) -> Option<String> {
         let link = fs::read_link(self.device(address).join("driver")).ok()?;
         Some(link.file_name()?.to_str()?.to_owned())
     }
 
     /// The driver's name for a message.
-    pub(super) fn driver_or_unknown(&self, address: PciAddress) -> String {
+    pub(crate) fn driver_or_unknown(&self, address: PciAddress) -> String {
         self.driver(address).unwrap_or_else(|| "unknown".to_owned())
     }
 
     /// The interface of the device, if it is in the namespace that this sysfs shows. The first by name, should it
     /// have several.
-    pub(super) fn interface_of(&self, address: PciAddress) -> Option<InterfaceName> {
+    pub(crate) fn interface_of(&self, address: PciAddress) -> Option<InterfaceName> {
         self.interfaces_of(address).into_iter().next()
     }
 
@@ -118,7 +118,7 @@ impl Sysfs {
     }
 
     /// A VF by its address alone; `None` where it or the interface of its physical function is not there.
-    pub(super) fn candidate(&self, vf: PciAddress) -> Option<Candidate> {
+    pub(crate) fn candidate(&self, vf: PciAddress) -> Option<Candidate> {
         let pf = address_behind(&self.device(vf).join("physfn"))?;
         let name = self.interfaces_of(pf).into_iter().next()?;
         self.physical_function(&name).ok()?.vfs.into_iter().find(|found| found.address == vf)
@@ -126,7 +126,7 @@ impl Sysfs {
 
     /// The interface number of a VF's physical function. Its name is preferred where the function has several
     /// interfaces, its address decides: the name may have changed.
-    pub(super) fn pf_index(&self, vf: &Candidate) -> Result<u32, KernelError> {
+    pub(crate) fn pf_index(&self, vf: &Candidate) -> Result<u32, KernelError> {
         let names = self.interfaces_of(vf.pf_address);
         let name = names.iter().find(|name| **name == vf.pf_name).or(names.first());
         let name = name.ok_or_else(|| {
@@ -139,12 +139,12 @@ impl Sysfs {
     }
 
     /// How many VFs the physical function has made.
-    pub(super) fn num_vfs(&self, pf: PciAddress) -> Result<u32, KernelError> {
+    pub(crate) fn num_vfs(&self, pf: PciAddress) -> Result<u32, KernelError> {
         number(&self.device(pf).join("sriov_numvfs"))
     }
 
     /// Asks the physical function for a number of VFs.
-    pub(super) fn set_num_vfs(
+    pub(crate) fn set_num_vfs(
         &self,
         pf: PciAddress,
         name: &InterfaceName,

@@ -3,33 +3,35 @@
 
 use nix::errno::Errno;
 
-use super::{
-    KernelError, LinuxKernel, Refusal,
-    link::refused,
-    netlink::Netlink,
-    nfnetlink::{Attributes, PROTOCOL, find, nftables, number, packet, text},
-    rule,
-};
 use crate::inventory::{Chain, Family, Hook, Rule};
+use crate::kernel::{
+    KernelError, LinuxKernel, Refusal,
+    netfilter::{
+        nfnetlink::{Attributes, PROTOCOL, find, nftables, number, packet, text},
+        rule,
+    },
+    netlink::socket::Netlink,
+    rtnetlink::link::refused,
+};
 
 const DUMP: u16 = 0x300;
 const GET_CHAIN: u16 = nftables(4);
 const GET_RULE: u16 = nftables(7);
 
 mod attribute {
-    pub(super) const TABLE: u16 = 1;
-    pub(super) const CHAIN_NAME: u16 = 3;
-    pub(super) const CHAIN_HOOK: u16 = 4;
-    pub(super) const CHAIN_POLICY: u16 = 5;
-    pub(super) const CHAIN_USE: u16 = 6;
-    pub(super) const CHAIN_TYPE: u16 = 7;
-    pub(super) const HOOK_NUMBER: u16 = 1;
-    pub(super) const RULE_CHAIN: u16 = 2;
-    pub(super) const RULE_EXPRESSIONS: u16 = 4;
+    pub(crate) const TABLE: u16 = 1;
+    pub(crate) const CHAIN_NAME: u16 = 3;
+    pub(crate) const CHAIN_HOOK: u16 = 4;
+    pub(crate) const CHAIN_POLICY: u16 = 5;
+    pub(crate) const CHAIN_USE: u16 = 6;
+    pub(crate) const CHAIN_TYPE: u16 = 7;
+    pub(crate) const HOOK_NUMBER: u16 = 1;
+    pub(crate) const RULE_CHAIN: u16 = 2;
+    pub(crate) const RULE_EXPRESSIONS: u16 = 4;
 }
 
 /// All chains in the host's namespace; `None` when the kernel has no `nf_tables`.
-pub(super) fn chains(kernel: &mut LinuxKernel) -> Result<Option<Vec<Chain>>, KernelError> {
+pub(crate) fn chains(kernel: &mut LinuxKernel) -> Result<Option<Vec<Chain>>, KernelError> {
     let mut netlink = match Netlink::open(PROTOCOL) {
         Err(Errno::EPROTONOSUPPORT) => return Ok(None),
         other => other.map_err(KernelError::refused("open", "a netfilter socket"))?,
@@ -55,7 +57,7 @@ fn all(netlink: &mut Netlink) -> Result<Vec<Chain>, Refusal> {
 }
 
 /// The chain that an answer tells of, without its rules.
-pub(super) fn chain(body: &[u8]) -> Option<Chain> {
+pub(crate) fn chain(body: &[u8]) -> Option<Chain> {
     let (header, attributes) = body.split_at_checked(4)?;
     let family = match header[0] {
         1 => Family::Inet,
@@ -99,7 +101,7 @@ fn rules(netlink: &mut Netlink, chain: &Chain, sequence: u32) -> Result<Vec<Rule
 }
 
 /// The rule that an answer tells of; `None` when it is another chain's: a kernel may take no notice of the filter.
-pub(super) fn rule_of(chain: &Chain, body: &[u8]) -> Option<Rule> {
+pub(crate) fn rule_of(chain: &Chain, body: &[u8]) -> Option<Rule> {
     let attributes = body.get(4..)?;
     let is_here = |kind, name: &str| find(attributes, kind).map(text).as_deref() == Some(name);
     let here =

@@ -2,22 +2,22 @@
 //! attributes. Knows no table and no rule.
 
 /// The netlink protocol that netfilter is spoken in (`NETLINK_NETFILTER`).
-pub(super) const PROTOCOL: isize = 12;
+pub(crate) const PROTOCOL: isize = 12;
 
 /// The part of netfilter that is nft (`NFNL_SUBSYS_NFTABLES`).
-pub(super) const NFTABLES: u16 = 10;
+pub(crate) const NFTABLES: u16 = 10;
 
 /// The kind of a message to it.
-pub(super) const fn nftables(kind: u16) -> u16 {
+pub(crate) const fn nftables(kind: u16) -> u16 {
     (NFTABLES << 8) | kind
 }
 
 /// Netlink attributes with the big-endian numbers of nfnetlink.
 #[derive(Default)]
-pub(super) struct Attributes(Vec<u8>);
+pub(crate) struct Attributes(Vec<u8>);
 
 impl Attributes {
-    pub(super) fn raw(&mut self, kind: u16, content: &[u8]) -> &mut Self {
+    pub(crate) fn raw(&mut self, kind: u16, content: &[u8]) -> &mut Self {
         let length = u16::try_from(content.len() + 4).unwrap_or(u16::MAX);
         self.0.extend(length.to_ne_bytes());
         self.0.extend(kind.to_ne_bytes());
@@ -26,22 +26,22 @@ impl Attributes {
         self
     }
 
-    pub(super) fn text(&mut self, kind: u16, text: &str) -> &mut Self {
+    pub(crate) fn text(&mut self, kind: u16, text: &str) -> &mut Self {
         let mut bytes = text.as_bytes().to_vec();
         bytes.push(0);
         self.raw(kind, &bytes)
     }
 
-    pub(super) fn number(&mut self, kind: u16, number: u32) -> &mut Self {
+    pub(crate) fn number(&mut self, kind: u16, number: u32) -> &mut Self {
         self.raw(kind, &number.to_be_bytes())
     }
 
     #[cfg(test)]
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
 
-    pub(super) fn nest(&mut self, kind: u16, inner: &Self) -> &mut Self {
+    pub(crate) fn nest(&mut self, kind: u16, inner: &Self) -> &mut Self {
         const NESTED: u16 = 0x8000;
         self.raw(kind | NESTED, &inner.0)
     }
@@ -50,7 +50,7 @@ impl Attributes {
 const REQUEST: u16 = 0x1;
 
 /// A whole message: netlink header, nfnetlink header, attributes.
-pub(super) fn packet(
+pub(crate) fn packet(
     kind: u16,
     flags: u16,
     family: u8,
@@ -72,12 +72,12 @@ pub(super) fn packet(
 }
 
 /// A length as messages have it.
-pub(super) fn count(length: usize) -> u32 {
+pub(crate) fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 /// The attributes in `bytes`, kind and value.
-pub(super) fn elements(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(crate) fn elements(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     /// The bits of a kind that are flags.
     const FLAGS: u16 = 0xc000;
     std::iter::from_fn(move || {
@@ -90,17 +90,17 @@ pub(super) fn elements(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
 }
 
 /// The value of the first attribute of this kind.
-pub(super) fn find(bytes: &[u8], kind: u16) -> Option<&[u8]> {
+pub(crate) fn find(bytes: &[u8], kind: u16) -> Option<&[u8]> {
     elements(bytes).find(|(found, _)| *found == kind).map(|(_, value)| value)
 }
 
 /// A big-endian number.
-pub(super) fn number(value: &[u8]) -> Option<u32> {
+pub(crate) fn number(value: &[u8]) -> Option<u32> {
     Some(u32::from_be_bytes(value.try_into().ok()?))
 }
 
 /// Text without the byte that ends it.
-pub(super) fn text(value: &[u8]) -> String {
+pub(crate) fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(value.strip_suffix(&[0]).unwrap_or(value)).into_owned()
 }
 

@@ -6,29 +6,29 @@ use netlink_packet_core::{
 use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
 
-use super::Refusal;
+use crate::kernel::Refusal;
 
 /// The attribute of an extended acknowledgement that holds its text (`NLMSGERR_ATTR_MSG`).
 const ACK_TEXT: u16 = 1;
 
 /// The length of a message's header; an acknowledgement repeats the request's before its attributes.
-pub(super) const HEADER: usize = 16;
+pub(crate) const HEADER: usize = 16;
 
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
 
 /// One message, not yet understood.
-pub(super) struct RawMessage<'a> {
+pub(crate) struct RawMessage<'a> {
     /// The request that it answers.
-    pub(super) sequence: u32,
+    pub(crate) sequence: u32,
     /// Whether the kernel said that the dump is not consistent.
-    pub(super) interrupted: bool,
+    pub(crate) interrupted: bool,
     /// What it brings.
-    pub(super) content: RawContent<'a>,
+    pub(crate) content: RawContent<'a>,
 }
 
 /// What a message brings.
-pub(super) enum RawContent<'a> {
+pub(crate) enum RawContent<'a> {
     /// An answer, without the header.
     Body(&'a [u8]),
     /// The end: nothing more follows.
@@ -48,7 +48,7 @@ fn pieces(datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// All messages in a datagram.
-pub(super) fn raw_messages(datagram: &[u8]) -> Vec<RawMessage<'_>> {
+pub(crate) fn raw_messages(datagram: &[u8]) -> Vec<RawMessage<'_>> {
     pieces(datagram).map(raw_message).collect()
 }
 
@@ -72,15 +72,15 @@ fn raw_message(piece: &[u8]) -> RawMessage<'_> {
 
 /// What a datagram of answers tells of the whole answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Read {
+pub(crate) struct Read {
     /// Whether nothing more follows, or nothing more is wanted.
-    pub(super) over: bool,
+    pub(crate) over: bool,
     /// Whether the kernel said that the dump is not consistent.
-    pub(super) interrupted: bool,
+    pub(crate) interrupted: bool,
 }
 
 /// Takes the answers to request number `sequence` until the last one, or until `take` has enough.
-pub(super) fn answers(
+pub(crate) fn answers(
     datagram: &[u8],
     sequence: u32,
     mut take: impl FnMut(RouteNetlinkMessage) -> bool,
@@ -115,7 +115,7 @@ fn unreadable(error: &DecodeError) -> Refusal {
 
 /// The messages in a datagram that nobody asked for. What cannot be read is passed over: only that something happened
 /// matters to whoever listens.
-pub(super) fn events(datagram: &[u8]) -> Vec<RouteNetlinkMessage> {
+pub(crate) fn events(datagram: &[u8]) -> Vec<RouteNetlinkMessage> {
     let event = |piece| {
         let packet = NetlinkMessage::<RouteNetlinkMessage>::deserialize(piece).ok()?;
         if let NetlinkPayload::InnerMessage(event) = packet.payload { Some(event) } else { None }
@@ -124,7 +124,7 @@ pub(super) fn events(datagram: &[u8]) -> Vec<RouteNetlinkMessage> {
 }
 
 /// The error number and the text of the extended acknowledgement that follows the repeated header.
-pub(super) fn refusal(code: i32, repeated: &[u8]) -> Refusal {
+pub(crate) fn refusal(code: i32, repeated: &[u8]) -> Refusal {
     let attributes = repeated.get(HEADER..).unwrap_or_default();
     let text = NlasIterator::new(attributes)
         .flatten()

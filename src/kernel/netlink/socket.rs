@@ -12,9 +12,9 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
 };
 
-use super::{
+use crate::kernel::{
     Refusal,
-    datagram::{RawContent, answers, events, raw_messages},
+    netlink::datagram::{RawContent, answers, events, raw_messages},
 };
 
 /// One datagram of the kernel's: a dump comes in pieces of at most 32 KiB, a single link with hundreds of VFs in one.
@@ -24,7 +24,7 @@ const DATAGRAM: usize = 128 * 1024;
 const DUMP_TRIES: usize = 8;
 
 /// A socket in the namespace of the thread that opened it.
-pub(super) struct Netlink {
+pub(crate) struct Netlink {
     socket: Socket,
     sequence: u32,
     sent: u64,
@@ -33,7 +33,7 @@ pub(super) struct Netlink {
 
 impl Netlink {
     /// Opens a socket for routing messages in the calling thread's namespace.
-    pub(super) fn route() -> Result<Self, Errno> {
+    pub(crate) fn route() -> Result<Self, Errno> {
         let socket = Self::open(NETLINK_ROUTE)?;
         // Without strict checks the kernel would not filter an address dump by link.
         socket.socket.set_netlink_get_strict_chk(true).map_err(errno_of)?;
@@ -41,7 +41,7 @@ impl Netlink {
     }
 
     /// Opens a socket of any netlink protocol.
-    pub(super) fn open(protocol: isize) -> Result<Self, Errno> {
+    pub(crate) fn open(protocol: isize) -> Result<Self, Errno> {
         let mut socket = Socket::new(protocol).map_err(errno_of)?;
         socket.bind_auto().map_err(errno_of)?;
         socket.connect(&SocketAddr::new(0, 0)).map_err(errno_of)?;
@@ -51,7 +51,7 @@ impl Netlink {
     }
 
     /// Opens a socket that hears of every link that appears or changes in the calling thread's namespace.
-    pub(super) fn link_events() -> Result<Self, Errno> {
+    pub(crate) fn link_events() -> Result<Self, Errno> {
         const RTNLGRP_LINK: u32 = 1;
         let socket = Self::open(NETLINK_ROUTE)?;
         socket.socket.add_membership(RTNLGRP_LINK).map_err(errno_of)?;
@@ -61,7 +61,7 @@ impl Netlink {
     }
 
     /// Waits until something was heard, or `patience` is over: then nothing was.
-    pub(super) fn heard(&mut self, patience: Duration) -> Result<Vec<RouteNetlinkMessage>, Errno> {
+    pub(crate) fn heard(&mut self, patience: Duration) -> Result<Vec<RouteNetlinkMessage>, Errno> {
         let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
         #[expect(unsafe_code, reason = "netlink-sys gives out its descriptor only raw")]
         // SAFETY: `self.socket` is open and stays so for the whole of this function.
@@ -78,17 +78,17 @@ impl Netlink {
     }
 
     /// The socket's descriptor, for options that netlink-sys does not know.
-    pub(super) fn descriptor(&self) -> i32 {
+    pub(crate) fn descriptor(&self) -> i32 {
         self.socket.as_raw_fd()
     }
 
     /// How many messages were sent.
-    pub(super) fn sent(&self) -> u64 {
+    pub(crate) fn sent(&self) -> u64 {
         self.sent
     }
 
     /// Asks for a change and waits for the acknowledgement. `flags` are those of `NLM_F_CREATE` and its like.
-    pub(super) fn change(
+    pub(crate) fn change(
         &mut self,
         message: RouteNetlinkMessage,
         flags: u16,
@@ -98,7 +98,7 @@ impl Netlink {
     }
 
     /// Asks for one thing.
-    pub(super) fn get(
+    pub(crate) fn get(
         &mut self,
         message: RouteNetlinkMessage,
     ) -> Result<RouteNetlinkMessage, Refusal> {
@@ -112,7 +112,7 @@ impl Netlink {
     }
 
     /// Asks for everything of a kind. A dump during which something changed is asked for again.
-    pub(super) fn dump(
+    pub(crate) fn dump(
         &mut self,
         message: &RouteNetlinkMessage,
     ) -> Result<Vec<RouteNetlinkMessage>, Refusal> {
@@ -129,7 +129,7 @@ impl Netlink {
 
     /// Sends ready-made bytes, which hold `count` messages, and waits for the acknowledgement of sequence number `last`.
     /// The first refusal among them is the answer.
-    pub(super) fn transact_raw(
+    pub(crate) fn transact_raw(
         &mut self,
         bytes: &[u8],
         count: u64,
@@ -153,7 +153,7 @@ impl Netlink {
 
     /// Sends a ready-made request for a dump, numbered `sequence`, and gives the bodies of all answers. A dump during which
     /// something changed is asked for again.
-    pub(super) fn dump_raw(
+    pub(crate) fn dump_raw(
         &mut self,
         bytes: &[u8],
         sequence: u32,

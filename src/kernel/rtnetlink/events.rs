@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use netlink_packet_route::{RouteNetlinkMessage, link::LinkAttribute};
 
-use super::{KernelError, netlink::Netlink};
+use crate::kernel::{KernelError, netlink::socket::Netlink};
 use crate::types::{InterfaceName, OwnerTag};
 
 /// How long one wait lasts at most; only so that nothing waits for ever on a lost event.

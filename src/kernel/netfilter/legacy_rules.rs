@@ -9,8 +9,8 @@ use nix::{
     sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket},
 };
 
-use super::{KernelError, rule};
 use crate::inventory::{Chain, Family, Hook, Interfaces, Rule, Verdict};
+use crate::kernel::{KernelError, netfilter::rule};
 
 /// The length of a table's name, and of what comes before the entries in the answer.
 const NAME: usize = 32;
@@ -63,7 +63,7 @@ const LAYOUTS: [Layout; 2] = [
 ];
 
 /// The chains of the tables `filter` and `nat`; with rules those that packets are forwarded through.
-pub(super) fn chains() -> Result<Vec<Chain>, KernelError> {
+pub(crate) fn chains() -> Result<Vec<Chain>, KernelError> {
     let mut found = Vec::new();
     for layout in &LAYOUTS {
         let in_use = fs::read_to_string(layout.in_use).unwrap_or_default();
@@ -114,7 +114,7 @@ fn ask(socket: i32, level: i32, option: i32, answer: &mut [u8]) -> Result<(), Er
 
 /// The chains in the `filter` table of a family whose entries these are.
 #[cfg(any(test, feature = "fuzz"))]
-pub(super) fn forward_chains(
+pub(crate) fn forward_chains(
     ipv6: bool,
     entries: &[u8],
     first: usize,

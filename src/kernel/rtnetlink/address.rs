@@ -9,12 +9,12 @@ use netlink_packet_route::{
     address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope},
 };
 
-use super::{KernelError, LinuxKernel, link::refused, netlink::Netlink};
+use crate::kernel::{KernelError, LinuxKernel, netlink::socket::Netlink, rtnetlink::link::refused};
 use crate::{plan::step::Place, types::InterfaceName};
 
 /// Adds an address that is usable at once: duplicate address detection would keep an IPv6 one tentative for a second,
 /// and vfhook gives no address twice.
-pub(super) fn add(
+pub(crate) fn add(
     kernel: &mut LinuxKernel,
     name: &InterfaceName,
     address: IpNet,
@@ -39,7 +39,7 @@ pub(super) fn add(
 }
 
 /// The addresses of global scope that an interface has.
-pub(super) fn global(netlink: &mut Netlink, index: u32) -> Result<Vec<IpNet>, KernelError> {
+pub(crate) fn global(netlink: &mut Netlink, index: u32) -> Result<Vec<IpNet>, KernelError> {
     let mut message = AddressMessage::default();
     message.header.index = index;
     let answers = netlink
@@ -49,7 +49,7 @@ pub(super) fn global(netlink: &mut Netlink, index: u32) -> Result<Vec<IpNet>, Ke
 }
 
 /// The addresses of global scope that any interface has, each once, in their order.
-pub(super) fn all_global(netlink: &mut Netlink) -> Result<Vec<IpAddr>, KernelError> {
+pub(crate) fn all_global(netlink: &mut Netlink) -> Result<Vec<IpAddr>, KernelError> {
     let answers = netlink
         .dump(&RouteNetlinkMessage::GetAddress(AddressMessage::default()))
         .map_err(refused("list", "the host's addresses"))?;
@@ -59,7 +59,7 @@ pub(super) fn all_global(netlink: &mut Netlink) -> Result<Vec<IpAddr>, KernelErr
 }
 
 /// The address that a message tells of, if it is of global scope and on the interface asked for.
-pub(super) fn parse(answer: &RouteNetlinkMessage, index: Option<u32>) -> Option<IpNet> {
+pub(crate) fn parse(answer: &RouteNetlinkMessage, index: Option<u32>) -> Option<IpNet> {
     let RouteNetlinkMessage::NewAddress(message) = answer else { return None };
     let other = index.is_some_and(|index| message.header.index != index);
     if other || message.header.scope != AddressScope::Universe {
@@ -82,6 +82,6 @@ fn broadcast(net: Ipv4Net) -> Option<std::net::Ipv4Addr> {
     (net.prefix_len() < 31).then(|| net.broadcast())
 }
 
-pub(super) fn family_of(address: IpAddr) -> AddressFamily {
+pub(crate) fn family_of(address: IpAddr) -> AddressFamily {
     if address.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet }
 }

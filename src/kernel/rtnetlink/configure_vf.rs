@@ -2,11 +2,13 @@
 
 use netlink_packet_route::link::LinkAttribute;
 
-use super::{
+use crate::kernel::{
     KernelError, LinuxKernel, Refusal,
-    link::{self, numbered, refused},
-    netlink::Netlink,
-    vf,
+    netlink::socket::Netlink,
+    rtnetlink::{
+        link::{self, numbered, refused},
+        vf,
+    },
 };
 use crate::{
     inventory::{Candidate, Link},
@@ -15,7 +17,7 @@ use crate::{
 };
 
 /// See [`crate::plan::step::Step::ConfigureVf`].
-pub(super) fn apply(kernel: &mut LinuxKernel, step: &ConfigureVf) -> Result<(), KernelError> {
+pub(crate) fn apply(kernel: &mut LinuxKernel, step: &ConfigureVf) -> Result<(), KernelError> {
     let object = step.device.to_string();
     if !kernel.sysfs.exists(step.device.address) {
         return Err(KernelError::DeviceGone(object));
@@ -103,7 +105,7 @@ fn attribute_refused(
 ///
 /// Gives what the interface uses now. That is another address where the card has assigned that one and lets the VF use no
 /// other: a driver that had not learned it yet did so when the sandbox used the VF, as it would have for anybody.
-pub(super) fn adopt(
+pub(crate) fn adopt(
     kernel: &mut LinuxKernel,
     device: PciAddress,
     index: u32,

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use super::{KernelError, LinuxKernel};
+use crate::kernel::{KernelError, LinuxKernel};
 use crate::plan::step::Place;
 
 /// Writes `value` unless it is there already.
-pub(super) fn write(
+pub(crate) fn write(
     kernel: &mut LinuxKernel,
     place: Place,
     key: &str,
@@ -19,7 +19,7 @@ pub(super) fn write(
 }
 
 /// Reads a sysctl of the calling thread's namespace, without the newline.
-pub(super) fn read_here(key: &str) -> Result<String, KernelError> {
+pub(crate) fn read_here(key: &str) -> Result<String, KernelError> {
     let path = format!("/proc/sys/net/{key}");
     let text = fs::read_to_string(&path).map_err(KernelError::io("read", path))?;
     Ok(text.trim_end().to_owned())

@@ -14,14 +14,18 @@ use netlink_packet_route::{
 };
 use nix::errno::Errno;
 
-use super::{KernelError, LinuxKernel, address::family_of, link::refused, netlink::Netlink};
+use crate::kernel::{
+    KernelError, LinuxKernel,
+    netlink::socket::Netlink,
+    rtnetlink::{address::family_of, link::refused},
+};
 use crate::{
     inventory::{Link, Route},
     plan::step::Place,
 };
 
 /// Adds a route, or puts it in the place of the one with its destination and metric.
-pub(super) fn add(
+pub(crate) fn add(
     kernel: &mut LinuxKernel,
     place: Place,
     route: &Route,
@@ -34,7 +38,7 @@ pub(super) fn add(
 }
 
 /// Deletes a route; one that is gone is gone, and so is one whose interface is.
-pub(super) fn delete(
+pub(crate) fn delete(
     kernel: &mut LinuxKernel,
     place: Place,
     route: &Route,
@@ -50,7 +54,7 @@ pub(super) fn delete(
 }
 
 /// The unicast routes of the main table that have one next hop.
-pub(super) fn all(netlink: &mut Netlink, links: &[Link]) -> Result<Vec<Route>, KernelError> {
+pub(crate) fn all(netlink: &mut Netlink, links: &[Link]) -> Result<Vec<Route>, KernelError> {
     let mut found = Vec::new();
     for ipv6 in [false, true] {
         let mut request = RouteMessage::default();
@@ -64,7 +68,7 @@ pub(super) fn all(netlink: &mut Netlink, links: &[Link]) -> Result<Vec<Route>, K
 }
 
 /// The route that a message tells of, if it is of the kind wanted.
-pub(super) fn parse(answer: &RouteNetlinkMessage, ipv6: bool, links: &[Link]) -> Option<Route> {
+pub(crate) fn parse(answer: &RouteNetlinkMessage, ipv6: bool, links: &[Link]) -> Option<Route> {
     let RouteNetlinkMessage::NewRoute(message) = answer else { return None };
     let header = &message.header;
     if header.kind != RouteType::Unicast || header.table != RouteHeader::RT_TABLE_MAIN {

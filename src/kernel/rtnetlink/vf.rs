@@ -9,16 +9,16 @@ use netlink_packet_route::{
     },
 };
 
-use super::{
+use crate::kernel::{
     KernelError, Refusal,
-    link::{self, numbered, refused},
-    netlink::Netlink,
+    netlink::socket::Netlink,
+    rtnetlink::link::{self, numbered, refused},
 };
 use crate::types::{AdminMac, LinkState, VfAttributes, Vlan, VlanProtocol};
 
 /// Reads the attributes of VF `vf` of the physical function with interface number `pf`. The answer has all VFs of
 /// that function: asked at most once before and once after a change.
-pub(super) fn read(netlink: &mut Netlink, pf: u32, vf: u32) -> Result<VfAttributes, KernelError> {
+pub(crate) fn read(netlink: &mut Netlink, pf: u32, vf: u32) -> Result<VfAttributes, KernelError> {
     let mask = LinkAttribute::ExtMask(vec![LinkExtentMask::Vf, LinkExtentMask::SkipStats]);
     let object = format!("vf {vf} of interface number {pf}");
     let request = RouteNetlinkMessage::GetLink(numbered(pf, vec![mask]));
@@ -33,7 +33,7 @@ pub(super) fn read(netlink: &mut Netlink, pf: u32, vf: u32) -> Result<VfAttribut
 }
 
 /// The attributes of VF `vf`, if the message lists it.
-pub(super) fn listed(message: &LinkMessage, vf: u32) -> Option<VfAttributes> {
+pub(crate) fn listed(message: &LinkMessage, vf: u32) -> Option<VfAttributes> {
     let lists = message.attributes.iter().filter_map(|attribute| match attribute {
         LinkAttribute::VfInfoList(list) => Some(list),
         _ => None,
@@ -43,7 +43,7 @@ pub(super) fn listed(message: &LinkMessage, vf: u32) -> Option<VfAttributes> {
 }
 
 /// Sets attributes of a VF in one message.
-pub(super) fn write(
+pub(crate) fn write(
     netlink: &mut Netlink,
     pf: u32,
     vf: u32,

@@ -12,7 +12,7 @@ use netlink_packet_route::{
 };
 use nix::errno::Errno;
 
-use super::{KernelError, LinuxKernel, Refusal, netlink::Netlink};
+use crate::kernel::{KernelError, LinuxKernel, Refusal, netlink::socket::Netlink};
 use crate::{
     inventory::Link,
     plan::step::{CreateMacvlan, CreateVeth, OwnLink, Place, TakeDevice},
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The link of this name, main or alternative; `None` when there is none.
-pub(super) fn by_name(
+pub(crate) fn by_name(
     netlink: &mut Netlink,
     name: &InterfaceName,
 ) -> Result<Option<Link>, KernelError> {
@@ -29,19 +29,19 @@ pub(super) fn by_name(
 }
 
 /// The link with this number.
-pub(super) fn by_index(netlink: &mut Netlink, index: u32) -> Result<Option<Link>, KernelError> {
+pub(crate) fn by_index(netlink: &mut Netlink, index: u32) -> Result<Option<Link>, KernelError> {
     found(netlink.get(get(numbered(index, Vec::new()))), &format!("interface number {index}"))
 }
 
 /// Every link in the socket's namespace.
-pub(super) fn all(netlink: &mut Netlink) -> Result<Vec<Link>, KernelError> {
+pub(crate) fn all(netlink: &mut Netlink) -> Result<Vec<Link>, KernelError> {
     let answers =
         netlink.dump(&get(LinkMessage::default())).map_err(refused("list", "interfaces"))?;
     Ok(answers.iter().filter_map(parse).collect())
 }
 
 /// Moves, renames, tags and brings up a device's interface in one message.
-pub(super) fn take(kernel: &mut LinuxKernel, step: &TakeDevice) -> Result<(), KernelError> {
+pub(crate) fn take(kernel: &mut LinuxKernel, step: &TakeDevice) -> Result<(), KernelError> {
     let object = format!("{} into the sandbox as {}", step.device, step.name);
     let namespace = kernel.sandbox()?.descriptor();
     let mut attributes = vec![
@@ -67,7 +67,7 @@ fn is_inside(kernel: &mut LinuxKernel, step: &TakeDevice) -> Result<bool, Kernel
 }
 
 /// Makes a macvlan device in the sandbox, in bridge mode so that neighbours on one parent reach each other.
-pub(super) fn create_macvlan(
+pub(crate) fn create_macvlan(
     kernel: &mut LinuxKernel,
     step: &CreateMacvlan,
 ) -> Result<(), KernelError> {
@@ -88,7 +88,7 @@ pub(super) fn create_macvlan(
 
 /// Makes a veth pair whose other end is in the sandbox from its first moment. The end in the sandbox cannot be
 /// brought up by the same message: its peer does not exist yet when the kernel comes to it (ENOTCONN).
-pub(super) fn create_veth(kernel: &mut LinuxKernel, step: &CreateVeth) -> Result<(), KernelError> {
+pub(crate) fn create_veth(kernel: &mut LinuxKernel, step: &CreateVeth) -> Result<(), KernelError> {
     let peer = message_with(vec![
         LinkAttribute::NetNsFd(kernel.sandbox()?.descriptor()),
         LinkAttribute::IfName(step.inside.to_string()),
@@ -130,7 +130,7 @@ fn create(
 }
 
 /// Brings a link up and tags it.
-pub(super) fn up(
+pub(crate) fn up(
     kernel: &mut LinuxKernel,
     place: Place,
     name: &InterfaceName,
@@ -144,7 +144,7 @@ pub(super) fn up(
 }
 
 /// Deletes a link of ours; one that is gone is gone. On the host nobody renames it, so only the sandbox is searched.
-pub(super) fn delete(kernel: &mut LinuxKernel, step: &OwnLink) -> Result<(), KernelError> {
+pub(crate) fn delete(kernel: &mut LinuxKernel, step: &OwnLink) -> Result<(), KernelError> {
     kernel.forget(step.place, &step.name);
     let netlink = kernel.netlink(step.place)?;
     let mut found = by_name(netlink, &step.name)?.filter(|found| step.is(found));
@@ -160,7 +160,7 @@ pub(super) fn delete(kernel: &mut LinuxKernel, step: &OwnLink) -> Result<(), Ker
 }
 
 /// Brings a link up or down.
-pub(super) fn set_up(netlink: &mut Netlink, index: u32, up: bool) -> Result<(), Refusal> {
+pub(crate) fn set_up(netlink: &mut Netlink, index: u32, up: bool) -> Result<(), Refusal> {
     let mut message = numbered(index, Vec::new());
     message.header.flags = if up { LinkFlags::Up } else { LinkFlags::empty() };
     message.header.change_mask = LinkFlags::Up;
@@ -168,12 +168,12 @@ pub(super) fn set_up(netlink: &mut Netlink, index: u32, up: bool) -> Result<(), 
 }
 
 /// Sends a change of one link.
-pub(super) fn set(netlink: &mut Netlink, message: LinkMessage) -> Result<(), Refusal> {
+pub(crate) fn set(netlink: &mut Netlink, message: LinkMessage) -> Result<(), Refusal> {
     netlink.change(RouteNetlinkMessage::SetLink(message), 0)
 }
 
 /// Adds alternative names to a link, or takes them away.
-pub(super) fn altnames(
+pub(crate) fn altnames(
     netlink: &mut Netlink,
     index: u32,
     names: &BTreeSet<&String>,
@@ -192,14 +192,14 @@ pub(super) fn altnames(
 }
 
 /// A message about the link with this number.
-pub(super) fn numbered(index: u32, attributes: Vec<LinkAttribute>) -> LinkMessage {
+pub(crate) fn numbered(index: u32, attributes: Vec<LinkAttribute>) -> LinkMessage {
     let mut message = message_with(attributes);
     message.header.index = index;
     message
 }
 
 /// The attribute that names the namespace a link moves to.
-pub(super) fn into_namespace(descriptor: RawFd) -> LinkAttribute {
+pub(crate) fn into_namespace(descriptor: RawFd) -> LinkAttribute {
     LinkAttribute::NetNsFd(descriptor)
 }
 
@@ -230,7 +230,7 @@ fn found(
 }
 
 /// What a message says of a link; `None` for another kind of message.
-pub(super) fn parse(message: &RouteNetlinkMessage) -> Option<Link> {
+pub(crate) fn parse(message: &RouteNetlinkMessage) -> Option<Link> {
     let RouteNetlinkMessage::NewLink(message) = message else { return None };
     let flags = message.header.flags;
     let name = message.attributes.iter().find_map(|attribute| match attribute {
@@ -282,7 +282,7 @@ fn mac(bytes: &[u8]) -> Option<MacAddress> {
 }
 
 /// Makes a refusal an error with its operation and object.
-pub(super) fn refused(
+pub(crate) fn refused(
     operation: &'static str,
     object: impl Into<String>,
 ) -> impl FnOnce(Refusal) -> KernelError {

@@ -1,22 +1,22 @@
 //! Reads one nft rule out of its expressions: which interfaces, which connections, which verdict. What it does not
 //! understand it calls "more", so that nobody takes the rule for simpler than it is.
 
-use super::nfnetlink::{elements, find, number, text};
 use crate::inventory::{Interfaces, Rule, Verdict};
+use crate::kernel::netfilter::nfnetlink::{elements, find, number, text};
 
 mod attribute {
-    pub(super) const NAME: u16 = 1;
-    pub(super) const DATA: u16 = 2;
-    pub(super) const META_KEY: u16 = 2;
-    pub(super) const CT_KEY: u16 = 2;
-    pub(super) const COMPARE_HOW: u16 = 2;
-    pub(super) const COMPARE_WITH: u16 = 3;
-    pub(super) const BITWISE_MASK: u16 = 4;
-    pub(super) const VALUE: u16 = 1;
-    pub(super) const IMMEDIATE_DATA: u16 = 2;
-    pub(super) const VERDICT: u16 = 2;
-    pub(super) const VERDICT_CODE: u16 = 1;
-    pub(super) const MATCH_INFO: u16 = 3;
+    pub(crate) const NAME: u16 = 1;
+    pub(crate) const DATA: u16 = 2;
+    pub(crate) const META_KEY: u16 = 2;
+    pub(crate) const CT_KEY: u16 = 2;
+    pub(crate) const COMPARE_HOW: u16 = 2;
+    pub(crate) const COMPARE_WITH: u16 = 3;
+    pub(crate) const BITWISE_MASK: u16 = 4;
+    pub(crate) const VALUE: u16 = 1;
+    pub(crate) const IMMEDIATE_DATA: u16 = 2;
+    pub(crate) const VERDICT: u16 = 2;
+    pub(crate) const VERDICT_CODE: u16 = 1;
+    pub(crate) const MATCH_INFO: u16 = 3;
 }
 
 /// `IP_CT_ESTABLISHED` as a bit of a connection's state.
@@ -32,7 +32,7 @@ enum Loaded {
 }
 
 /// The rule with these expressions.
-pub(super) fn read(expressions: &[u8]) -> Rule {
+pub(crate) fn read(expressions: &[u8]) -> Rule {
     let mut rule =
         Rule { from: None, to: None, established: false, more: false, verdict: Verdict::None };
     let mut loaded = Loaded::Unknown;
@@ -119,7 +119,7 @@ fn compat_match(rule: &mut Rule, data: &[u8]) {
 }
 
 /// What the module `name` of iptables asks. Only `conntrack --ctstate` is understood (`struct xt_conntrack_mtinfo3`).
-pub(super) fn extension(rule: &mut Rule, name: &str, data: &[u8]) {
+pub(crate) fn extension(rule: &mut Rule, name: &str, data: &[u8]) {
     const STATE_ONLY: u16 = 1;
     let half = |at: usize| Some(u16::from_ne_bytes([*data.get(at)?, *data.get(at + 1)?]));
     let (asked, inverted, states) = (half(146), half(148), half(150));

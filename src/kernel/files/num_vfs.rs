@@ -1,11 +1,11 @@
 //! Makes a physical function have a number of VFs.
 
-use super::{KernelError, sysfs::Sysfs};
+use crate::kernel::{KernelError, files::sysfs::Sysfs};
 use crate::types::{InterfaceName, PciAddress};
 
 /// Writes the number; the kernel returns when the VFs exist and their drivers were probed. The number must be 0
 /// before it may be another.
-pub(super) fn set(
+pub(crate) fn set(
     sysfs: &Sysfs,
     pf: PciAddress,
     name: &InterfaceName,

@@ -1,0 +1,11 @@
+//! Links, addresses, routes, neighbours and the VFs of a card, as routing netlink speaks of them (`linux/rtnetlink.h`, `linux/if_link.h`).
+
+pub(crate) mod address;
+pub(crate) mod announce;
+pub(crate) mod configure_vf;
+pub(crate) mod events;
+pub(crate) mod link;
+pub(crate) mod neighbour;
+pub(crate) mod return_device;
+pub(crate) mod route;
+pub(crate) mod vf;
