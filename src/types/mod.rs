@@ -12,6 +12,7 @@ mod origin;
 mod owner_tag;
 mod pci_address;
 mod sandbox_id;
+mod special_address;
 mod vf_attributes;
 mod with_causes;
 
@@ -27,6 +28,7 @@ pub use origin::Origin;
 pub use owner_tag::OwnerTag;
 pub use pci_address::PciAddress;
 pub use sandbox_id::SandboxId;
+pub use special_address::{LINK_LOCAL, is_link_local, kept_by_network, special_purpose};
 pub use vf_attributes::{AdminMac, LinkState, VfAttribute, VfAttributes, Vlan, VlanProtocol};
 pub use with_causes::{one_line, with_causes};
 
