@@ -200,7 +200,7 @@ const PURE_STD: [&str; 9] = [
     "net::Ipv4Addr",
     "net::Ipv6Addr",
     "path",
-    "str::FromStr",
+    "str",
 ];
 
 fn is_below(path: &str, prefix: &str, separator: &str) -> bool {

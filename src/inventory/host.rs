@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{Chain, Link, PhysicalFunction, Route};
-use crate::types::{InterfaceName, Name, PciAddress};
+use crate::types::{KernelText, Name, PciAddress};
 
 /// A host at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,8 +38,8 @@ impl HostFacts {
     }
 
     /// The interface of this name, main or alternative.
-    pub fn link(&self, name: &InterfaceName) -> Option<&Link> {
-        self.links.iter().find(|link| &link.name == name || link.altnames.contains(name.as_str()))
+    pub fn link(&self, name: &KernelText) -> Option<&Link> {
+        self.links.iter().find(|link| link.name == *name || link.altnames.contains(name))
     }
 }
 
@@ -60,7 +60,7 @@ pub struct CardFacts {
     /// The pool.
     pub pool: Name,
     /// The name that the pool has for it; `None` where the pool names none.
-    pub name: Option<InterfaceName>,
+    pub name: Option<KernelText>,
     /// The function; the reason when it cannot make VFs.
     pub found: Result<PhysicalFunction, String>,
     /// Those of its VFs that the pool wants and no lease holds, as sysfs shows them.
@@ -75,7 +75,7 @@ pub struct Binding {
     /// The driver.
     pub driver: Option<String>,
     /// The interface, if it is in the host's namespace.
-    pub interface: Option<InterfaceName>,
+    pub interface: Option<KernelText>,
 }
 
 /// What the state directory says.

@@ -18,8 +18,7 @@ pub(super) fn sandbox(kernel: &mut LinuxKernel, routes: bool) -> Result<SandboxF
     let sandbox = kernel.sandbox()?;
     // Absent in a kernel without IPv6: then there is none to enable, and adding an address says so.
     let disabled = sandbox.inside(|| sysctl::read_here("ipv6/conf/default/disable_ipv6"))?;
-    let names =
-        links.iter().flat_map(|link| link.altnames.iter().cloned().chain([link.name.to_string()]));
+    let names = links.iter().flat_map(|link| link.altnames.iter().chain([&link.name]).cloned());
     Ok(SandboxFacts {
         netns: sandbox.identity.clone(),
         names: names.collect(),
@@ -38,10 +37,7 @@ pub(super) fn device(
     let Some(driver) = kernel.sysfs.driver(candidate.address) else {
         return Ok(Err(Unusable::NoDriver));
     };
-    let Some(name) = kernel.sysfs.interface_of(candidate.address) else {
-        return Ok(Err(Unusable::NoInterface { driver }));
-    };
-    let Some(mut link) = link::by_name(&mut kernel.host, &name)? else {
+    let Some(mut link) = link::of_device(kernel, candidate.address)? else {
         return Ok(Err(Unusable::NoInterface { driver }));
     };
     link.addresses = address::global(&mut kernel.host, link.index)?;

@@ -69,7 +69,7 @@ fn vf(chosen: &ChosenNetwork, device: &Device, tag: OwnerTag) -> Vec<PlannedStep
         }),
         Undo::by(Step::ReturnDevice(ReturnDevice {
             device: device.candidate.address,
-            inside: chosen.intent.interface.clone(),
+            inside: (&chosen.intent.interface).into(),
             baseline: Link {
                 // A MAC that the card was told to enforce goes back with the card's attributes, after the device.
                 mac: device.link.mac.filter(|_| wanted.mac.is_none()),

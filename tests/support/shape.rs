@@ -5,7 +5,7 @@ use vfhook::{
     inventory::Link,
     kernel::fake::{Driver, Machine},
     request::{self, NetworkRequest},
-    types::{AdminMac, VfAttribute, VfAttributes, Vlan, VlanProtocol},
+    types::{AdminMac, KernelText, VfAttribute, VfAttributes, Vlan, VlanProtocol},
 };
 
 use super::host::{BLUE, add_eth0, parse, with_driver};
@@ -292,9 +292,13 @@ fn refusing() -> Driver {
 
 /// A VF as an operator with other plans left it.
 fn make_strange(index: usize, link: &mut Link, attributes: &mut VfAttributes) {
-    link.altnames = [format!("strange{index}"), format!("stranger{index}")].into();
+    link.altnames = [
+        KernelText::new(format!("strange{index}")),
+        KernelText::new([&b"\xff"[..], index.to_string().as_bytes()].concat()),
+    ]
+    .into();
     link.mtu = 1400;
-    link.alias = Some("a note of the operator".to_owned());
+    link.alias = Some(KernelText::new(&b"a note of the operator, in no encoding: \xe9"[..]));
     link.up = true;
     link.promiscuous = true;
     link.all_multicast = true;
