@@ -113,7 +113,7 @@ const TOOLS: [Tool; 15] = [
             "kernel",
             "lease",
             "config/load.rs",
-            "frontend/oci_hook.rs",
+            "frontend/oci_hook/bundle.rs",
             "kill_point/armed.rs",
         ],
     },

@@ -70,21 +70,6 @@ fn annotations_choose_what_the_network_lets_them() {
 }
 
 #[test]
-fn a_network_for_some_namespaces_is_given_to_those() {
-    on_a_host(|host| {
-        let container = Container::with_own_namespace(host, "c1")
-            .asking_for("team")
-            .annotated("io.kubernetes.cri.sandbox-namespace", "team-a");
-        must_be_silent(&container.hook(host, "create-runtime"));
-        let stranger = Container::with_own_namespace(host, "c2")
-            .asking_for("team")
-            .annotated("io.kubernetes.cri.sandbox-namespace", "steam");
-        stranger.hook(host, "create-runtime").must_exit(2).must_say(&["team", "steam"]);
-        assert_eq!(stranger.sandbox().links(), [""; 0]);
-    });
-}
-
-#[test]
 fn a_container_that_asks_for_nothing_leaves_no_mark() {
     on_a_host(|host| {
         let before = Dump::of_host_at_rest(host);

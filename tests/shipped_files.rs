@@ -102,10 +102,11 @@ fn hooks_d_files_run_the_stage_they_are_called_in() {
         let [stage] = &found.stages[..] else { panic!("{file}: {:?}", found.stages) };
         assert_hook(&found.hook, stage, file);
         stages.push(stage.clone());
-        // Keys and values are regular expressions; a pod that asks for nothing must start no process.
+        // Keys and values are regular expressions. A container that does not ask must start no process; one that asks for nothing
+        // must be refused as everywhere, and an empty value is matched by nothing but the empty expression or a repetition.
         let pattern = format!("^{}$", NETWORKS.replace('.', "\\."));
         let when: Vec<_> = found.when.annotations.into_iter().collect();
-        assert_eq!(when, [(pattern, ".".to_owned())], "{file}");
+        assert_eq!(when, [(pattern, String::new())], "{file}");
     }
     assert_eq!(stages, ["createRuntime", "poststop"]);
 }
