@@ -353,8 +353,6 @@ fn a_runtime_that_talks_nonsense_is_left_and_dialled_again() {
     on_a_node(async |host| {
         let mut node = Node::new(host, NriVersion::V0_8);
         for nonsense in [
-            frame(0, 4, b"none"),
-            frame(7, 4, b"none"),
             frame(1, u32::MAX, b"absurd"),
             frame(1, 0, b""),
             frame(1, 10, &[0xff; 10]),
