@@ -16,6 +16,8 @@ pub struct Device {
     pub attributes: Option<VfAttributes>,
     /// The driver of the VF, for messages.
     pub driver: String,
+    /// The MTU of its physical function, which the card passes nothing longer than; `None` when it cannot be told.
+    pub pf_mtu: Option<u32>,
 }
 
 /// Why a device that no lease holds is passed over.

@@ -2,12 +2,18 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::{Chain, Link, PhysicalFunction, Route};
+use super::{Chain, Ipv6, Link, PhysicalFunction, Route};
 use crate::types::{KernelText, Name, PciAddress};
 
 /// A host at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostFacts {
+    /// Its kernel's release, such as `6.1.0-18-amd64`.
+    pub release: String,
+    /// Whether its network namespaces have numbers (`SO_NETNS_COOKIE`).
+    pub has_cookies: bool,
+    /// What IPv6 is like on interfaces that appear.
+    pub ipv6: Ipv6,
     /// Its interfaces.
     pub links: Vec<Link>,
     /// The routes of its main table that have one next hop.

@@ -6,7 +6,7 @@ use crate::kernel::{
     rtnetlink::{address, link, route, vf},
 };
 use crate::{
-    inventory::{Candidate, Device, SandboxFacts, Unusable},
+    inventory::{Candidate, Device, Ipv6, SandboxFacts, Unusable},
     plan::step::Place,
 };
 
@@ -16,15 +16,14 @@ pub(super) fn sandbox(kernel: &mut LinuxKernel, routes: bool) -> Result<SandboxF
     let routes =
         if routes { route::all(kernel.netlink(Place::Sandbox)?, &links)? } else { Vec::new() };
     let sandbox = kernel.sandbox()?;
-    // Absent in a kernel without IPv6: then there is none to enable, and adding an address says so.
-    let disabled = sandbox.inside(|| sysctl::read_here("ipv6/conf/default/disable_ipv6"))?;
+    let ipv6 = sandbox.inside(sysctl::ipv6)?;
     let names = links.iter().flat_map(|link| link.altnames.iter().chain([&link.name]).cloned());
     Ok(SandboxFacts {
         netns: sandbox.identity.clone(),
         names: names.collect(),
         macs: links.iter().filter_map(|link| link.mac).collect(),
         routes,
-        ipv6_disabled: disabled.is_ok_and(|value| value != "0"),
+        ipv6_disabled: ipv6 == Ipv6::Off,
     })
 }
 
@@ -41,7 +40,9 @@ pub(super) fn device(
         return Ok(Err(Unusable::NoInterface { driver }));
     };
     link.addresses = address::global(&mut kernel.host, link.index)?;
-    let mut device = Device { candidate: candidate.clone(), link, attributes: None, driver };
+    let pf_mtu = kernel.sysfs.mtu(&candidate.pf_name);
+    let mut device =
+        Device { candidate: candidate.clone(), link, attributes: None, driver, pf_mtu };
     if let Some(unusable) = device.unusable() {
         return Ok(Err(unusable));
     }

@@ -132,7 +132,8 @@ fn prepare(
     let serial = new_serial();
     let opens = intent.networks.iter().any(|network| network.network.host_access);
     let host_addresses = if opens { kernel.host_addresses()? } else { Vec::new() };
-    let input = AttachInput { id, serial, sandbox, networks, service, host_addresses };
+    let host_ipv6 = kernel.ipv6();
+    let input = AttachInput { id, serial, sandbox, networks, service, host_addresses, host_ipv6 };
     let plan = plan::attach(&input)?;
     let flaws = plan::check(&plan);
     if !flaws.is_empty() {

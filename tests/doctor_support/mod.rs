@@ -137,6 +137,7 @@ pub(crate) fn sound() -> Facts {
         "ipv6/conf/eth0/accept_ra",
     ];
     let mut host = HostFacts {
+        has_cookies: true,
         links: vec![link(2, "eth0"), link(3, "ens1f0"), link(4, "card0")],
         routes: vec![
             route("0.0.0.0/0", Some("192.168.5.1"), "eth0"),

@@ -31,6 +31,8 @@ pub(crate) enum HostKind {
     Refusing,
     /// An operator set everything otherwise.
     Strange,
+    /// Interfaces appear without IPv6.
+    WithoutIpv6,
 }
 
 /// What is in the sandbox.
@@ -202,6 +204,12 @@ fn routes() -> Vec<Shape> {
         },
         Shape { name: "service_path_veth", service_path: VETH, ..USUAL },
         Shape {
+            name: "host_ipv6_disabled",
+            service_path: VETH,
+            host: HostKind::WithoutIpv6,
+            ..USUAL
+        },
+        Shape {
             name: "service_path_existing",
             service_path: EXISTING,
             sandbox: SandboxKind::Eth0,
@@ -258,7 +266,9 @@ impl Shape {
             HostKind::Usual => with_driver(Driver::default(), |_, _, _| {}),
             HostKind::Refusing => with_driver(refusing(), |_, _, _| {}),
             HostKind::Strange => with_driver(Driver::default(), make_strange),
+            HostKind::WithoutIpv6 => with_driver(Driver::default(), |_, _, _| {}),
         };
+        machine.host.ipv6_disabled = self.host == HostKind::WithoutIpv6;
         self.add_sandbox(&mut machine, BLUE);
         machine
     }

@@ -68,7 +68,7 @@ impl Machine {
     ) {
         let mut physical = plain_link(&template.name, None);
         physical.parent = Some(template.address);
-        physical.up = true;
+        (physical.up, physical.mtu) = (true, template.driver.highest_mtu);
         self.host.insert(FakeLink::new(physical, LinkKind::Physical), None);
         let vf = |(index, address): (usize, &PciAddress)| {
             let name = KernelText::new(format!("{}v{index}", template.name));

@@ -37,7 +37,7 @@ pub(super) fn create_macvlan(
     Ok(())
 }
 
-/// Both ends or none. The host's end comes up at once.
+/// Both ends or none.
 pub(super) fn create_veth(session: &mut Session, step: &CreateVeth) -> Result<(), KernelError> {
     session.namespace(Place::Sandbox)?;
     if is_ours(session, Place::Host, &step.host, step.host_mac)? {
@@ -50,12 +50,10 @@ pub(super) fn create_veth(session: &mut Session, step: &CreateVeth) -> Result<()
     session.namespace(Place::Host)?.admits(&(&step.host).into(), [], None).map_err(refused)?;
     session.namespace(Place::Sandbox)?.admits(&(&step.inside).into(), [], None).map_err(refused)?;
     let kind = LinkKind::Veth(step.host.to_string());
-    for (place, name, mac, up) in [
-        (Place::Host, &step.host, step.host_mac, true),
-        (Place::Sandbox, &step.inside, step.inside_mac, false),
-    ] {
-        let mut facts = plain_link(name.clone(), Some(mac));
-        facts.up = up;
+    for (place, name, mac) in
+        [(Place::Host, &step.host, step.host_mac), (Place::Sandbox, &step.inside, step.inside_mac)]
+    {
+        let facts = plain_link(name.clone(), Some(mac));
         session.namespace(place)?.insert(FakeLink::new(facts, kind.clone()), None);
     }
     Ok(())

@@ -90,7 +90,10 @@ pub(super) fn device(
     let Some(link) = links.find(|link| link.facts.parent == Some(candidate.address)) else {
         return Err(Unusable::NoInterface { driver });
     };
+    let pf =
+        machine.host.links.values().find(|link| link.facts.parent == Some(candidate.pf_address));
     let device = Device {
+        pf_mtu: pf.map(|pf| pf.facts.mtu),
         candidate: candidate.clone(),
         link: link.facts.clone(),
         attributes: attributes.then_some(vf.attributes),
@@ -114,6 +117,7 @@ pub(super) fn host(machine: &Machine) -> HostFacts {
     let links = || machine.host.links.values();
     let forwarding = ["ipv4/conf/all/forwarding", "ipv6/conf/all/forwarding"];
     HostFacts {
+        has_cookies: true,
         links: links().map(|link| link.facts.clone()).collect(),
         routes: links().flat_map(|link| link.routes.clone()).collect(),
         sysctls: forwarding.map(|key| (key.to_owned(), 1)).into(),

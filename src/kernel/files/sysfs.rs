@@ -152,6 +152,11 @@ impl Sysfs {
         self.root.join("class/net").join(OsStr::from_bytes(name.as_component().unwrap_or(b"-")))
     }
 
+    /// The MTU of an interface, where it can be told.
+    pub(crate) fn mtu(&self, name: &KernelText) -> Option<u32> {
+        number(&self.class(name).join("mtu")).ok()
+    }
+
     /// How many VFs the physical function has made.
     pub(crate) fn num_vfs(&self, pf: PciAddress) -> Result<u32, KernelError> {
         number(&self.device(pf).join("sriov_numvfs"))

@@ -60,7 +60,11 @@ fn raw_message(piece: &[u8]) -> RawMessage<'_> {
     let content = match (half(4), body) {
         (ERROR | DONE, [a, b, c, d, repeated @ ..]) => {
             let code = i32::from_ne_bytes([*a, *b, *c, *d]);
-            RawContent::End(if code == 0 { Ok(()) } else { Err(refusal(code, repeated)) })
+            RawContent::End(match (code, half(4)) {
+                (0, _) => Ok(()),
+                (_, DONE) => Err(refusal_at_end(code, repeated)),
+                _ => Err(refusal(code, repeated)),
+            })
         }
         (DONE, _) => RawContent::End(Ok(())),
         _ => RawContent::Body(body),
@@ -75,7 +79,11 @@ fn raw_message(piece: &[u8]) -> RawMessage<'_> {
 
 /// The error number and the text of the extended acknowledgement that follows the repeated header.
 pub(crate) fn refusal(code: i32, repeated: &[u8]) -> Refusal {
-    let attributes = repeated.get(HEADER..).unwrap_or_default();
+    refusal_at_end(code, repeated.get(HEADER..).unwrap_or_default())
+}
+
+/// The same of a dump that ends with an error: the attributes follow the number at once.
+fn refusal_at_end(code: i32, attributes: &[u8]) -> Refusal {
     let text = find(attributes, ACK_TEXT).map(|bytes| {
         String::from_utf8_lossy(bytes.strip_suffix(&[0]).unwrap_or(bytes)).into_owned()
     });
@@ -137,6 +145,23 @@ mod tests {
         };
         assert_eq!(refusal.errno, Errno::ENOENT);
         assert_eq!(refusal.text.as_deref(), Some("no such chain"));
+    }
+
+    #[test]
+    fn a_dump_that_ends_with_an_error_is_refused_with_the_kernels_words() {
+        let text = b"no such table\0";
+        let mut body = (-19i32).to_ne_bytes().to_vec();
+        body.extend(u16::try_from(text.len() + 4).unwrap().to_ne_bytes());
+        body.extend(ACK_TEXT.to_ne_bytes());
+        body.extend(text);
+        let datagram = message(DONE, 2, 4, &body);
+        let refused = Refusal { errno: Errno::ENODEV, text: Some("no such table".to_owned()) };
+        let [RawMessage { content: RawContent::End(Err(found)), .. }] =
+            &raw_messages(&datagram)[..]
+        else {
+            panic!("one refusal");
+        };
+        assert_eq!(found, &refused);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::{
     plan::step::Place,
     types::InterfaceName,
 };
-use nix::libc;
+use nix::{errno::Errno, libc};
 
 /// Adds an address that is usable at once: duplicate address detection would keep an IPv6 one tentative for a second,
 /// and vfhook gives no address twice.
@@ -53,9 +53,13 @@ pub(crate) fn add(
 pub(crate) fn global(netlink: &mut Netlink, index: u32) -> Result<Vec<IpNet>, KernelError> {
     let mut message = AddressMessage::default();
     message.header.index = index;
-    let answers = netlink
-        .dump(&RouteNetlinkMessage::GetAddress(message))
-        .map_err(refused("list", format!("addresses of interface number {index}")))?;
+    let answers = match netlink.dump(&RouteNetlinkMessage::GetAddress(message)) {
+        // It vanished since it was looked at; whoever uses it next is told.
+        Err(refusal) if refusal.errno == Errno::ENODEV => Vec::new(),
+        other => {
+            other.map_err(refused("list", format!("addresses of interface number {index}")))?
+        }
+    };
     Ok(answers.iter().filter_map(|answer| read(answer, Some(index))).collect())
 }
 

@@ -67,9 +67,16 @@ pub(crate) fn all(netlink: &mut Netlink, links: &[Link]) -> Result<Vec<Route>, K
         let answers = netlink
             .dump(&RouteNetlinkMessage::GetRoute(request))
             .map_err(refused("list", "routes"))?;
-        found.extend(answers.iter().filter_map(|answer| read(answer, links)));
+        found.extend(of_family(&answers, ipv6, links));
     }
     Ok(found)
+}
+
+/// The routes among the answers to a request for one family. A kernel without IPv6 answers for it with the routes of every
+/// family that it has.
+fn of_family(answers: &[Message], ipv6: bool, links: &[Link]) -> impl Iterator<Item = Route> {
+    let routes = answers.iter().filter_map(|answer| read(answer, links));
+    routes.filter(move |route| route.to.addr().is_ipv6() == ipv6)
 }
 
 /// The route that a message tells of (`struct rtmsg` of `linux/rtnetlink.h`), if it is of the kind wanted.
@@ -149,4 +156,21 @@ fn any(ipv6: bool) -> IpAddr {
 fn shown(route: &Route) -> String {
     let via = route.via.map(|via| format!(" via {via}")).unwrap_or_default();
     format!("{}{via} dev {}", route.to, route.interface)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::InterfaceName;
+
+    #[test]
+    fn a_route_of_another_family_answers_nothing() {
+        let mut body = vec![2, 0, 0, 0, libc::RT_TABLE_MAIN, 0, 0, libc::RTN_UNICAST, 0, 0, 0, 0];
+        body.extend([8, 0, 4, 0, 0, 0, 0, 0]);
+        let answers = [Message { kind: 24, body }];
+        let links =
+            [crate::kernel::fake::plain_link("lan0".parse::<InterfaceName>().unwrap(), None)];
+        assert_eq!(of_family(&answers, false, &links).count(), 1);
+        assert_eq!(of_family(&answers, true, &links).count(), 0);
+    }
 }
