@@ -39,8 +39,8 @@ pub(super) const TWO: Scenario = Scenario::new(
 .vfs(7, 0);
 /// What there is time for each time.
 pub(super) const SHORT: Scenario =
-    Scenario::new("containerd_churn", 400, "containerd 2: the same for 100 seconds", |guest| {
-        run(guest, Edition::Two, Duration::from_secs(100))
+    Scenario::new("containerd_churn", 400, "containerd 2: the same for 60 seconds", |guest| {
+        run(guest, Edition::Two, Duration::from_secs(60))
     })
     .prepared(|guest| prepare(guest, Edition::Two))
     .vfs(7, 0);
@@ -52,7 +52,7 @@ const HANDS: usize = 3;
 /// How long a hand waits when a daemon does not answer.
 const WHILE_DEAD: Duration = Duration::from_millis(500);
 /// How often a daemon is killed.
-const CALAMITY: Duration = Duration::from_secs(20);
+const CALAMITY: Duration = Duration::from_secs(15);
 
 /// A pod's place among the thirty.
 #[derive(Debug, Default)]

@@ -23,7 +23,7 @@ pub(crate) const FAULTS_FULL: &str = "faults_full";
 
 pub(super) const SAMPLE: Scenario =
     Scenario::new("faults", 400, "killed at some steps and writes, and set right", |guest| {
-        run(guest, Extent::Sample(Duration::from_secs(30)))
+        run(guest, Extent::Sample(Duration::from_secs(20)))
     })
     .prepared(scene::prepare)
     .vfs(4, 0);

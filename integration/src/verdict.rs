@@ -18,6 +18,8 @@ pub(crate) const OCI_IMAGE: &str = "busybox.tar";
 pub(crate) const OCI_IMAGE_NAME: &str = "localhost/lab/busybox:1";
 /// Marks the guest's own lines on the serial console.
 pub(crate) const MARK: &str = "lab: ";
+/// The word after [`MARK`] with which the runner says that it lives; the milliseconds since it began, by the guest's clock, follow.
+pub(crate) const BEAT: &str = "beat";
 /// The I/O port of QEMU's `isa-debug-exit`.
 pub(crate) const EXIT_PORT: u16 = 0xf4;
 /// What the guest writes to [`EXIT_PORT`] when all is well. QEMU exits with twice that plus one, so that 0 stays QEMU's own.

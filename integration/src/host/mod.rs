@@ -1,13 +1,17 @@
 //! The host side: the command line, and what each verb does. It must not know what a scenario checks.
 
 mod binaries;
+mod boot;
 mod cache;
 mod console;
 mod demo;
 mod diagnostics;
 mod emulator;
+mod engine;
 mod error;
 mod faults;
+mod granted;
+mod guest_clock;
 mod image;
 mod initrd;
 mod install;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::engine::Engine;
 use super::image::Image;
 use crate::verdict::EXIT_PORT;
 
@@ -31,23 +32,16 @@ impl Topology {
     }
 }
 
-/// How QEMU runs the guest: emulation works everywhere; `VFHOOK_LAB_ACCEL=kvm` is for machines where KVM does.
-pub(crate) fn accelerator() -> String {
-    std::env::var("VFHOOK_LAB_ACCEL")
-        .ok()
-        .filter(|accel| !accel.is_empty())
-        .unwrap_or_else(|| "tcg,thread=multi".into())
-}
-
 /// Every argument after the program's name. `serial` is where the console goes.
 pub(crate) fn arguments(
     topology: &Topology,
     image: &Image,
     share: &Path,
-    accelerator: &str,
+    engine: &Engine,
     serial: &str,
 ) -> Vec<String> {
-    let mut args = machine(topology, accelerator, serial);
+    let mut args = engine.arguments();
+    args.extend(machine(topology, serial));
     args.extend(disk_and_share(&image.disk(), share));
     for (index, card) in topology.cards.iter().enumerate() {
         args.extend(card_arguments(index, card));
@@ -55,18 +49,19 @@ pub(crate) fn arguments(
     args.extend(["-kernel".into(), text(&image.kernel()), "-initrd".into(), text(&image.initrd())]);
     // panic=-1: with -no-reboot a panicking kernel ends QEMU at once. no_timer_check: on a busy machine an emulated timer is late, and the
     // kernel would take it for broken.
-    let append = "console=ttyS0 quiet panic=-1 oops=panic mitigations=off nokaslr \
-                  random.trust_cpu=on tsc=reliable no_timer_check";
-    args.extend(["-append".into(), append.into()]);
+    let append = format!(
+        "console=ttyS0 quiet panic=-1 oops=panic mitigations=off nokaslr random.trust_cpu=on \
+         no_timer_check {}",
+        engine.kernel_arguments()
+    );
+    args.extend(["-append".into(), append]);
     args
 }
 
-fn machine(topology: &Topology, accelerator: &str, serial: &str) -> Vec<String> {
+fn machine(topology: &Topology, serial: &str) -> Vec<String> {
     [
         "-M",
         "q35",
-        "-accel",
-        accelerator,
         "-cpu",
         "max",
         "-smp",

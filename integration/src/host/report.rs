@@ -1,5 +1,6 @@
 //! Turns finished scenarios into lines: one as each ends, a table at the end, the counts last. It must not run anything.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -19,8 +20,8 @@ pub(crate) fn ended(finished: &Finished) -> String {
         finished.whole_time.as_secs_f64(),
         finished.checks
     );
-    if finished.emulator_deaths > 0 {
-        let _ = write!(text, "\n    QEMU itself died {} times before", finished.emulator_deaths);
+    for bad in &finished.bad_boots {
+        let _ = write!(text, "\n    a bad boot: it {}: {}", bad.kind(), bad.seen());
     }
     if let Some(failure) = &finished.failure {
         for line in failure.lines().take(SHOWN_LINES) {
@@ -51,10 +52,25 @@ pub(crate) fn summary(all: &[Finished]) -> String {
         );
         let _ = writeln!(text, "{}", cut(&row));
     }
+    text.push_str(&bad_boots(all));
     let failed = all.iter().filter(|finished| finished.failure.is_some()).count();
     let passed = all.len() - failed;
     let _ = write!(text, "lab: {passed} passed, {failed} failed\n{passed} passed, {failed} failed");
     text
+}
+
+/// How many boots said nothing about their scenario, by what made them so.
+fn bad_boots(all: &[Finished]) -> String {
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for bad in all.iter().flat_map(|finished| &finished.bad_boots) {
+        *kinds.entry(bad.kind()).or_default() += 1;
+    }
+    if kinds.is_empty() {
+        return String::new();
+    }
+    let total: usize = kinds.values().sum();
+    let each: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    format!("lab: bad boots: {total} ({})\n", each.join(", "))
 }
 
 fn verdict(finished: &Finished) -> &'static str {
@@ -74,6 +90,7 @@ fn cut(row: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::boot::BadBoot;
     use super::*;
 
     fn finished(name: &'static str, failure: Option<&str>) -> Finished {
@@ -83,7 +100,7 @@ mod tests {
             scenario_time: Some(Duration::from_millis(4200)),
             checks: 12,
             whole_time: Duration::from_secs(11),
-            emulator_deaths: 0,
+            bad_boots: Vec::new(),
             kept: "/cache/runs/x".into(),
         }
     }
@@ -101,5 +118,24 @@ mod tests {
         let text = ended(&finished("rollback", Some("first\nsecond")));
         assert!(text.contains("    second") && text.contains("/cache/runs/x"), "{text}");
         assert!(text.contains("cargo lab logs rollback"), "{text}");
+    }
+
+    #[test]
+    fn bad_boots_are_told_and_counted_and_are_no_failures() {
+        let mut one = finished("by_hand", None);
+        one.bad_boots = vec![
+            BadBoot::NeverUp("the guest hung".into()),
+            BadBoot::WrongClock("it counted 46 s".into()),
+        ];
+        let mut other = finished("rollback", None);
+        other.bad_boots = vec![BadBoot::NeverUp("the guest hung".into())];
+        assert!(ended(&one).contains("a bad boot: it had a wrong clock: it counted 46 s"));
+        let text = summary(&[one, other]);
+        assert!(
+            text.contains("\nlab: bad boots: 3 (1 had a wrong clock, 2 never came up)\n"),
+            "{text}"
+        );
+        assert!(text.ends_with("2 passed, 0 failed"), "{text}");
+        assert!(!summary(&[finished("by_hand", None)]).contains("bad boots"));
     }
 }

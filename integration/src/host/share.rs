@@ -65,6 +65,15 @@ impl RunDir {
         self.root.join("console.log")
     }
 
+    /// Keeps what the consoles of boots said that were made again.
+    pub(crate) fn keep_bad_boots(&self, consoles: &[Vec<u8>]) -> Result<(), LabError> {
+        for (number, console) in consoles.iter().enumerate() {
+            let path = self.root.join(format!("bad-boot-{}.log", number + 1));
+            fs::write(&path, console).map_err(LabError::file("write", &path))?;
+        }
+        Ok(())
+    }
+
     /// Tells the guest what to do.
     pub(crate) fn write_job(&self, job: &Job) -> Result<(), LabError> {
         let path = self.share().join(JOB_FILE);

@@ -1,6 +1,7 @@
 //! An interactive guest: the same machine as for scenarios, VFs made, vfhook on PATH, a root shell on the console.
 
 use super::cache::Cache;
+use super::engine::Engine;
 use super::error::LabError;
 use super::lab::Lab;
 use super::qemu::{self, Topology};
@@ -22,7 +23,7 @@ pub(crate) fn run(cache: &Cache) -> Result<(), LabError> {
         &Topology::two_cards(),
         &lab.image,
         &dir.share(),
-        &qemu::accelerator(),
+        &Engine::chosen(),
         "mon:stdio",
     );
     lab.emulator
