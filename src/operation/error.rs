@@ -153,10 +153,6 @@ impl OperationError {
     /// The exit code that tells it.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::NoFreeDevice { total: 0, .. }
-            | Self::Plan(AttachPlanError::MtuTooHigh { .. } | AttachPlanError::NoIpv6(_))
-            | Self::Kernel(KernelError::Absent { .. } | KernelError::Lacking { .. })
-            | Self::Lease(LeaseError::Unsafe { .. }) => ExitCode::HostUnfit,
             Self::Request(_)
             | Self::Plan(_)
             | Self::Conflict { .. }
@@ -166,6 +162,9 @@ impl OperationError {
             | Self::Provision(
                 ProvisionError::TooMany { .. } | ProvisionError::Contradiction { .. },
             ) => ExitCode::Usage,
+            Self::NoFreeDevice { total: 0, .. }
+            | Self::Kernel(KernelError::Absent { .. })
+            | Self::Lease(LeaseError::Unsafe { .. }) => ExitCode::HostUnfit,
             Self::NoFreeDevice { .. }
             | Self::NoFreeAddress { .. }
             | Self::AddressTaken { .. }

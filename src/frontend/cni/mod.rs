@@ -44,8 +44,9 @@ fn perform(arguments: &Arguments, call: Call) -> Result<Answer, CommandError> {
     let deadline = Deadline::after(TIMEOUT);
     match call {
         Call::Add { event, interface } => {
+            let context = command::open(arguments)?;
             let mut kernel = LinuxKernel::open()?;
-            let report = command::attach_event(arguments, &mut kernel, &event, deadline)?;
+            let report = operation::attach(&mut kernel, &context, &event, deadline)?;
             Ok(Answer::added(&report, &interface, &event.netns))
         }
         Call::Check { id, netns, asked } => {

@@ -1,14 +1,14 @@
 //! Makes a physical function have a number of VFs.
 
 use crate::kernel::{KernelError, files::sysfs::Sysfs};
-use crate::types::{KernelText, PciAddress};
+use crate::types::{InterfaceName, PciAddress};
 
 /// Writes the number; the kernel returns when the VFs exist and their drivers were probed. The number must be 0
 /// before it may be another.
 pub(crate) fn set(
     sysfs: &Sysfs,
     pf: PciAddress,
-    name: &KernelText,
+    name: &InterfaceName,
     count: u32,
 ) -> Result<(), KernelError> {
     if sysfs.num_vfs(pf)? == count {

@@ -1,16 +1,14 @@
 //! What sysfs tells of PCI functions, and the one thing that is written there.
 
 use std::{
-    ffi::OsStr,
     fs,
-    os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
 };
 
 use crate::kernel::KernelError;
 use crate::{
     inventory::{Candidate, PhysicalFunction},
-    types::{DeviceSelector, KernelText, PciAddress},
+    types::{DeviceSelector, InterfaceName, PciAddress},
 };
 
 /// The mounted sysfs.
@@ -38,16 +36,16 @@ impl Sysfs {
             let mut names: Vec<_> = entries
                 .flatten()
                 .filter(|entry| entry.path().join("device/sriov_totalvfs").exists())
-                .map(|entry| KernelText::new(entry.file_name().into_vec()))
+                .filter_map(|entry| InterfaceName::observed(entry.file_name().to_str()?))
                 .collect();
             names.sort();
             return names.iter().map(|name| self.physical_function(name)).collect();
         }
-        selector.pf.iter().map(|name| self.physical_function(&name.into())).collect()
+        selector.pf.iter().map(|name| self.physical_function(name)).collect()
     }
 
-    fn physical_function(&self, name: &KernelText) -> Result<PhysicalFunction, KernelError> {
-        let link = self.class(name);
+    fn physical_function(&self, name: &InterfaceName) -> Result<PhysicalFunction, KernelError> {
+        let link = self.root.join("class/net").join(name.as_str());
         let absent =
             |reason: &str| KernelError::absent(format!("physical function {name}"), reason);
         if !link.exists() {
@@ -105,14 +103,16 @@ impl Sysfs {
 
     /// The interface of the device, if it is in the namespace that this sysfs shows. The first by name, should it
     /// have several.
-    pub(crate) fn interface_of(&self, address: PciAddress) -> Option<KernelText> {
+    pub(crate) fn interface_of(&self, address: PciAddress) -> Option<InterfaceName> {
         self.interfaces_of(address).into_iter().next()
     }
 
-    fn interfaces_of(&self, address: PciAddress) -> Vec<KernelText> {
+    fn interfaces_of(&self, address: PciAddress) -> Vec<InterfaceName> {
         let Ok(entries) = fs::read_dir(self.device(address).join("net")) else { return Vec::new() };
-        let mut names: Vec<_> =
-            entries.flatten().map(|entry| KernelText::new(entry.file_name().into_vec())).collect();
+        let mut names: Vec<_> = entries
+            .flatten()
+            .filter_map(|entry| InterfaceName::observed(entry.file_name().to_str()?))
+            .collect();
         names.sort();
         names
     }
@@ -135,26 +135,7 @@ impl Sysfs {
                 "it has no interface on this host",
             )
         })?;
-        self.index(name)
-    }
-
-    /// The number of the device's interface, if it is in the namespace that this sysfs shows.
-    pub(crate) fn interface_index(&self, address: PciAddress) -> Option<u32> {
-        self.index(&self.interface_of(address)?).ok()
-    }
-
-    fn index(&self, name: &KernelText) -> Result<u32, KernelError> {
-        number(&self.class(name).join("ifindex"))
-    }
-
-    /// What is told of the interface of this name; of none, where it could be another place.
-    fn class(&self, name: &KernelText) -> PathBuf {
-        self.root.join("class/net").join(OsStr::from_bytes(name.as_component().unwrap_or(b"-")))
-    }
-
-    /// The MTU of an interface, where it can be told.
-    pub(crate) fn mtu(&self, name: &KernelText) -> Option<u32> {
-        number(&self.class(name).join("mtu")).ok()
+        number(&self.root.join("class/net").join(name.as_str()).join("ifindex"))
     }
 
     /// How many VFs the physical function has made.
@@ -166,7 +147,7 @@ impl Sysfs {
     pub(crate) fn set_num_vfs(
         &self,
         pf: PciAddress,
-        name: &KernelText,
+        name: &InterfaceName,
         count: u32,
     ) -> Result<(), KernelError> {
         let path = self.device(pf).join("sriov_numvfs");
