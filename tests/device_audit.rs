@@ -13,7 +13,7 @@ use vfhook::{
     inventory::Link,
     kernel::fake::Machine,
     operation::{self, Finding, Mended},
-    types::{Vlan, VlanProtocol},
+    types::{KernelText, Vlan, VlanProtocol},
 };
 
 fn audit(stage: &Stage, dry_run: bool) -> Vec<Finding> {
@@ -56,7 +56,7 @@ fn what_is_as_it_was_given_has_no_finding() {
 #[test]
 fn a_vf_whose_lease_was_lost_is_free_again() {
     let stage = Stage::of(&shape::named("vf_plain"));
-    at_home(&stage, "ens1f0v0", |link| link.alias = Some("vfhook:lost".to_owned()));
+    at_home(&stage, "ens1f0v0", |link| link.alias = Some(KernelText::new("vfhook:lost")));
     let finding = only_finding(&stage, 0, "orphaned: ", &Mended::WouldRelease);
     assert_eq!((finding.id, finding.since), (None, None));
     assert_eq!(audit(&stage, false)[0].outcome, Mended::Released);
@@ -68,7 +68,7 @@ fn a_vf_whose_lease_was_lost_is_free_again() {
 fn a_vf_whose_lease_was_lost_and_that_the_host_uses_is_left_alone() {
     let stage = Stage::of(&shape::named("vf_plain"));
     at_home(&stage, "ens1f0v0", |link| {
-        link.alias = Some("vfhook:lost".to_owned());
+        link.alias = Some(KernelText::new("vfhook:lost"));
         link.addresses = vec![parse("192.0.2.1/24")];
     });
     only_finding(&stage, 0, "orphaned: ", &Mended::LeftAlone);
@@ -80,7 +80,7 @@ fn a_vf_whose_lease_was_lost_and_that_the_host_uses_is_left_alone() {
 #[test]
 fn somebody_elses_vf_is_no_finding() {
     let stage = Stage::of(&shape::named("vf_plain"));
-    at_home(&stage, "ens1f0v0", |link| link.alias = Some("the storage team's".to_owned()));
+    at_home(&stage, "ens1f0v0", |link| link.alias = Some(KernelText::new("the storage team's")));
     at_home(&stage, "ens1f0v1", |link| link.addresses = vec![parse("192.0.2.1/24")]);
     assert_eq!(audit(&stage, false), []);
 }

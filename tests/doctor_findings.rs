@@ -11,6 +11,7 @@ use vfhook::doctor::{
     Severity::{self, Error, Info, Warning},
     examine,
 };
+use vfhook::inventory::Ipv6;
 
 #[test]
 fn a_host_without_fault_has_no_finding() {
@@ -18,14 +19,51 @@ fn a_host_without_fault_has_no_finding() {
     assert_eq!(findings(&facts, CONFIG), []);
     let diagnosis = examine(&facts, &config(CONFIG));
     assert!(diagnosis.is_fit());
-    assert_eq!((diagnosis.checks, diagnosis.findings.len()), (21, 1));
+    assert_eq!((diagnosis.checks, diagnosis.findings.len()), (23, 1));
 }
 
 #[test]
 fn what_is_not_asked_for_is_not_checked() {
-    let diagnosis = examine(&Facts::default(), &config("version = 1"));
-    assert_eq!(diagnosis.checks, 5);
+    let mut facts = Facts::default();
+    facts.host.has_cookies = true;
+    let diagnosis = examine(&facts, &config("version = 1"));
+    assert_eq!(diagnosis.checks, 7);
     assert!(diagnosis.is_fit());
+}
+
+#[test]
+fn kernels() {
+    each_is_found(&[
+        (
+            "too old",
+            |f| {
+                f.host.has_cookies = false;
+                f.host.release = "5.10.0-28-amd64".to_owned();
+            },
+            Error,
+            "kernel 5.10.0-28-amd64",
+            "nothing can be attached",
+            "5.14",
+        ),
+        (
+            "without IPv6",
+            |f| f.host.ipv6 = Ipv6::Absent,
+            Error,
+            "ipv6.disable",
+            "attaching is refused",
+            "without ipv6.disable=1",
+        ),
+    ]);
+    let mut facts = sound();
+    facts.host.ipv6 = Ipv6::Off;
+    let found = findings(&facts, CONFIG);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!((found[0].severity, &found[0].mend), (Info, &None));
+    let ipv4 = CONFIG.replace(", \"fd00:96::/108\"", "").replace(", \"fd00:97::/112\"", "");
+    for ipv6 in [Ipv6::Off, Ipv6::Absent] {
+        facts.host.ipv6 = ipv6;
+        assert_eq!(findings(&facts, &ipv4), []);
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn lease(name: &str) -> Lease {
 fn is_whole_undo(steps: &[Step]) -> bool {
     let [Step::ReturnDevice(device), Step::DeleteLink(veth)] = steps else { return false };
     device.device.to_string() == "0000:01:10.0"
-        && device.baseline.name.as_str() == "ens1f0v0"
+        && device.baseline.name == *"ens1f0v0"
         && veth.name.as_str() == "vfh03c59a1d88c4"
 }
 

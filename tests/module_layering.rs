@@ -113,7 +113,7 @@ const TOOLS: [Tool; 15] = [
             "kernel",
             "lease",
             "config/load.rs",
-            "frontend/oci_hook.rs",
+            "frontend/oci_hook/bundle.rs",
             "kill_point/armed.rs",
         ],
     },
@@ -200,7 +200,7 @@ const PURE_STD: [&str; 9] = [
     "net::Ipv4Addr",
     "net::Ipv6Addr",
     "path",
-    "str::FromStr",
+    "str",
 ];
 
 fn is_below(path: &str, prefix: &str, separator: &str) -> bool {

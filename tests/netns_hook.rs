@@ -70,21 +70,6 @@ fn annotations_choose_what_the_network_lets_them() {
 }
 
 #[test]
-fn a_network_for_some_namespaces_is_given_to_those() {
-    on_a_host(|host| {
-        let container = Container::with_own_namespace(host, "c1")
-            .asking_for("team")
-            .annotated("io.kubernetes.cri.sandbox-namespace", "team-a");
-        must_be_silent(&container.hook(host, "create-runtime"));
-        let stranger = Container::with_own_namespace(host, "c2")
-            .asking_for("team")
-            .annotated("io.kubernetes.cri.sandbox-namespace", "steam");
-        stranger.hook(host, "create-runtime").must_exit(2).must_say(&["team", "steam"]);
-        assert_eq!(stranger.sandbox().links(), [""; 0]);
-    });
-}
-
-#[test]
 fn a_container_that_asks_for_nothing_leaves_no_mark() {
     on_a_host(|host| {
         let before = Dump::of_host_at_rest(host);
@@ -170,7 +155,7 @@ fn a_container_that_joins_must_not_ask_for_something_else() {
         let second = Container::inside(host, "second", &pod).asking_for("backup");
         must_be_silent(&first.hook(host, "create-runtime"));
         let ran = second.hook(host, "create-runtime");
-        ran.must_exit(2).must_say(&["first", "storage@net1", "backup@net2"]);
+        ran.must_exit(2).must_say(&["first", "storage@net1", "asks for backup"]);
         assert_eq!(host.leases()[0]["holders"], serde_json::json!(["first"]));
     });
 }
@@ -214,5 +199,19 @@ fn a_hook_needs_no_environment() {
         command.env_clear().arg("--config").arg(config).arg("--state-dir").arg(state);
         must_be_silent(&finish(&mut command, &container.state.to_string()));
         assert_eq!(container.sandbox().links(), ["net1", "svc0"]);
+    });
+}
+
+#[test]
+fn a_container_that_has_it_already_waits_for_no_configuration() {
+    on_a_host(|host| {
+        let blue = host.sandbox("blue");
+        let first = Container::inside(host, "c1", &blue).asking_for("storage");
+        must_be_silent(&first.hook(host, "create-runtime"));
+        host.configure("version = \"broken\"");
+        let second = Container::inside(host, "c2", &blue).asking_for("storage");
+        must_be_silent(&second.hook(host, "create-runtime"));
+        let other = Container::with_own_namespace(host, "c3").asking_for("storage");
+        other.hook(host, "create-runtime").must_exit(2).must_say(&["config.toml"]);
     });
 }

@@ -80,8 +80,10 @@ fn kubernetes_namespaces_that_only_look_like_a_teams_are_refused() {
     on_a_host(|host| {
         let baseline = Baseline::of(host);
         for name in hostile().into_iter().chain(["xteam-a".to_owned(), " team-a".to_owned()]) {
-            let container = Container::with_own_namespace(host, "c1").asking_for("team");
-            let container = container.annotated("io.kubernetes.cri.sandbox-namespace", &name);
+            let container = Container::with_own_namespace(host, "c1")
+                .asking_for("team")
+                .annotated("io.container.manager", "cri-o")
+                .annotated("io.kubernetes.pod.namespace", &name);
             hook_with(host, &baseline, &container.state, &["team", "not allowed"]);
         }
     });

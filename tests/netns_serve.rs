@@ -144,6 +144,34 @@ fn no_container_is_created_without_what_its_pod_asked_for() {
 }
 
 #[test]
+fn a_container_of_a_running_pod_restarts_whatever_became_of_its_network() {
+    on_a_node(async |host| {
+        let sandbox = host.sandbox("pod");
+        let node = Node::new(host, NriVersion::V0_8);
+        let mut peer = node.connected(&[]).await;
+        let pod = pod("p1", Some(&sandbox), Some("storage"));
+        peer.pod_event(Event::RunPodSandbox, &pod).await;
+        host.configure(&netns_support::config::VETH.replace("\"storage\"", "\"renamed\""));
+        signal(&node.daemon, Signal::SIGHUP);
+        let other = host.sandbox("other");
+        let mut new = pod.clone();
+        (new.id, new.namespaces[0].path) = ("p2".to_owned(), other.as_str().to_owned());
+        // It takes effect a moment after the signal.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(peer.create_container(&new, &container()).await.refusal().is_some());
+        let again = peer.create_container(&pod, &container()).await;
+        assert_eq!(again.refusal(), None);
+        // The pod's own words may choose nothing else by then.
+        new.id = pod.id.clone();
+        new.namespaces.clone_from(&pod.namespaces);
+        new.annotations.insert("vfhook.dev/networks".to_owned(), "storage@net7".to_owned());
+        assert!(peer.create_container(&new, &container()).await.refusal().is_some());
+        peer.pod_event(Event::StopPodSandbox, &pod).await;
+        node.stop();
+    });
+}
+
+#[test]
 fn a_full_pool_says_so_and_the_next_try_succeeds() {
     on_a_node(async |host| {
         let node = Node::new(host, NriVersion::V0_8);
@@ -325,8 +353,6 @@ fn a_runtime_that_talks_nonsense_is_left_and_dialled_again() {
     on_a_node(async |host| {
         let mut node = Node::new(host, NriVersion::V0_8);
         for nonsense in [
-            frame(0, 4, b"none"),
-            frame(7, 4, b"none"),
             frame(1, u32::MAX, b"absurd"),
             frame(1, 0, b""),
             frame(1, 10, &[0xff; 10]),

@@ -10,9 +10,6 @@ use netns_support::{
     host::{Host, on_a_host},
 };
 
-/// What containerd's own spec of a container says beside the pod's annotations.
-const KIND: &str = "io.kubernetes.cri.container-type";
-
 fn verify(host: &Host, container: &Container) -> Ran {
     container.hook(host, "verify")
 }
@@ -53,23 +50,11 @@ fn a_container_that_asks_for_nothing_may_start() {
 }
 
 #[test]
-fn the_container_that_holds_a_pods_namespaces_comes_before_them() {
-    on_a_host(|host| {
-        let pause = Container::with_own_namespace(host, "pod").asking_for("storage");
-        verify(host, &pause.annotated(KIND, "sandbox")).must_exit(0);
-        let workload = Container::with_own_namespace(host, "c1").asking_for("storage");
-        verify(host, &workload.annotated(KIND, "container")).must_exit(1);
-    });
-}
-
-#[test]
 fn a_sandbox_that_has_nothing_is_refused_with_its_reason() {
     on_a_host(|host| {
         let container = Container::with_own_namespace(host, "c1").asking_for("storage");
         let said = ["sandbox c1 has not what it asks for", "storage was not attached", "serve"];
         verify(host, &container).must_exit(1).must_say(&said);
-        let in_a_pod = container.annotated("io.kubernetes.cri.sandbox-id", "pod-7");
-        verify(host, &in_a_pod).must_exit(1).must_say(&["sandbox pod-7 has not"]);
     });
 }
 

@@ -8,7 +8,7 @@ use proptest::{prelude::*, sample::Index};
 use support::{
     case::{Case, any_case},
     choice::plan_for,
-    host::{BLUE, parse},
+    host::BLUE,
     seed,
     stage::in_time,
 };
@@ -19,7 +19,7 @@ use vfhook::{
         fake::{Effect, FakeHost, FakeKernel, FakeLink, Fault, Snapshot},
     },
     plan::{Plan, check, detach, last_one_out, step::Step},
-    types::{InterfaceName, MacAddress, NetnsSource},
+    types::{InterfaceName, KernelText, MacAddress, NetnsSource},
 };
 
 /// A case on its machine.
@@ -114,17 +114,17 @@ const MISCHIEF: [Mischief; 8] = [
 fn do_mischief(what: Mischief, position: usize, link: &mut FakeLink) {
     let facts = &mut link.facts;
     match what {
-        Mischief::Rename => facts.name = parse::<InterfaceName>(&format!("mine{position}")),
+        Mischief::Rename => facts.name = KernelText::new(format!("mine\u{e9}{position}")),
         Mischief::Mtu => facts.mtu = 1300,
         Mischief::Down => facts.up = false,
         Mischief::Flags => {
             (facts.promiscuous, facts.all_multicast) = (!facts.promiscuous, !facts.all_multicast);
         }
-        Mischief::Alias => facts.alias = Some("mine".to_owned()),
+        Mischief::Alias => facts.alias = Some(KernelText::new(*b"mine\xff\xfe")),
         Mischief::Altname => {
-            facts.altnames.insert(format!("also-mine{position}"));
+            facts.altnames.insert(KernelText::new(format!("also-mine{position}")));
             facts.altnames.pop_first();
-            facts.altnames.insert(format!("mine-too{position}"));
+            facts.altnames.insert(KernelText::new(format!("mine-too{position}")));
         }
         Mischief::Mac => {}
         Mischief::AllOfIt => {

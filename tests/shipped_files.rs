@@ -13,6 +13,7 @@ use serde::Deserialize;
 use vfhook::{
     config,
     frontend::arguments::{Arguments, Stage, Verb},
+    operation::ExitCode,
     request::{self, NETWORKS},
 };
 
@@ -102,10 +103,11 @@ fn hooks_d_files_run_the_stage_they_are_called_in() {
         let [stage] = &found.stages[..] else { panic!("{file}: {:?}", found.stages) };
         assert_hook(&found.hook, stage, file);
         stages.push(stage.clone());
-        // Keys and values are regular expressions; a pod that asks for nothing must start no process.
+        // Keys and values are regular expressions. A container that does not ask must start no process; one that asks for nothing
+        // must be refused as everywhere, and an empty value is matched by nothing but the empty expression or a repetition.
         let pattern = format!("^{}$", NETWORKS.replace('.', "\\."));
         let when: Vec<_> = found.when.annotations.into_iter().collect();
-        assert_eq!(when, [(pattern, ".".to_owned())], "{file}");
+        assert_eq!(when, [(pattern, String::new())], "{file}");
     }
     assert_eq!(stages, ["createRuntime", "poststop"]);
 }
@@ -177,6 +179,50 @@ fn the_units_start_the_program() {
         let verb = Arguments::try_parse_from(words).unwrap().verb;
         assert!(matches!(verb, Verb::Serve(_) | Verb::Provision(_)), "{file}: {verb:?}");
     }
+}
+
+/// The values of a key in a section of a unit.
+fn unit(file: &str, section: &str, key: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join("nri-config").join(file)).unwrap();
+    let parts = text.split("\n[").map(|part| part.trim_start_matches('['));
+    let body = parts.filter_map(|part| part.strip_prefix(&format!("{section}]")));
+    let lines = body.flat_map(str::lines);
+    lines.filter_map(|line| Some(line.strip_prefix(key)?.strip_prefix('=')?.to_owned())).collect()
+}
+
+#[test]
+fn the_units_outlive_what_goes_wrong_for_a_while() {
+    for (file, restarts) in
+        [("vfhook.service", "always"), ("vfhook-provision.service", "on-failure")]
+    {
+        assert_eq!(unit(file, "Service", "Restart"), [restarts], "{file}");
+        assert_eq!(unit(file, "Unit", "StartLimitIntervalSec"), ["0"], "{file}");
+        let pauses = unit(file, "Service", "RestartSec");
+        assert!(pauses[0].parse::<u32>().is_ok_and(|seconds| seconds > 0), "{file}: {pauses:?}");
+    }
+    // Without it the kernel ends the plugin before the runtime that waits for it.
+    assert_eq!(unit("vfhook.service", "Service", "OOMScoreAdjust"), ["-999"]);
+    // A wrong configuration is exit code 2.
+    let never = unit("vfhook-provision.service", "Service", "RestartPreventExitStatus");
+    assert_eq!(never, [(ExitCode::Usage as i32).to_string()]);
+}
+
+#[test]
+fn virtual_functions_are_there_before_anybody_starts_containers() {
+    let before = unit("vfhook-provision.service", "Unit", "Before").join(" ");
+    for starts in ["containerd", "crio", "kubelet", "podman-restart"] {
+        let unit = format!("{starts}.service");
+        assert!(before.split(' ').any(|word| word == unit), "{unit}: {before}");
+    }
+}
+
+#[test]
+fn a_reload_looks_at_the_file_before_the_daemon_is_told() {
+    let reload = unit("vfhook.service", "Service", "ExecReload");
+    let [check, tell] = &reload[..] else { panic!("{reload:?}") };
+    let check = Arguments::try_parse_from(check.split(' ')).unwrap();
+    assert!(matches!(check.verb, Verb::CheckConfig(_)), "{check:?}");
+    assert_eq!(tell, "/bin/kill -HUP $MAINPID");
 }
 
 #[test]

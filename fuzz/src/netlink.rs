@@ -1,6 +1,6 @@
 //! The kernel's answers. The first byte says of what: routing, netfilter, the tables of the older iptables.
 
-use vfhook::kernel::answers;
+use vfhook::{inventory::Link, kernel::answers};
 
 /// Reads them.
 pub fn read(data: &[u8]) {
@@ -9,8 +9,11 @@ pub fn read(data: &[u8]) {
         0 => {
             let Ok(read) = answers::routing(rest) else { return };
             for link in read.links {
-                // Whatever the kernel says its name is, it is one that can be said back.
-                assert!(!link.name.as_str().is_empty() && link.name.as_str().len() < 16);
+                // Whatever bytes it is called by, a record of it can be read again, and is safe in a log.
+                let shown = link.name.to_string();
+                assert!(!shown.contains(char::is_control));
+                let record = serde_json::to_string(&link).unwrap_or_default();
+                assert!(serde_json::from_str::<Link>(&record).is_ok_and(|again| again == link));
             }
         }
         1 => drop(answers::netfilter(rest)),

@@ -2,11 +2,16 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
+use ipnet::IpNet;
+
 use super::{
     Allow, Pool, PoolKind, allow,
     section::{Named, Section},
 };
-use crate::types::{AddressRange, InterfaceName, LinkState, Name, VfAttribute, VfAttributes, Vlan};
+use crate::types::{
+    AddressRange, InterfaceName, LINK_LOCAL, LinkState, Name, VfAttribute, VfAttributes, Vlan,
+    is_link_local, kept_by_network, special_purpose,
+};
 
 /// A device of a pool, and how it is set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +38,14 @@ pub struct Network {
     pub allow: Allow,
 }
 
+impl Network {
+    /// What `address` is, if no sandbox is given it though a range has it.
+    pub fn reserved(&self, address: IpNet) -> Option<&'static str> {
+        let is_gateway = self.gateway.contains(&address.addr());
+        if is_gateway { Some("the gateway") } else { kept_by_network(address) }
+    }
+}
+
 pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Network> {
     let name = section.required("name");
     let pool: Option<Name> = section.required("pool");
@@ -47,6 +60,7 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
     let addresses: Vec<AddressRange> = section.list("addresses");
     let gateway: Vec<IpAddr> = section.list("gateway");
     let default_route = section.optional("default_route").unwrap_or(false);
+    check_addresses(section, &addresses, &gateway);
     check_gateways(section, &gateway, &addresses, default_route);
     let host_access = section.optional("host_access").unwrap_or(false);
     let allow = section.table("allow", allow::read).unwrap_or_default();
@@ -86,6 +100,20 @@ fn check_pool(
     }
 }
 
+fn check_addresses(section: &mut Section, ranges: &[AddressRange], gateways: &[IpAddr]) {
+    for range in ranges {
+        if let Some(what) = special_purpose(range) {
+            section.problem(
+                "addresses",
+                format!("{range} has {what} addresses, which nobody is given"),
+            );
+        } else if !range.has_any_but(gateways) {
+            let message = "has only what nobody is given: the gateway, the network's own or the broadcast address";
+            section.problem("addresses", format!("{range} {message}"));
+        }
+    }
+}
+
 fn check_gateways(
     section: &mut Section,
     gateways: &[IpAddr],
@@ -98,9 +126,18 @@ fn check_gateways(
         }
     }
     for gateway in gateways {
-        let link_local = matches!(gateway, IpAddr::V6(v6) if v6.segments()[0] & 0xffc0 == 0xfe80);
-        let mut networks = addresses.iter().filter_map(AddressRange::network);
-        if !link_local && !networks.any(|network| network.contains(gateway)) {
+        let itself = IpNet::from(*gateway);
+        let special = special_purpose(&itself.into()).filter(|what| *what != LINK_LOCAL);
+        let networks = addresses.iter().filter_map(AddressRange::network);
+        let near: Vec<IpNet> = networks.filter(|network| network.contains(gateway)).collect();
+        // The anycast address of IPv6 is one that routers have.
+        let on = |network: &IpNet| IpNet::new(*gateway, network.prefix_len()).ok();
+        let mut kept = near.iter().filter_map(on).filter_map(kept_by_network);
+        if let Some(what) = special {
+            section.problem("gateway", format!("{gateway} is {what}: no router has it"));
+        } else if let Some(what) = kept.next().filter(|_| !gateway.is_ipv6()) {
+            section.problem("gateway", format!("{gateway} is {what}: no router has it"));
+        } else if near.is_empty() && !(gateway.is_ipv6() && is_link_local(*gateway)) {
             section.problem("gateway", format!("{gateway} is on no network of addresses"));
         }
     }

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::section::Section;
-use crate::types::{AddressRange, InterfaceName};
+use crate::types::{AddressRange, InterfaceName, LINK_LOCAL, special_purpose};
 
 /// The service path of every sandbox that does not opt out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,6 +81,18 @@ fn check_sources(section: &mut Section, path: &ServicePath) {
         if path.source.iter().any(|range| range.contains_address(next_hop)) {
             let message = format!("has {next_hop}, which is the next hop of the service path");
             section.problem("source", message);
+        }
+    }
+    for range in &path.source {
+        // Addresses of one link are what both ends of a pair of ours may well have, but in IPv6 no route may name them as a source.
+        let fits = |what: &&str| *what != LINK_LOCAL || range.is_ipv6();
+        if let Some(what) = special_purpose(range).filter(fits) {
+            section
+                .problem("source", format!("{range} has {what} addresses, which nobody is given"));
+        } else if !range.has_any_but(&[]) {
+            let message =
+                "has only the network's own or the broadcast address, which nobody is given";
+            section.problem("source", format!("{range} {message}"));
         }
     }
     let networks = path.source.iter().filter_map(AddressRange::network);

@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
@@ -68,8 +69,11 @@ fn keep(pods: &Pods, heard: &Receiver<()>) {
             Err(RecvTimeoutError::Disconnected) => return,
         };
         thread::sleep(SETTLE);
-        if let Err(error) = look(pods, is_time) {
-            tracing::error!(%error, "leases were not looked at");
+        // Whatever one lease brings about, the others are looked at next time.
+        match catch_unwind(AssertUnwindSafe(|| look(pods, is_time))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "leases were not looked at"),
+            Err(_panic) => tracing::error!("leases were not looked at: please report this"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod configuration;
 mod keeper;
+mod systemd;
 
 use std::{
     io,
@@ -11,8 +12,11 @@ use std::{
 };
 
 use containerd_nri::{Identity, IdentityError, Launch, LaunchError, Lost, Session};
-use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
 
 use self::configuration::Configuration;
 use crate::{
@@ -21,7 +25,7 @@ use crate::{
     lease::LeaseError,
 };
 
-/// How long operations under way may go on after SIGTERM.
+/// How long answers and operations under way may go on after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(20);
 
 /// What the daemon works with.
@@ -72,13 +76,15 @@ pub fn serve(settings: &Settings) -> Result<(), ServeError> {
         .thread_keep_alive(Duration::from_secs(1))
         .build()
         .map_err(system("start the event loop"))?;
-    let served = runtime.block_on(serve_async(settings));
+    let ended = runtime.block_on(serve_async(settings));
     // Operations under way are finished and recorded; what hangs is left to the next start.
-    runtime.shutdown_timeout(DRAIN);
-    served
+    let left = ended.as_ref().map_or(DRAIN, |by| by.saturating_duration_since(Instant::now()));
+    runtime.shutdown_timeout(left);
+    ended.map(drop)
 }
 
-async fn serve_async(settings: &Settings) -> Result<(), ServeError> {
+/// Serves, and tells by when all that is under way must have ended.
+async fn serve_async(settings: &Settings) -> Result<Instant, ServeError> {
     let identity = Identity::new("vfhook", &settings.index)?;
     let launch = Launch::detect(&settings.socket)?;
     let configuration = Configuration::new(settings)?;
@@ -87,16 +93,22 @@ async fn serve_async(settings: &Settings) -> Result<(), ServeError> {
     let context =
         if is_launched { configuration.without_networks() } else { configuration.load()? };
     let pods = Arc::new(Pods::new(context));
+    let signals = Signals::listen().map_err(system("listen to signals"))?;
     let bell = keeper::start(Arc::clone(&pods)).map_err(system("watch the kernel"))?;
     let machine = Arc::new(Machine { pods: Arc::clone(&pods), configuration, bell, is_launched });
     let session = Session::new(identity, launch, NriPlugin::new(pods, Arc::clone(&machine)));
     let handle = session.handle();
-    let running = tokio::spawn(session.run());
-    tell(NotifyState::Ready);
-    let ended = until_told(&machine, running).await;
-    tell(NotifyState::Stopping);
+    let mut running = tokio::spawn(session.run());
+    systemd::ready();
+    let ended = until_told(&machine, signals, &mut running).await;
+    systemd::stopping();
     handle.stop();
-    ended
+    let by = Instant::now() + DRAIN;
+    // A runtime whose question is not answered goes on without the plugin.
+    if !running.is_finished() && timeout_at(by, running).await.is_err() {
+        tracing::warn!("the runtime may wait for an answer in vain");
+    }
+    ended.map(|()| by)
 }
 
 /// What the plugin runs in.
@@ -121,47 +133,58 @@ impl Node for Machine {
 impl Machine {
     /// A daemon that goes on with what it has is worth more than one that ends.
     fn reload(&self) {
+        systemd::reloading();
         match self.configuration.load() {
             Ok(context) => {
                 self.pods.replace_context(context);
                 tracing::info!("configuration read again");
+                systemd::reloaded("the configuration was read again");
                 keeper::ring(&self.bell);
             }
             Err(error) => {
-                tracing::error!(error = error.on_one_line(), "the old configuration stays");
+                let error = error.on_one_line();
+                tracing::error!(error, "the old configuration stays");
+                systemd::reloaded(&format!("the old configuration stays: {error}"));
             }
         }
+    }
+}
+
+/// The signals that the daemon obeys; who sends one before they are listened to ends it at once.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reload: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reload: signal(SignalKind::hangup())?,
+        })
     }
 }
 
 /// Waits for a signal to stop, or for the session to end by itself.
 async fn until_told(
     machine: &Machine,
-    mut running: tokio::task::JoinHandle<Result<(), Lost>>,
+    mut signals: Signals,
+    running: &mut JoinHandle<Result<(), Lost>>,
 ) -> Result<(), ServeError> {
-    let listen = |kind| signal(kind).map_err(system("listen to signals"));
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut reload = listen(SignalKind::hangup())?;
     loop {
         tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = reload.recv() => machine.reload(),
-            ended = &mut running => {
+            _ = signals.terminate.recv() => return Ok(()),
+            _ = signals.interrupt.recv() => return Ok(()),
+            _ = signals.reload.recv() => machine.reload(),
+            ended = &mut *running => {
                 return match ended {
                     Ok(ended) => Ok(ended?),
                     Err(error) => Err(system("run the session")(io::Error::other(error))),
                 };
             }
         }
-    }
-}
-
-/// Tells systemd, where it started us.
-fn tell(state: NotifyState) {
-    if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!(%error, "systemd was not told");
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn present(facts: &Facts, _: &Config) -> Vec<Finding> {
 pub(super) fn made(facts: &Facts, config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (card, function) in found(facts).filter(|(_, function)| function.total_vfs > 0) {
-        let subject = function.name.as_str();
+        let subject = function.name.to_string();
         let (has, most) = (function.num_vfs, function.total_vfs);
         let wanted = config.pools.get(&card.pool).and_then(|pool| pool.num_vfs);
         let provision = || ["vfhook provision".to_owned()];
@@ -87,7 +87,7 @@ pub(super) fn up(facts: &Facts, _: &Config) -> Vec<Finding> {
         (!link.up).then_some(&function.name)
     });
     down.map(|name| {
-        Finding::error(name.as_str(), "it is down, so its VFs have no carrier")
+        Finding::error(name.to_string(), "it is down, so its VFs have no carrier")
             .run([format!("ip link set {name} up")])
     })
     .collect()

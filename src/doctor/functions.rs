@@ -17,7 +17,7 @@ pub(super) fn usable(facts: &Facts, _: &Config) -> Vec<Finding> {
 }
 
 fn of_card(card: &CardFacts, function: &PhysicalFunction) -> Vec<Finding> {
-    let subject = function.name.as_str();
+    let subject = function.name.to_string();
     if card.wanted == 0 {
         let breaks = format!("pool {} wants none of its {} VFs", card.pool, function.num_vfs);
         let advice =
@@ -40,7 +40,11 @@ fn of_card(card: &CardFacts, function: &PhysicalFunction) -> Vec<Finding> {
     let finding = |vfs: &[PciAddress], what: &str| {
         let breaks =
             format!("{} of the {} VFs of pool {} {what}", vfs.len(), card.wanted, card.pool);
-        if worthless { Finding::error(subject, breaks) } else { Finding::warning(subject, breaks) }
+        if worthless {
+            Finding::error(&subject, breaks)
+        } else {
+            Finding::warning(&subject, breaks)
+        }
     };
     let mut findings = Vec::new();
     if !driverless.is_empty() {

@@ -8,6 +8,7 @@ mod finding;
 mod firewall;
 mod forwarding;
 mod functions;
+mod kernel;
 mod parents;
 mod proxy;
 mod reverse_path;
@@ -53,8 +54,13 @@ impl Diagnosis {
 /// A check that needs no configuration.
 type HostCheck = fn(&Facts) -> Vec<Finding>;
 
-const HOST_CHECKS: [HostCheck; 4] =
-    [runtimes::told_of_sandboxes, runtimes::both_hooks, state::usable, state::attention];
+const HOST_CHECKS: [HostCheck; 5] = [
+    kernel::floor,
+    runtimes::told_of_sandboxes,
+    runtimes::both_hooks,
+    state::usable,
+    state::attention,
+];
 
 /// A check of what the configuration asks for.
 struct Check {
@@ -62,7 +68,8 @@ struct Check {
     look: fn(&Facts, &Config) -> Vec<Finding>,
 }
 
-const CHECKS: [Check; 16] = [
+const CHECKS: [Check; 17] = [
+    Check { applies: always, look: kernel::ipv6 },
     Check { applies: has_cards, look: cards::present },
     Check { applies: has_cards, look: cards::made },
     Check { applies: has_cards, look: cards::up },
@@ -103,6 +110,10 @@ pub fn examine(facts: &Facts, config: &Result<Config, ConfigError>) -> Diagnosis
     }
     once.sort_by_key(|finding| finding.severity);
     Diagnosis { checks, findings: once }
+}
+
+fn always(_: &Config) -> bool {
+    true
 }
 
 fn has_cards(config: &Config) -> bool {

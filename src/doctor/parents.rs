@@ -14,12 +14,12 @@ fn parents(config: &Config) -> impl Iterator<Item = (&Name, &InterfaceName)> {
 }
 
 fn links<'a>(facts: &'a Facts, config: &'a Config) -> impl Iterator<Item = &'a Link> {
-    parents(config).filter_map(|(_, parent)| facts.host.link(parent))
+    parents(config).filter_map(|(_, parent)| facts.host.link(&parent.into()))
 }
 
 /// Whether each is there.
 pub(super) fn present(facts: &Facts, config: &Config) -> Vec<Finding> {
-    let absent = parents(config).filter(|(_, parent)| facts.host.link(parent).is_none());
+    let absent = parents(config).filter(|(_, parent)| facts.host.link(&(*parent).into()).is_none());
     absent
         .map(|(pool, parent)| {
             let breaks =
@@ -34,7 +34,7 @@ pub(super) fn present(facts: &Facts, config: &Config) -> Vec<Finding> {
 pub(super) fn up(facts: &Facts, config: &Config) -> Vec<Finding> {
     let down = links(facts, config).filter(|link| !link.up);
     down.map(|link| {
-        Finding::error(link.name.as_str(), "it is down, so macvlans on it have no carrier")
+        Finding::error(link.name.to_string(), "it is down, so macvlans on it have no carrier")
             .run([format!("ip link set {} up", link.name)])
     })
     .collect()
@@ -56,7 +56,7 @@ pub(super) fn free(facts: &Facts, config: &Config) -> Vec<Finding> {
                 "make {} the pool's pf, or `ip link set {} nomaster`",
                 master.name, link.name
             );
-            Finding::warning(link.name.as_str(), breaks).advise(advice)
+            Finding::warning(link.name.to_string(), breaks).advise(advice)
         })
         .collect()
 }

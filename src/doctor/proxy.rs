@@ -31,7 +31,7 @@ pub(super) fn rules_for_services(facts: &Facts, _: &Config) -> Vec<Finding> {
 
 fn modes(facts: &Facts) -> Vec<&'static str> {
     let chain = |is: fn(&Chain) -> bool| facts.host.all_chains().any(is);
-    let ipvs = facts.host.links.iter().any(|link| link.name.as_str() == "kube-ipvs0");
+    let ipvs = facts.host.links.iter().any(|link| link.name.as_str() == Some("kube-ipvs0"));
     // In ipvs mode it has chains of this name too.
     let iptables = !ipvs && chain(|chain| chain.name == "KUBE-SERVICES");
     let nftables = chain(|chain| chain.table == "kube-proxy");

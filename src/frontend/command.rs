@@ -13,7 +13,7 @@ use crate::{
     daemon::{self, ServeError},
     kernel::{KernelError, LinuxKernel},
     lease::{LeaseError, LeaseStore},
-    operation::{self, Context, ExitCode, Mended, OperationError, Retry, Which},
+    operation::{self, AttachReport, Context, ExitCode, Mended, OperationError, Retry, Which},
     request::SandboxEvent,
     telemetry::system_log,
     types::{Deadline, NetnsSource, Origin, SandboxId, with_causes},
@@ -110,7 +110,6 @@ fn serve(arguments: &Arguments, verb: &Serve) -> Result<ExitCode, CommandError> 
 
 fn attach(arguments: &Arguments, verb: &Attach) -> Result<ExitCode, CommandError> {
     let deadline = Deadline::after(verb.timeout);
-    let context = open(arguments)?;
     let mut kernel = LinuxKernel::open()?;
     let Some(netns) = verb.netns.source() else { return Ok(ExitCode::Usage) };
     let id = verb.id.clone().map_or_else(|| id_of(&mut kernel, &netns), Ok)?;
@@ -125,9 +124,10 @@ fn attach(arguments: &Arguments, verb: &Attach) -> Result<ExitCode, CommandError
     };
     let output = Output::new(verb.changes.json);
     if verb.changes.dry_run {
+        let context = open(arguments)?;
         output.preview(&operation::preview_attach(&mut kernel, &context, &event, deadline)?);
     } else {
-        output.attached(&operation::attach(&mut kernel, &context, &event, deadline)?);
+        output.attached(&attach_event(arguments, &mut kernel, &event, deadline)?);
     }
     Ok(ExitCode::Done)
 }
@@ -224,7 +224,7 @@ fn hook(arguments: &Arguments, verb: &Hook) -> Result<ExitCode, CommandError> {
     let mut kernel = LinuxKernel::open()?;
     match call {
         oci_hook::Call::Attach(event) => {
-            operation::attach(&mut kernel, &open(arguments)?, &event, deadline)?;
+            attach_event(arguments, &mut kernel, &event, deadline)?;
         }
         oci_hook::Call::Verify { id, netns, asked } => {
             operation::verify(&mut kernel, &open_leases(arguments)?, &id, &netns, &asked)?;
@@ -241,6 +241,26 @@ fn cni(arguments: &Arguments) -> ExitCode {
     let (answer, code) = cni::run(arguments, std::io::stdin().lock());
     output::cni(&answer);
     code
+}
+
+/// Attaches what `event` asks for. A sandbox that has it already does not wait for a configuration that can be used.
+pub(super) fn attach_event(
+    arguments: &Arguments,
+    kernel: &mut LinuxKernel,
+    event: &SandboxEvent,
+    deadline: Deadline,
+) -> Result<AttachReport, CommandError> {
+    let unusable = match open(arguments) {
+        Ok(context) => return Ok(operation::attach(kernel, &context, event, deadline)?),
+        Err(CommandError::Config(unusable)) => unusable,
+        Err(other) => return Err(other),
+    };
+    let Some(leases) = LeaseStore::open_existing(&arguments.state_dir)? else {
+        return Err(unusable.into());
+    };
+    let context = Context { config: config::Config::default(), leases };
+    let had = operation::attached_already(kernel, &context, event, deadline)?;
+    had.ok_or_else(|| unusable.into())
 }
 
 pub(super) fn open(arguments: &Arguments) -> Result<Context, CommandError> {

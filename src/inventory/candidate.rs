@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::{InterfaceName, PciAddress};
+use crate::types::{KernelText, PciAddress};
 
 /// A virtual function and where it belongs. Known from sysfs alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub struct Candidate {
     /// The physical function.
     pub pf_address: PciAddress,
     /// The name of its interface when looked at; a label, not an identity.
-    pub pf_name: InterfaceName,
+    pub pf_name: KernelText,
 }
 
 impl fmt::Display for Candidate {

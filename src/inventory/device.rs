@@ -16,6 +16,8 @@ pub struct Device {
     pub attributes: Option<VfAttributes>,
     /// The driver of the VF, for messages.
     pub driver: String,
+    /// The MTU of its physical function, which the card passes nothing longer than; `None` when it cannot be told.
+    pub pf_mtu: Option<u32>,
 }
 
 /// Why a device that no lease holds is passed over.
@@ -46,7 +48,11 @@ impl fmt::Display for Unusable {
             Self::NoInterface { driver } => write!(f, "no interface ({driver})"),
             Self::InUse { name, by } => write!(f, "{name}: the host's ({by})"),
             Self::Tagged(link) => {
-                write!(f, "tagged {}", crate::types::quote(link.alias.as_deref().unwrap_or("")))
+                write!(
+                    f,
+                    "tagged {}",
+                    link.alias.as_ref().map_or(String::new(), ToString::to_string)
+                )
             }
         }
     }
@@ -56,7 +62,7 @@ impl Device {
     /// Why it cannot be given away; `None` when it can.
     pub fn unusable(&self) -> Option<Unusable> {
         let in_use = |by: String| Some(Unusable::InUse { name: self.link.name.to_string(), by });
-        if self.link.alias.as_deref().and_then(crate::types::OwnerTag::parse).is_some() {
+        if self.link.alias.as_ref().and_then(crate::types::OwnerTag::parse).is_some() {
             return Some(Unusable::Tagged(Box::new(self.link.clone())));
         }
         if let Some(master) = self.link.master {

@@ -2,12 +2,18 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::{Chain, Link, PhysicalFunction, Route};
-use crate::types::{InterfaceName, Name, PciAddress};
+use super::{Chain, Ipv6, Link, PhysicalFunction, Route};
+use crate::types::{KernelText, Name, PciAddress};
 
 /// A host at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostFacts {
+    /// Its kernel's release, such as `6.1.0-18-amd64`.
+    pub release: String,
+    /// Whether its network namespaces have numbers (`SO_NETNS_COOKIE`).
+    pub has_cookies: bool,
+    /// What IPv6 is like on interfaces that appear.
+    pub ipv6: Ipv6,
     /// Its interfaces.
     pub links: Vec<Link>,
     /// The routes of its main table that have one next hop.
@@ -38,8 +44,8 @@ impl HostFacts {
     }
 
     /// The interface of this name, main or alternative.
-    pub fn link(&self, name: &InterfaceName) -> Option<&Link> {
-        self.links.iter().find(|link| &link.name == name || link.altnames.contains(name.as_str()))
+    pub fn link(&self, name: &KernelText) -> Option<&Link> {
+        self.links.iter().find(|link| link.name == *name || link.altnames.contains(name))
     }
 }
 
@@ -60,7 +66,7 @@ pub struct CardFacts {
     /// The pool.
     pub pool: Name,
     /// The name that the pool has for it; `None` where the pool names none.
-    pub name: Option<InterfaceName>,
+    pub name: Option<KernelText>,
     /// The function; the reason when it cannot make VFs.
     pub found: Result<PhysicalFunction, String>,
     /// Those of its VFs that the pool wants and no lease holds, as sysfs shows them.
@@ -75,7 +81,7 @@ pub struct Binding {
     /// The driver.
     pub driver: Option<String>,
     /// The interface, if it is in the host's namespace.
-    pub interface: Option<InterfaceName>,
+    pub interface: Option<KernelText>,
 }
 
 /// What the state directory says.

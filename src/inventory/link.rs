@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::types::{InterfaceName, MacAddress, PciAddress};
+use crate::types::{KernelText, MacAddress, PciAddress};
 
 /// The attributes of an interface that vfhook must know or put back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,10 +13,10 @@ pub struct Link {
     /// Its number in its namespace.
     pub index: u32,
     /// Its name.
-    pub name: InterfaceName,
+    pub name: KernelText,
     /// Its alternative names.
     #[serde(default)]
-    pub altnames: BTreeSet<String>,
+    pub altnames: BTreeSet<KernelText>,
     /// Its current hardware address, where it has an Ethernet one.
     pub mac: Option<MacAddress>,
     /// The address that its driver calls permanent.
@@ -33,7 +33,7 @@ pub struct Link {
     /// Length of the transmit queue.
     pub tx_queue_len: u32,
     /// Its ifalias.
-    pub alias: Option<String>,
+    pub alias: Option<KernelText>,
     /// The interface that it is enslaved to.
     pub master: Option<u32>,
     /// The PCI function behind it.

@@ -1,7 +1,7 @@
 //! A physical function and its virtual functions, as sysfs shows them.
 
 use super::Candidate;
-use crate::types::{InterfaceName, PciAddress};
+use crate::types::{KernelText, PciAddress};
 
 /// A card, or one port of it, that can make virtual functions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub struct PhysicalFunction {
     /// Its PCI address.
     pub address: PciAddress,
     /// The name of its interface.
-    pub name: InterfaceName,
+    pub name: KernelText,
     /// How many VFs it can make.
     pub total_vfs: u32,
     /// How many it has made.

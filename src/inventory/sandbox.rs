@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Route;
-use crate::types::{InterfaceName, MacAddress, NetnsIdentity};
+use crate::types::{InterfaceName, KernelText, MacAddress, NetnsIdentity};
 
 /// A sandbox's namespace as found before anything is put into it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct SandboxFacts {
     /// Which namespace.
     pub netns: NetnsIdentity,
     /// Names and alternative names of all interfaces in it.
-    pub names: BTreeSet<String>,
+    pub names: BTreeSet<KernelText>,
     /// Their hardware addresses.
     pub macs: BTreeSet<MacAddress>,
     /// Its routes; looked up only when a plan may need them.
@@ -23,7 +23,7 @@ pub struct SandboxFacts {
 impl SandboxFacts {
     /// Whether an interface of this name, main or alternative, is there.
     pub fn has(&self, name: &InterfaceName) -> bool {
-        self.names.contains(name.as_str())
+        self.names.contains(&KernelText::from(name))
     }
 
     /// The default route of a family that wins: the one with the lowest metric.

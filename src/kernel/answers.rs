@@ -2,21 +2,20 @@
 //! nothing and looks at no machine.
 
 use ipnet::IpNet;
-use netlink_packet_route::RouteNetlinkMessage;
 
 use crate::kernel::{
     Refusal,
     netfilter::{legacy_rules, ruleset},
-    netlink::datagram::{RawContent, answers, events, raw_messages},
-    rtnetlink::{address, link, route, vf},
+    netlink::{
+        datagram::{RawContent, raw_messages},
+        socket::Message,
+    },
+    rtnetlink::{address, link_message, route, vf},
 };
 use crate::{
     inventory::{Chain, Link, Route},
     types::VfAttributes,
 };
-
-/// The request that a datagram is taken to answer.
-pub const SEQUENCE: u32 = 1;
 
 /// What a datagram of routing messages says.
 #[derive(Debug, Default)]
@@ -29,31 +28,23 @@ pub struct Routing {
     pub addresses: Vec<IpNet>,
     /// Routes by these links.
     pub routes: Vec<Route>,
-    /// How many messages could be read as events.
-    pub events: usize,
 }
 
 /// Reads a datagram of routing messages as every look at the host or a sandbox does.
 pub fn routing(datagram: &[u8]) -> Result<Routing, Refusal> {
     let mut messages = Vec::new();
-    answers(datagram, SEQUENCE, |answer| {
-        messages.push(answer);
-        false
-    })?;
-    let links: Vec<Link> = messages.iter().filter_map(link::parse).collect();
-    let attributes = messages.iter().filter_map(|message| match message {
-        RouteNetlinkMessage::NewLink(message) => vf::listed(message, 0),
-        _ => None,
-    });
-    let addresses = messages.iter().filter_map(|message| address::parse(message, None));
-    let routes = messages.iter().flat_map(|message| {
-        [false, true].into_iter().filter_map(|ipv6| route::parse(message, ipv6, &links))
-    });
+    for message in raw_messages(datagram) {
+        match message.content {
+            RawContent::End(Err(refusal)) => return Err(refusal),
+            RawContent::End(Ok(())) => break,
+            RawContent::Body(_) => messages.extend(Message::of(&message)),
+        }
+    }
+    let links: Vec<Link> = messages.iter().filter_map(link_message::read).collect();
     Ok(Routing {
-        attributes: attributes.collect(),
-        addresses: addresses.collect(),
-        routes: routes.collect(),
-        events: events(datagram).len(),
+        attributes: messages.iter().filter_map(|message| vf::listed(&message.body, 0)).collect(),
+        addresses: messages.iter().filter_map(|message| address::read(message, None)).collect(),
+        routes: messages.iter().filter_map(|message| route::read(message, &links)).collect(),
         links,
     })
 }

@@ -100,6 +100,14 @@ pub enum KernelError {
         /// How it is missing.
         reason: String,
     },
+    /// This kernel has not what vfhook cannot do without.
+    #[error("{object}: {reason}")]
+    Lacking {
+        /// What was to be done.
+        object: String,
+        /// What is lacking, and what has it.
+        reason: String,
+    },
     /// The sandbox's namespace is gone, so what a step would do in it has no object.
     #[error("the sandbox's network namespace is gone")]
     SandboxGone,

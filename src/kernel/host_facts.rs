@@ -11,6 +11,7 @@ use crate::kernel::{
     KernelError, LinuxKernel,
     files::sysctl,
     netfilter::{legacy_rules, ruleset},
+    netns::has_cookies,
     rtnetlink::{link, route},
 };
 
@@ -33,7 +34,11 @@ const HOOK_DIRECTORIES: [&str; 2] =
 pub(super) fn look(kernel: &mut LinuxKernel) -> Result<HostFacts, KernelError> {
     let links = link::all(&mut kernel.host)?;
     let routes = route::all(&mut kernel.host, &links)?;
+    let release = read(Path::new("/proc/sys/kernel/osrelease")).unwrap_or_default();
     Ok(HostFacts {
+        release: release.trim_end().to_owned(),
+        has_cookies: has_cookies(&kernel.host),
+        ipv6: sysctl::ipv6(),
         sysctls: sysctls(&routes),
         chains: ruleset::chains(kernel)?,
         legacy_chains: legacy_rules::chains()?,

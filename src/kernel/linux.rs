@@ -14,7 +14,7 @@ use crate::kernel::{
 };
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostFacts, Link, PhysicalFunction, SandboxFacts, Unusable,
+        Binding, Candidate, Device, HostFacts, Ipv6, Link, PhysicalFunction, SandboxFacts, Unusable,
     },
     plan::step::{Place, Step},
     types::{
@@ -157,6 +157,10 @@ impl Kernel for LinuxKernel {
 
     fn host_addresses(&mut self) -> Result<Vec<IpAddr>, KernelError> {
         address::all_global(&mut self.host)
+    }
+
+    fn ipv6(&mut self) -> Ipv6 {
+        sysctl::ipv6()
     }
 
     fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError> {

@@ -22,7 +22,7 @@ use std::net::IpAddr;
 
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostFacts, Link, PhysicalFunction, SandboxFacts, Unusable,
+        Binding, Candidate, Device, HostFacts, Ipv6, Link, PhysicalFunction, SandboxFacts, Unusable,
     },
     plan::step::Step,
     types::{
@@ -74,6 +74,9 @@ pub trait Kernel {
 
     /// The host's own addresses of global scope, each once.
     fn host_addresses(&mut self) -> Result<Vec<IpAddr>, KernelError>;
+
+    /// What IPv6 is like on interfaces that appear on the host. Costs no netlink message.
+    fn ipv6(&mut self) -> Ipv6;
 
     /// Makes one change. May be repeated; waits for the machine until `deadline` at most.
     fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError>;

@@ -38,9 +38,10 @@ impl Sandbox {
         let opened = inside(namespace.as_fd(), || {
             Netlink::route().and_then(|netlink| Ok((cookie(&netlink)?, netlink)))
         });
-        let (cookie, netlink) = opened
-            .and_then(|opened| opened)
-            .map_err(KernelError::refused("enter", source.to_string()))?;
+        let (cookie, netlink) = opened.and_then(|opened| opened).map_err(|errno| match errno {
+            Errno::ENOPROTOOPT => too_old(source),
+            errno => KernelError::refused("enter", source.to_string())(errno),
+        })?;
         Ok(Self { identity: NetnsIdentity { cookie, source: source.clone() }, netlink, namespace })
     }
 
@@ -123,6 +124,17 @@ fn namespace_of(process: &File, shown: &str) -> Result<File, KernelError> {
         Err(Errno::ENOENT | Errno::ESRCH) => Err(not_one(shown, "the process has ended")),
         Err(errno) => Err(KernelError::refused("open", shown)(errno)),
     }
+}
+
+fn too_old(source: &NetnsSource) -> KernelError {
+    let reason = "this kernel has no cookies of network namespaces (SO_NETNS_COOKIE), by which vfhook knows them again; \
+                  Linux 5.14 and later have them";
+    KernelError::Lacking { object: source.to_string(), reason: reason.to_owned() }
+}
+
+/// Whether this kernel numbers its network namespaces.
+pub(super) fn has_cookies(netlink: &Netlink) -> bool {
+    cookie(netlink) != Err(Errno::ENOPROTOOPT)
 }
 
 fn not_one(shown: &str, reason: &str) -> KernelError {

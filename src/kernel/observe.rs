@@ -6,7 +6,7 @@ use crate::kernel::{
     rtnetlink::{address, link, route, vf},
 };
 use crate::{
-    inventory::{Candidate, Device, SandboxFacts, Unusable},
+    inventory::{Candidate, Device, Ipv6, SandboxFacts, Unusable},
     plan::step::Place,
 };
 
@@ -16,16 +16,14 @@ pub(super) fn sandbox(kernel: &mut LinuxKernel, routes: bool) -> Result<SandboxF
     let routes =
         if routes { route::all(kernel.netlink(Place::Sandbox)?, &links)? } else { Vec::new() };
     let sandbox = kernel.sandbox()?;
-    // Absent in a kernel without IPv6: then there is none to enable, and adding an address says so.
-    let disabled = sandbox.inside(|| sysctl::read_here("ipv6/conf/default/disable_ipv6"))?;
-    let names =
-        links.iter().flat_map(|link| link.altnames.iter().cloned().chain([link.name.to_string()]));
+    let ipv6 = sandbox.inside(sysctl::ipv6)?;
+    let names = links.iter().flat_map(|link| link.altnames.iter().chain([&link.name]).cloned());
     Ok(SandboxFacts {
         netns: sandbox.identity.clone(),
         names: names.collect(),
         macs: links.iter().filter_map(|link| link.mac).collect(),
         routes,
-        ipv6_disabled: disabled.is_ok_and(|value| value != "0"),
+        ipv6_disabled: ipv6 == Ipv6::Off,
     })
 }
 
@@ -38,14 +36,13 @@ pub(super) fn device(
     let Some(driver) = kernel.sysfs.driver(candidate.address) else {
         return Ok(Err(Unusable::NoDriver));
     };
-    let Some(name) = kernel.sysfs.interface_of(candidate.address) else {
-        return Ok(Err(Unusable::NoInterface { driver }));
-    };
-    let Some(mut link) = link::by_name(&mut kernel.host, &name)? else {
+    let Some(mut link) = link::of_device(kernel, candidate.address)? else {
         return Ok(Err(Unusable::NoInterface { driver }));
     };
     link.addresses = address::global(&mut kernel.host, link.index)?;
-    let mut device = Device { candidate: candidate.clone(), link, attributes: None, driver };
+    let pf_mtu = kernel.sysfs.mtu(&candidate.pf_name);
+    let mut device =
+        Device { candidate: candidate.clone(), link, attributes: None, driver, pf_mtu };
     if let Some(unusable) = device.unusable() {
         return Ok(Err(unusable));
     }

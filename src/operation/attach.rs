@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::{
     AttachReport, Context, How, OperationError, Preview,
     choose::Chooser,
+    join::{join, refuse_conflict},
     now,
     recover::{self, release},
-    verify::require_whole,
 };
 use crate::{
     execute::{self, Outcome},
@@ -26,20 +26,20 @@ pub fn attach(
     event: &SandboxEvent,
     deadline: Deadline,
 ) -> Result<AttachReport, OperationError> {
-    let intent = resolve(&context.config, event)?;
-    if intent.is_empty() {
+    if event.networks.is_empty() {
         return Ok(AttachReport::nothing(&event.id));
     }
     loop {
         let netns = kernel.open_sandbox(&event.netns)?;
         match existing(kernel, context, event, &netns, deadline)? {
             Existing::Lease(reservation) => {
-                return join(kernel, context, event, &intent, *reservation, deadline);
+                return join(kernel, context, event, *reservation, deadline);
             }
             // The kernel's idea of the sandbox may have become that of the lease that was cleared away.
             Existing::Cleared => continue,
             Existing::None => {}
         }
+        let intent = resolve(&context.config, event)?;
         let table = context.leases.lock(deadline)?;
         let theirs = [Claim::Netns(netns.cookie), Claim::Id(event.id.clone())];
         if theirs.iter().any(|claim| context.leases.is_taken(claim)) {
@@ -61,13 +61,13 @@ pub fn preview_attach(
     event: &SandboxEvent,
     deadline: Deadline,
 ) -> Result<Preview, OperationError> {
-    let intent = resolve(&context.config, event)?;
     let netns = kernel.open_sandbox(&event.netns)?;
     let _table = context.leases.lock(deadline)?;
     if let Some(lease) = context.leases.find(&Claim::Netns(netns.cookie))? {
-        refuse_conflict(&lease, &intent)?;
+        refuse_conflict(&lease, event)?;
         return Ok(Preview { steps: Vec::new() });
     }
+    let intent = resolve(&context.config, event)?;
     let sandbox = kernel.observe_sandbox(needs_routes(&intent))?;
     let lease = prepare(kernel, context, event, &intent, &sandbox)?;
     Ok(Preview::of_plan(&lease.plan))
@@ -78,7 +78,7 @@ fn needs_routes(intent: &AttachmentIntent) -> bool {
     intent.service.is_some() || intent.networks.iter().any(|network| network.network.default_route)
 }
 
-enum Existing {
+pub(super) enum Existing {
     /// The namespace has this lease, and nobody works on it.
     Lease(Box<Reservation>),
     /// There was what a process that died left behind, and it is no more.
@@ -89,7 +89,7 @@ enum Existing {
 
 /// Waits for whoever works on a lease of this sandbox; clears away what is half done or belongs to a namespace that is
 /// gone.
-fn existing(
+pub(super) fn existing(
     kernel: &mut impl Kernel,
     context: &Context,
     event: &SandboxEvent,
@@ -119,37 +119,6 @@ fn existing(
     Ok(Existing::Cleared)
 }
 
-/// One more container of the same namespace, or the same one asking again.
-fn join(
-    kernel: &mut impl Kernel,
-    context: &Context,
-    event: &SandboxEvent,
-    intent: &AttachmentIntent,
-    mut reservation: Reservation,
-    deadline: Deadline,
-) -> Result<AttachReport, OperationError> {
-    refuse_conflict(&reservation.lease, intent)?;
-    require_whole(&reservation.lease, &kernel.observe_sandbox(false)?)?;
-    if reservation.lease.holders.insert(event.id.clone()) {
-        context.leases.lock(deadline)?.update(&reservation.lease)?;
-    }
-    Ok(AttachReport::of(&reservation.lease, How::Already, kernel.messages()))
-}
-
-fn refuse_conflict(lease: &Lease, intent: &AttachmentIntent) -> Result<(), OperationError> {
-    let has: BTreeSet<_> =
-        lease.networks.iter().map(|had| (&had.network, &had.interface)).collect();
-    let asks: BTreeSet<_> =
-        intent.networks.iter().map(|asked| (&asked.name, &asked.interface)).collect();
-    if has == asks {
-        return Ok(());
-    }
-    let list = |set: BTreeSet<(&_, &_)>| {
-        set.iter().map(|(network, name)| format!("{network}@{name}")).collect::<Vec<_>>().join(", ")
-    };
-    Err(OperationError::Conflict { id: lease.id.clone(), has: list(has), asks: list(asks) })
-}
-
 /// Chooses, plans, and makes the lease that is to be recorded.
 fn prepare(
     kernel: &mut impl Kernel,
@@ -163,7 +132,8 @@ fn prepare(
     let serial = new_serial();
     let opens = intent.networks.iter().any(|network| network.network.host_access);
     let host_addresses = if opens { kernel.host_addresses()? } else { Vec::new() };
-    let input = AttachInput { id, serial, sandbox, networks, service, host_addresses };
+    let host_ipv6 = kernel.ipv6();
+    let input = AttachInput { id, serial, sandbox, networks, service, host_addresses, host_ipv6 };
     let plan = plan::attach(&input)?;
     let flaws = plan::check(&plan);
     if !flaws.is_empty() {

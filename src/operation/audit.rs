@@ -74,7 +74,7 @@ pub(super) fn by_device(leases: &[Lease]) -> Holders<'_> {
 fn is_of_a_pool(context: &Context, function: &PhysicalFunction, vf: &Candidate) -> bool {
     let pools = context.config.pools.values().filter(|pool| pool.kind == PoolKind::Sriov);
     pools.map(|pool| &pool.selector).any(|selector| {
-        let of_it = selector.pf.is_empty() || selector.pf.contains(&function.name);
+        let of_it = selector.pf.is_empty() || selector.pf.iter().any(|name| function.name == *name);
         of_it && selector.wants(vf.index, vf.address)
     })
 }

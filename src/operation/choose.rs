@@ -12,7 +12,7 @@ use crate::{
     lease::Claim,
     plan::{ChosenDevice, ChosenNetwork, ChosenService, candidates, seed},
     request::{AttachmentIntent, NetworkIntent, ServiceIntent},
-    types::{AddressRange, Name, SandboxId},
+    types::{AddressRange, Name, SandboxId, kept_by_network},
 };
 
 /// What is chosen for one sandbox so far.
@@ -112,9 +112,8 @@ impl<'a, K: Kernel> Chooser<'a, K> {
             }
             return Ok(intent.addresses.clone());
         }
-        let gateways = &intent.network.gateway;
         let ranges = &intent.network.addresses;
-        let free = |address: &IpNet| !gateways.contains(&address.addr());
+        let free = |address: &IpNet| intent.network.reserved(*address).is_none();
         self.one_of_each_family(ranges, Some(&intent.name), free, |address| claim(&address))
     }
 
@@ -125,7 +124,9 @@ impl<'a, K: Kernel> Chooser<'a, K> {
             }
             ServiceIntent::Veth { interface, cidrs, source } => {
                 let next_hops = [ServicePath::next_hop(false), ServicePath::next_hop(true)];
-                let free = |address: &IpNet| !next_hops.contains(&address.addr());
+                let free = |address: &IpNet| {
+                    !next_hops.contains(&address.addr()) && kept_by_network(*address).is_none()
+                };
                 let sources = self.one_of_each_family(source, None, free, |address| {
                     Claim::Source(address.addr())
                 })?;

@@ -72,7 +72,7 @@ fn cards_of(
         let one = DeviceSelector { pf: vec![pf.clone()], ..selector.clone() };
         let failed = |found| CardFacts {
             pool: pool.clone(),
-            name: Some(pf.clone()),
+            name: Some(pf.into()),
             found: Err(found),
             idle: BTreeMap::new(),
             wanted: 0,

@@ -153,6 +153,10 @@ impl OperationError {
     /// The exit code that tells it.
     pub fn exit_code(&self) -> ExitCode {
         match self {
+            Self::NoFreeDevice { total: 0, .. }
+            | Self::Plan(AttachPlanError::MtuTooHigh { .. } | AttachPlanError::NoIpv6(_))
+            | Self::Kernel(KernelError::Absent { .. } | KernelError::Lacking { .. })
+            | Self::Lease(LeaseError::Unsafe { .. }) => ExitCode::HostUnfit,
             Self::Request(_)
             | Self::Plan(_)
             | Self::Conflict { .. }
@@ -162,9 +166,6 @@ impl OperationError {
             | Self::Provision(
                 ProvisionError::TooMany { .. } | ProvisionError::Contradiction { .. },
             ) => ExitCode::Usage,
-            Self::NoFreeDevice { total: 0, .. }
-            | Self::Kernel(KernelError::Absent { .. })
-            | Self::Lease(LeaseError::Unsafe { .. }) => ExitCode::HostUnfit,
             Self::NoFreeDevice { .. }
             | Self::NoFreeAddress { .. }
             | Self::AddressTaken { .. }

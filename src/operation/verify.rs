@@ -30,16 +30,20 @@ pub fn verify(
     if lease.state != LeaseState::Attached {
         return Err(missing("it is only half attached".to_owned()));
     }
-    let has = |asked: &&NetworkRequest| {
-        lease.networks.iter().any(|had| {
-            had.network == asked.network
-                && asked.interface.as_ref().is_none_or(|interface| *interface == had.interface)
-        })
-    };
+    let has = |asked: &&NetworkRequest| lease.networks.iter().any(|had| gives(had, asked));
     if let Some(lacks) = asked.iter().find(|asked| !has(asked)) {
         return Err(missing(format!("{} was not attached", lacks.network)));
     }
     require_whole(&lease, &kernel.observe_sandbox(false)?)
+}
+
+/// Whether this is what was asked for. A request that leaves something open takes what was chosen, and a MAC address that a
+/// driver was let off is nobody's.
+pub(super) fn gives(had: &Attached, asked: &NetworkRequest) -> bool {
+    had.network == asked.network
+        && asked.interface.as_ref().is_none_or(|interface| *interface == had.interface)
+        && asked.addresses.iter().all(|address| had.addresses.contains(address))
+        && asked.mac.is_none_or(|mac| had.mac.is_none_or(|had| had == mac))
 }
 
 /// Fails unless everything that the lease gave is in the sandbox. A container with the right to may rename its interface.

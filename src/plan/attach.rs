@@ -6,9 +6,9 @@ use ipnet::IpNet;
 
 use super::{Plan, network, service_path};
 use crate::{
-    inventory::{Device, Link, SandboxFacts},
+    inventory::{Device, Ipv6, Link, SandboxFacts},
     request::NetworkIntent,
-    types::{InterfaceName, MacAddress, SandboxId},
+    types::{InterfaceName, MacAddress, Name, SandboxId},
 };
 
 /// All that the plan is made from.
@@ -26,6 +26,8 @@ pub struct AttachInput<'a> {
     pub service: Option<ChosenService>,
     /// The host's own addresses; looked up only for networks with `host_access`.
     pub host_addresses: Vec<IpAddr>,
+    /// What IPv6 is like on the host.
+    pub host_ipv6: Ipv6,
 }
 
 /// A network with a device and addresses.
@@ -77,6 +79,27 @@ pub enum AttachPlanError {
     /// The name is taken in the sandbox.
     #[error("interface {0} exists in the sandbox already; ask for another name with NETWORK@NAME")]
     NameTaken(InterfaceName),
+    /// The card or the parent passes nothing that long.
+    #[error(
+        "network {network}: its mtu is {mtu}, above that of {device}, which is {limit}: run `ip link set {device} mtu {mtu}`, or \
+         lower the network's mtu"
+    )]
+    MtuTooHigh {
+        /// The network.
+        network: Name,
+        /// What it wants.
+        mtu: u32,
+        /// The physical function, or the parent of a macvlan.
+        device: String,
+        /// Its MTU.
+        limit: u32,
+    },
+    /// IPv6 is wanted, and the kernel has none.
+    #[error(
+        "{0} has IPv6 addresses, and this kernel has no IPv6 (ipv6.disable=1): start it without that, or take them out of the \
+         configuration"
+    )]
+    NoIpv6(String),
     /// `mode = "existing"`, and the interface is not there.
     #[error("service path: there is no interface {0} in the sandbox to route through")]
     NoInterface(InterfaceName),
@@ -97,12 +120,14 @@ pub enum AttachPlanError {
 /// Lays out the steps. The service path comes first, so that undoing it comes last: by then a dying namespace
 /// has taken the veth pair along.
 pub fn attach(input: &AttachInput) -> Result<Plan, AttachPlanError> {
+    refuse_ipv6_without(input)?;
     let mut steps = Vec::new();
     if let Some(service) = &input.service {
         steps.extend(service_path::steps(input, service)?);
     }
     for (position, chosen) in input.networks.iter().enumerate() {
         refuse_taken(input.sandbox, &chosen.intent.interface)?;
+        refuse_mtu(chosen)?;
         steps.extend(network::steps(input, position, chosen));
     }
     Ok(Plan { steps })
@@ -126,6 +151,39 @@ pub(super) fn refuse_taken(
     name: &InterfaceName,
 ) -> Result<(), AttachPlanError> {
     if sandbox.has(name) { Err(AttachPlanError::NameTaken(name.clone())) } else { Ok(()) }
+}
+
+/// The kernel refuses a macvlan that is longer than its parent, and says no more than that; a VF that is longer than its
+/// physical function is refused by some drivers, and drops packets with others.
+fn refuse_mtu(chosen: &ChosenNetwork) -> Result<(), AttachPlanError> {
+    let (device, limit) = match &chosen.device {
+        ChosenDevice::Vf(device) => (&device.candidate.pf_name, device.pf_mtu),
+        ChosenDevice::Macvlan(parent) => (&parent.name, Some(parent.mtu)),
+    };
+    match chosen.intent.network.mtu.zip(limit) {
+        Some((mtu, limit)) if mtu > limit => {
+            let (network, device) = (chosen.intent.name.clone(), device.to_string());
+            Err(AttachPlanError::MtuTooHigh { network, mtu, device, limit })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse_ipv6_without(input: &AttachInput) -> Result<(), AttachPlanError> {
+    if input.host_ipv6 != Ipv6::Absent {
+        return Ok(());
+    }
+    let has =
+        |chosen: &&ChosenNetwork| chosen.addresses.iter().any(|address| address.addr().is_ipv6());
+    if let Some(chosen) = input.networks.iter().find(has) {
+        return Err(AttachPlanError::NoIpv6(format!("network {}", chosen.intent.name)));
+    }
+    match &input.service {
+        Some(ChosenService::Veth { sources, .. }) if sources.iter().any(IpAddr::is_ipv6) => {
+            Err(AttachPlanError::NoIpv6("the service path".to_owned()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a hardware address that we make is for.

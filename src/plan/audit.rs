@@ -116,7 +116,7 @@ fn unheld(seen: &Seen) -> Option<Remark> {
 
 /// Ours by its tag, and nobody's by the leases: they were lost. It was moved home by the kernel when its namespace died.
 fn orphaned(candidate: &Candidate, link: &Link) -> Option<Remark> {
-    let tag = OwnerTag::parse(link.alias.as_deref()?)?;
+    let tag = OwnerTag::parse(link.alias.as_ref()?)?;
     let what = format!("orphaned: it has the tag {tag}, and no lease");
     if link.master.is_some() || !link.addresses.is_empty() {
         return Some(Remark::only(format!("{what}; the host uses it")));

@@ -69,7 +69,7 @@ fn vf(chosen: &ChosenNetwork, device: &Device, tag: OwnerTag) -> Vec<PlannedStep
         }),
         Undo::by(Step::ReturnDevice(ReturnDevice {
             device: device.candidate.address,
-            inside: chosen.intent.interface.clone(),
+            inside: (&chosen.intent.interface).into(),
             baseline: Link {
                 // A MAC that the card was told to enforce goes back with the card's attributes, after the device.
                 mac: device.link.mac.filter(|_| wanted.mac.is_none()),
@@ -138,7 +138,7 @@ fn addressing(sandbox: &SandboxFacts, chosen: &ChosenNetwork) -> Vec<PlannedStep
     let name = &chosen.intent.interface;
     let mut steps = Vec::new();
     if sandbox.ipv6_disabled && chosen.addresses.iter().any(|address| address.addr().is_ipv6()) {
-        steps.push(enable_ipv6(name));
+        steps.push(enable_ipv6(Place::Sandbox, name));
     }
     let add = |address: &IpNet| {
         PlannedStep::new(
@@ -185,12 +185,9 @@ pub(super) fn put_route(sandbox: &SandboxFacts, route: Route, undo: Undo) -> Pla
     PlannedStep::new(Step::AddRoute { place: Place::Sandbox, route }, undo)
 }
 
-pub(super) fn enable_ipv6(name: &InterfaceName) -> PlannedStep {
+pub(super) fn enable_ipv6(place: Place, name: &InterfaceName) -> PlannedStep {
     let key = format!("ipv6/conf/{name}/disable_ipv6");
-    PlannedStep::new(
-        Step::WriteSysctl { place: Place::Sandbox, key, value: "0".to_owned() },
-        gone_with(name),
-    )
+    PlannedStep::new(Step::WriteSysctl { place, key, value: "0".to_owned() }, gone_with(name))
 }
 
 pub(super) fn gone_with(name: &InterfaceName) -> Undo {

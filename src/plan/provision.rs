@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Plan, PlannedStep, Undo, step::Step};
 use crate::{
     inventory::PhysicalFunction,
-    types::{InterfaceName, PciAddress, SandboxId},
+    types::{KernelText, PciAddress, SandboxId},
 };
 
 /// Why there is no plan. Nothing has been touched.
@@ -15,7 +15,7 @@ pub enum ProvisionError {
     #[error("{pf}: {wanted} VFs are asked for, the card makes at most {total}; lower num_vfs")]
     TooMany {
         /// The physical function.
-        pf: InterfaceName,
+        pf: KernelText,
         /// What the configuration says.
         wanted: u32,
         /// What the card says.
@@ -25,7 +25,7 @@ pub enum ProvisionError {
     #[error("{pf}: one pool asks for {first} VFs and another for {second}; make num_vfs the same")]
     Contradiction {
         /// The physical function.
-        pf: InterfaceName,
+        pf: KernelText,
         /// One number.
         first: u32,
         /// The other.
@@ -38,7 +38,7 @@ pub enum ProvisionError {
     )]
     Leased {
         /// The physical function.
-        pf: InterfaceName,
+        pf: KernelText,
         /// The VF.
         device: PciAddress,
         /// Who has it, where that can be read.

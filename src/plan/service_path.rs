@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     config::ServicePath,
-    inventory::{Route, SandboxFacts},
+    inventory::{Ipv6, Route, SandboxFacts},
     types::{InterfaceName, OwnerTag},
 };
 
@@ -33,9 +33,10 @@ pub(super) fn steps(
         ChosenService::Veth { interface, cidrs, sources, masqueraded } => {
             refuse_taken(input.sandbox, interface)?;
             let pair = pair_of(input.serial, interface);
-            let mut steps = make_pair(input, &pair, masqueraded);
-            if input.sandbox.ipv6_disabled && sources.iter().any(IpAddr::is_ipv6) {
-                steps.push(enable_ipv6(interface));
+            let ipv6 = sources.iter().any(IpAddr::is_ipv6);
+            let mut steps = make_pair(input, &pair, masqueraded, ipv6);
+            if ipv6 && input.sandbox.ipv6_disabled {
+                steps.push(enable_ipv6(Place::Sandbox, interface));
             }
             if sources.iter().any(IpAddr::is_ipv4) {
                 steps.push(accept_refusals(&pair));
@@ -63,6 +64,7 @@ fn make_pair(
     input: &AttachInput,
     pair: &CreateVeth,
     masqueraded: &BTreeSet<IpNet>,
+    ipv6: bool,
 ) -> Vec<PlannedStep> {
     let tag = OwnerTag::new(input.id.clone());
     let delete = Step::DeleteLink(OwnLink {
@@ -76,18 +78,26 @@ fn make_pair(
         key: format!("ipv4/conf/{}/forwarding", pair.host),
         value: "1".to_owned(),
     };
-    vec![
+    let up = |place, name: &InterfaceName| {
+        let step = Step::LinkUp { place, name: name.clone(), tag: tag.clone() };
+        PlannedStep::new(step, gone_with(&pair.host))
+    };
+    let mut steps = vec![
         PlannedStep::new(
             Step::InstallMasquerade { sources: masqueraded.clone() },
             Undo::with("stays until the last service path is gone"),
         ),
         PlannedStep::new(Step::CreateVeth(pair.clone()), Undo::by(delete)),
-        PlannedStep::new(
-            Step::LinkUp { place: Place::Sandbox, name: pair.inside.clone(), tag },
-            gone_with(&pair.host),
-        ),
+    ];
+    if ipv6 && input.host_ipv6 == Ipv6::Off {
+        steps.push(enable_ipv6(Place::Host, &pair.host));
+    }
+    steps.extend([
+        up(Place::Host, &pair.host),
+        up(Place::Sandbox, &pair.inside),
         PlannedStep::new(forwarding, gone_with(&pair.host)),
-    ]
+    ]);
+    steps
 }
 
 /// The host refuses from an address of its own choice, which the sandbox may reach by another interface: where reverse paths are

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     inventory::{Candidate, Link, Route},
-    types::{InterfaceName, MacAddress, OwnerTag, PciAddress, VfAttributes},
+    types::{InterfaceName, KernelText, MacAddress, OwnerTag, PciAddress, VfAttributes},
 };
 
 /// The routing protocol number that marks our routes. `rtnetlink.h` and `rt_protos` assign it to nobody.
@@ -122,7 +122,7 @@ pub enum Step {
         /// The physical function.
         pf: PciAddress,
         /// The name of its interface, for messages.
-        pf_name: InterfaceName,
+        pf_name: KernelText,
         /// How many.
         count: u32,
     },
@@ -165,8 +165,8 @@ pub struct TakeDevice {
 pub struct ReturnDevice {
     /// The device.
     pub device: PciAddress,
-    /// The name it was given in the sandbox: where to look first.
-    pub inside: InterfaceName,
+    /// The name it was given in the sandbox; a label.
+    pub inside: KernelText,
     /// What its interface was like before.
     pub baseline: Link,
 }
@@ -175,7 +175,7 @@ pub struct ReturnDevice {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateMacvlan {
     /// The parent's name in the host's namespace.
-    pub parent: InterfaceName,
+    pub parent: KernelText,
     /// The parent's number.
     pub parent_index: u32,
     /// The new link's name.
@@ -202,7 +202,7 @@ pub struct OwnLink {
 impl OwnLink {
     /// Whether `found` is the link: it has the hardware address, or the tag and the name.
     pub fn is(&self, found: &Link) -> bool {
-        let tagged = found.alias.as_ref().is_some_and(|alias| *alias == self.tag.to_string());
+        let tagged = found.alias.as_ref().and_then(OwnerTag::parse).as_ref() == Some(&self.tag);
         found.mac == Some(self.mac) || (tagged && found.name == self.name)
     }
 }

@@ -23,6 +23,9 @@ const LONGEST: usize = 8192;
 /// Networks that one sandbox may ask for.
 const MOST: usize = 16;
 
+/// Addresses that one sandbox may choose, over all of its networks: each is announced, and each is a claim.
+const MOST_ADDRESSES: usize = 16;
+
 /// Why an annotation is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum AnnotationError {
@@ -37,6 +40,11 @@ pub enum AnnotationError {
     /// More networks than one sandbox may have.
     #[error("annotation {NETWORKS}: {0} networks, at most {MOST} are given")]
     TooMany(usize),
+    /// More addresses than one sandbox may choose.
+    #[error(
+        "annotation {NETWORKS}: {0} addresses are chosen, at most {MOST_ADDRESSES} are given to a sandbox"
+    )]
+    TooManyAddresses(usize),
     /// Nothing in it.
     #[error("annotation {NETWORKS}: empty; name a network, such as storage or storage@net1")]
     Empty,
@@ -94,9 +102,11 @@ pub fn networks(value: &str) -> Result<Vec<NetworkRequest>, AnnotationError> {
         return Err(AnnotationError::Empty);
     }
     let requests = if value.starts_with(['[', '{', '"']) { json(value)? } else { short(value)? };
+    let addresses = requests.iter().map(|request| request.addresses.len()).sum();
     match requests.len() {
         0 => Err(AnnotationError::Empty),
         found if found > MOST => Err(AnnotationError::TooMany(found)),
+        _ if addresses > MOST_ADDRESSES => Err(AnnotationError::TooManyAddresses(addresses)),
         _ => Ok(requests),
     }
 }
@@ -189,6 +199,28 @@ mod tests {
             let message = networks(value).unwrap_err().to_string();
             assert!(message.contains(NETWORKS) && message.contains(expected), "{value}: {message}");
         }
+    }
+
+    #[test]
+    fn addresses_of_all_networks_are_counted() {
+        let chosen = |name: &str, count: usize| {
+            let addresses: Vec<String> =
+                (0..count).map(|index| format!("\"fd00:10::{index:x}/64\"")).collect();
+            format!("{{\"name\":\"{name}\",\"addresses\":[{}]}}", addresses.join(","))
+        };
+        assert!(networks(&format!("[{}]", chosen("storage", 16))).is_ok());
+        for value in [
+            format!("[{}]", chosen("storage", 17)),
+            format!("[{},{}]", chosen("storage", 8), chosen("backup", 9)),
+        ] {
+            let message = networks(&value).unwrap_err().to_string();
+            assert!(
+                message.contains("17 addresses") && message.contains("at most 16"),
+                "{message}"
+            );
+        }
+        let message = networks(&format!("[{}]", chosen("storage", 200))).unwrap_err().to_string();
+        assert!(message.contains("200 addresses"), "{message}");
     }
 
     #[test]

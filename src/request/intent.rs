@@ -55,11 +55,6 @@ pub enum ServiceIntent {
 }
 
 impl AttachmentIntent {
-    /// Whether nothing is wanted.
-    pub fn is_empty(&self) -> bool {
-        self.networks.is_empty()
-    }
-
     /// The networks reached over the service path.
     pub fn service_cidrs(&self) -> &[IpNet] {
         match &self.service {

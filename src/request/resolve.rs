@@ -45,6 +45,16 @@ pub enum RequestError {
         /// What would do.
         ranges: String,
     },
+    /// A chosen address is nobody's to have.
+    #[error("network {network}: {address} is {what}, which no sandbox is given")]
+    Reserved {
+        /// The network.
+        network: Name,
+        /// The chosen address, with its prefix length.
+        address: ipnet::IpNet,
+        /// What it is.
+        what: &'static str,
+    },
     /// Two interfaces would have one name.
     #[error("interface {interface} is asked for twice ({first} and {second})")]
     DuplicateInterface {
@@ -173,9 +183,23 @@ fn refuse_foreign_addresses(
         .addresses
         .iter()
         .find(|address| !network.addresses.iter().any(|range| range.contains(**address)));
-    let Some(address) = foreign else { return Ok(()) };
+    let Some(address) = foreign else { return refuse_reserved_addresses(name, network, request) };
     let ranges = network.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     Err(RequestError::OutOfRange { network: name.clone(), address: *address, ranges })
+}
+
+fn refuse_reserved_addresses(
+    name: &Name,
+    network: &Network,
+    request: &NetworkRequest,
+) -> Result<(), RequestError> {
+    let reserved = |address: &ipnet::IpNet| Some((*address, network.reserved(*address)?));
+    match request.addresses.iter().find_map(reserved) {
+        None => Ok(()),
+        Some((address, what)) => {
+            Err(RequestError::Reserved { network: name.clone(), address, what })
+        }
+    }
 }
 
 fn service(config: &Config) -> Option<ServiceIntent> {
@@ -225,5 +249,66 @@ fn refuse_duplicates(intent: &AttachmentIntent) -> Result<(), RequestError> {
             second: second.name.clone(),
         }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::NetnsSource;
+
+    const TWO: &str = r#"
+version = 1
+[[pool]]
+name = "fast"
+kind = "macvlan"
+pf = ["card0"]
+[[network]]
+name = "storage"
+pool = "fast"
+interface = "net1"
+addresses = ["192.168.0.0-192.168.0.255/24", "10.7.0.0/31", "fd00:10::-fd00:10::ff/64", "fd00:7::/127"]
+gateway = ["192.168.0.1", "fd00:10::1"]
+allow = { addresses = true }
+"#;
+
+    /// What is said to who chooses `address`; nothing when it may be.
+    fn said_to(address: &str) -> String {
+        let config = crate::config::parse(TWO).unwrap();
+        let mut request = NetworkRequest::plain("storage".parse().unwrap());
+        request.addresses = vec![address.parse().unwrap()];
+        let event = SandboxEvent {
+            id: "blue".parse().unwrap(),
+            origin: crate::types::Origin::Command,
+            netns: NetnsSource::Path("/run/netns/blue".into()),
+            namespace: None,
+            networks: vec![request],
+            service_path_off: false,
+            primary: None,
+        };
+        resolve(&config, &event).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_a_network_keeps_for_itself_cannot_be_chosen() {
+        for (address, what) in [
+            ("192.168.0.0/24", "the network's own address"),
+            ("192.168.0.255/24", "the broadcast address"),
+            ("192.168.0.1/24", "the gateway"),
+            ("fd00:10::/64", "the subnet-router anycast address"),
+            ("fd00:10::1/64", "the gateway"),
+        ] {
+            let message = said_to(address);
+            assert!(message.contains(address) && message.contains(what), "{message}");
+        }
+    }
+
+    #[test]
+    fn both_addresses_of_a_network_of_two_can_be_chosen() {
+        for address in
+            ["10.7.0.0/31", "10.7.0.1/31", "fd00:7::/127", "fd00:7::1/127", "fd00:10::ff/64"]
+        {
+            assert_eq!(said_to(address), "");
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{Invalid, text_type};
+use super::{Invalid, kept_by_network, text_type};
 
 /// `FIRST-LAST/LEN`, `ADDRESS/LEN` for one address, or `NETWORK/LEN` for all hosts of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,9 +53,33 @@ impl AddressRange {
             && (number(self.first)..=number(self.last)).contains(&number(wanted))
     }
 
+    /// Whether the range has an address of `block`.
+    pub fn meets(&self, block: IpNet) -> bool {
+        block.addr().is_ipv6() == self.is_ipv6()
+            && number(self.first) <= number(block.broadcast())
+            && number(block.network()) <= number(self.last)
+    }
+
+    /// Whether the range has an address that a host may have and that is not among `others`.
+    pub fn has_any_but(&self, others: &[IpAddr]) -> bool {
+        let usable = |address: IpNet| {
+            kept_by_network(address).is_none() && !others.contains(&address.addr())
+        };
+        // Each of the others, and both ends of the network, can be in the way once.
+        let tries = others.len() as u128 + 3;
+        (0..self.size().min(tries)).filter_map(|index| self.nth(index)).any(usable)
+    }
+
     /// The network that the addresses are on.
     pub fn network(&self) -> Option<IpNet> {
         IpNet::new(self.first, self.prefix).ok().map(|net| net.trunc())
+    }
+}
+
+impl From<IpNet> for AddressRange {
+    /// The one address of `net`.
+    fn from(net: IpNet) -> Self {
+        Self { first: net.addr(), last: net.addr(), prefix: net.prefix_len() }
     }
 }
 
@@ -151,6 +175,27 @@ mod tests {
         assert_eq!(range("10.0.0.0/31").size(), 2);
         assert_eq!(range("10.0.0.0/32").size(), 1);
         assert_eq!(range("::/0").size(), u128::MAX - 1);
+    }
+
+    #[test]
+    fn a_range_may_have_nothing_for_a_host() {
+        let gateways: Vec<IpAddr> = vec!["10.0.0.1".parse().unwrap(), "fd00::1".parse().unwrap()];
+        for (text, any) in [
+            ("10.0.0.1/24", false),
+            ("10.0.0.0-10.0.0.1/24", false),
+            ("10.0.0.0-10.0.0.2/24", true),
+            ("10.0.0.255/24", false),
+            ("10.0.0.0/30", true),
+            ("10.0.0.0-10.0.0.3/30", true),
+            ("10.0.0.0/31", true),
+            ("10.0.0.1/32", false),
+            ("10.0.0.9/32", true),
+            ("fd00::-fd00::1/64", false),
+            ("fd00::/127", true),
+            ("fd00::-fd00::2/64", true),
+        ] {
+            assert_eq!(range(text).has_any_but(&gateways), any, "{text}");
+        }
     }
 
     #[test]

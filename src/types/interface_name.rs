@@ -18,13 +18,6 @@ pub struct InterfaceName(String);
 text_type!(InterfaceName);
 
 impl InterfaceName {
-    /// A name that the kernel itself gave for an existing interface, `lo` among them.
-    /// `None` when it could not be a path component.
-    pub fn observed(name: &str) -> Option<Self> {
-        let fits = !name.is_empty() && name.len() < 16 && name != "." && name != "..";
-        (fits && !name.contains(['/', '\0'])).then(|| Self(name.to_owned()))
-    }
-
     /// The prefix of every host interface that vfhook makes.
     pub const OURS: &'static str = "vfh";
 

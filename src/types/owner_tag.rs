@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::SandboxId;
+use super::{KernelText, SandboxId};
 
 /// Stands in the device's ifalias, which survives moves between namespaces and the death of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,8 +19,8 @@ impl OwnerTag {
     }
 
     /// Reads a tag back from an ifalias; `None` when the alias is not ours.
-    pub fn parse(alias: &str) -> Option<Self> {
-        alias.strip_prefix(Self::PREFIX)?.parse().ok().map(Self)
+    pub fn parse(alias: &KernelText) -> Option<Self> {
+        alias.as_str()?.strip_prefix(Self::PREFIX)?.parse().ok().map(Self)
     }
 }
 

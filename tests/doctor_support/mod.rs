@@ -8,7 +8,7 @@ use vfhook::{
         Binding, Candidate, CardFacts, Chain, Family, Hook, HostFacts, Interfaces, Link,
         PhysicalFunction, Route, Rule, StateFacts, Verdict,
     },
-    types::InterfaceName,
+    types::{InterfaceName, KernelText},
 };
 
 pub(crate) const CONFIG: &str = r#"
@@ -36,14 +36,18 @@ interface = "svc0"
 source = ["169.254.96.0/20", "fd00:97::/112"]
 "#;
 
+pub(crate) fn seen(text: &str) -> KernelText {
+    KernelText::new(text)
+}
+
 pub(crate) fn name(text: &str) -> InterfaceName {
-    InterfaceName::observed(text).unwrap()
+    text.parse().unwrap()
 }
 
 pub(crate) fn link(index: u32, text: &str) -> Link {
     Link {
         index,
-        name: name(text),
+        name: seen(text),
         altnames: [].into(),
         mac: None,
         permanent_mac: None,
@@ -106,15 +110,15 @@ pub(crate) fn card() -> CardFacts {
         address: vf.parse().unwrap(),
         index,
         pf_address: address,
-        pf_name: name("ens1f0"),
+        pf_name: seen("ens1f0"),
     });
-    let binding = Binding { driver: Some("igbvf".to_owned()), interface: Some(name("ens1f0v0")) };
+    let binding = Binding { driver: Some("igbvf".to_owned()), interface: Some(seen("ens1f0v0")) };
     CardFacts {
         pool: "fast".parse().unwrap(),
-        name: Some(name("ens1f0")),
+        name: Some(seen("ens1f0")),
         found: Ok(PhysicalFunction {
             address,
-            name: name("ens1f0"),
+            name: seen("ens1f0"),
             total_vfs: 7,
             num_vfs: 2,
             vfs: candidates.collect(),
@@ -133,6 +137,7 @@ pub(crate) fn sound() -> Facts {
         "ipv6/conf/eth0/accept_ra",
     ];
     let mut host = HostFacts {
+        has_cookies: true,
         links: vec![link(2, "eth0"), link(3, "ens1f0"), link(4, "card0")],
         routes: vec![
             route("0.0.0.0/0", Some("192.168.5.1"), "eth0"),

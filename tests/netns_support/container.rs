@@ -1,6 +1,6 @@
 //! A container as an OCI runtime shows it to a hook: a process, a bundle with `config.json`, the state on stdin.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 
 use serde_json::{Value, json};
 
@@ -58,6 +58,11 @@ impl Container {
     pub(crate) fn annotated(mut self, key: &str, value: &str) -> Self {
         self.state["annotations"][key] = value.into();
         self
+    }
+
+    /// Adds annotations.
+    pub(crate) fn with_all(self, annotations: &BTreeMap<String, String>) -> Self {
+        annotations.iter().fold(self, |container, (key, value)| container.annotated(key, value))
     }
 
     /// Asks for networks.

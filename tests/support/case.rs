@@ -10,8 +10,8 @@ use vfhook::{
     kernel::fake::{Driver, Machine},
     request::{AttachmentIntent, NetworkIntent, ServiceIntent},
     types::{
-        AdminMac, DeviceSelector, LinkState, MacAddress, VfAttribute, VfAttributes, Vlan,
-        VlanProtocol,
+        AdminMac, DeviceSelector, KernelText, LinkState, MacAddress, VfAttribute, VfAttributes,
+        Vlan, VlanProtocol,
     },
 };
 
@@ -64,10 +64,11 @@ impl Case {
 
 impl Baseline {
     fn put(&self, index: usize, link: &mut Link, attributes: &mut VfAttributes) {
-        link.altnames = self.altnames.iter().map(|name| format!("{name}{index}")).collect();
+        link.altnames =
+            self.altnames.iter().map(|name| KernelText::new(format!("{name}{index}"))).collect();
         (link.mtu, link.up, link.tx_queue_len) = (self.mtu, self.up, self.tx_queue_len);
         (link.promiscuous, link.all_multicast) = self.flags;
-        link.alias = self.alias.map(str::to_owned);
+        link.alias = self.alias.map(KernelText::new);
         *attributes = self.attributes;
         // A driver that was up once has learned what the card assigned.
         let assigned = link.mac.filter(|_| self.assigned_mac).map(AdminMac::Assigned);

@@ -55,8 +55,10 @@ pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
     let networks = networks.collect();
     let service = intent.service.as_ref().map(|service| choose_service(service, &id));
     let host_addresses = kernel.host_addresses().unwrap();
-    let sandbox = &sandbox;
-    let input = AttachInput { id: &id, serial: SERIAL, sandbox, networks, service, host_addresses };
+    let (sandbox, id) = (&sandbox, &id);
+    let host_ipv6 = kernel.ipv6();
+    let serial = SERIAL;
+    let input = AttachInput { id, serial, sandbox, networks, service, host_addresses, host_ipv6 };
     plan::attach(&input).unwrap()
 }
 

@@ -11,7 +11,7 @@ use vfhook::{
     lease::{Claim, Lease, LeaseState, LeaseStore},
     operation::{self, Context, Detached, ExitCode, How, Mended, OperationError, Retry, Which},
     request::NetworkRequest,
-    types::InterfaceName,
+    types::KernelText,
 };
 
 use super::{
@@ -216,7 +216,7 @@ impl Node {
         self.host.with(|machine| {
             let sandbox = machine.sandbox(*cookie).unwrap();
             if let Some(link) = sandbox.link_mut("net1") {
-                link.facts.name = parse::<InterfaceName>("mine");
+                link.facts.name = KernelText::new("mine");
             }
         });
     }

@@ -5,7 +5,7 @@ use vfhook::{
     inventory::Link,
     kernel::fake::{Driver, Machine},
     request::{self, NetworkRequest},
-    types::{AdminMac, VfAttribute, VfAttributes, Vlan, VlanProtocol},
+    types::{AdminMac, KernelText, VfAttribute, VfAttributes, Vlan, VlanProtocol},
 };
 
 use super::host::{BLUE, add_eth0, parse, with_driver};
@@ -31,6 +31,8 @@ pub(crate) enum HostKind {
     Refusing,
     /// An operator set everything otherwise.
     Strange,
+    /// Interfaces appear without IPv6.
+    WithoutIpv6,
 }
 
 /// What is in the sandbox.
@@ -202,6 +204,12 @@ fn routes() -> Vec<Shape> {
         },
         Shape { name: "service_path_veth", service_path: VETH, ..USUAL },
         Shape {
+            name: "host_ipv6_disabled",
+            service_path: VETH,
+            host: HostKind::WithoutIpv6,
+            ..USUAL
+        },
+        Shape {
             name: "service_path_existing",
             service_path: EXISTING,
             sandbox: SandboxKind::Eth0,
@@ -258,7 +266,9 @@ impl Shape {
             HostKind::Usual => with_driver(Driver::default(), |_, _, _| {}),
             HostKind::Refusing => with_driver(refusing(), |_, _, _| {}),
             HostKind::Strange => with_driver(Driver::default(), make_strange),
+            HostKind::WithoutIpv6 => with_driver(Driver::default(), |_, _, _| {}),
         };
+        machine.host.ipv6_disabled = self.host == HostKind::WithoutIpv6;
         self.add_sandbox(&mut machine, BLUE);
         machine
     }
@@ -292,9 +302,13 @@ fn refusing() -> Driver {
 
 /// A VF as an operator with other plans left it.
 fn make_strange(index: usize, link: &mut Link, attributes: &mut VfAttributes) {
-    link.altnames = [format!("strange{index}"), format!("stranger{index}")].into();
+    link.altnames = [
+        KernelText::new(format!("strange{index}")),
+        KernelText::new([&b"\xff"[..], index.to_string().as_bytes()].concat()),
+    ]
+    .into();
     link.mtu = 1400;
-    link.alias = Some("a note of the operator".to_owned());
+    link.alias = Some(KernelText::new(&b"a note of the operator, in no encoding: \xe9"[..]));
     link.up = true;
     link.promiscuous = true;
     link.all_multicast = true;

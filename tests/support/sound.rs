@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::{prelude::*, test_runner::TestCaseError};
 use vfhook::{
     lease::{Claim, Lease, LeaseState},
-    types::OwnerTag,
+    types::{KernelText, OwnerTag},
 };
 
 use super::{
@@ -46,7 +46,7 @@ impl Node {
         prop_assert!(sandbox.link("svc0").is_some());
         let masqueraded = self.host.with(|machine| !machine.masquerade.is_empty());
         prop_assert!(masqueraded, "{} relies on a table that is gone", lease.id);
-        let tag = OwnerTag::new(lease.id.clone()).to_string();
+        let tag = KernelText::new(OwnerTag::new(lease.id.clone()).to_string());
         for had in &lease.networks {
             let name = had.interface.as_str();
             let Some(link) = sandbox.link(name).or(sandbox.link("mine")) else {

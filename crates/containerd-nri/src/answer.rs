@@ -2,6 +2,7 @@
 //! nothing cancels; does not know the connection.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,11 +45,7 @@ pub(crate) async fn within<P: Plugin>(
 ) -> Answer {
     match timeout(budget.time(), task).await {
         Ok(Ok(answer)) => answer.map_err(|refusal| refused(&work, &refusal)),
-        Ok(Err(_panicked)) => {
-            tracing::error!(%work, "the handler panicked; the call is refused");
-            let message = format!("{}: the plugin failed; see its log", work.call());
-            Err(Status::new(Code::INTERNAL, message))
-        }
+        Ok(Err(_panicked)) => Err(panicked(&work)),
         Err(_elapsed) => late(budget, &*plugin, &work, accepted),
     }
 }
@@ -59,8 +56,14 @@ fn refused(work: &Work, refusal: &Refusal) -> Status {
     Status::new(Code::FAILED_PRECONDITION, refusal.reason())
 }
 
+fn panicked(work: &Work) -> Status {
+    tracing::error!(%work, "the plugin panicked; the call is refused");
+    Status::new(Code::INTERNAL, format!("{}: the plugin failed; see its log", work.call()))
+}
+
 fn late<P: Plugin>(budget: Budget, plugin: &P, work: &Work, accepted: Vec<u8>) -> Answer {
-    let answer = plugin.late(work, budget);
+    let choice = catch_unwind(AssertUnwindSafe(|| plugin.late(work, budget)));
+    let Ok(answer) = choice else { return Err(panicked(work)) };
     let accepts = answer.is_ok();
     tracing::warn!(%work, budget = ?budget.time(), accepts, "answered before the handler ended");
     match answer {
@@ -69,13 +72,9 @@ fn late<P: Plugin>(budget: Budget, plugin: &P, work: &Work, accepted: Vec<u8>) -
     }
 }
 
-/// The budget of one call: what the runtime says it waits for this answer, at most what it said
-/// it waits for any.
-pub(crate) fn budget(request_timeout: Duration, timeout_nano: i64) -> Budget {
-    match u64::try_from(timeout_nano) {
-        Ok(nanos) if nanos > 0 => Budget::of(request_timeout.min(Duration::from_nanos(nanos))),
-        _ => Budget::of(request_timeout),
-    }
+/// How long the runtime waits for the answer to one call, by its own word; none if it did not say.
+pub(crate) fn patience(timeout_nano: i64) -> Option<Duration> {
+    u64::try_from(timeout_nano).ok().filter(|nanos| *nanos > 0).map(Duration::from_nanos)
 }
 
 /// Calls the handler of an event; gives the payload of the answer.
@@ -148,14 +147,9 @@ fn encode(message: &impl Message) -> Result<Vec<u8>, Refusal> {
 mod tests {
     use super::*;
 
-    const SECOND: i64 = 1_000_000_000;
-
     #[test]
-    fn a_call_has_the_shorter_of_both_deadlines() {
-        let of = |timeout_nano| budget(Duration::from_secs(2), timeout_nano).time();
-        assert_eq!(of(0), Duration::from_millis(1400));
-        assert_eq!(of(-5), Duration::from_millis(1400));
-        assert_eq!(of(10 * SECOND), Duration::from_millis(1400));
-        assert_eq!(of(SECOND), Duration::from_millis(600));
+    fn a_deadline_that_is_none_was_not_told() {
+        assert_eq!((patience(0), patience(-5)), (None, None));
+        assert_eq!(patience(10_000_000_000), Some(Duration::from_secs(10)));
     }
 }

@@ -32,8 +32,13 @@ impl Backoff {
     /// Starts over, unless the connection lived so briefly that this would make a busy loop.
     pub(crate) fn served_for(&mut self, time: Duration) {
         if time >= LONGEST {
-            self.next = FIRST;
+            self.start_over();
         }
+    }
+
+    /// Starts over: there is a reason to believe that the next attempt succeeds.
+    pub(crate) fn start_over(&mut self) {
+        self.next = FIRST;
     }
 
     fn per_mille(&self) -> u32 {

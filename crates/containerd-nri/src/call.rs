@@ -121,10 +121,16 @@ fn occurrence(
     pod: MessageField<wire::PodSandbox>,
     container: MessageField<wire::Container>,
 ) -> Call {
-    let pod = pod.into_option().map(PodSandbox::from).unwrap_or_default();
+    let mut pod = pod.into_option().map(PodSandbox::from).unwrap_or_default();
     let container = container.into_option().map(Container::from).unwrap_or_default();
+    // The end of a container is told without its pod when that is gone already.
+    let is_end = matches!(event, Event::StopContainer | Event::RemoveContainer);
+    if is_end && pod.id.is_empty() {
+        pod.id.clone_from(&container.pod_sandbox_id);
+    }
     // A plugin keys its state by these ids; an event without one must not reach it.
-    if pod.id.is_empty() || (event.is_of_container() && container.id.is_empty()) {
+    let of = if event.is_of_container() { &container.id } else { &pod.id };
+    if of.is_empty() || (pod.id.is_empty() && !is_end) {
         return Call::Nameless { method };
     }
     Call::Event(Box::new(Occurrence {
@@ -218,6 +224,33 @@ mod tests {
             let call = decode(method.to_owned(), payload).unwrap();
             assert_eq!(matches!(call, Call::Event(_)), named, "{method} {payload:?}");
         }
+    }
+
+    #[test]
+    fn the_end_of_a_container_is_told_without_its_pod() {
+        let of = |pod_sandbox_id: &str| {
+            let container = wire::Container {
+                id: "c".to_owned(),
+                pod_sandbox_id: pod_sandbox_id.to_owned(),
+                ..wire::Container::default()
+            };
+            wire::ContainerRequest { container: Some(container).into(), ..Default::default() }
+        };
+        for end in [Event::StopContainer, Event::RemoveContainer] {
+            for pod in ["p", ""] {
+                let told = event(end.name(), &of(pod));
+                assert_eq!((&*told.pod.id, &*told.container.id), (pod, "c"), "{end}");
+            }
+            let change = wire::StateChangeEvent {
+                event: end.number(),
+                container: of("p").container,
+                ..wire::StateChangeEvent::default()
+            };
+            assert_eq!(event("StateChange", &change).pod.id, "p", "{end}");
+        }
+        let begins = of("p").write_to_bytes().unwrap();
+        let call = decode("CreateContainer".to_owned(), &begins).unwrap();
+        assert!(matches!(call, Call::Nameless { .. }), "nothing is known of its pod: {call:?}");
     }
 
     #[test]

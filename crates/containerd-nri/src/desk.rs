@@ -7,8 +7,9 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use ttrpc::{Code, Request};
 
-use crate::answer::{self, Answer, Status};
+use crate::answer::{self, Answer, Status, patience};
 use crate::board::Board;
+use crate::budget::Budget;
 use crate::call::{self, Call, Occurrence};
 use crate::container::Container;
 use crate::error::{Refusal, Violation};
@@ -129,7 +130,7 @@ impl<P: Plugin> Desk<P> {
         self.board.apply(Step::ConfigureCalled);
         self.parts = Parts::default();
         let wanted = self.plugin.events();
-        let runtime = Arc::new(RuntimeInfo::new(hello, wanted));
+        let runtime = Arc::new(RuntimeInfo::new(hello, wanted, patience(ticket.timeout_nano)));
         let unknown = wanted.without(runtime.subscribed);
         if !unknown.is_empty() {
             tracing::warn!(?unknown, version = %runtime.version, "events unknown to the runtime");
@@ -174,8 +175,10 @@ impl<P: Plugin> Desk<P> {
             let _kept = kept;
             handler.await
         });
-        let timeout = self.runtime.as_ref().map(|runtime| runtime.request_timeout);
-        let budget = answer::budget(timeout.unwrap_or(DEFAULT_REQUEST_TIMEOUT), timeout_nano);
+        // What the runtime says of this call is the truth; what it said of all is a guess about it.
+        let usual = || self.runtime.as_ref().map(|runtime| runtime.request_timeout);
+        let patience = patience(timeout_nano).or_else(usual).unwrap_or(DEFAULT_REQUEST_TIMEOUT);
+        let budget = Budget::of(patience);
         let plugin = Arc::clone(&self.plugin);
         let out = self.out.clone();
         tokio::spawn(async move {

@@ -126,12 +126,6 @@ pub enum Lost {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Violation {
-    /// A frame for a logical connection that does not exist.
-    #[error("frame for logical connection {id}, where 1 and 2 exist")]
-    UnknownConnection {
-        /// The number in the frame.
-        id: u32,
-    },
     /// A frame with nothing in it.
     #[error("frame of length 0 for logical connection {id}")]
     EmptyFrame {

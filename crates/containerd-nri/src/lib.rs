@@ -118,7 +118,7 @@ pub use resources::{HugepageLimit, Resources};
 pub use runtime::RuntimeInfo;
 pub use session::{Handle, Session};
 pub use state::{Phase, State};
-pub use update::{ContainerEviction, ContainerUpdate};
+pub use update::ContainerUpdate;
 pub use version::Version;
 
 /// Compiles the examples of the README.

@@ -23,7 +23,7 @@ use crate::update::ContainerUpdate;
 /// A handler must not wait for [`Handle::update_containers`](crate::Handle::update_containers):
 /// the runtime serves that call only after the event under way is answered.
 ///
-/// A handler that panics refuses its call.
+/// A handler that panics refuses its call, and so does a [`Plugin::late`] that panics.
 pub trait Plugin: Send + Sync + 'static {
     /// The events the plugin implements handlers for. The runtime is asked for these and no
     /// other.
@@ -165,7 +165,8 @@ pub trait Plugin: Send + Sync + 'static {
         ready(Ok(()))
     }
 
-    /// A container was stopped. The answer may give its resources to others.
+    /// A container was stopped. The answer may give its resources to others. Of a pod that is gone already no more is known
+    /// than its id.
     fn stop_container(
         &self,
         _pod: PodSandbox,
@@ -174,7 +175,7 @@ pub trait Plugin: Send + Sync + 'static {
         ready(Ok(Vec::new()))
     }
 
-    /// A container was removed.
+    /// A container was removed. Of a pod that is gone already no more is known than its id.
     fn remove_container(
         &self,
         _pod: PodSandbox,

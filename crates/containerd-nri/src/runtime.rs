@@ -8,7 +8,7 @@ use crate::event::EventSet;
 use crate::version::Version;
 use crate::wire::nri as wire;
 
-/// A runtime that sent no timeout has these: it is older than NRI 0.7, and they were fixed there.
+/// A runtime that tells no timeout, as those before NRI 0.7, has these unless it was configured otherwise.
 pub(crate) const DEFAULT_REGISTRATION_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -33,7 +33,12 @@ pub struct RuntimeInfo {
 }
 
 impl RuntimeInfo {
-    pub(crate) fn new(hello: wire::ConfigureRequest, wanted: EventSet) -> Self {
+    /// `patience` is how long the runtime waits for the answer to this introduction: as long as for any other.
+    pub(crate) fn new(
+        hello: wire::ConfigureRequest,
+        wanted: EventSet,
+        patience: Option<Duration>,
+    ) -> Self {
         let name = hello.runtime_name;
         let version = Version::parse(&hello.runtime_version);
         let nri_version = Some(Version::parse(&hello.nri_version)).filter(Version::is_known);
@@ -44,7 +49,10 @@ impl RuntimeInfo {
                 hello.registration_timeout_ms,
                 DEFAULT_REGISTRATION_TIMEOUT,
             ),
-            request_timeout: or_default(hello.request_timeout_ms, DEFAULT_REQUEST_TIMEOUT),
+            request_timeout: or_default(
+                hello.request_timeout_ms,
+                patience.unwrap_or(DEFAULT_REQUEST_TIMEOUT),
+            ),
             config: hello.config,
             name,
             version,
@@ -109,7 +117,7 @@ mod tests {
             ("something", "9.9.9", "", false),
             ("something", "", "v0.9.0", false),
         ] {
-            let info = RuntimeInfo::new(hello(name, version, nri), all);
+            let info = RuntimeInfo::new(hello(name, version, nri), all, None);
             let got = info.subscribed.contains(Event::UpdatePodSandbox);
             assert_eq!(got, knows_pod_updates, "{name} {version} {nri}");
             assert!(info.subscribed.contains(Event::RunPodSandbox));
@@ -118,7 +126,10 @@ mod tests {
 
     #[test]
     fn timeouts_not_told_are_the_old_fixed_ones() {
-        let info = RuntimeInfo::new(hello("containerd", "1.7.24", ""), EventSet::EMPTY);
+        let old = || hello("containerd", "1.7.24", "");
+        let raised = RuntimeInfo::new(old(), EventSet::EMPTY, Some(Duration::from_secs(10)));
+        assert_eq!(raised.budget().time(), Duration::from_secs(7));
+        let info = RuntimeInfo::new(old(), EventSet::EMPTY, None);
         assert_eq!(info.registration_timeout, Duration::from_secs(5));
         assert_eq!(info.request_timeout, Duration::from_secs(2));
         assert_eq!(info.budget().time(), Duration::from_millis(1400));
@@ -129,7 +140,7 @@ mod tests {
         let mut odd = hello("containerd", "2.1.0", "");
         odd.request_timeout_ms = -1;
         odd.registration_timeout_ms = 7_000;
-        let info = RuntimeInfo::new(odd, EventSet::EMPTY);
+        let info = RuntimeInfo::new(odd, EventSet::EMPTY, None);
         assert_eq!(info.request_timeout, Duration::from_secs(2));
         assert_eq!(info.registration_timeout, Duration::from_secs(7));
     }

@@ -1,6 +1,7 @@
 //! Keeps a plugin connected to its runtime over any number of connections. The public face of it;
 //! knows no event and no handler.
 
+mod arrival;
 mod client;
 mod handle;
 mod line;

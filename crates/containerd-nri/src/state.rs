@@ -159,7 +159,7 @@ mod tests {
     use crate::wire::nri::ConfigureRequest;
 
     fn runtime() -> Arc<RuntimeInfo> {
-        Arc::new(RuntimeInfo::new(ConfigureRequest::default(), EventSet::EMPTY))
+        Arc::new(RuntimeInfo::new(ConfigureRequest::default(), EventSet::EMPTY, None))
     }
 
     fn lost() -> Step {

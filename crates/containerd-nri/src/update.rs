@@ -16,15 +16,6 @@ pub struct ContainerUpdate {
     pub ignore_failure: bool,
 }
 
-/// A container the runtime should stop on its own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ContainerEviction {
-    /// The container's id.
-    pub container_id: String,
-    /// The reason, for people.
-    pub reason: String,
-}
-
 impl From<ContainerUpdate> for wire::ContainerUpdate {
     fn from(update: ContainerUpdate) -> Self {
         let linux = wire::LinuxContainerUpdate {
@@ -48,11 +39,5 @@ impl From<wire::ContainerUpdate> for ContainerUpdate {
             resources: linux.resources.into_option().map(Resources::from).unwrap_or_default(),
             ignore_failure: update.ignore_failure,
         }
-    }
-}
-
-impl From<ContainerEviction> for wire::ContainerEviction {
-    fn from(eviction: ContainerEviction) -> Self {
-        Self { container_id: eviction.container_id, reason: eviction.reason, ..Self::default() }
     }
 }

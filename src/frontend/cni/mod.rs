@@ -44,9 +44,8 @@ fn perform(arguments: &Arguments, call: Call) -> Result<Answer, CommandError> {
     let deadline = Deadline::after(TIMEOUT);
     match call {
         Call::Add { event, interface } => {
-            let context = command::open(arguments)?;
             let mut kernel = LinuxKernel::open()?;
-            let report = operation::attach(&mut kernel, &context, &event, deadline)?;
+            let report = command::attach_event(arguments, &mut kernel, &event, deadline)?;
             Ok(Answer::added(&report, &interface, &event.netns))
         }
         Call::Check { id, netns, asked } => {

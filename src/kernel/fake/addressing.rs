@@ -123,7 +123,7 @@ pub(super) fn write_sysctl(
         return Err(no_such_file(key));
     };
     // Paths have the main name only.
-    let found = namespace.links.values_mut().find(|link| link.facts.name.as_str() == name);
+    let found = namespace.links.values_mut().find(|link| link.facts.name == *name);
     let link = found.ok_or_else(|| no_such_file(key))?;
     let short = format!("{family}/{leaf}");
     let default = if short == "ipv6/disable_ipv6" { default_off } else { "0" };

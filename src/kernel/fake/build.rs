@@ -7,7 +7,9 @@ use ipnet::IpNet;
 use super::{Card, Driver, FakeLink, LinkKind, Machine, Namespace, Vf};
 use crate::{
     inventory::{Link, Route},
-    types::{AdminMac, InterfaceName, LinkState, MacAddress, PciAddress, VfAttributes, Vlan},
+    types::{
+        AdminMac, InterfaceName, KernelText, LinkState, MacAddress, PciAddress, VfAttributes, Vlan,
+    },
 };
 
 /// The routing protocol number of routes that an administrator or a CNI plugin makes (`RTPROT_BOOT`).
@@ -27,10 +29,10 @@ pub struct CardTemplate {
 }
 
 /// An interface as the kernel makes it: down, with nothing set.
-pub fn plain_link(name: InterfaceName, mac: Option<MacAddress>) -> Link {
+pub fn plain_link(name: impl Into<KernelText>, mac: Option<MacAddress>) -> Link {
     Link {
         index: 0,
-        name,
+        name: name.into(),
         altnames: BTreeSet::new(),
         mac,
         permanent_mac: None,
@@ -64,14 +66,14 @@ impl Machine {
         template: &CardTemplate,
         mut look: impl FnMut(usize, &mut Link, &mut VfAttributes),
     ) {
-        let mut physical = plain_link(template.name.clone(), None);
+        let mut physical = plain_link(&template.name, None);
         physical.parent = Some(template.address);
-        physical.up = true;
+        (physical.up, physical.mtu) = (true, template.driver.highest_mtu);
         self.host.insert(FakeLink::new(physical, LinkKind::Physical), None);
         let vf = |(index, address): (usize, &PciAddress)| {
-            let name = InterfaceName::observed(&format!("{}v{index}", template.name));
+            let name = KernelText::new(format!("{}v{index}", template.name));
             let mac = MacAddress::local(crate::types::digest(&address.to_string()));
-            let mut link = plain_link(name.unwrap_or_else(|| template.name.clone()), Some(mac));
+            let mut link = plain_link(name, Some(mac));
             (link.parent, link.permanent_mac) = (Some(*address), Some(mac));
             let mut attributes = UNTOUCHED;
             look(index, &mut link, &mut attributes);
@@ -98,7 +100,7 @@ impl Namespace {
     /// Puts an interface of somebody else's here, up.
     pub fn add_link(&mut self, name: &InterfaceName, addresses: impl IntoIterator<Item = IpNet>) {
         let mac = MacAddress::local(crate::types::digest(name.as_str()));
-        let mut facts = plain_link(name.clone(), Some(mac));
+        let mut facts = plain_link(name, Some(mac));
         facts.addresses = addresses.into_iter().collect();
         let mut link = FakeLink::new(facts, LinkKind::Foreign);
         link.go_up();
@@ -116,8 +118,8 @@ impl Namespace {
             IpAddr::V4(_) => ipnet::Ipv4Net::default().into(),
             IpAddr::V6(_) => ipnet::Ipv6Net::default().into(),
         };
-        if let Some(link) = self.link_mut(name) {
-            let interface = link.facts.name.clone();
+        let Some(link) = self.link_mut(name) else { return };
+        if let Some(interface) = link.given_name() {
             link.routes.push(Route {
                 to,
                 via: Some(gateway),

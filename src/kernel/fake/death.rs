@@ -1,7 +1,7 @@
 //! What becomes of a namespace that nobody lives in or holds open any more (`default_device_exit_net`).
 
 use super::{FakeLink, LinkKind, Machine};
-use crate::types::{InterfaceName, PciAddress};
+use crate::types::{KernelText, PciAddress};
 
 /// A device on its way back to the host, brought by a kernel worker that has not come to it yet.
 #[derive(Debug, Clone)]
@@ -83,12 +83,9 @@ impl Machine {
             link.leave_namespace();
             // An alternative name that is taken is dropped; a taken name becomes the fallback.
             let host = &self.host;
-            link.facts.altnames.retain(|name| host.link(name).is_none());
-            if host.link(link.facts.name.as_str()).is_some() {
-                let fallback = format!("dev{}", link.facts.index);
-                if let Some(name) = InterfaceName::observed(&fallback) {
-                    link.rename(&name);
-                }
+            link.facts.altnames.retain(|name| !host.has(name));
+            if host.has(&link.facts.name) {
+                link.rename(&KernelText::new(format!("dev{}", link.facts.index)));
             }
             self.host.insert(link, None);
         }

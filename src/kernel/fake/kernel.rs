@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostFacts, Link, PhysicalFunction, SandboxFacts, Unusable,
+        Binding, Candidate, Device, HostFacts, Ipv6, Link, PhysicalFunction, SandboxFacts, Unusable,
     },
     kernel::{Kernel, KernelError},
     plan::{
@@ -199,6 +199,14 @@ impl Kernel for FakeKernel {
             links.flat_map(|link| link.facts.addresses.iter().map(IpNet::addr)).collect()
         });
         Ok(all.into_iter().collect())
+    }
+
+    fn ipv6(&mut self) -> Ipv6 {
+        self.host.with(|machine| match (machine.lacks_ipv6, machine.host.ipv6_disabled) {
+            (true, _) => Ipv6::Absent,
+            (false, true) => Ipv6::Off,
+            (false, false) => Ipv6::On,
+        })
     }
 
     fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError> {

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::{
     inventory::{Link, Route},
-    types::{InterfaceName, MacAddress},
+    types::{InterfaceName, KernelText, MacAddress},
 };
 
 /// An interface. Routes, neighbours and sysctls are kept here because they go when it goes.
@@ -51,7 +51,8 @@ impl FakeLink {
 
     /// Whether `name` is its name, main or alternative.
     pub(super) fn answers_to(&self, name: &str) -> bool {
-        self.facts.name.as_str() == name || self.facts.altnames.contains(name)
+        let name = KernelText::new(name);
+        self.facts.name == name || self.facts.altnames.contains(&name)
     }
 
     /// Administratively up: addresses bring their connected routes.
@@ -79,10 +80,11 @@ impl FakeLink {
     fn connected(&self, address: IpNet) -> Option<Route> {
         const BY_KERNEL: u8 = 2;
         let ipv6 = address.addr().is_ipv6();
-        (address.prefix_len() < address.max_prefix_len()).then(|| Route {
+        (address.prefix_len() < address.max_prefix_len()).then_some(())?;
+        Some(Route {
             to: address.trunc(),
             via: None,
-            interface: self.facts.name.clone(),
+            interface: self.given_name()?,
             source: Some(address.addr()).filter(|_| !ipv6),
             onlink: false,
             metric: if ipv6 { 256 } else { 0 },
@@ -92,11 +94,17 @@ impl FakeLink {
     }
 
     /// Gives the link another name; its routes show it.
-    pub(super) fn rename(&mut self, name: &InterfaceName) {
+    pub(super) fn rename(&mut self, name: &KernelText) {
         self.facts.name = name.clone();
+        let Some(name) = self.given_name() else { return };
         for route in &mut self.routes {
             route.interface = name.clone();
         }
+    }
+
+    /// Its name, as far as it is one that a route of ours could have.
+    pub(super) fn given_name(&self) -> Option<InterfaceName> {
+        self.facts.name.as_str()?.parse().ok()
     }
 
     /// Administratively down: routes, neighbours and IPv6 addresses do not survive it, IPv4 addresses do.

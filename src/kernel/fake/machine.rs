@@ -24,6 +24,8 @@ pub struct Machine {
     pub masquerade: BTreeSet<BTreeSet<IpNet>>,
     /// How often one must look before a device is back from a namespace that died.
     pub return_delay: u32,
+    /// Whether the kernel was started without IPv6.
+    pub lacks_ipv6: bool,
     pub(super) returning: Vec<Returning>,
     pub(super) sources: Vec<(NetnsSource, u64)>,
     last_cookie: u64,

@@ -6,7 +6,7 @@ use super::{FakeLink, LinkKind, build::plain_link, session::Session};
 use crate::{
     kernel::KernelError,
     plan::step::{CreateMacvlan, CreateVeth, OwnLink, Place},
-    types::{InterfaceName, MacAddress, OwnerTag},
+    types::{InterfaceName, KernelText, MacAddress, OwnerTag},
 };
 
 pub(super) fn create_macvlan(
@@ -30,14 +30,14 @@ pub(super) fn create_macvlan(
         return Err(refused(Errno::EINVAL));
     }
     let namespace = session.namespace(Place::Sandbox)?;
-    namespace.admits(&step.name, [], None).map_err(refused)?;
+    namespace.admits(&(&step.name).into(), [], None).map_err(refused)?;
     let mut facts = plain_link(step.name.clone(), Some(step.mac));
     facts.mtu = mtu;
     namespace.insert(FakeLink::new(facts, LinkKind::Macvlan(parent_name)), None);
     Ok(())
 }
 
-/// Both ends or none. The host's end comes up at once.
+/// Both ends or none.
 pub(super) fn create_veth(session: &mut Session, step: &CreateVeth) -> Result<(), KernelError> {
     session.namespace(Place::Sandbox)?;
     if is_ours(session, Place::Host, &step.host, step.host_mac)? {
@@ -47,15 +47,13 @@ pub(super) fn create_veth(session: &mut Session, step: &CreateVeth) -> Result<()
         let object = format!("veth {} with {} in the sandbox", step.host, step.inside);
         KernelError::refused("make", object)(errno)
     };
-    session.namespace(Place::Host)?.admits(&step.host, [], None).map_err(refused)?;
-    session.namespace(Place::Sandbox)?.admits(&step.inside, [], None).map_err(refused)?;
+    session.namespace(Place::Host)?.admits(&(&step.host).into(), [], None).map_err(refused)?;
+    session.namespace(Place::Sandbox)?.admits(&(&step.inside).into(), [], None).map_err(refused)?;
     let kind = LinkKind::Veth(step.host.to_string());
-    for (place, name, mac, up) in [
-        (Place::Host, &step.host, step.host_mac, true),
-        (Place::Sandbox, &step.inside, step.inside_mac, false),
-    ] {
-        let mut facts = plain_link(name.clone(), Some(mac));
-        facts.up = up;
+    for (place, name, mac) in
+        [(Place::Host, &step.host, step.host_mac), (Place::Sandbox, &step.inside, step.inside_mac)]
+    {
+        let facts = plain_link(name.clone(), Some(mac));
         session.namespace(place)?.insert(FakeLink::new(facts, kind.clone()), None);
     }
     Ok(())
@@ -80,7 +78,7 @@ pub(super) fn up(
 ) -> Result<(), KernelError> {
     let index = session.index(place, name)?;
     let link = session.numbered(place, index)?;
-    link.facts.alias = Some(tag.to_string());
+    link.facts.alias = Some(KernelText::new(tag.to_string()));
     if let LinkKind::Macvlan(parent) = link.kind.clone() {
         let parent = session.machine.host.link(&parent);
         if !parent.is_some_and(|parent| parent.facts.up) {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use nix::errno::Errno;
 
 use super::FakeLink;
-use crate::{inventory::Route, types::InterfaceName};
+use crate::{inventory::Route, types::KernelText};
 
 /// Interfaces by their number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +20,13 @@ impl Namespace {
     /// The link of this name, main or alternative.
     pub fn link(&self, name: &str) -> Option<&FakeLink> {
         self.links.values().find(|link| link.answers_to(name))
+    }
+
+    /// Whether a link has this name, main or alternative.
+    pub(super) fn has(&self, name: &KernelText) -> bool {
+        self.links
+            .values()
+            .any(|link| link.facts.name == *name || link.facts.altnames.contains(name))
     }
 
     /// The same, to be changed.
@@ -41,12 +48,11 @@ impl Namespace {
     /// Whether a link with these names and, where it must have one, this number could be here.
     pub(super) fn admits<'a>(
         &self,
-        name: &InterfaceName,
-        altnames: impl IntoIterator<Item = &'a String>,
+        name: &KernelText,
+        altnames: impl IntoIterator<Item = &'a KernelText>,
         index: Option<u32>,
     ) -> Result<(), Errno> {
-        let taken = self.link(name.as_str()).is_some()
-            || altnames.into_iter().any(|name| self.link(name).is_some());
+        let taken = self.has(name) || altnames.into_iter().any(|name| self.has(name));
         if taken {
             return Err(Errno::EEXIST);
         }

@@ -7,7 +7,7 @@ use crate::{
     inventory::{Binding, Candidate, Device, HostFacts, PhysicalFunction, SandboxFacts, Unusable},
     kernel::KernelError,
     plan::step::Place,
-    types::{DeviceSelector, InterfaceName, NetnsIdentity, PciAddress},
+    types::{DeviceSelector, InterfaceName, KernelText, NetnsIdentity, PciAddress},
 };
 
 pub(super) fn sandbox(
@@ -17,14 +17,14 @@ pub(super) fn sandbox(
 ) -> Result<SandboxFacts, KernelError> {
     let namespace = session.namespace(Place::Sandbox)?;
     let links = || namespace.links.values();
-    let names = links()
-        .flat_map(|link| link.facts.altnames.iter().cloned().chain([link.facts.name.to_string()]));
+    let names =
+        links().flat_map(|link| link.facts.altnames.iter().chain([&link.facts.name]).cloned());
     let found =
         if routes { links().flat_map(|link| link.routes.clone()).collect() } else { Vec::new() };
     Ok(SandboxFacts {
         netns,
         // Every namespace has one.
-        names: names.chain(["lo".to_owned()]).collect::<BTreeSet<_>>(),
+        names: names.chain([KernelText::new("lo")]).collect::<BTreeSet<_>>(),
         macs: links().filter_map(|link| link.facts.mac).collect(),
         routes: found,
         ipv6_disabled: namespace.ipv6_disabled,
@@ -50,17 +50,17 @@ pub(super) fn physical_functions(
         let address = link.facts.parent.ok_or_else(|| absent("it is not a PCI device"))?;
         let card =
             machine.cards.get(&address).ok_or_else(|| absent("it has no SR-IOV capability"))?;
-        Ok(physical_function(address, card, name))
+        Ok(physical_function(address, card, &name.into()))
     };
     selector.pf.iter().map(named).collect()
 }
 
-fn name_of(machine: &Machine, address: PciAddress) -> Option<InterfaceName> {
+fn name_of(machine: &Machine, address: PciAddress) -> Option<KernelText> {
     let mut links = machine.host.links.values();
     links.find(|link| link.facts.parent == Some(address)).map(|link| link.facts.name.clone())
 }
 
-fn physical_function(address: PciAddress, card: &Card, name: &InterfaceName) -> PhysicalFunction {
+fn physical_function(address: PciAddress, card: &Card, name: &KernelText) -> PhysicalFunction {
     let candidate = |(index, vf): (u32, &super::Vf)| Candidate {
         address: vf.address,
         index,
@@ -90,7 +90,10 @@ pub(super) fn device(
     let Some(link) = links.find(|link| link.facts.parent == Some(candidate.address)) else {
         return Err(Unusable::NoInterface { driver });
     };
+    let pf =
+        machine.host.links.values().find(|link| link.facts.parent == Some(candidate.pf_address));
     let device = Device {
+        pf_mtu: pf.map(|pf| pf.facts.mtu),
         candidate: candidate.clone(),
         link: link.facts.clone(),
         attributes: attributes.then_some(vf.attributes),
@@ -114,6 +117,7 @@ pub(super) fn host(machine: &Machine) -> HostFacts {
     let links = || machine.host.links.values();
     let forwarding = ["ipv4/conf/all/forwarding", "ipv6/conf/all/forwarding"];
     HostFacts {
+        has_cookies: true,
         links: links().map(|link| link.facts.clone()).collect(),
         routes: links().flat_map(|link| link.routes.clone()).collect(),
         sysctls: forwarding.map(|key| (key.to_owned(), 1)).into(),

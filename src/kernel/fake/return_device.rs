@@ -7,7 +7,7 @@ use crate::{
     inventory::Link,
     kernel::KernelError,
     plan::step::{Place, ReturnDevice},
-    types::{Deadline, InterfaceName, MacAddress, PciAddress},
+    types::{Deadline, InterfaceName, KernelText, MacAddress, PciAddress},
 };
 
 pub(super) fn apply(
@@ -41,7 +41,7 @@ fn bring_home(session: &mut Session, step: &ReturnDevice, index: u32) -> Result<
     let link = session.numbered(Place::Sandbox, index)?;
     link.facts.altnames.retain(|name| baseline.altnames.contains(name));
     let number = (link.facts.index != baseline.index).then_some(baseline.index);
-    let temporary = InterfaceName::ours(u64::from(baseline.index));
+    let temporary = KernelText::from(&InterfaceName::ours(u64::from(baseline.index)));
     let mut refusal = None;
     for (name, number) in [(&baseline.name, number), (&baseline.name, None), (&temporary, None)] {
         match session.relocate((Place::Sandbox, index), (Place::Host, name), number) {
@@ -98,8 +98,8 @@ fn put_back(
     }
     add_settings(session, index, before)?;
     let had = session.numbered(Place::Host, index)?.facts.altnames.clone();
-    let missing: Vec<&String> = before.altnames.difference(&had).collect();
-    let taken = missing.iter().any(|name| session.machine.host.link(name).is_some());
+    let missing: Vec<&KernelText> = before.altnames.difference(&had).collect();
+    let taken = missing.iter().any(|name| session.machine.host.has(name));
     if taken {
         let object = format!("{} as {}", step.device, before.name);
         return Err(KernelError::refused("give alternative names to", object)(Errno::EEXIST));

@@ -6,7 +6,7 @@ use super::{FakeLink, Machine, Namespace, card::Learned};
 use crate::{
     kernel::KernelError,
     plan::step::Place,
-    types::{InterfaceName, MacAddress},
+    types::{InterfaceName, KernelText, MacAddress},
 };
 
 /// The machine with the sandbox that the operation has open.
@@ -112,7 +112,7 @@ impl Session<'_> {
     pub(super) fn relocate(
         &mut self,
         (from, index): (Place, u32),
-        (to, name): (Place, &InterfaceName),
+        (to, name): (Place, &KernelText),
         number: Option<u32>,
     ) -> Result<u32, KernelError> {
         let altnames = self.numbered(from, index)?.facts.altnames.clone();

@@ -6,6 +6,7 @@ use super::session::Session;
 use crate::{
     kernel::KernelError,
     plan::step::{Place, TakeDevice},
+    types::KernelText,
 };
 
 /// Moves first. A part that is refused afterwards leaves the device moved.
@@ -19,10 +20,15 @@ pub(super) fn apply(session: &mut Session, step: &TakeDevice) -> Result<(), Kern
         let object = format!("{} into the sandbox as {}", step.device, step.name);
         return Err(KernelError::refused("move", object)(Errno::ENODEV));
     }
-    let index = session.relocate((Place::Host, step.index), (Place::Sandbox, &step.name), None)?;
+    let index = session.relocate(
+        (Place::Host, step.index),
+        (Place::Sandbox, &(&step.name).into()),
+        None,
+    )?;
     if let Some(mtu) = step.mtu {
         session.set_mtu(Place::Sandbox, index, mtu)?;
     }
-    session.numbered(Place::Sandbox, index)?.facts.alias = Some(step.tag.to_string());
+    session.numbered(Place::Sandbox, index)?.facts.alias =
+        Some(KernelText::new(step.tag.to_string()));
     session.go(Place::Sandbox, index, true)
 }

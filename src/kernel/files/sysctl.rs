@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::kernel::{KernelError, LinuxKernel};
-use crate::plan::step::Place;
+use crate::{inventory::Ipv6, plan::step::Place};
 
 /// Writes `value` unless it is there already.
 pub(crate) fn write(
@@ -23,6 +23,15 @@ pub(crate) fn read_here(key: &str) -> Result<String, KernelError> {
     let path = format!("/proc/sys/net/{key}");
     let text = fs::read_to_string(&path).map_err(KernelError::io("read", path))?;
     Ok(text.trim_end().to_owned())
+}
+
+/// What IPv6 is like on interfaces that appear in the calling thread's namespace.
+pub(crate) fn ipv6() -> Ipv6 {
+    match read_here("ipv6/conf/default/disable_ipv6").as_deref() {
+        Ok("0") => Ipv6::On,
+        Ok(_) => Ipv6::Off,
+        Err(_) => Ipv6::Absent,
+    }
 }
 
 fn write_here(key: &str, value: &str) -> Result<(), KernelError> {

@@ -1,14 +1,16 @@
 //! What sysfs tells of PCI functions, and the one thing that is written there.
 
 use std::{
+    ffi::OsStr,
     fs,
+    os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
 };
 
 use crate::kernel::KernelError;
 use crate::{
     inventory::{Candidate, PhysicalFunction},
-    types::{DeviceSelector, InterfaceName, PciAddress},
+    types::{DeviceSelector, KernelText, PciAddress},
 };
 
 /// The mounted sysfs.
@@ -36,16 +38,16 @@ impl Sysfs {
             let mut names: Vec<_> = entries
                 .flatten()
                 .filter(|entry| entry.path().join("device/sriov_totalvfs").exists())
-                .filter_map(|entry| InterfaceName::observed(entry.file_name().to_str()?))
+                .map(|entry| KernelText::new(entry.file_name().into_vec()))
                 .collect();
             names.sort();
             return names.iter().map(|name| self.physical_function(name)).collect();
         }
-        selector.pf.iter().map(|name| self.physical_function(name)).collect()
+        selector.pf.iter().map(|name| self.physical_function(&name.into())).collect()
     }
 
-    fn physical_function(&self, name: &InterfaceName) -> Result<PhysicalFunction, KernelError> {
-        let link = self.root.join("class/net").join(name.as_str());
+    fn physical_function(&self, name: &KernelText) -> Result<PhysicalFunction, KernelError> {
+        let link = self.class(name);
         let absent =
             |reason: &str| KernelError::absent(format!("physical function {name}"), reason);
         if !link.exists() {
@@ -103,16 +105,14 @@ impl Sysfs {
 
     /// The interface of the device, if it is in the namespace that this sysfs shows. The first by name, should it
     /// have several.
-    pub(crate) fn interface_of(&self, address: PciAddress) -> Option<InterfaceName> {
+    pub(crate) fn interface_of(&self, address: PciAddress) -> Option<KernelText> {
         self.interfaces_of(address).into_iter().next()
     }
 
-    fn interfaces_of(&self, address: PciAddress) -> Vec<InterfaceName> {
+    fn interfaces_of(&self, address: PciAddress) -> Vec<KernelText> {
         let Ok(entries) = fs::read_dir(self.device(address).join("net")) else { return Vec::new() };
-        let mut names: Vec<_> = entries
-            .flatten()
-            .filter_map(|entry| InterfaceName::observed(entry.file_name().to_str()?))
-            .collect();
+        let mut names: Vec<_> =
+            entries.flatten().map(|entry| KernelText::new(entry.file_name().into_vec())).collect();
         names.sort();
         names
     }
@@ -135,7 +135,26 @@ impl Sysfs {
                 "it has no interface on this host",
             )
         })?;
-        number(&self.root.join("class/net").join(name.as_str()).join("ifindex"))
+        self.index(name)
+    }
+
+    /// The number of the device's interface, if it is in the namespace that this sysfs shows.
+    pub(crate) fn interface_index(&self, address: PciAddress) -> Option<u32> {
+        self.index(&self.interface_of(address)?).ok()
+    }
+
+    fn index(&self, name: &KernelText) -> Result<u32, KernelError> {
+        number(&self.class(name).join("ifindex"))
+    }
+
+    /// What is told of the interface of this name; of none, where it could be another place.
+    fn class(&self, name: &KernelText) -> PathBuf {
+        self.root.join("class/net").join(OsStr::from_bytes(name.as_component().unwrap_or(b"-")))
+    }
+
+    /// The MTU of an interface, where it can be told.
+    pub(crate) fn mtu(&self, name: &KernelText) -> Option<u32> {
+        number(&self.class(name).join("mtu")).ok()
     }
 
     /// How many VFs the physical function has made.
@@ -147,7 +166,7 @@ impl Sysfs {
     pub(crate) fn set_num_vfs(
         &self,
         pf: PciAddress,
-        name: &InterfaceName,
+        name: &KernelText,
         count: u32,
     ) -> Result<(), KernelError> {
         let path = self.device(pf).join("sriov_numvfs");

@@ -2,7 +2,10 @@
 //! understand it calls "more", so that nobody takes the rule for simpler than it is.
 
 use crate::inventory::{Interfaces, Rule, Verdict};
-use crate::kernel::netfilter::nfnetlink::{elements, find, number, text};
+use crate::kernel::{
+    netfilter::nfnetlink::{number, text},
+    netlink::attribute::{elements, find},
+};
 
 mod attribute {
     pub(crate) const NAME: u16 = 1;

@@ -7,10 +7,10 @@ use crate::inventory::{Chain, Family, Hook, Rule};
 use crate::kernel::{
     KernelError, LinuxKernel, Refusal,
     netfilter::{
-        nfnetlink::{Attributes, PROTOCOL, find, nftables, number, packet, text},
+        nfnetlink::{Attributes, PROTOCOL, nftables, number, packet, text},
         rule,
     },
-    netlink::socket::Netlink,
+    netlink::{attribute::find, socket::Netlink},
     rtnetlink::link::refused,
 };
 
@@ -18,7 +18,7 @@ const DUMP: u16 = 0x300;
 const GET_CHAIN: u16 = nftables(4);
 const GET_RULE: u16 = nftables(7);
 
-mod attribute {
+mod kind {
     pub(crate) const TABLE: u16 = 1;
     pub(crate) const CHAIN_NAME: u16 = 3;
     pub(crate) const CHAIN_HOOK: u16 = 4;
@@ -47,8 +47,9 @@ pub(crate) fn chains(kernel: &mut LinuxKernel) -> Result<Option<Vec<Chain>>, Ker
 
 fn all(netlink: &mut Netlink) -> Result<Vec<Chain>, Refusal> {
     let request = packet(GET_CHAIN, DUMP, 0, 0, 1, &Attributes::default());
-    let bodies = netlink.dump_raw(&request, 1)?;
-    let mut chains: Vec<Chain> = bodies.iter().filter_map(|body| chain(body)).collect();
+    let answers = netlink.dump_raw(&request, 1)?;
+    let mut chains: Vec<Chain> =
+        answers.iter().filter_map(|message| chain(&message.body)).collect();
     let forwarding = chains.iter_mut().filter(|chain| chain.hook == Some(Hook::Forward));
     for (sequence, chain) in (2..).zip(forwarding) {
         chain.rules = rules(netlink, chain, sequence)?;
@@ -65,9 +66,9 @@ pub(crate) fn chain(body: &[u8]) -> Option<Chain> {
         10 => Family::Ip6,
         _ => Family::Other,
     };
-    let kind = find(attributes, attribute::CHAIN_TYPE).map(text);
-    let hook = find(attributes, attribute::CHAIN_HOOK)
-        .map(|hook| number(find(hook, attribute::HOOK_NUMBER)?));
+    let kind = find(attributes, kind::CHAIN_TYPE).map(text);
+    let hook =
+        find(attributes, kind::CHAIN_HOOK).map(|hook| number(find(hook, kind::HOOK_NUMBER)?));
     let hook = hook.map(|number| match (family, number, kind.as_deref()) {
         (Family::Other, ..) => Hook::Other,
         (_, Some(2), _) => Hook::Forward,
@@ -76,11 +77,11 @@ pub(crate) fn chain(body: &[u8]) -> Option<Chain> {
     });
     Some(Chain {
         family,
-        table: text(find(attributes, attribute::TABLE)?),
-        name: text(find(attributes, attribute::CHAIN_NAME)?),
+        table: text(find(attributes, kind::TABLE)?),
+        name: text(find(attributes, kind::CHAIN_NAME)?),
         hook,
-        drops: find(attributes, attribute::CHAIN_POLICY).and_then(number) == Some(0),
-        used: find(attributes, attribute::CHAIN_USE).and_then(number) != Some(0),
+        drops: find(attributes, kind::CHAIN_POLICY).and_then(number) == Some(0),
+        used: find(attributes, kind::CHAIN_USE).and_then(number) != Some(0),
         rules: Vec::new(),
     })
 }
@@ -88,7 +89,7 @@ pub(crate) fn chain(body: &[u8]) -> Option<Chain> {
 /// The rules of one chain, in order.
 fn rules(netlink: &mut Netlink, chain: &Chain, sequence: u32) -> Result<Vec<Rule>, Refusal> {
     let mut wanted = Attributes::default();
-    wanted.text(attribute::TABLE, &chain.table).text(attribute::RULE_CHAIN, &chain.name);
+    wanted.text(kind::TABLE, &chain.table).text(kind::RULE_CHAIN, &chain.name);
     let family = match chain.family {
         Family::Inet => 1,
         Family::Ip => 2,
@@ -96,15 +97,14 @@ fn rules(netlink: &mut Netlink, chain: &Chain, sequence: u32) -> Result<Vec<Rule
         Family::Other => return Ok(Vec::new()),
     };
     let request = packet(GET_RULE, DUMP, family, 0, sequence, &wanted);
-    let bodies = netlink.dump_raw(&request, sequence)?;
-    Ok(bodies.iter().filter_map(|body| rule_of(chain, body)).collect())
+    let answers = netlink.dump_raw(&request, sequence)?;
+    Ok(answers.iter().filter_map(|message| rule_of(chain, &message.body)).collect())
 }
 
 /// The rule that an answer tells of; `None` when it is another chain's: a kernel may take no notice of the filter.
 pub(crate) fn rule_of(chain: &Chain, body: &[u8]) -> Option<Rule> {
     let attributes = body.get(4..)?;
     let is_here = |kind, name: &str| find(attributes, kind).map(text).as_deref() == Some(name);
-    let here =
-        is_here(attribute::TABLE, &chain.table) && is_here(attribute::RULE_CHAIN, &chain.name);
-    here.then(|| rule::read(find(attributes, attribute::RULE_EXPRESSIONS).unwrap_or_default()))
+    let here = is_here(kind::TABLE, &chain.table) && is_here(kind::RULE_CHAIN, &chain.name);
+    here.then(|| rule::read(find(attributes, kind::RULE_EXPRESSIONS).unwrap_or_default()))
 }

@@ -1,10 +1,10 @@
-//! What is in a datagram of the kernel's: events, acknowledgements with the kernel's own words, answers to be read elsewhere.
+//! What is in a datagram of the kernel's: acknowledgements with the kernel's own words, and answers and events to be read
+//! elsewhere. An answer stays bytes here: whatever a stranger put into it, it ends the reading of no other.
 
-use netlink_packet_core::{
-    DecodeError, NLM_F_DUMP_INTR, NetlinkMessage, NetlinkPayload, NlasIterator,
-};
-use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_core::NLM_F_DUMP_INTR;
 use nix::errno::Errno;
+
+use super::attribute::find;
 
 use crate::kernel::Refusal;
 
@@ -19,6 +19,8 @@ const DONE: u16 = 3;
 
 /// One message, not yet understood.
 pub(crate) struct RawMessage<'a> {
+    /// What kind of message it is.
+    pub(crate) kind: u16,
     /// The request that it answers.
     pub(crate) sequence: u32,
     /// Whether the kernel said that the dump is not consistent.
@@ -58,81 +60,33 @@ fn raw_message(piece: &[u8]) -> RawMessage<'_> {
     let content = match (half(4), body) {
         (ERROR | DONE, [a, b, c, d, repeated @ ..]) => {
             let code = i32::from_ne_bytes([*a, *b, *c, *d]);
-            RawContent::End(if code == 0 { Ok(()) } else { Err(refusal(code, repeated)) })
+            RawContent::End(match (code, half(4)) {
+                (0, _) => Ok(()),
+                (_, DONE) => Err(refusal_at_end(code, repeated)),
+                _ => Err(refusal(code, repeated)),
+            })
         }
         (DONE, _) => RawContent::End(Ok(())),
         _ => RawContent::Body(body),
     };
     RawMessage {
+        kind: half(4),
         sequence: u32::from_ne_bytes([header[8], header[9], header[10], header[11]]),
         interrupted: half(6) & NLM_F_DUMP_INTR != 0,
         content,
     }
 }
 
-/// What a datagram of answers tells of the whole answer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Read {
-    /// Whether nothing more follows, or nothing more is wanted.
-    pub(crate) over: bool,
-    /// Whether the kernel said that the dump is not consistent.
-    pub(crate) interrupted: bool,
-}
-
-/// Takes the answers to request number `sequence` until the last one, or until `take` has enough.
-pub(crate) fn answers(
-    datagram: &[u8],
-    sequence: u32,
-    mut take: impl FnMut(RouteNetlinkMessage) -> bool,
-) -> Result<Read, Refusal> {
-    let mut read = Read { over: false, interrupted: false };
-    let mut offset = 0;
-    while offset < datagram.len() && !read.over {
-        let packet = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&datagram[offset..])
-            .map_err(|error| unreadable(&error))?;
-        let length = usize::try_from(packet.header.length).unwrap_or(datagram.len());
-        offset += length.max(HEADER).next_multiple_of(4);
-        if packet.header.sequence_number != sequence {
-            continue;
-        }
-        read.interrupted |= packet.header.flags & NLM_F_DUMP_INTR != 0;
-        read.over = match packet.payload {
-            NetlinkPayload::Error(error) => match error.code {
-                None => true,
-                Some(code) => return Err(refusal(code.get(), &error.header)),
-            },
-            NetlinkPayload::Done(_) => true,
-            NetlinkPayload::InnerMessage(answer) => take(answer),
-            _ => false,
-        };
-    }
-    Ok(read)
-}
-
-fn unreadable(error: &DecodeError) -> Refusal {
-    Refusal { errno: Errno::EBADMSG, text: Some(error.to_string()) }
-}
-
-/// The messages in a datagram that nobody asked for. What cannot be read is passed over: only that something happened
-/// matters to whoever listens.
-pub(crate) fn events(datagram: &[u8]) -> Vec<RouteNetlinkMessage> {
-    let event = |piece| {
-        let packet = NetlinkMessage::<RouteNetlinkMessage>::deserialize(piece).ok()?;
-        if let NetlinkPayload::InnerMessage(event) = packet.payload { Some(event) } else { None }
-    };
-    pieces(datagram).filter_map(event).collect()
-}
-
 /// The error number and the text of the extended acknowledgement that follows the repeated header.
 pub(crate) fn refusal(code: i32, repeated: &[u8]) -> Refusal {
-    let attributes = repeated.get(HEADER..).unwrap_or_default();
-    let text = NlasIterator::new(attributes)
-        .flatten()
-        .find(|attribute| attribute.kind() == ACK_TEXT)
-        .map(|attribute| {
-            let bytes = attribute.value();
-            String::from_utf8_lossy(bytes.strip_suffix(&[0]).unwrap_or(bytes)).into_owned()
-        });
+    refusal_at_end(code, repeated.get(HEADER..).unwrap_or_default())
+}
+
+/// The same of a dump that ends with an error: the attributes follow the number at once.
+fn refusal_at_end(code: i32, attributes: &[u8]) -> Refusal {
+    let text = find(attributes, ACK_TEXT).map(|bytes| {
+        String::from_utf8_lossy(bytes.strip_suffix(&[0]).unwrap_or(bytes)).into_owned()
+    });
     Refusal { errno: Errno::from_raw(code.saturating_abs()), text }
 }
 
@@ -191,6 +145,23 @@ mod tests {
         };
         assert_eq!(refusal.errno, Errno::ENOENT);
         assert_eq!(refusal.text.as_deref(), Some("no such chain"));
+    }
+
+    #[test]
+    fn a_dump_that_ends_with_an_error_is_refused_with_the_kernels_words() {
+        let text = b"no such table\0";
+        let mut body = (-19i32).to_ne_bytes().to_vec();
+        body.extend(u16::try_from(text.len() + 4).unwrap().to_ne_bytes());
+        body.extend(ACK_TEXT.to_ne_bytes());
+        body.extend(text);
+        let datagram = message(DONE, 2, 4, &body);
+        let refused = Refusal { errno: Errno::ENODEV, text: Some("no such table".to_owned()) };
+        let [RawMessage { content: RawContent::End(Err(found)), .. }] =
+            &raw_messages(&datagram)[..]
+        else {
+            panic!("one refusal");
+        };
+        assert_eq!(found, &refused);
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! The plumbing of netlink: sockets and what is in a datagram. Knows no message's meaning.
 
+pub(crate) mod attribute;
 pub(crate) mod datagram;
 pub(crate) mod socket;

@@ -14,7 +14,7 @@ use nix::{
 
 use crate::kernel::{
     Refusal,
-    netlink::datagram::{RawContent, answers, events, raw_messages},
+    netlink::datagram::{RawContent, RawMessage, raw_messages},
 };
 
 /// One datagram of the kernel's: a dump comes in pieces of at most 32 KiB, a single link with hundreds of VFs in one.
@@ -22,6 +22,22 @@ const DATAGRAM: usize = 128 * 1024;
 
 /// How often a dump that changed under way is begun anew.
 const DUMP_TRIES: usize = 8;
+
+/// An answer or an event, not yet understood.
+pub(crate) struct Message {
+    /// What kind of message it is.
+    pub(crate) kind: u16,
+    /// What comes after the header that all have.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Message {
+    /// `None` for what ends an answer.
+    pub(crate) fn of(message: &RawMessage) -> Option<Self> {
+        let RawContent::Body(body) = message.content else { return None };
+        Some(Self { kind: message.kind, body: body.to_vec() })
+    }
+}
 
 /// A socket in the namespace of the thread that opened it.
 pub(crate) struct Netlink {
@@ -60,8 +76,9 @@ impl Netlink {
         Ok(socket)
     }
 
-    /// Waits until something was heard, or `patience` is over: then nothing was.
-    pub(crate) fn heard(&mut self, patience: Duration) -> Result<Vec<RouteNetlinkMessage>, Errno> {
+    /// Waits until something was heard, or `patience` is over: then nothing was. Only that something happened matters to
+    /// whoever listens.
+    pub(crate) fn heard(&mut self, patience: Duration) -> Result<Vec<Message>, Errno> {
         let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
         #[expect(unsafe_code, reason = "netlink-sys gives out its descriptor only raw")]
         // SAFETY: `self.socket` is open and stays so for the whole of this function.
@@ -71,7 +88,8 @@ impl Netlink {
             Ok(0) | Err(Errno::EINTR) => Ok(Vec::new()),
             Ok(_) => {
                 let received = self.receive()?;
-                Ok(events(&self.buffer[..received]))
+                let all = raw_messages(&self.buffer[..received]);
+                Ok(all.iter().filter_map(Message::of).collect())
             }
             Err(errno) => Err(errno),
         }
@@ -94,17 +112,14 @@ impl Netlink {
         flags: u16,
     ) -> Result<(), Refusal> {
         self.send(message, NLM_F_REQUEST | NLM_F_ACK | flags)?;
-        self.collect(|_| ()).map(drop)
+        self.collect(self.sequence, |_| false).map(drop)
     }
 
     /// Asks for one thing.
-    pub(crate) fn get(
-        &mut self,
-        message: RouteNetlinkMessage,
-    ) -> Result<RouteNetlinkMessage, Refusal> {
+    pub(crate) fn get(&mut self, message: RouteNetlinkMessage) -> Result<Message, Refusal> {
         self.send(message, NLM_F_REQUEST)?;
         let mut found = None;
-        self.collect_until(|answer| {
+        self.collect(self.sequence, |answer| {
             found = Some(answer);
             true
         })?;
@@ -112,14 +127,26 @@ impl Netlink {
     }
 
     /// Asks for everything of a kind. A dump during which something changed is asked for again.
-    pub(crate) fn dump(
+    pub(crate) fn dump(&mut self, message: &RouteNetlinkMessage) -> Result<Vec<Message>, Refusal> {
+        self.consistent(|socket| {
+            socket.send(message.clone(), NLM_F_REQUEST | NLM_F_DUMP)?;
+            Ok(socket.sequence)
+        })
+    }
+
+    /// The answers to what `ask` sends, which gives its number; asked again as long as the kernel says that they are not
+    /// consistent.
+    fn consistent(
         &mut self,
-        message: &RouteNetlinkMessage,
-    ) -> Result<Vec<RouteNetlinkMessage>, Refusal> {
+        mut ask: impl FnMut(&mut Self) -> Result<u32, Refusal>,
+    ) -> Result<Vec<Message>, Refusal> {
         for _ in 0..DUMP_TRIES {
-            self.send(message.clone(), NLM_F_REQUEST | NLM_F_DUMP)?;
+            let sequence = ask(self)?;
             let mut answers = Vec::new();
-            let whole = self.collect(|answer| answers.push(answer))?;
+            let whole = self.collect(sequence, |answer| {
+                answers.push(answer);
+                false
+            })?;
             if whole {
                 return Ok(answers);
             }
@@ -151,41 +178,18 @@ impl Netlink {
         }
     }
 
-    /// Sends a ready-made request for a dump, numbered `sequence`, and gives the bodies of all answers. A dump during which
-    /// something changed is asked for again.
+    /// Sends a ready-made request for a dump, numbered `sequence`, and gives all answers. A dump during which something
+    /// changed is asked for again.
     pub(crate) fn dump_raw(
         &mut self,
         bytes: &[u8],
         sequence: u32,
-    ) -> Result<Vec<Vec<u8>>, Refusal> {
-        for _ in 0..DUMP_TRIES {
-            self.socket.send(bytes, 0).map_err(errno_of)?;
-            self.sent += 1;
-            if let Some(bodies) = self.collect_raw(sequence)? {
-                return Ok(bodies);
-            }
-        }
-        Err(interrupted())
-    }
-
-    /// The bodies of all answers to a dump; `None` when the kernel said that it is not consistent.
-    fn collect_raw(&mut self, sequence: u32) -> Result<Option<Vec<Vec<u8>>>, Refusal> {
-        let (mut bodies, mut consistent) = (Vec::new(), true);
-        loop {
-            let received = self.receive()?;
-            for message in raw_messages(&self.buffer[..received]) {
-                if message.sequence != sequence {
-                    continue;
-                }
-                consistent &= !message.interrupted;
-                match message.content {
-                    RawContent::Body(body) => bodies.push(body.to_vec()),
-                    RawContent::End(answer) => {
-                        return answer.map(|()| consistent.then_some(bodies));
-                    }
-                }
-            }
-        }
+    ) -> Result<Vec<Message>, Refusal> {
+        self.consistent(|socket| {
+            socket.socket.send(bytes, 0).map_err(errno_of)?;
+            socket.sent += 1;
+            Ok(sequence)
+        })
     }
 
     fn send(&mut self, message: RouteNetlinkMessage, flags: u16) -> Result<(), Refusal> {
@@ -202,25 +206,27 @@ impl Netlink {
         Ok(())
     }
 
-    /// Takes answers until the last one. `false` when the kernel said that the dump is not consistent.
-    fn collect(&mut self, mut take: impl FnMut(RouteNetlinkMessage)) -> Result<bool, Refusal> {
-        self.collect_until(|answer| {
-            take(answer);
-            false
-        })
-    }
-
-    fn collect_until(
+    /// Gives the answers to request number `sequence` to `take`, until the last one or until `take` has enough. `false` when
+    /// the kernel said that they are not consistent.
+    fn collect(
         &mut self,
-        mut take: impl FnMut(RouteNetlinkMessage) -> bool,
+        sequence: u32,
+        mut take: impl FnMut(Message) -> bool,
     ) -> Result<bool, Refusal> {
         let mut consistent = true;
         loop {
             let received = self.receive()?;
-            let read = answers(&self.buffer[..received], self.sequence, &mut take)?;
-            consistent &= !read.interrupted;
-            if read.over {
-                return Ok(consistent);
+            for message in raw_messages(&self.buffer[..received]) {
+                if message.sequence != sequence {
+                    continue;
+                }
+                consistent &= !message.interrupted;
+                if let RawContent::End(answer) = message.content {
+                    return answer.map(|()| consistent);
+                }
+                if Message::of(&message).is_some_and(&mut take) {
+                    return Ok(consistent);
+                }
             }
         }
     }

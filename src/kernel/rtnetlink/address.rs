@@ -6,11 +6,22 @@ use ipnet::{IpNet, Ipv4Net};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
-    address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope},
+    address::{AddressAttribute, AddressFlags, AddressMessage},
 };
 
-use crate::kernel::{KernelError, LinuxKernel, netlink::socket::Netlink, rtnetlink::link::refused};
-use crate::{plan::step::Place, types::InterfaceName};
+use crate::{
+    kernel::{
+        KernelError, LinuxKernel,
+        netlink::{
+            attribute::{find, word},
+            socket::{Message, Netlink},
+        },
+        rtnetlink::link::refused,
+    },
+    plan::step::Place,
+    types::InterfaceName,
+};
+use nix::{errno::Errno, libc};
 
 /// Adds an address that is usable at once: duplicate address detection would keep an IPv6 one tentative for a second,
 /// and vfhook gives no address twice.
@@ -42,10 +53,14 @@ pub(crate) fn add(
 pub(crate) fn global(netlink: &mut Netlink, index: u32) -> Result<Vec<IpNet>, KernelError> {
     let mut message = AddressMessage::default();
     message.header.index = index;
-    let answers = netlink
-        .dump(&RouteNetlinkMessage::GetAddress(message))
-        .map_err(refused("list", format!("addresses of interface number {index}")))?;
-    Ok(answers.iter().filter_map(|answer| parse(answer, Some(index))).collect())
+    let answers = match netlink.dump(&RouteNetlinkMessage::GetAddress(message)) {
+        // It vanished since it was looked at; whoever uses it next is told.
+        Err(refusal) if refusal.errno == Errno::ENODEV => Vec::new(),
+        other => {
+            other.map_err(refused("list", format!("addresses of interface number {index}")))?
+        }
+    };
+    Ok(answers.iter().filter_map(|answer| read(answer, Some(index))).collect())
 }
 
 /// The addresses of global scope that any interface has, each once, in their order.
@@ -54,28 +69,36 @@ pub(crate) fn all_global(netlink: &mut Netlink) -> Result<Vec<IpAddr>, KernelErr
         .dump(&RouteNetlinkMessage::GetAddress(AddressMessage::default()))
         .map_err(refused("list", "the host's addresses"))?;
     let found: BTreeSet<IpAddr> =
-        answers.iter().filter_map(|answer| parse(answer, None)).map(|net| net.addr()).collect();
+        answers.iter().filter_map(|answer| read(answer, None)).map(|net| net.addr()).collect();
     Ok(found.into_iter().collect())
 }
 
-/// The address that a message tells of, if it is of global scope and on the interface asked for.
-pub(crate) fn parse(answer: &RouteNetlinkMessage, index: Option<u32>) -> Option<IpNet> {
-    let RouteNetlinkMessage::NewAddress(message) = answer else { return None };
-    let other = index.is_some_and(|index| message.header.index != index);
-    if other || message.header.scope != AddressScope::Universe {
+/// The address that a message tells of (`struct ifaddrmsg` of `linux/if_addr.h`), if it is of global scope and on the
+/// interface asked for.
+pub(crate) fn read(message: &Message, index: Option<u32>) -> Option<IpNet> {
+    const NEW_ADDRESS: u16 = 20;
+    const GLOBAL: u8 = 0;
+    const HEADER: usize = 8;
+    const ADDRESS: u16 = 1;
+    const LOCAL: u16 = 2;
+    let [family, prefix_length, _, scope, on @ ..] = message.body.first_chunk::<HEADER>()?;
+    let other = index.is_some_and(|index| word(on) != Some(index));
+    if message.kind != NEW_ADDRESS || other || *scope != GLOBAL {
         return None;
     }
-    let local = message.attributes.iter().find_map(|attribute| match attribute {
-        AddressAttribute::Local(address) => Some(*address),
+    let attributes = &message.body[HEADER..];
+    // On a point-to-point link `ADDRESS` is the peer's; IPv6 has only that one otherwise.
+    let bytes = find(attributes, LOCAL).or_else(|| find(attributes, ADDRESS))?;
+    IpNet::new(ip(*family, bytes)?, *prefix_length).ok()
+}
+
+/// The address that an attribute of a message of this family holds.
+pub(crate) fn ip(family: u8, bytes: &[u8]) -> Option<IpAddr> {
+    match i32::from(family) {
+        libc::AF_INET => Some(<[u8; 4]>::try_from(bytes).ok()?.into()),
+        libc::AF_INET6 => Some(<[u8; 16]>::try_from(bytes).ok()?.into()),
         _ => None,
-    });
-    let other = message.attributes.iter().find_map(|attribute| match attribute {
-        AddressAttribute::Address(address) => Some(*address),
-        _ => None,
-    });
-    // On a point-to-point link the other one is the peer's; IPv6 has only that one otherwise.
-    let address = local.or(other)?;
-    IpNet::new(address, message.header.prefix_len).ok()
+    }
 }
 
 fn broadcast(net: Ipv4Net) -> Option<std::net::Ipv4Addr> {

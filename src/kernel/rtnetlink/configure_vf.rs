@@ -25,13 +25,9 @@ pub(crate) fn apply(kernel: &mut LinuxKernel, step: &ConfigureVf) -> Result<(), 
     let pf = kernel.sysfs.pf_index(&step.device)?;
     let refusal = write_until_settled(kernel, pf, step)?;
     if let Some(mac) = step.interface_mac.filter(|_| refusal.is_none()) {
-        let name = kernel.sysfs.interface_of(step.device.address);
-        let name = name.ok_or_else(|| {
-            KernelError::absent(object.clone(), "no interface on the host to give the MAC to")
-        })?;
-        let found = link::by_name(&mut kernel.host, &name)?;
-        let index =
-            found.ok_or_else(|| KernelError::absent(name.to_string(), "it vanished"))?.index;
+        let found = link::of_device(kernel, step.device.address)?;
+        let no_interface = "no interface on the host to give the MAC to";
+        let index = found.ok_or_else(|| KernelError::absent(object.clone(), no_interface))?.index;
         adopt(kernel, step.device.address, index, mac, step.permanent_mac)?;
     }
     match refusal {

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use netlink_packet_route::{RouteNetlinkMessage, link::LinkAttribute};
-
-use crate::kernel::{KernelError, netlink::socket::Netlink};
-use crate::types::{InterfaceName, OwnerTag};
+use crate::{
+    kernel::{
+        KernelError,
+        netlink::socket::{Message, Netlink},
+        rtnetlink::link_message,
+    },
+    types::OwnerTag,
+};
 
 /// How long one wait lasts at most; only so that nothing waits for ever on a lost event.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,13 +41,8 @@ impl LinkEvents {
     }
 }
 
-fn is_ours(event: &RouteNetlinkMessage) -> bool {
-    let (RouteNetlinkMessage::NewLink(link) | RouteNetlinkMessage::DelLink(link)) = event else {
-        return false;
-    };
-    link.attributes.iter().any(|attribute| match attribute {
-        LinkAttribute::IfName(name) => name.starts_with(InterfaceName::OURS),
-        LinkAttribute::IfAlias(alias) => OwnerTag::parse(alias).is_some(),
-        _ => false,
-    })
+fn is_ours(event: &Message) -> bool {
+    let Some(link) = link_message::read(event) else { return false };
+    let tagged = link.alias.as_ref().is_some_and(|alias| OwnerTag::parse(alias).is_some());
+    tagged || link.name.is_ours()
 }

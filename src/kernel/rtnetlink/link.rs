@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, os::fd::RawFd};
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::{
     RouteNetlinkMessage,
     link::{
@@ -10,14 +10,22 @@ use netlink_packet_route::{
         LinkInfo, LinkMessage, MacVlanMode, Prop,
     },
 };
-use nix::errno::Errno;
+use nix::{errno::Errno, net::if_::if_nametoindex};
 
-use crate::kernel::{KernelError, LinuxKernel, Refusal, netlink::socket::Netlink};
 use crate::{
     inventory::Link,
+    kernel::{
+        KernelError, LinuxKernel, Refusal,
+        netlink::socket::{Message, Netlink},
+        rtnetlink::link_message,
+    },
     plan::step::{CreateMacvlan, CreateVeth, OwnLink, Place, TakeDevice},
-    types::{InterfaceName, MacAddress, OwnerTag},
+    types::{InterfaceName, KernelText, MacAddress, OwnerTag, PciAddress},
 };
+
+const IFLA_IFNAME: u16 = 3;
+const IFLA_IFALIAS: u16 = 20;
+const IFLA_ALT_IFNAME: u16 = 53;
 
 /// The link of this name, main or alternative; `None` when there is none.
 pub(crate) fn by_name(
@@ -33,11 +41,24 @@ pub(crate) fn by_index(netlink: &mut Netlink, index: u32) -> Result<Option<Link>
     found(netlink.get(get(numbered(index, Vec::new()))), &format!("interface number {index}"))
 }
 
+/// The host's interface of a device; `None` when it is not there. sysfs gives a number, which may be another link's by the
+/// time that netlink is asked: what it answers must be the device's, and sysfs must still say so.
+pub(crate) fn of_device(
+    kernel: &mut LinuxKernel,
+    device: PciAddress,
+) -> Result<Option<Link>, KernelError> {
+    let Some(index) = kernel.sysfs.interface_index(device) else { return Ok(None) };
+    let found = by_index(&mut kernel.host, index)?;
+    let is_of_it = |link: &Link| link.parent.is_none_or(|parent| parent == device);
+    let still = kernel.sysfs.interface_index(device) == Some(index);
+    Ok(found.filter(|link| is_of_it(link) && still))
+}
+
 /// Every link in the socket's namespace.
 pub(crate) fn all(netlink: &mut Netlink) -> Result<Vec<Link>, KernelError> {
     let answers =
         netlink.dump(&get(LinkMessage::default())).map_err(refused("list", "interfaces"))?;
-    Ok(answers.iter().filter_map(parse).collect())
+    Ok(answers.iter().filter_map(link_message::read).collect())
 }
 
 /// Moves, renames, tags and brings up a device's interface in one message.
@@ -71,9 +92,15 @@ pub(crate) fn create_macvlan(
     kernel: &mut LinuxKernel,
     step: &CreateMacvlan,
 ) -> Result<(), KernelError> {
+    // Kernels before 6.15 look for the name in the host's namespace, and refuse one that the host has.
+    let renamed = if_nametoindex(step.name.as_str()).is_ok();
+    if renamed && is_made(kernel, Place::Sandbox, &step.name, step.mac)? {
+        return Ok(());
+    }
+    let first_name = if renamed { passing_name(step.mac) } else { step.name.clone() };
     let mut attributes = vec![
         LinkAttribute::NetNsFd(kernel.sandbox()?.descriptor()),
-        LinkAttribute::IfName(step.name.to_string()),
+        LinkAttribute::IfName(first_name.to_string()),
         LinkAttribute::Link(step.parent_index),
         LinkAttribute::Address(step.mac.bytes().to_vec()),
         LinkAttribute::LinkInfo(vec![
@@ -83,18 +110,36 @@ pub(crate) fn create_macvlan(
     ];
     attributes.extend(step.mtu.map(LinkAttribute::Mtu));
     let object = format!("macvlan {} on {} in the sandbox", step.name, step.parent);
-    create(kernel, message_with(attributes), Place::Sandbox, &step.name, step.mac, object)
+    let message = message_with(attributes);
+    create(kernel, message, Place::Sandbox, &first_name, step.mac, object)?;
+    if renamed { rename_inside(kernel, &first_name, &step.name) } else { Ok(()) }
 }
 
-/// Makes a veth pair whose other end is in the sandbox from its first moment. The end in the sandbox cannot be
-/// brought up by the same message: its peer does not exist yet when the kernel comes to it (ENOTCONN).
+/// The name of a link that has its own only once it is where it belongs: no other link is made with its hardware address.
+fn passing_name(mac: MacAddress) -> InterfaceName {
+    InterfaceName::ours(mac.bytes().iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+}
+
+fn rename_inside(
+    kernel: &mut LinuxKernel,
+    from: &InterfaceName,
+    to: &InterfaceName,
+) -> Result<(), KernelError> {
+    let index = kernel.index(Place::Sandbox, from)?;
+    kernel.forget(Place::Sandbox, from);
+    let message = numbered(index, vec![LinkAttribute::IfName(to.to_string())]);
+    set(kernel.netlink(Place::Sandbox)?, message).map_err(refused("name", format!("macvlan {to}")))
+}
+
+/// Makes a veth pair whose other end is in the sandbox from its first moment. Both ends are down: what must be said of them
+/// before they hear anything is said in between.
 pub(crate) fn create_veth(kernel: &mut LinuxKernel, step: &CreateVeth) -> Result<(), KernelError> {
     let peer = message_with(vec![
         LinkAttribute::NetNsFd(kernel.sandbox()?.descriptor()),
         LinkAttribute::IfName(step.inside.to_string()),
         LinkAttribute::Address(step.inside_mac.bytes().to_vec()),
     ]);
-    let mut message = message_with(vec![
+    let message = message_with(vec![
         LinkAttribute::IfName(step.host.to_string()),
         LinkAttribute::Address(step.host_mac.bytes().to_vec()),
         LinkAttribute::LinkInfo(vec![
@@ -102,8 +147,6 @@ pub(crate) fn create_veth(kernel: &mut LinuxKernel, step: &CreateVeth) -> Result
             LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
         ]),
     ]);
-    message.header.flags = LinkFlags::Up;
-    message.header.change_mask = LinkFlags::Up;
     let object = format!("veth {} with {} in the sandbox", step.host, step.inside);
     create(kernel, message, Place::Host, &step.host, step.host_mac, object)
 }
@@ -119,14 +162,22 @@ fn create(
 ) -> Result<(), KernelError> {
     kernel.forget(place, name);
     match kernel.host.change(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL) {
-        Err(refusal) if refusal.errno == Errno::EEXIST => {
-            match by_name(kernel.netlink(place)?, name)? {
-                Some(there) if there.mac == Some(mac) => Ok(()),
-                _ => Err(refused("make", object)(refusal)),
-            }
+        Err(refusal) if refusal.errno == Errno::EEXIST && is_made(kernel, place, name, mac)? => {
+            Ok(())
         }
         other => other.map_err(refused("make", object)),
     }
+}
+
+/// Whether a link of this name is there with the MAC that only we give: the work of an earlier try.
+fn is_made(
+    kernel: &mut LinuxKernel,
+    place: Place,
+    name: &InterfaceName,
+    mac: MacAddress,
+) -> Result<bool, KernelError> {
+    let there = by_name(kernel.netlink(place)?, name)?;
+    Ok(there.is_some_and(|there| there.mac == Some(mac)))
 }
 
 /// Brings a link up and tags it.
@@ -176,13 +227,14 @@ pub(crate) fn set(netlink: &mut Netlink, message: LinkMessage) -> Result<(), Ref
 pub(crate) fn altnames(
     netlink: &mut Netlink,
     index: u32,
-    names: &BTreeSet<&String>,
+    names: &BTreeSet<&KernelText>,
     add: bool,
 ) -> Result<(), Refusal> {
     if names.is_empty() {
         return Ok(());
     }
-    let names = names.iter().map(|name| Prop::AltIfName((*name).clone())).collect();
+    let property = |name: &&KernelText| Prop::Other(text(IFLA_ALT_IFNAME, name));
+    let names = names.iter().map(property).collect();
     let message = numbered(index, vec![LinkAttribute::PropList(names)]);
     if add {
         netlink.change(RouteNetlinkMessage::NewLinkProp(message), NLM_F_CREATE | NLM_F_EXCL)
@@ -196,6 +248,23 @@ pub(crate) fn numbered(index: u32, attributes: Vec<LinkAttribute>) -> LinkMessag
     let mut message = message_with(attributes);
     message.header.index = index;
     message
+}
+
+/// The attribute that gives a link a name which it had before, whatever its bytes are.
+pub(crate) fn named(name: &KernelText) -> LinkAttribute {
+    LinkAttribute::Other(text(IFLA_IFNAME, name))
+}
+
+/// The attribute that gives a link an alias which it had before; an empty one takes it away.
+pub(crate) fn noted(alias: Option<&KernelText>) -> LinkAttribute {
+    let Some(alias) = alias else { return LinkAttribute::IfAlias(String::new()) };
+    LinkAttribute::Other(text(IFLA_IFALIAS, alias))
+}
+
+fn text(kind: u16, text: &KernelText) -> DefaultNla {
+    let mut bytes = text.as_bytes().to_vec();
+    bytes.push(0);
+    DefaultNla::new(kind, bytes)
 }
 
 /// The attribute that names the namespace a link moves to.
@@ -215,70 +284,15 @@ fn message_with(attributes: Vec<LinkAttribute>) -> LinkMessage {
     message
 }
 
-fn found(
-    answer: Result<RouteNetlinkMessage, Refusal>,
-    object: &str,
-) -> Result<Option<Link>, KernelError> {
+fn found(answer: Result<Message, Refusal>, object: &str) -> Result<Option<Link>, KernelError> {
     match answer {
-        Ok(message) => parse(&message).map(Some).ok_or_else(|| KernelError::Answer {
+        Ok(message) => link_message::read(&message).map(Some).ok_or_else(|| KernelError::Answer {
             operation: "look at an interface",
-            reason: format!("{object} has no usable name"),
+            reason: format!("what came for {object} tells of no link"),
         }),
         Err(refusal) if refusal.errno == Errno::ENODEV => Ok(None),
         Err(refusal) => Err(refused("look at", object)(refusal)),
     }
-}
-
-/// What a message says of a link; `None` for another kind of message.
-pub(crate) fn parse(message: &RouteNetlinkMessage) -> Option<Link> {
-    let RouteNetlinkMessage::NewLink(message) = message else { return None };
-    let flags = message.header.flags;
-    let name = message.attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::IfName(name) => InterfaceName::observed(name),
-        _ => None,
-    });
-    let mut link = Link {
-        index: message.header.index,
-        name: name?,
-        altnames: BTreeSet::new(),
-        mac: None,
-        permanent_mac: None,
-        mtu: 0,
-        up: flags.contains(LinkFlags::Up),
-        promiscuous: flags.contains(LinkFlags::Promisc),
-        all_multicast: flags.contains(LinkFlags::Allmulti),
-        tx_queue_len: 0,
-        alias: None,
-        master: None,
-        parent: None,
-        addresses: Vec::new(),
-    };
-    for attribute in &message.attributes {
-        match attribute {
-            LinkAttribute::Address(bytes) => link.mac = mac(bytes),
-            LinkAttribute::PermAddress(bytes) => link.permanent_mac = mac(bytes),
-            LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
-            LinkAttribute::TxQueueLen(length) => link.tx_queue_len = *length,
-            LinkAttribute::IfAlias(alias) => {
-                link.alias = Some(alias.clone()).filter(|alias| !alias.is_empty());
-            }
-            LinkAttribute::Controller(master) => link.master = Some(*master),
-            LinkAttribute::ParentDevName(parent) => link.parent = parent.parse().ok(),
-            LinkAttribute::PropList(names) => {
-                link.altnames.extend(names.iter().filter_map(altname));
-            }
-            _ => {}
-        }
-    }
-    Some(link)
-}
-
-fn altname(property: &Prop) -> Option<String> {
-    if let Prop::AltIfName(name) = property { Some(name.clone()) } else { None }
-}
-
-fn mac(bytes: &[u8]) -> Option<MacAddress> {
-    bytes.try_into().ok().and_then(MacAddress::from_bytes)
 }
 
 /// Makes a refusal an error with its operation and object.

@@ -5,6 +5,7 @@ pub(crate) mod announce;
 pub(crate) mod configure_vf;
 pub(crate) mod events;
 pub(crate) mod link;
+pub(crate) mod link_message;
 pub(crate) mod neighbour;
 pub(crate) mod return_device;
 pub(crate) mod route;

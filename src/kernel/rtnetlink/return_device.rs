@@ -20,7 +20,7 @@ use crate::kernel::{
 use crate::{
     inventory::Link,
     plan::step::{Place, ReturnDevice},
-    types::{Deadline, InterfaceName, MacAddress},
+    types::{Deadline, InterfaceName, KernelText, MacAddress},
 };
 
 /// How long to wait for an event before looking again without one.
@@ -42,11 +42,7 @@ pub(crate) fn apply(
 /// The interface of the device inside the sandbox.
 fn in_sandbox(kernel: &mut LinuxKernel, step: &ReturnDevice) -> Result<Option<Link>, KernelError> {
     let Ok(netlink) = kernel.netlink(Place::Sandbox) else { return Ok(None) };
-    let named = link::by_name(netlink, &step.inside)?;
-    if let Some(found) = named.filter(|found| found.parent == Some(step.device)) {
-        return Ok(Some(found));
-    }
-    // The sandbox may have renamed it.
+    // By what it is, never by a name: the sandbox may have renamed it.
     Ok(link::all(netlink)?.into_iter().find(|found| found.parent == Some(step.device)))
 }
 
@@ -68,8 +64,7 @@ fn bring_home(
     tries.dedup();
     let mut refusal = None;
     for (name, number) in tries {
-        let mut attributes =
-            vec![into_namespace(host.as_raw_fd()), LinkAttribute::IfName(name.to_string())];
+        let mut attributes = vec![into_namespace(host.as_raw_fd()), link::named(&name)];
         attributes.extend(
             number.and_then(|number| i32::try_from(number).ok()).map(LinkAttribute::NewIfIndex),
         );
@@ -112,10 +107,8 @@ fn await_home(
             tracing::warn!(device = %step.device, "the device no longer exists; there is nothing to put back");
             return Ok(None);
         }
-        if let Some(name) = kernel.sysfs.interface_of(step.device) {
-            if let Some(found) = link::by_name(&mut kernel.host, &name)? {
-                return Ok(Some(found));
-            }
+        if let Some(found) = link::of_device(kernel, step.device)? {
+            return Ok(Some(found));
         }
         if kernel.sysfs.driver(step.device).is_none() {
             // It is not on its way, and waiting makes no driver.
@@ -178,7 +171,7 @@ fn put_back(
     let mut message = numbered(now.index, Vec::new());
     let mut now = now.clone();
     if now.name != before.name {
-        message.attributes.push(LinkAttribute::IfName(before.name.to_string()));
+        message.attributes.push(link::named(&before.name));
         if now.up {
             link::set_up(host, now.index, false).map_err(refused("set down", object.clone()))?;
             now.up = false;
@@ -202,7 +195,7 @@ fn add_settings(message: &mut LinkMessage, now: &Link, before: &Link) {
         message.attributes.push(LinkAttribute::Mtu(before.mtu));
     }
     if now.alias != before.alias {
-        message.attributes.push(LinkAttribute::IfAlias(before.alias.clone().unwrap_or_default()));
+        message.attributes.push(link::noted(before.alias.as_ref()));
     }
     if now.tx_queue_len != before.tx_queue_len {
         message.attributes.push(LinkAttribute::TxQueueLen(before.tx_queue_len));
@@ -226,9 +219,10 @@ fn differences(now: &Link, before: &Link) -> Vec<String> {
             found.push(format!("{field} {now}, was {before}"));
         }
     };
-    let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+    let show =
+        |value: &Option<KernelText>| value.as_ref().map_or("none".to_owned(), ToString::to_string);
     compare("name", now.name.to_string(), before.name.to_string());
-    compare("altnames", format!("{:?}", now.altnames), format!("{:?}", before.altnames));
+    compare("altnames", list(&now.altnames), list(&before.altnames));
     compare("mtu", now.mtu.to_string(), before.mtu.to_string());
     compare("alias", show(&now.alias), show(&before.alias));
     compare("txqueuelen", now.tx_queue_len.to_string(), before.tx_queue_len.to_string());
@@ -245,7 +239,12 @@ fn differences(now: &Link, before: &Link) -> Vec<String> {
     found
 }
 
+fn list(names: &BTreeSet<KernelText>) -> String {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(" ") }
+}
+
 /// A name of our own that nobody else has, for a device whose old name is taken.
-fn temporary_name(step: &ReturnDevice) -> InterfaceName {
-    InterfaceName::ours(u64::from(step.baseline.index))
+fn temporary_name(step: &ReturnDevice) -> KernelText {
+    (&InterfaceName::ours(u64::from(step.baseline.index))).into()
 }

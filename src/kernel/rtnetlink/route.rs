@@ -4,23 +4,28 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_REPLACE, Nla as _};
+use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_REPLACE};
 use netlink_packet_route::{
     RouteNetlinkMessage,
     route::{
-        RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol,
-        RouteScope, RouteType,
+        RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
     },
 };
-use nix::errno::Errno;
+use nix::{errno::Errno, libc};
 
-use crate::kernel::{
-    KernelError, LinuxKernel,
-    netlink::socket::Netlink,
-    rtnetlink::{address::family_of, link::refused},
-};
 use crate::{
     inventory::{Link, Route},
+    kernel::{
+        KernelError, LinuxKernel,
+        netlink::{
+            attribute::{elements, word},
+            socket::{Message, Netlink},
+        },
+        rtnetlink::{
+            address::{family_of, ip},
+            link::refused,
+        },
+    },
     plan::step::Place,
 };
 
@@ -62,42 +67,51 @@ pub(crate) fn all(netlink: &mut Netlink, links: &[Link]) -> Result<Vec<Route>, K
         let answers = netlink
             .dump(&RouteNetlinkMessage::GetRoute(request))
             .map_err(refused("list", "routes"))?;
-        found.extend(answers.iter().filter_map(|answer| parse(answer, ipv6, links)));
+        found.extend(of_family(&answers, ipv6, links));
     }
     Ok(found)
 }
 
-/// The route that a message tells of, if it is of the kind wanted.
-pub(crate) fn parse(answer: &RouteNetlinkMessage, ipv6: bool, links: &[Link]) -> Option<Route> {
-    let RouteNetlinkMessage::NewRoute(message) = answer else { return None };
-    let header = &message.header;
-    if header.kind != RouteType::Unicast || header.table != RouteHeader::RT_TABLE_MAIN {
-        return None;
-    }
+/// The routes among the answers to a request for one family. A kernel without IPv6 answers for it with the routes of every
+/// family that it has.
+fn of_family(answers: &[Message], ipv6: bool, links: &[Link]) -> impl Iterator<Item = Route> {
+    let routes = answers.iter().filter_map(|answer| read(answer, links));
+    routes.filter(move |route| route.to.addr().is_ipv6() == ipv6)
+}
+
+/// The route that a message tells of (`struct rtmsg` of `linux/rtnetlink.h`), if it is of the kind wanted.
+pub(crate) fn read(message: &Message, links: &[Link]) -> Option<Route> {
+    const NEW_ROUTE: u16 = 24;
+    const HEADER: usize = 12;
+    const ONLINK: u32 = 4;
+    let header = message.body.first_chunk::<HEADER>()?;
+    let [family, length, _, _, table, protocol, _, kind, flags @ ..] = header;
+    let wanted =
+        message.kind == NEW_ROUTE && *kind == libc::RTN_UNICAST && *table == libc::RT_TABLE_MAIN;
+    let ipv6 = i32::from(*family) == libc::AF_INET6;
+    wanted.then_some(())?;
     let (mut to, mut via, mut source, mut interface, mut metric) = (any(ipv6), None, None, None, 0);
     let mut other = Vec::new();
-    for attribute in &message.attributes {
-        match attribute {
-            RouteAttribute::Destination(address) => to = ip(address)?,
-            RouteAttribute::Gateway(address) => via = ip(address),
-            RouteAttribute::PrefSource(address) => source = ip(address),
-            RouteAttribute::Oif(index) => {
-                interface = links.iter().find(|link| link.index == *index);
-            }
-            RouteAttribute::Priority(priority) => metric = *priority,
+    for (kind, value) in elements(&message.body[HEADER..]) {
+        match kind {
+            libc::RTA_DST => to = ip(*family, value)?,
+            libc::RTA_GATEWAY => via = ip(*family, value),
+            libc::RTA_PREFSRC => source = ip(*family, value),
+            libc::RTA_OIF => interface = links.iter().find(|link| Some(link.index) == word(value)),
+            libc::RTA_PRIORITY => metric = word(value)?,
             // The table is the main one, and how often the route was used is no part of it.
-            RouteAttribute::Table(_) | RouteAttribute::CacheInfo(_) => {}
-            kept => other.push(raw(kept)),
+            libc::RTA_TABLE | libc::RTA_CACHEINFO => {}
+            kept => other.push((kept, value.to_vec())),
         }
     }
     Some(Route {
-        to: IpNet::new(to, header.destination_prefix_length).ok()?,
+        to: IpNet::new(to, *length).ok()?,
         via,
-        interface: interface?.name.clone(),
+        interface: interface?.name.as_str()?.parse().ok()?,
         source,
-        onlink: header.flags.contains(RouteFlags::Onlink),
+        onlink: word(flags)? & ONLINK != 0,
         metric,
-        protocol: header.protocol.into(),
+        protocol: *protocol,
         other,
     })
 }
@@ -135,25 +149,28 @@ fn encode(
     Ok(message)
 }
 
-fn raw(attribute: &RouteAttribute) -> (u16, Vec<u8>) {
-    let mut value = vec![0; attribute.value_len()];
-    attribute.emit_value(&mut value);
-    (attribute.kind(), value)
-}
-
 fn any(ipv6: bool) -> IpAddr {
     if ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }
-}
-
-fn ip(address: &RouteAddress) -> Option<IpAddr> {
-    match address {
-        RouteAddress::Inet(address) => Some((*address).into()),
-        RouteAddress::Inet6(address) => Some((*address).into()),
-        _ => None,
-    }
 }
 
 fn shown(route: &Route) -> String {
     let via = route.via.map(|via| format!(" via {via}")).unwrap_or_default();
     format!("{}{via} dev {}", route.to, route.interface)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::InterfaceName;
+
+    #[test]
+    fn a_route_of_another_family_answers_nothing() {
+        let mut body = vec![2, 0, 0, 0, libc::RT_TABLE_MAIN, 0, 0, libc::RTN_UNICAST, 0, 0, 0, 0];
+        body.extend([8, 0, 4, 0, 0, 0, 0, 0]);
+        let answers = [Message { kind: 24, body }];
+        let links =
+            [crate::kernel::fake::plain_link("lan0".parse::<InterfaceName>().unwrap(), None)];
+        assert_eq!(of_family(&answers, false, &links).count(), 1);
+        assert_eq!(of_family(&answers, true, &links).count(), 0);
+    }
 }

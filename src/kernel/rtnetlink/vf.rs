@@ -3,18 +3,37 @@
 use netlink_packet_route::{
     RouteNetlinkMessage,
     link::{
-        LinkAttribute, LinkExtentMask, LinkMessage, LinkVfInfo, VfInfo, VfInfoLinkState, VfInfoMac,
-        VfInfoRate, VfInfoSpoofCheck, VfInfoTrust, VfLinkState, VfVlan, VfVlanInfo,
+        LinkAttribute, LinkExtentMask, LinkVfInfo, VfInfo, VfInfoLinkState, VfInfoMac, VfInfoRate,
+        VfInfoSpoofCheck, VfInfoTrust, VfLinkState, VfVlan, VfVlanInfo,
         VlanProtocol as WireProtocol,
     },
 };
 
-use crate::kernel::{
-    KernelError, Refusal,
-    netlink::socket::Netlink,
-    rtnetlink::link::{self, numbered, refused},
+use crate::{
+    kernel::{
+        KernelError, Refusal,
+        netlink::{
+            attribute::{elements, find, word},
+            socket::Netlink,
+        },
+        rtnetlink::{
+            link::{self, numbered, refused},
+            link_message::attributes,
+        },
+    },
+    types::{AdminMac, LinkState, VfAttributes, Vlan, VlanProtocol},
 };
-use crate::types::{AdminMac, LinkState, VfAttributes, Vlan, VlanProtocol};
+
+/// Of a link's message, and below it of one VF.
+mod attribute {
+    pub(super) const LIST: u16 = 22;
+    pub(super) const MAC: u16 = 1;
+    pub(super) const SPOOF_CHECK: u16 = 4;
+    pub(super) const LINK_STATE: u16 = 5;
+    pub(super) const RATE: u16 = 6;
+    pub(super) const TRUST: u16 = 9;
+    pub(super) const VLANS: u16 = 12;
+}
 
 /// Reads the attributes of VF `vf` of the physical function with interface number `pf`. The answer has all VFs of
 /// that function: asked at most once before and once after a change.
@@ -23,23 +42,15 @@ pub(crate) fn read(netlink: &mut Netlink, pf: u32, vf: u32) -> Result<VfAttribut
     let object = format!("vf {vf} of interface number {pf}");
     let request = RouteNetlinkMessage::GetLink(numbered(pf, vec![mask]));
     let answer = netlink.get(request).map_err(refused("look at", object.clone()))?;
-    let RouteNetlinkMessage::NewLink(message) = answer else {
-        return Err(KernelError::Answer {
-            operation: "look at a VF",
-            reason: "not a link".to_owned(),
-        });
-    };
-    listed(&message, vf).ok_or_else(|| KernelError::absent(object, "the driver does not list it"))
+    listed(&answer.body, vf)
+        .ok_or_else(|| KernelError::absent(object, "the driver does not list it"))
 }
 
-/// The attributes of VF `vf`, if the message lists it.
-pub(crate) fn listed(message: &LinkMessage, vf: u32) -> Option<VfAttributes> {
-    let lists = message.attributes.iter().filter_map(|attribute| match attribute {
-        LinkAttribute::VfInfoList(list) => Some(list),
-        _ => None,
-    });
-    let mut found = lists.flatten().map(parse);
-    found.find(|(number, _)| *number == Some(vf)).map(|(_, attributes)| attributes)
+/// The attributes of VF `vf`, if the message about its physical function lists it.
+pub(crate) fn listed(body: &[u8], vf: u32) -> Option<VfAttributes> {
+    let list = find(attributes(body), attribute::LIST)?;
+    let mut found = elements(list).filter_map(|(_, info)| parse(info));
+    found.find(|(number, _)| *number == vf).map(|(_, attributes)| attributes)
 }
 
 /// Sets attributes of a VF in one message.
@@ -82,45 +93,38 @@ fn encode(vf_id: u32, attributes: &VfAttributes) -> Vec<VfInfo> {
 }
 
 /// The number of a VF and its attributes. What the driver does not report stays `None`.
-fn parse(info: &LinkVfInfo) -> (Option<u32>, VfAttributes) {
-    let mut number = None;
-    let mut attributes = VfAttributes::default();
-    for part in &info.0 {
-        match part {
-            VfInfo::Mac(mac) => {
-                number = Some(mac.vf_id);
-                let bytes = mac.mac.first_chunk::<6>().copied().unwrap_or_default();
-                attributes.mac = Some(AdminMac::from_bytes(bytes));
-            }
-            VfInfo::VlanList(list) => attributes.vlan = list.iter().find_map(vlan),
-            VfInfo::Rate(rate) => attributes.rate = Some((rate.min_tx_rate, rate.max_tx_rate)),
-            VfInfo::SpoofCheck(check) => attributes.spoof_check = Some(check.enabled),
-            VfInfo::LinkState(link) => attributes.link_state = link_state(link.state),
-            VfInfo::Trust(trust) => attributes.trust = Some(trust.enabled),
-            _ => {}
-        }
-    }
-    (number, attributes)
+fn parse(info: &[u8]) -> Option<(u32, VfAttributes)> {
+    let (number, mac) = find(info, attribute::MAC)?.split_at_checked(4)?;
+    // Each begins with the VF's number; all bits set is the kernel's "not reported".
+    let after_number = |kind, at: usize| word(find(info, kind)?.get(4 * at..)?);
+    let switch = |kind| after_number(kind, 1).filter(|set| *set != u32::MAX).map(|set| set != 0);
+    let attributes = VfAttributes {
+        mac: mac.first_chunk().map(|mac| AdminMac::from_bytes(*mac)),
+        vlan: find(info, attribute::VLANS).and_then(vlan),
+        rate: after_number(attribute::RATE, 1).zip(after_number(attribute::RATE, 2)),
+        spoof_check: switch(attribute::SPOOF_CHECK),
+        link_state: after_number(attribute::LINK_STATE, 1).and_then(link_state),
+        trust: switch(attribute::TRUST),
+    };
+    Some((word(number)?, attributes))
 }
 
-fn vlan(vlan: &VfVlan) -> Option<Vlan> {
-    let VfVlan::Info(info) = vlan else { return None };
-    let protocol = match info.protocol {
-        WireProtocol::Ieee8021Ad => VlanProtocol::Ieee8021Ad,
+fn vlan(list: &[u8]) -> Option<Vlan> {
+    const IEEE_802_1AD: [u8; 2] = [0x88, 0xa8];
+    let (_, info) = elements(list).next()?;
+    let protocol = match info.get(12..14) {
+        Some(protocol) if protocol == IEEE_802_1AD => VlanProtocol::Ieee8021Ad,
         _ => VlanProtocol::Ieee8021Q,
     };
     Some(Vlan {
-        id: u16::try_from(info.vlan_id).ok()?,
-        qos: u8::try_from(info.qos).ok()?,
+        id: u16::try_from(word(info.get(4..)?)?).ok()?,
+        qos: u8::try_from(word(info.get(8..)?)?).ok()?,
         protocol,
     })
 }
 
-fn link_state(state: VfLinkState) -> Option<LinkState> {
-    match state {
-        VfLinkState::Auto => Some(LinkState::Auto),
-        VfLinkState::Enable => Some(LinkState::Enable),
-        VfLinkState::Disable => Some(LinkState::Disable),
-        _ => None,
-    }
+fn link_state(state: u32) -> Option<LinkState> {
+    [LinkState::Auto, LinkState::Enable, LinkState::Disable]
+        .get(usize::try_from(state).ok()?)
+        .copied()
 }

@@ -24,6 +24,8 @@ pub(super) struct Inbound<R> {
     plugin: Inlet,
     runtime: Inlet,
     piece: Vec<u8>,
+    /// Whether it was told that frames are skipped.
+    has_skipped: bool,
 }
 
 /// A pipe, and the watch over what goes into it.
@@ -43,6 +45,7 @@ impl<R: AsyncRead + Unpin> Inbound<R> {
             plugin: Inlet { pipe: plugin, guard: Guard::new(Connection::Plugin) },
             runtime: Inlet { pipe: runtime, guard: Guard::new(Connection::Runtime) },
             piece: vec![0; PIECE],
+            has_skipped: false,
         }
     }
 
@@ -57,10 +60,14 @@ impl<R: AsyncRead + Unpin> Inbound<R> {
 
     async fn frame(&mut self) -> Result<(), Ended> {
         let header = self.header().await?;
-        let inlet = match header.connection {
-            Connection::Plugin => &mut self.plugin,
-            Connection::Runtime => &mut self.runtime,
+        let mut inlet = match header.connection {
+            Some(Connection::Plugin) => Some(&mut self.plugin),
+            Some(Connection::Runtime) => Some(&mut self.runtime),
+            None => None,
         };
+        if inlet.is_none() && !std::mem::replace(&mut self.has_skipped, true) {
+            tracing::warn!("frames for a connection that is unknown here are skipped");
+        }
         let mut left = usize::try_from(header.length).unwrap_or(usize::MAX);
         while left > 0 {
             let piece = &mut self.piece[..left.min(PIECE)];
@@ -69,6 +76,7 @@ impl<R: AsyncRead + Unpin> Inbound<R> {
                 return Err(Ended::Violated(Violation::CutFrame));
             }
             left -= got;
+            let Some(inlet) = &mut inlet else { continue };
             inlet.guard.see(&piece[..got]).map_err(Ended::Violated)?;
             // A pipe nobody reads any more swallows what comes for it.
             let _ = inlet.pipe.write_all(&piece[..got]).await;
@@ -145,7 +153,7 @@ async fn write<W: AsyncWrite + Unpin>(
         return Ok(());
     }
     let length = u32::try_from(got).unwrap_or(u32::MAX);
-    frame[..HEADER].copy_from_slice(&Header { connection, length }.encode());
+    frame[..HEADER].copy_from_slice(&Header::encode(connection, length));
     match timeout(STALL, trunk.write_all(&frame[..HEADER + got])).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(source)) => Err(write_failed(source)),

@@ -14,7 +14,7 @@ use ttrpc::context;
 use crate::error::CallError;
 use crate::identity::Identity;
 use crate::reply;
-use crate::update::{ContainerEviction, ContainerUpdate};
+use crate::update::ContainerUpdate;
 use crate::wire::nri as wire;
 use crate::wire::nri_ttrpc::RuntimeClient;
 
@@ -58,11 +58,9 @@ impl Client {
     pub(super) async fn update_containers(
         &self,
         updates: Vec<ContainerUpdate>,
-        evictions: Vec<ContainerEviction>,
     ) -> Result<Vec<ContainerUpdate>, CallError> {
         let request = wire::UpdateContainersRequest {
             updates: updates.into_iter().map(wire::ContainerUpdate::from).collect(),
-            evictions: evictions.into_iter().map(wire::ContainerEviction::from).collect(),
             ..wire::UpdateContainersRequest::default()
         };
         let length = usize::try_from(request.compute_size()).unwrap_or(usize::MAX);

@@ -9,7 +9,7 @@ use crate::board::Board;
 use crate::error::CallError;
 use crate::runtime::RuntimeInfo;
 use crate::state::State;
-use crate::update::{ContainerEviction, ContainerUpdate};
+use crate::update::ContainerUpdate;
 
 /// A handle on a session. Clones are handles on the same session.
 #[derive(Clone, Debug)]
@@ -49,21 +49,19 @@ impl Handle {
         self.links.stop.send_replace(true);
     }
 
-    /// Asks the runtime to change containers that exist, and to stop others; gives the updates
-    /// that failed.
+    /// Asks the runtime to change containers that exist; gives the updates that failed.
     ///
     /// Never call this from a handler: the runtime serves it between events only, so each would
     /// wait for the other. A handler has updates of its own to answer with.
     pub async fn update_containers(
         &self,
         updates: Vec<ContainerUpdate>,
-        evictions: Vec<ContainerEviction>,
     ) -> Result<Vec<ContainerUpdate>, CallError> {
         if !self.state().is_serving() {
             return Err(CallError::NotServing);
         }
         let client = self.links.client.borrow().clone();
-        client.ok_or(CallError::NotServing)?.update_containers(updates, evictions).await
+        client.ok_or(CallError::NotServing)?.update_containers(updates).await
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::arrival::{self, Socket};
 use super::client::Client;
 use super::handle::Links;
 use crate::backoff::Backoff;
@@ -57,7 +58,7 @@ impl<P: Plugin> Line<P> {
         let mut was_down = false;
         for attempts in 0.. {
             self.links.board.apply(Step::Dial { attempts });
-            let began = Instant::now();
+            let (began, known) = (Instant::now(), Socket::at(socket));
             let Err(cause) = self.dial(socket).await else { break };
             backoff.served_for(began.elapsed());
             let wait = backoff.wait();
@@ -68,6 +69,8 @@ impl<P: Plugin> Line<P> {
             tokio::select! {
                 () = self.told_to_stop() => break,
                 () = sleep(wait) => {}
+                // A socket is there a moment before anybody listens on it: what follows is a short wait or none.
+                () = arrival::of_another_than(known, socket) => backoff.start_over(),
             }
         }
         self.links.board.apply(Step::Stopped);

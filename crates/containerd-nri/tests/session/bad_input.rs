@@ -52,9 +52,7 @@ fn nonsense() -> Vec<(&'static str, Vec<u8>, Check)> {
     const NOT_UTF8: &[u8] = &[0x0a, 2, 0xc3, 0x28];
     let is_payload: Check = |v| matches!(v, V::Payload { .. });
     vec![
-        ("connection 0", frame(0, b"x"), |v| matches!(v, V::UnknownConnection { id: 0 })),
-        ("connection 3", frame(3, b"x"), |v| matches!(v, V::UnknownConnection { id: 3 })),
-        ("a page", b"GET / HTTP/1.1\r\n".to_vec(), |v| matches!(v, V::UnknownConnection { .. })),
+        ("a page", b"GET / HTTP/1.1\r\n".to_vec(), |v| matches!(v, V::LongFrame { .. })),
         ("empty frame", header(1, 0), |v| matches!(v, V::EmptyFrame { id: 1 })),
         ("frame of 4 GiB", header(2, u32::MAX), |v| matches!(v, V::LongFrame { .. })),
         ("frame of 4 MiB and 11", header(1, (4 << 20) + 11), |v| matches!(v, V::LongFrame { .. })),
@@ -99,6 +97,18 @@ async fn ends(node: &Node, mut peer: Peer, name: &str, expected: Check) {
     let mut peer = node.serving().await;
     let outcome = within(peer.pod_event(Event::RunPodSandbox, &pod("p"))).await;
     assert_eq!(outcome, Outcome::Answered(()), "{name}");
+}
+
+#[tokio::test]
+async fn a_frame_for_a_connection_that_is_unknown_is_skipped() {
+    let (node, _) = node();
+    let mut peer = node.serving().await;
+    for id in [0, 3, u32::MAX] {
+        peer.send_raw(&frame(id, b"for somebody else")).await;
+    }
+    let outcome = within(peer.pod_event(Event::RunPodSandbox, &pod("p"))).await;
+    assert_eq!(outcome, Outcome::Answered(()));
+    assert!(node.handle.state().is_serving());
 }
 
 #[tokio::test]

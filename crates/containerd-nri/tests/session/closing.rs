@@ -210,6 +210,43 @@ async fn a_runtime_restart_is_outlived_with_growing_patience() {
     }
 }
 
+/// The socket is made where there was nothing at all, or anew where there is one that nobody listens on; with waits of seconds the
+/// session would sleep on.
+#[tokio::test]
+async fn a_socket_that_is_made_is_dialled_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("run/nri/nri.sock");
+    let session = session(Recorder::default(), Launch::External { socket: socket.clone() });
+    tokio::spawn(session.run());
+    tokio::time::sleep(Duration::from_millis(3500)).await;
+    std::fs::create_dir(folder.path().join("run")).unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    std::fs::create_dir(folder.path().join("run/nri")).unwrap();
+    let first = accepted(&socket).await;
+    // Gone with its folder, and after waits of seconds again there.
+    std::fs::remove_dir_all(folder.path().join("run")).unwrap();
+    tokio::time::sleep(Duration::from_millis(3500)).await;
+    std::fs::create_dir_all(folder.path().join("run/nri")).unwrap();
+    let second = accepted(&socket).await;
+    // Dead, with its socket in place.
+    tokio::time::sleep(Duration::from_millis(3500)).await;
+    let third = accepted(&socket).await;
+    // On a busy machine one of them may be late.
+    let soonest = first.min(second).min(third);
+    assert!(soonest < Duration::from_millis(100), "{first:?} {second:?} {third:?}");
+    for took in [first, second, third] {
+        assert!(took < Duration::from_millis(500), "{first:?} {second:?} {third:?}");
+    }
+}
+
+/// How long a runtime that begins to listen waits for the plugin; it ends then.
+async fn accepted(socket: &std::path::Path) -> Duration {
+    let runtime = FakeRuntime::listen(socket, Profile::of(NriVersion::V0_8)).unwrap();
+    let began = tokio::time::Instant::now();
+    within(runtime.accept()).await.unwrap();
+    began.elapsed()
+}
+
 #[tokio::test]
 async fn a_launched_plugin_ends_with_its_connection() {
     let (peer, trunk) = FakeRuntime::launch(Profile::of(NriVersion::V0_8)).unwrap();

@@ -88,6 +88,37 @@ async fn an_old_runtime_tells_no_timeout_and_its_calls_still_have_one() {
 }
 
 #[tokio::test]
+async fn a_raised_timeout_counts_also_where_it_is_not_told() {
+    let plugin = Recorder::of(&[Event::RunPodSandbox])
+        .taking("RunPodSandbox", Duration::from_millis(1900))
+        .taking("Configure", Duration::from_millis(1900));
+    let raised = Profile::of(NriVersion::V0_6).with_request_timeout(Duration::from_secs(10));
+    let node = Node::with(plugin.clone(), raised);
+    let mut peer = node.serving().await;
+    let outcome = peer.pod_event(Event::RunPodSandbox, &pod("p")).await;
+    assert_eq!(outcome, Outcome::Answered(()));
+    assert!(!plugin.seen().iter().any(|seen| seen.starts_with("late")), "{:?}", plugin.seen());
+    // It is what a handler plans with, too.
+    let told = plugin.runtime.lock().unwrap().clone().unwrap();
+    assert!(told.budget().time() > Duration::from_secs(6), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_panic_instead_of_a_late_answer_refuses_and_the_connection_lives() {
+    let mut plugin = Recorder::of(&[Event::RunPodSandbox, Event::StopPodSandbox])
+        .taking("RunPodSandbox", Duration::from_millis(900));
+    plugin.panics_late = true;
+    let node = Node::with(plugin, impatient(NriVersion::V0_8));
+    let mut peer = node.serving().await;
+    match peer.pod_event(Event::RunPodSandbox, &pod("p")).await {
+        Outcome::Refused { code, .. } => assert_eq!(code, INTERNAL),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(peer.pod_event(Event::StopPodSandbox, &pod("p")).await, Outcome::Answered(()));
+    assert!(node.handle.state().is_serving());
+}
+
+#[tokio::test]
 async fn a_refusal_reaches_the_runtime_in_the_plugins_words() {
     for nri in [NriVersion::V0_3, NriVersion::V0_12] {
         let mut plugin = Recorder::of(&[Event::RunPodSandbox]);

@@ -34,6 +34,7 @@ pub(crate) struct Recorder {
     pub(crate) answers: usize,
     /// What `late` answers.
     pub(crate) accepts_late: bool,
+    pub(crate) panics_late: bool,
 }
 
 impl Recorder {
@@ -102,6 +103,7 @@ impl Plugin for Recorder {
 
     fn late(&self, work: &Work, _budget: Budget) -> Result<(), Refusal> {
         self.note(format!("late {work}"));
+        assert!(!self.panics_late, "as the test wants");
         if self.accepts_late { Ok(()) } else { Err(Refusal::new("late")) }
     }
 

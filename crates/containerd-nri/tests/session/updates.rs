@@ -1,7 +1,7 @@
 //! Calls by the plugin: updates of containers between events.
 
 use containerd_nri::fake::{NriVersion, Profile};
-use containerd_nri::{CallError, ContainerEviction, Event, Lost};
+use containerd_nri::{CallError, Event, Lost};
 
 use crate::recorder::{Node, Recorder, update, within};
 
@@ -13,8 +13,7 @@ fn node() -> Node {
 async fn updates_reach_the_runtime() {
     let node = node();
     let mut peer = node.serving().await;
-    let eviction = ContainerEviction { container_id: "c".to_owned(), reason: "full".to_owned() };
-    let failed = node.handle.update_containers(vec![update("c")], vec![eviction]).await.unwrap();
+    let failed = node.handle.update_containers(vec![update("c")]).await.unwrap();
     assert_eq!(failed, []);
     assert_eq!(within(peer.next_update()).await.unwrap(), [update("c")]);
 }
@@ -24,7 +23,7 @@ async fn no_update_without_a_synchronized_connection() {
     let node = node();
     let call = |node: &Node| {
         let handle = node.handle.clone();
-        async move { handle.update_containers(Vec::new(), Vec::new()).await }
+        async move { handle.update_containers(Vec::new()).await }
     };
     assert_eq!(call(&node).await, Err(CallError::NotServing));
     let mut peer = node.peer().await;
@@ -44,7 +43,7 @@ async fn an_update_too_long_for_the_runtime_is_not_sent() {
     let node = node();
     let _peer = node.serving().await;
     let updates = vec![update(&"x".repeat(1_100_000))];
-    let error = node.handle.update_containers(updates, Vec::new()).await.unwrap_err();
+    let error = node.handle.update_containers(updates).await.unwrap_err();
     assert!(matches!(error, CallError::TooLong { .. }), "{error}");
     assert!(node.handle.state().is_serving());
 }
@@ -55,10 +54,10 @@ async fn an_answer_that_is_none_ends_the_session() {
     let peer = node.serving().await;
     // The fake holds the last answer back as long as nobody takes the updates.
     for _ in 0..64 {
-        node.handle.update_containers(vec![update("c")], Vec::new()).await.unwrap();
+        node.handle.update_containers(vec![update("c")]).await.unwrap();
     }
     let handle = node.handle.clone();
-    let call = tokio::spawn(async move { handle.update_containers(Vec::new(), Vec::new()).await });
+    let call = tokio::spawn(async move { handle.update_containers(Vec::new()).await });
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     let stream: u32 = 1 + 2 * 65;
     let mut frame = [0, 0, 0, 2, 0, 0, 0, 14, 0, 0, 0, 4].to_vec();

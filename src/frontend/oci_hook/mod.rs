@@ -1,9 +1,11 @@
 //! What an OCI runtime tells a hook: the state of a container as JSON on stdin (runtime-spec, runtime.md "State" and
 //! config.md "POSIX-platform Hooks"). Reads it and makes a call of it; does nothing itself.
 
+mod bundle;
+mod pod;
+
 use std::{
     collections::BTreeMap,
-    fs::File,
     io::{self, Read},
     path::PathBuf,
     time::Duration,
@@ -11,28 +13,19 @@ use std::{
 
 use serde::Deserialize;
 
+use self::pod::Pod;
+pub use self::{
+    bundle::{Bundle, Network, bundle_in},
+    pod::{PodError, Runtime},
+};
 use super::arguments::Stage;
 use crate::{
-    request::{self, AnnotationError, NetworkRequest, SandboxEvent},
+    request::{self, AnnotationError, Asked, NetworkRequest, SandboxEvent},
     types::{Invalid, NetnsSource, Origin, SandboxId, quote},
 };
 
 /// Bytes of state that are read. Annotations are all that can be long in it.
 const LONGEST_STATE: u64 = 4 << 20;
-
-/// Bytes of a bundle's config.json that are read.
-const LONGEST_CONFIG: u64 = 16 << 20;
-
-/// Where Kubernetes runtimes themselves write a pod's namespace: containerd, CRI-O.
-const NAMESPACES: [&str; 2] =
-    ["io.kubernetes.cri.sandbox-namespace", "io.kubernetes.cri-o.Namespace"];
-
-/// Where they say whether a container is a pod's own: the one that only holds its namespaces.
-const CONTAINER_TYPES: [&str; 2] =
-    ["io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType"];
-
-/// Where they say which pod a container is in.
-const SANDBOX_IDS: [&str; 2] = ["io.kubernetes.cri.sandbox-id", "io.kubernetes.cri-o.SandboxID"];
 
 /// Why what came on stdin makes no call. Nothing was touched.
 #[derive(Debug, thiserror::Error)]
@@ -62,15 +55,13 @@ pub enum HookError {
         "container {0} asks for networks and shares the host's network namespace; give it its own"
     )]
     HostNetwork(SandboxId),
-    /// Two runtimes say different things of it.
-    #[error("container {id}: two runtimes claim to know its namespace: {first} and {second}", first = quote(first), second = quote(second))]
-    TwoNamespaces {
+    /// Its annotations are not only its runtime's.
+    #[error("container {id}")]
+    Pod {
         /// The container.
         id: SandboxId,
-        /// The Kubernetes namespace that one says it is in.
-        first: String,
-        /// The one that the other says.
-        second: String,
+        /// What is wrong.
+        source: PodError,
     },
     /// Its annotation is wrong.
     #[error("container {id}")]
@@ -145,17 +136,15 @@ fn parse(input: impl Read) -> Result<State, HookError> {
 }
 
 fn attach(state: &State, id: SandboxId) -> Result<Option<Call>, HookError> {
-    let annotation = |source| HookError::Annotation { id: id.clone(), source };
-    let Some(asked) = request::asked(&state.annotations).map_err(annotation)? else {
-        return Ok(None);
-    };
-    let netns = netns(state, &id)?;
-    let namespace = namespace(&state.annotations, &id)?;
+    let Some(asked) = asked(state, &id)? else { return Ok(None) };
+    let bundle = bundle::at(&state.bundle);
+    let pod = pod(state, &id, &bundle)?;
+    let netns = netns(state, &id, bundle.network)?;
     Ok(Some(Call::Attach(Box::new(SandboxEvent {
         id,
         origin: Origin::Hook,
         netns,
-        namespace,
+        namespace: pod.namespace,
         networks: asked.networks,
         service_path_off: asked.service_path_off,
         primary: None,
@@ -163,84 +152,34 @@ fn attach(state: &State, id: SandboxId) -> Result<Option<Call>, HookError> {
 }
 
 fn verify(state: &State, id: SandboxId) -> Result<Option<Call>, HookError> {
-    // A pod's own container is created before anything can have been put into its namespace.
-    let is_sandbox = |key: &&str| state.annotations.get(*key).is_some_and(|kind| kind == "sandbox");
-    if CONTAINER_TYPES.iter().any(is_sandbox) {
+    let Some(asked) = asked(state, &id)? else { return Ok(None) };
+    let bundle = bundle::at(&state.bundle);
+    let pod = pod(state, &id, &bundle)?;
+    // It is created before anything can have been put into its namespace.
+    if pod.is_own_container {
         return Ok(None);
     }
-    let annotation = |source| HookError::Annotation { id: id.clone(), source };
-    let Some(asked) = request::asked(&state.annotations).map_err(annotation)? else {
-        return Ok(None);
-    };
-    let netns = netns(state, &id)?;
+    let netns = netns(state, &id, bundle.network)?;
     // Leases are the pod's: `vfhook status` knows it by that id.
-    let pod = SANDBOX_IDS.iter().find_map(|key| state.annotations.get(*key)?.parse().ok());
-    Ok(Some(Call::Verify { id: pod.unwrap_or(id), netns, asked: asked.networks }))
+    Ok(Some(Call::Verify { id: pod.id.unwrap_or(id), netns, asked: asked.networks }))
 }
 
-fn netns(state: &State, id: &SandboxId) -> Result<NetnsSource, HookError> {
+fn asked(state: &State, id: &SandboxId) -> Result<Option<Asked>, HookError> {
+    let wrong = |source| HookError::Annotation { id: id.clone(), source };
+    request::asked(&state.annotations).map_err(wrong)
+}
+
+fn pod(state: &State, id: &SandboxId, bundle: &Bundle) -> Result<Pod, HookError> {
+    let wrong = |source| HookError::Pod { id: id.clone(), source };
+    Pod::of(&state.annotations, id, bundle.of_podman).map_err(wrong)
+}
+
+fn netns(state: &State, id: &SandboxId, network: Network) -> Result<NetnsSource, HookError> {
     let pid = u32::try_from(state.pid).ok().filter(|pid| *pid > 0).ok_or(HookError::NoPid)?;
-    let config = File::open(state.bundle.join("config.json"));
-    match config.map_or(Network::Unknown, network_in) {
+    match network {
         Network::Host => Err(HookError::HostNetwork(id.clone())),
         Network::Own | Network::Unknown => Ok(NetnsSource::Pid(pid)),
         Network::Path(path) => Ok(NetnsSource::Path(path)),
-    }
-}
-
-fn namespace(
-    annotations: &BTreeMap<String, String>,
-    id: &SandboxId,
-) -> Result<Option<String>, HookError> {
-    let mut found = NAMESPACES.iter().filter_map(|key| annotations.get(*key));
-    match (found.next(), found.next()) {
-        (Some(first), Some(second)) if first != second => Err(HookError::TwoNamespaces {
-            id: id.clone(),
-            first: first.clone(),
-            second: second.clone(),
-        }),
-        (first, _) => Ok(first.cloned()),
-    }
-}
-
-/// What the bundle says of the container's network namespace.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Network {
-    /// There is none of its own: it shares the host's.
-    Host,
-    /// One made for it.
-    Own,
-    /// One that exists, and may outlive the container.
-    Path(PathBuf),
-    /// The bundle cannot be read; the process is proof enough.
-    Unknown,
-}
-
-/// Reads a bundle's config.json.
-pub fn network_in(config: impl Read) -> Network {
-    #[derive(Deserialize)]
-    struct Config {
-        linux: Option<Linux>,
-    }
-    #[derive(Deserialize)]
-    struct Linux {
-        #[serde(default)]
-        namespaces: Vec<Namespace>,
-    }
-    #[derive(Deserialize)]
-    struct Namespace {
-        r#type: String,
-        path: Option<PathBuf>,
-    }
-    let config: Result<Config, _> =
-        serde_json::from_reader(io::BufReader::new(config.take(LONGEST_CONFIG)));
-    let Ok(Config { linux: Some(linux) }) = config else { return Network::Unknown };
-    match linux.namespaces.into_iter().find(|namespace| namespace.r#type == "network") {
-        None => Network::Host,
-        Some(namespace) => match namespace.path.filter(|path| !path.as_os_str().is_empty()) {
-            None => Network::Own,
-            Some(path) => Network::Path(path),
-        },
     }
 }
 
@@ -281,10 +220,7 @@ mod tests {
     fn whatever_is_wrong_is_said() {
         let asks_without_pid = state(r#","annotations":{"vfhook.dev/networks":"storage"}"#);
         let negative = state(r#","pid":-1,"annotations":{"vfhook.dev/networks":"storage"}"#);
-        let two = ASKS.replace(
-            '}',
-            r#","io.kubernetes.cri.sandbox-namespace":"a","io.kubernetes.cri-o.Namespace":"b"}"#,
-        );
+        let forged = ASKS.replace('}', r#","io.kubernetes.cri-o.Namespace":"team-a"}"#);
         for (text, expected) in [
             (r#"{"ociVersion":"1.0.2","id":"#, "not the JSON"),
             ("", "not the JSON"),
@@ -294,24 +230,10 @@ mod tests {
             (r#"{"ociVersion":"1.0.2","id":"../../etc"}"#, "id that is none"),
             (asks_without_pid.as_str(), "no pid"),
             (negative.as_str(), "no pid"),
-            (state(&two).as_str(), "two runtimes"),
+            (state(&forged).as_str(), "container c1"),
         ] {
             let error = read(Stage::CreateRuntime, text.as_bytes()).unwrap_err();
             assert!(error.to_string().contains(expected), "{text}: {error}");
         }
-    }
-
-    #[test]
-    fn the_bundle_tells_whose_namespace_it_is() {
-        let with = |namespaces: &str| {
-            network_in(format!(r#"{{"linux":{{"namespaces":[{namespaces}]}}}}"#).as_bytes())
-        };
-        assert_eq!(with(r#"{"type":"mount"}"#), Network::Host);
-        assert_eq!(with(r#"{"type":"network"}"#), Network::Own);
-        assert_eq!(
-            with(r#"{"type":"network","path":"/run/netns/x"}"#),
-            Network::Path("/run/netns/x".into())
-        );
-        assert_eq!(network_in(&b"{}"[..]), Network::Unknown);
     }
 }

@@ -1,0 +1,34 @@
+//! Whether the kernel has what vfhook cannot do without: numbered namespaces, IPv6 where that is asked for.
+
+use super::{Facts, Finding, has_family};
+use crate::{config::Config, inventory::Ipv6, types::AddressRange};
+
+/// Whether namespaces have numbers.
+pub(super) fn floor(facts: &Facts) -> Vec<Finding> {
+    if facts.host.has_cookies {
+        return Vec::new();
+    }
+    let breaks = "it does not number network namespaces (SO_NETNS_COOKIE), by which vfhook knows sandboxes again: nothing can \
+                  be attached";
+    let finding = Finding::error(format!("kernel {}", facts.host.release), breaks);
+    vec![finding.advise("start Linux 5.14 or later")]
+}
+
+/// Whether there is IPv6 for what wants it.
+pub(super) fn ipv6(facts: &Facts, config: &Config) -> Vec<Finding> {
+    let mut addresses = config.networks.values().flat_map(|network| &network.addresses);
+    let wanted = has_family(config, true) || addresses.any(AddressRange::is_ipv6);
+    match facts.host.ipv6 {
+        Ipv6::Absent if wanted => {
+            let breaks = "the kernel has no IPv6, and the configuration gives IPv6 addresses: attaching is refused";
+            let advice = "start the kernel without ipv6.disable=1, or take IPv6 out of networks and service_path";
+            vec![Finding::error("ipv6.disable", breaks).advise(advice)]
+        }
+        Ipv6::Off if has_family(config, true) => {
+            let breaks = "interfaces appear without IPv6; vfhook switches it on for its own, and IPv6 services answer only where \
+                          the host's other interfaces have it";
+            vec![Finding::info("net.ipv6.conf.default.disable_ipv6", breaks)]
+        }
+        _ => Vec::new(),
+    }
+}

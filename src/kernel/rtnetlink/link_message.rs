@@ -1,0 +1,103 @@
+//! What a message of the kernel's says of a link (`struct ifinfomsg` and `IFLA_*` of `linux/if_link.h`). Reads bytes: a name or an
+//! alias that is no text makes no link unreadable. Asks nothing.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    inventory::Link,
+    kernel::netlink::{
+        attribute::{elements, word},
+        socket::Message,
+    },
+    types::{KernelText, MacAddress},
+};
+
+/// The kind of a message that tells of a link (`RTM_NEWLINK`).
+pub(crate) const NEW_LINK: u16 = 16;
+
+/// The kind of a message that tells of a link's end (`RTM_DELLINK`).
+pub(crate) const DELETED_LINK: u16 = 17;
+
+/// The length of `struct ifinfomsg`.
+const HEADER: usize = 16;
+
+mod attribute {
+    pub(super) const ADDRESS: u16 = 1;
+    pub(super) const NAME: u16 = 3;
+    pub(super) const MTU: u16 = 4;
+    pub(super) const MASTER: u16 = 10;
+    pub(super) const TX_QUEUE_LEN: u16 = 13;
+    pub(super) const ALIAS: u16 = 20;
+    pub(super) const PROPERTIES: u16 = 52;
+    pub(super) const ALTERNATIVE_NAME: u16 = 53;
+    pub(super) const PERMANENT_ADDRESS: u16 = 54;
+    pub(super) const PARENT_NAME: u16 = 56;
+}
+
+/// Bits of a link's flags (`linux/if.h`).
+mod flag {
+    pub(super) const UP: u32 = 0x1;
+    pub(super) const PROMISCUOUS: u32 = 0x100;
+    pub(super) const ALL_MULTICAST: u32 = 0x200;
+}
+
+/// The link that a message tells of; `None` for another kind of message.
+pub(crate) fn read(message: &Message) -> Option<Link> {
+    matches!(message.kind, NEW_LINK | DELETED_LINK).then(|| read_body(&message.body))?
+}
+
+/// The attributes of a message about a link.
+pub(crate) fn attributes(body: &[u8]) -> &[u8] {
+    body.get(HEADER..).unwrap_or_default()
+}
+
+/// The link that the message with this body tells of; `None` when it is cut short.
+pub(crate) fn read_body(body: &[u8]) -> Option<Link> {
+    let flags = word(body.get(8..)?)?;
+    let mut link = Link {
+        index: word(body.get(4..)?)?,
+        name: KernelText::default(),
+        altnames: BTreeSet::new(),
+        mac: None,
+        permanent_mac: None,
+        mtu: 0,
+        up: flags & flag::UP != 0,
+        promiscuous: flags & flag::PROMISCUOUS != 0,
+        all_multicast: flags & flag::ALL_MULTICAST != 0,
+        tx_queue_len: 0,
+        alias: None,
+        master: None,
+        parent: None,
+        addresses: Vec::new(),
+    };
+    for (kind, value) in elements(attributes(body)) {
+        match kind {
+            attribute::NAME => link.name = KernelText::new(value),
+            attribute::ADDRESS => link.mac = mac(value),
+            attribute::PERMANENT_ADDRESS => link.permanent_mac = mac(value),
+            attribute::MTU => link.mtu = word(value).unwrap_or(0),
+            attribute::TX_QUEUE_LEN => link.tx_queue_len = word(value).unwrap_or(0),
+            attribute::ALIAS => {
+                link.alias =
+                    Some(KernelText::new(value)).filter(|alias| !alias.as_bytes().is_empty());
+            }
+            attribute::MASTER => link.master = word(value),
+            attribute::PARENT_NAME => {
+                link.parent = KernelText::new(value).as_str().and_then(|name| name.parse().ok());
+            }
+            attribute::PROPERTIES => link.altnames.extend(alternative_names(value)),
+            _ => {}
+        }
+    }
+    Some(link)
+}
+
+fn alternative_names(properties: &[u8]) -> impl Iterator<Item = KernelText> {
+    elements(properties)
+        .filter(|(kind, _)| *kind == attribute::ALTERNATIVE_NAME)
+        .map(|(_, name)| KernelText::new(name))
+}
+
+fn mac(bytes: &[u8]) -> Option<MacAddress> {
+    bytes.try_into().ok().and_then(MacAddress::from_bytes)
+}
