@@ -48,10 +48,13 @@ bench: ## attach and detach against the kernel floor and the iproute2 recipe; wh
 	cargo bench --package vfhook --bench attach
 	cargo bench --package vfhook --bench nri_event
 
-install: build ## put the binary, the hooks and an example configuration in place
+install: build ## put the binary, the hooks, an example configuration and the host's files in place
 	install -D target/release/vfhook $(DESTDIR)/usr/bin/vfhook
 	install -D -m 0644 -t $(DESTDIR)/usr/share/containers/oci/hooks.d hooks/vfhook-*.json
 	install -D -m 0644 -t $(DESTDIR)/usr/share/doc/vfhook nri-config/* hooks/base-runtime-spec.fragment.json
+	install -D -m 0644 -t $(DESTDIR)/usr/lib/udev/rules.d host-files/86-vfhook.rules
+	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/network host-files/05-vfhook.network
+	install -D -m 0644 -t $(DESTDIR)/usr/lib/NetworkManager/conf.d host-files/90-vfhook.conf
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system nri-config/vfhook.service nri-config/vfhook-provision.service
 
 clean: ## what cargo built; the lab's images stay in their cache

@@ -105,6 +105,27 @@ fn a_vf_that_somebody_else_took_away_is_missed() {
 }
 
 #[test]
+fn a_vf_that_was_lent_an_address_is_told_of() {
+    let place = Place::new(|machine| {
+        let index = machine.host.link("ens1f0v1").unwrap().facts.index;
+        machine.lent.insert(index, vec![parse("192.168.7.20/24")]);
+    });
+    let diagnosis = place.examine(CONFIG);
+    only(&diagnosis, Severity::Warning, "1 of the 3 VFs of pool fast have an address by DHCP");
+}
+
+#[test]
+fn a_card_that_is_shorter_than_a_network_is_told_of() {
+    let place = Place::new(|_| {});
+    let short = CONFIG.replace("interface = \"net1\"", "interface = \"net1\"\nmtu = 9500");
+    only(
+        &place.examine(&short),
+        Severity::Error,
+        "its MTU is 9216, and network storage asks for 9500",
+    );
+}
+
+#[test]
 fn a_vf_without_driver_is_meant_by_a_pool_that_names_the_driver() {
     let place = Place::new(|machine| {
         let card = machine.cards.values_mut().next().unwrap();

@@ -5,10 +5,11 @@ mod doctor_support;
 
 use doctor_support::{
     ANY, CONFIG, Spoil, answers_to_ours, chain, closed, config, each_is_found, findings, from_ours,
-    link, push, route, set, sound,
+    link, mended_by, push, route, set, sound,
 };
 use vfhook::{
     doctor::{
+        Mend,
         Severity::{self, Error, Info, Warning},
         examine,
     },
@@ -156,6 +157,36 @@ fn chains_that_drop() {
 }
 
 #[test]
+fn chains_that_a_program_owns_are_opened_through_it() {
+    let firewalld = |owned| {
+        let mut chain = closed(Family::Inet, "firewalld", "filter_FORWARD", &[]);
+        chain.owned = owned;
+        chain
+    };
+    for owned in [false, true] {
+        let mut facts = sound();
+        push(&mut facts, firewalld(owned));
+        let found = findings(&facts, CONFIG);
+        let [finding] = &found[..] else { panic!("{found:#?}") };
+        let Some(Mend::Run(commands)) = &finding.mend else { panic!("{finding:#?}") };
+        assert!(commands.iter().all(|command| command.starts_with("firewall-cmd ")), "{found:#?}");
+        assert_eq!(commands.last().map(String::as_str), Some("firewall-cmd --reload"));
+        // Who has a zone of its own has said what it wants.
+        let zones = chain(Family::Inet, "firewalld", "filter_FORWARD_ZONES", None);
+        let rules = vec![Rule { verdict: Verdict::Elsewhere, ..from_ours() }];
+        push(&mut facts, Chain { rules, ..zones });
+        let severities: Vec<_> = findings(&facts, CONFIG).iter().map(|one| one.severity).collect();
+        assert_eq!(severities, [Info]);
+    }
+    let mut facts = sound();
+    let mut others = closed(Family::Inet, "fw", "fwd", &[]);
+    others.owned = true;
+    push(&mut facts, others);
+    let found = findings(&facts, CONFIG);
+    assert!(matches!(found[0].mend, Some(Mend::Do(_))), "{found:#?}");
+}
+
+#[test]
 fn chains_that_drop_what_others_do_not_accept() {
     each_is_found(&[
         (
@@ -266,9 +297,48 @@ fn addresses_that_mean_something_else() {
             "narrower",
         ),
     ]);
+    // A node's own DNS is link-local, and so is the route that zeroconf gives an interface.
+    let local_dns = CONFIG.replace("\"10.96.0.0/12\"", "\"10.96.0.0/12\", \"169.254.20.10/32\"");
+    assert_eq!(findings(&sound(), &local_dns), []);
     let mut far = sound();
     far.host.routes.push(route("10.0.0.0/8", Some("192.168.5.9"), "eth0"));
     assert_eq!(findings(&far, CONFIG), []);
+}
+
+#[test]
+fn who_replaces_kube_proxy_is_named() {
+    let others: [(Spoil, Severity, &str, &str); 6] = [
+        (|f| f.host.links.push(link(9, "cilium_host")), Warning, "Cilium", "devices"),
+        (|f| f.host.links.push(link(9, "cilium_net")), Warning, "Cilium", "lbExternalClusterIP"),
+        (|f| f.host.cilium = true, Warning, "Cilium", "vfh+"),
+        (|f| f.host.links.push(link(9, "bpfin.cali")), Warning, "Calico", "bpfDataIfacePattern"),
+        (|f| f.host.links.push(link(9, "bpfout.cali")), Warning, "Calico", "vfh"),
+        (|f| f.host.links.push(link(9, "kube-dummy-if")), Info, "kube-router", ""),
+    ];
+    for (change, severity, who, cure) in others {
+        for chains in [
+            Vec::new(),
+            vec![chain(Family::Ip, "nat", "CILIUM_PRE_nat", Some(Hook::NatPrerouting))],
+        ] {
+            let mut facts = sound();
+            facts.host.chains = Some(chains);
+            change(&mut facts);
+            let found = findings(&facts, CONFIG);
+            let found: Vec<_> = found.iter().chain(&[]).collect();
+            if who == "kube-router" {
+                assert!(found.is_empty(), "{found:#?}");
+                continue;
+            }
+            let [finding] = found[..] else { panic!("{found:#?}") };
+            assert_eq!((finding.severity, finding.subject.as_str()), (severity, who));
+            let mend = mended_by(finding);
+            assert!(mend.contains(cure) && !mend.contains("kube-proxy"), "{finding:#?}");
+        }
+        // Where kube-proxy has rules, they answer.
+        let mut both = sound();
+        change(&mut both);
+        assert_eq!(findings(&both, CONFIG), []);
+    }
 }
 
 #[test]

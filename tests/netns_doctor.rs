@@ -90,6 +90,28 @@ fn a_parent_that_is_down_or_absent_or_enslaved() {
 }
 
 #[test]
+fn a_parent_that_is_shorter_than_its_network() {
+    on_a_host(|host| {
+        host.ip(&["link set card0 mtu 1280"]);
+        is_mended_by_what_it_says(host, "error", "card0");
+        host.attach(&host.sandbox("blue"), "storage", &[]).ok();
+    });
+}
+
+#[test]
+fn what_replaces_kube_proxy_is_named() {
+    on_a_host(|host| {
+        for (link, who) in [("cilium_host", "Cilium"), ("bpfin.cali", "Calico")] {
+            host.ip(&[&format!("link add {link} type veth peer name other0")]);
+            let finding = must_find(host, "warning", who);
+            assert!(finding["mend"]["do"].as_str().is_some_and(|what| what.contains("vfh")));
+            must_not_find(host, "kube-proxy");
+            host.ip(&[&format!("link delete {link}")]);
+        }
+    });
+}
+
+#[test]
 fn a_wrong_configuration_is_an_error_with_its_field() {
     on_a_host(|host| {
         host.configure("version = 1\n[service_path]\nmode = \"sideways\"");

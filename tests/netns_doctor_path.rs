@@ -6,7 +6,9 @@ mod netns_support;
 
 use std::{
     fs,
+    io::Write as _,
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    process::{Child, Command, Stdio},
     thread,
     time::Duration,
 };
@@ -96,6 +98,57 @@ fn a_chain_of_nft_that_drops() {
         assert_eq!(service.answers(), [false, false]);
         is_mended_by_what_it_says(host, "error", "inet fw onward");
         assert_eq!(service.answers(), [true, true]);
+    });
+}
+
+/// A program that owns a table as long as it lives, as firewalld may: `nft` that waits for more commands.
+struct Owner(Child);
+
+impl Owner {
+    fn of(table: &str) -> Self {
+        let mut nft = Command::new("nft");
+        let nft = nft.arg("-i").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut nft = nft.spawn().expect("start nft");
+        let chain = "chain filter_FORWARD { type filter hook forward priority 10; policy drop; }";
+        let commands = nft.stdin.as_mut().expect("stdin is a pipe");
+        writeln!(commands, "table inet {table} {{ flags owner; {chain}; }}").expect("say it");
+        while !shell("nft list tables").ok().contains(table) {
+            thread::sleep(Duration::from_millis(20));
+        }
+        Self(nft)
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // It ends when it hears no more; a failed test is no reason to wait for that.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_table_that_a_program_owns_is_not_changed_behind_its_back() {
+    on_a_host(|host| {
+        let service = Service::set_up(host);
+        let firewalld = Owner::of("firewalld");
+        assert_eq!(service.answers(), [false, false]);
+        // What would open another table is refused here.
+        let insert = "nft insert rule inet firewalld filter_FORWARD iifname '\"vfh*\"' accept";
+        shell(insert).must_exit(1).must_say(&["not permitted"]);
+        let finding = must_find(host, "error", "inet firewalld filter_FORWARD");
+        let commands = finding["mend"]["run"].as_array().expect("commands");
+        assert!(
+            commands
+                .iter()
+                .all(|line| line.as_str().is_some_and(|line| line.starts_with("firewall-cmd ")))
+        );
+        drop(firewalld);
+    });
+    on_a_host(|host| {
+        let _other = Owner::of("other");
+        let finding = must_find(host, "error", "inet other filter_FORWARD");
+        assert!(finding["mend"]["do"].is_string(), "{finding:#}");
     });
 }
 

@@ -4,7 +4,12 @@
 
 mod netns_support;
 
-use std::{net::TcpListener, panic, thread};
+use std::{
+    io::Write as _,
+    net::{TcpListener, TcpStream, UdpSocket},
+    panic, thread,
+    time::Duration,
+};
 
 use netns_support::{
     command::{Running, shell},
@@ -12,7 +17,7 @@ use netns_support::{
     dump::Dump,
     host::{Host, on_a_host, write_sysctl},
     refusal::{Baseline, UNFIT},
-    traffic::ask,
+    traffic::{ask, backend},
 };
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
@@ -172,5 +177,72 @@ fn a_kernel_that_does_not_number_its_namespaces_is_told() {
             running.wait().must_exit(UNFIT).must_say(&["5.14"]);
         }
         before.must_be_again(host);
+    });
+}
+
+#[test]
+fn a_nodes_own_dns_is_a_service() {
+    on_a_host(|host| {
+        host.configure(&VETH.replace("\"10.96.0.0/12\"", "\"10.96.0.0/12\", \"169.254.20.10/32\""));
+        // As NodeLocal DNS makes it, on a host whose zeroconf has the whole link-local network elsewhere.
+        host.ip(&[
+            "link add nodelocaldns type bridge",
+            "address add 169.254.20.10/32 dev nodelocaldns",
+            "route add 169.254.0.0/16 dev card1",
+        ]);
+        let blue = host.sandbox("blue").quiet();
+        host.attach(&blue, "storage", &[]).ok();
+        let dns = UdpSocket::bind("169.254.20.10:53").expect("listen");
+        let answering = thread::spawn(move || {
+            let mut question = [0; 64];
+            let (length, peer) = dns.recv_from(&mut question).expect("a question");
+            dns.send_to(&question[..length], peer).expect("answer");
+        });
+        let answer = blue.inside(|| {
+            let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+            socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");
+            socket.connect("169.254.20.10:53").expect("a way there");
+            socket.send(b"who?").expect("ask");
+            let mut answer = [0; 64];
+            socket.recv(&mut answer).map(|length| answer[..length].to_vec())
+        });
+        assert_eq!(answer.expect("an answer"), b"who?");
+        answering.join().expect("it answered");
+    });
+}
+
+#[test]
+fn a_path_that_is_shorter_behind_the_host_is_learnt_over_the_service_path() {
+    on_a_host(|host| {
+        let backend = backend(host);
+        backend.ip("route add default via 10.1.0.1");
+        backend.ip("route add default via fd00:1::1");
+        host.ip(&["link set leg0 mtu 1300"]);
+        shell(
+            "nft add table inet proxy
+             nft 'add chain inet proxy services { type nat hook prerouting priority dstnat; }'
+             nft add rule inet proxy services ip daddr 10.96.0.10 tcp dport 80 dnat ip to 10.1.0.2:8080
+             nft add rule inet proxy services ip6 daddr fd00:96::10 tcp dport 80 dnat ip6 to [fd00:1::2]:8080",
+        )
+        .ok();
+        let blue = host.sandbox("blue").quiet();
+        host.attach(&blue, "storage", &[]).ok();
+        for (service, backends) in
+            [("10.96.0.10:80", "10.1.0.2:8080"), ("[fd00:96::10]:80", "[fd00:1::2]:8080")]
+        {
+            let listener = backend.inside(|| TcpListener::bind(backends).expect("listen"));
+            let counting = thread::spawn(move || {
+                let (mut stream, _) = listener.accept().expect("accept");
+                std::io::copy(&mut stream, &mut std::io::sink()).expect("read to the end")
+            });
+            blue.inside(|| {
+                let mut stream = TcpStream::connect(service).expect("connect");
+                stream.set_write_timeout(Some(Duration::from_secs(10))).expect("a limit");
+                stream
+                    .write_all(&vec![7; 200_000])
+                    .unwrap_or_else(|error| panic!("{service}: {error}"));
+            });
+            assert_eq!(counting.join().expect("counted"), 200_000, "{service}");
+        }
     });
 }

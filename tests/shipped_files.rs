@@ -308,3 +308,25 @@ fn every_shipped_file_is_in_the_folders_readme() {
         }
     }
 }
+
+#[test]
+fn what_keeps_others_off_is_installed_and_means_ours() {
+    let text = |file: &str| fs::read_to_string(root().join("host-files").join(file)).unwrap();
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    let rules = text("86-vfhook.rules");
+    let network = text("05-vfhook.network");
+    for (file, place) in [
+        ("86-vfhook.rules", "/usr/lib/udev/rules.d"),
+        ("05-vfhook.network", "/usr/lib/systemd/network"),
+        ("90-vfhook.conf", "/usr/lib/NetworkManager/conf.d"),
+    ] {
+        let line = format!("$(DESTDIR){place} host-files/{file}");
+        assert!(makefile.contains(&line), "{line}");
+        assert!(text("README.md").contains(&format!("| `{file}` | `{place}/` |")), "{file}");
+    }
+    let ours = format!("{}*", vfhook::types::InterfaceName::OURS);
+    assert!(rules.contains(&format!("KERNEL==\"{ours}\"")));
+    assert!(text("90-vfhook.conf").contains(&format!("match-device=interface-name:{ours},")));
+    // The mark that the one sets is the one that the other looks for.
+    assert!(rules.contains("ENV{VFHOOK}=\"1\"") && network.contains("Property=VFHOOK=1"));
+}

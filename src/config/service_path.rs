@@ -5,8 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::section::Section;
-use crate::types::{AddressRange, InterfaceName, LINK_LOCAL, special_purpose};
+use super::{
+    Network,
+    section::{Named, Section},
+};
+use crate::types::{AddressRange, InterfaceName, LINK_LOCAL, Name, special_purpose};
 
 /// The service path of every sandbox that does not opt out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,6 +66,31 @@ pub(super) fn read(section: &mut Section) -> Option<ServicePath> {
         check_sources(section, &path);
     }
     Some(path)
+}
+
+/// A sandbox reaches its own network by its device. With the same network in `cidrs` one of the two routes would take the
+/// other's place; with a part of it, or with what it is a part of, some of it could not be reached. Everything (`0.0.0.0/0`)
+/// means all the rest.
+pub(super) fn refuse_own_networks(
+    section: &mut Section,
+    networks: &[Named<Network>],
+    path: &ServicePath,
+) {
+    if path.mode == ServicePathMode::Off {
+        return;
+    }
+    for (index, cidr) in path.cidrs.iter().enumerate().filter(|(_, cidr)| cidr.prefix_len() > 0) {
+        let meets = |own: &IpNet| cidr.contains(own) || own.contains(cidr);
+        for element in networks {
+            let ranges = element.value.iter().flat_map(|network| &network.addresses);
+            let Some(own) = ranges.filter_map(AddressRange::network).find(meets) else { continue };
+            let name = element.name.as_ref().map_or("", Name::as_str);
+            let message = format!(
+                "{cidr} overlaps with {own}, the own network of \"{name}\", which a sandbox reaches by its device: make cidrs narrower"
+            );
+            section.problem(&format!("service_path.cidrs[{index}]"), message);
+        }
+    }
 }
 
 fn check_sources(section: &mut Section, path: &ServicePath) {

@@ -25,7 +25,10 @@ pub(super) fn overlaps(facts: &Facts, config: &Config) -> Vec<Finding> {
         }
     }
     for cidr in &path.cidrs {
-        let near = routes.iter().filter(|route| route.via.is_none() && meet(*cidr, route.to));
+        let near = |route: &&&Route| {
+            route.via.is_none() && meet(*cidr, route.to) && !is_zeroconf(route.to)
+        };
+        let near = routes.iter().filter(near);
         findings.extend(near.map(|route| on_link(*cidr, route)));
     }
     findings
@@ -54,7 +57,8 @@ fn meet(one: IpNet, other: IpNet) -> bool {
     one.contains(&other) || other.contains(&one)
 }
 
-/// The route that zeroconf gives an interface for the whole link-local network, of which `source` is meant to be a part.
+/// The route that zeroconf gives an interface for the whole link-local network, of which `source` is meant to be a part, and
+/// the address of a node's own DNS.
 fn is_zeroconf(net: IpNet) -> bool {
     matches!(net, IpNet::V4(net) if net.addr().octets() == [169, 254, 0, 0] && net.prefix_len() == 16)
 }

@@ -3,7 +3,8 @@
 use super::{Facts, Finding};
 use crate::{
     config::Config,
-    inventory::{CardFacts, PhysicalFunction},
+    inventory::{CardFacts, Link, PhysicalFunction},
+    types::Name,
 };
 
 /// The cards that were found, with what is known of them.
@@ -44,6 +45,9 @@ pub(super) fn made(facts: &Facts, config: &Config) -> Vec<Finding> {
         let (has, most) = (function.num_vfs, function.total_vfs);
         let wanted = config.pools.get(&card.pool).and_then(|pool| pool.num_vfs);
         let provision = || ["vfhook provision".to_owned()];
+        // The card takes all of them away before it makes others.
+        let anew = "run `vfhook provision --dry-run`, and `vfhook provision` when nothing uses the VFs that there are: it makes all \
+                    of them anew";
         findings.extend(match wanted {
             Some(wanted) if wanted > most => Some(
                 Finding::error(
@@ -65,7 +69,7 @@ pub(super) fn made(facts: &Facts, config: &Config) -> Vec<Finding> {
                     subject,
                     format!("it has {has} VFs, pool {} asks for {wanted}", card.pool),
                 )
-                .run(provision()),
+                .advise(anew),
             ),
             None if has == 0 => Some(
                 Finding::error(
@@ -91,4 +95,29 @@ pub(super) fn up(facts: &Facts, _: &Config) -> Vec<Finding> {
             .run([format!("ip link set {name} up")])
     })
     .collect()
+}
+
+/// Whether each card passes packets as long as its networks want: attaching is refused otherwise.
+pub(super) fn long_enough(facts: &Facts, config: &Config) -> Vec<Finding> {
+    let cards = found(facts).filter_map(|(card, function)| {
+        too_short(
+            config,
+            &card.pool,
+            facts.host.links.iter().find(|link| link.name == function.name)?,
+        )
+    });
+    cards.collect()
+}
+
+/// What is said of a link that is shorter than a network of this pool.
+pub(super) fn too_short(config: &Config, pool: &Name, link: &Link) -> Option<Finding> {
+    let networks = config.networks.iter().filter(|(_, network)| &network.pool == pool);
+    let longest = networks.filter_map(|(name, network)| Some((network.mtu?, name))).max();
+    let (mtu, network) = longest.filter(|(mtu, _)| *mtu > link.mtu)?;
+    let name = &link.name;
+    let breaks = format!(
+        "its MTU is {}, and network {network} asks for {mtu}: attaching is refused",
+        link.mtu
+    );
+    Some(Finding::error(name.to_string(), breaks).run([format!("ip link set {name} mtu {mtu}")]))
 }

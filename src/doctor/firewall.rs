@@ -48,11 +48,11 @@ pub(super) fn forward_chains(facts: &Facts, config: &Config) -> Vec<Finding> {
     };
     forward
         .filter(|(chain, _)| seen(chain.family))
-        .filter_map(|(chain, legacy)| obstacle(chain, legacy))
+        .filter_map(|(chain, legacy)| obstacle(facts, chain, legacy))
         .collect()
 }
 
-fn obstacle(chain: &Chain, legacy: bool) -> Option<Finding> {
+fn obstacle(facts: &Facts, chain: &Chain, legacy: bool) -> Option<Finding> {
     let ways = [Way::Out, Way::Back].map(|way| (way, fate(chain, way)));
     let closed: Vec<Way> =
         ways.iter().filter(|(_, fate)| *fate > Fate::Passes).map(|(way, _)| *way).collect();
@@ -64,6 +64,10 @@ fn obstacle(chain: &Chain, legacy: bool) -> Option<Finding> {
     };
     let older = if legacy { " (iptables-legacy)" } else { "" };
     let subject = format!("{} {} {}{older}", chain.family.word(), chain.table, chain.name);
+    if chain.is_of_firewalld() && has_zone_of_ours(facts) {
+        let breaks = "firewalld has a zone for vfh*, and decides there; `firewall-cmd --list-all-policies` tells what it forwards";
+        return Some(Finding::info(subject, breaks));
+    }
     let finding = if ways.iter().any(|(_, fate)| *fate == Fate::Dropped) {
         Finding::error(subject, format!("this chain drops {what}"))
     } else {
@@ -71,7 +75,35 @@ fn obstacle(chain: &Chain, legacy: bool) -> Option<Finding> {
             format!("this chain drops {what}, unless a rule with more conditions accepts it");
         Finding::warning(subject, breaks)
     };
-    Some(finding.run(closed.into_iter().map(|way| opening(chain, legacy, way))))
+    Some(match (chain.is_of_firewalld(), chain.owned) {
+        (true, _) => finding.run(FIREWALLD.map(str::to_owned)),
+        (false, true) => finding.advise(
+            "the table belongs to a running program, and only that may change it: let it accept what comes from vfh* and what is \
+             established to vfh*",
+        ),
+        (false, false) => {
+            finding.run(closed.into_iter().map(|way| opening(chain, legacy, way)))
+        }
+    })
+}
+
+/// A rule of somebody else's in its table would be refused where it owns that, and lost with its next reload. A zone of their
+/// own keeps containers out of what other zones have open on the host.
+const FIREWALLD: [&str; 7] = [
+    "firewall-cmd --permanent --new-zone=vfhook",
+    "firewall-cmd --permanent --zone=vfhook --add-interface=vfh+",
+    "firewall-cmd --permanent --new-policy=vfhook-out",
+    "firewall-cmd --permanent --policy=vfhook-out --set-target=ACCEPT",
+    "firewall-cmd --permanent --policy=vfhook-out --add-ingress-zone=vfhook",
+    "firewall-cmd --permanent --policy=vfhook-out --add-egress-zone=ANY",
+    "firewall-cmd --reload",
+];
+
+/// Whether firewalld sends what comes from our interfaces to a zone that was chosen for them.
+fn has_zone_of_ours(facts: &Facts) -> bool {
+    let mut zones = facts.host.all_chains().filter(|chain| chain.is_of_firewalld_zones());
+    let ours = |rule: &Rule| rule.from.as_ref().is_some_and(Interfaces::are_ours);
+    zones.any(|chain| chain.rules.iter().any(ours))
 }
 
 fn fate(chain: &Chain, way: Way) -> Fate {

@@ -56,11 +56,12 @@ fn of_card(card: &CardFacts, function: &PhysicalFunction) -> Vec<Finding> {
     }
     if !virtual_machines.is_empty() {
         let what = "are bound to vfio-pci, for virtual machines: they have no interface to give";
-        findings.push(finding(&virtual_machines, what).run([
-            each(&virtual_machines, "echo > /sys/bus/pci/devices/$vf/driver_override"),
-            each(&virtual_machines, "echo $vf > /sys/bus/pci/drivers/vfio-pci/unbind"),
-            each(&virtual_machines, "echo $vf > /sys/bus/pci/drivers_probe"),
-        ]));
+        // No command: it would take the device from a machine that runs.
+        findings.push(finding(&virtual_machines, what).advise(format!(
+            "leave them to virtual machines with the pool's vf or pci; or stop the machines that have {}, empty driver_override, \
+             unbind them from vfio-pci and write them to /sys/bus/pci/drivers_probe",
+            list(&virtual_machines)
+        )));
     }
     if !elsewhere.is_empty() {
         let what = "have a driver and no interface on this host: they are in a namespace that vfhook did not put them into";
@@ -73,8 +74,49 @@ fn of_card(card: &CardFacts, function: &PhysicalFunction) -> Vec<Finding> {
 
 /// One line of shell that does `what` with each of `vfs`.
 fn each(vfs: &[PciAddress], what: &str) -> String {
+    format!("for vf in {}; do {what}; done", list(vfs))
+}
+
+fn list(vfs: &[PciAddress]) -> String {
     let all: Vec<String> = vfs.iter().map(ToString::to_string).collect();
-    format!("for vf in {}; do {what}; done", all.join(" "))
+    all.join(" ")
+}
+
+/// Whether somebody configures VFs as if they were the host's cards: one with an address is in use, and is not given.
+pub(super) fn lent_addresses(facts: &Facts, _: &Config) -> Vec<Finding> {
+    let made = found(facts).filter(|(_, function)| function.num_vfs > 0);
+    made.filter_map(|(card, function)| {
+        let lent: Vec<String> = card.idle.values().filter_map(|vf| lent(facts, vf)).collect();
+        if lent.is_empty() {
+            return None;
+        }
+        let breaks = format!(
+            "{} of the {} VFs of pool {} have an address by DHCP or from a router, as if they were the host's own cards, and are not \
+             given: {}",
+            lent.len(),
+            card.wanted,
+            card.pool,
+            lent.join(", ")
+        );
+        let subject = function.name.to_string();
+        let finding = if lent.len() == card.wanted {
+            Finding::error(subject, breaks)
+        } else {
+            Finding::warning(subject, breaks)
+        };
+        Some(finding.advise(
+            "keep NetworkManager, systemd-networkd and others off VFs with the files of host-files/ (its README says how), then \
+             `ip address flush dev NAME` for each that the host does not need",
+        ))
+    })
+    .collect()
+}
+
+/// The interface of a VF with the first address that it was lent.
+fn lent(facts: &Facts, vf: &Binding) -> Option<String> {
+    let name = vf.interface.as_ref()?;
+    let link = facts.host.links.iter().find(|link| &link.name == name)?;
+    Some(format!("{name} {}", facts.host.lent.get(&link.index)?.first()?))
 }
 
 /// Whether an IOMMU is missing where somebody seems to want one. vfhook gives interfaces, and they need none.

@@ -1,7 +1,11 @@
 //! Whether the kernel has what vfhook cannot do without: numbered namespaces, IPv6 where that is asked for.
 
-use super::{Facts, Finding, has_family};
-use crate::{config::Config, inventory::Ipv6, types::AddressRange};
+use super::{Facts, Finding, has_family, has_parents, has_veth};
+use crate::{
+    config::Config,
+    inventory::{Ability, Ipv6},
+    types::AddressRange,
+};
 
 /// Whether namespaces have numbers.
 pub(super) fn floor(facts: &Facts) -> Vec<Finding> {
@@ -12,6 +16,36 @@ pub(super) fn floor(facts: &Facts) -> Vec<Finding> {
                   be attached";
     let finding = Finding::error(format!("kernel {}", facts.host.release), breaks);
     vec![finding.advise("start Linux 5.14 or later")]
+}
+
+/// Whether it can make what the configuration needs.
+pub(super) fn abilities(facts: &Facts, config: &Config) -> Vec<Finding> {
+    let needs = |ability: Ability| match ability {
+        Ability::Macvlan => has_parents(config),
+        Ability::Veth | Ability::Masquerade => has_veth(config),
+    };
+    // Without nf_tables as a whole, that is what is said.
+    let said = |ability: Ability| ability == Ability::Masquerade && facts.host.chains.is_none();
+    let lacking = facts.host.lacking.iter().copied();
+    lacking
+        .filter(|ability| needs(*ability) && !said(*ability))
+        .map(|ability| {
+            let (what, modules) = match ability {
+                Ability::Veth => ("veth pairs for the service path", "veth"),
+                Ability::Macvlan => ("macvlans", "macvlan"),
+                Ability::Masquerade => {
+                    ("rules that masquerade the service path", "nft_chain_nat nft_masq")
+                }
+            };
+            let breaks = format!("the kernel cannot make {what}, so attaching fails");
+            let load = format!(
+                "`modprobe -a {modules}`; where there are no such modules, install the rest of the distribution's kernel \
+                 {} (Debian: linux-image-amd64 and not -cloud; Ubuntu: linux-modules-extra; RHEL: kernel-modules)",
+                facts.host.release
+            );
+            Finding::error(modules, breaks).advise(load)
+        })
+        .collect()
 }
 
 /// Whether there is IPv6 for what wants it.

@@ -68,12 +68,16 @@ struct Check {
     look: fn(&Facts, &Config) -> Vec<Finding>,
 }
 
-const CHECKS: [Check; 17] = [
+const CHECKS: [Check; 21] = [
     Check { applies: always, look: kernel::ipv6 },
+    Check { applies: always, look: kernel::abilities },
+    Check { applies: has_cards, look: cards::long_enough },
+    Check { applies: has_parents, look: parents::long_enough },
     Check { applies: has_cards, look: cards::present },
     Check { applies: has_cards, look: cards::made },
     Check { applies: has_cards, look: cards::up },
     Check { applies: has_cards, look: functions::usable },
+    Check { applies: has_cards, look: functions::lent_addresses },
     Check { applies: has_cards, look: functions::iommu },
     Check { applies: has_parents, look: parents::present },
     Check { applies: has_parents, look: parents::up },

@@ -1,6 +1,6 @@
 //! The parents of macvlan pools: there, up, and with no bridge or bond of their own.
 
-use super::{Facts, Finding};
+use super::{Facts, Finding, cards::too_short};
 use crate::{
     config::{Config, PoolKind},
     inventory::Link,
@@ -58,5 +58,13 @@ pub(super) fn free(facts: &Facts, config: &Config) -> Vec<Finding> {
             );
             Finding::warning(link.name.to_string(), breaks).advise(advice)
         })
+        .collect()
+}
+
+/// Whether each passes packets as long as its networks want: the kernel refuses a macvlan that is longer than its parent.
+pub(super) fn long_enough(facts: &Facts, config: &Config) -> Vec<Finding> {
+    let parents = parents(config);
+    parents
+        .filter_map(|(pool, parent)| too_short(config, pool, facts.host.link(&parent.into())?))
         .collect()
 }

@@ -1,4 +1,4 @@
-//! Who answers for service addresses on this host: kube-proxy, in which of its modes, or nobody.
+//! Who answers for service addresses on this host: kube-proxy, in which of its modes, who replaces it, or nobody.
 
 use super::{Facts, Finding};
 use crate::{
@@ -17,6 +17,9 @@ pub(super) fn rules_for_services(facts: &Facts, _: &Config) -> Vec<Finding> {
         let breaks = format!("services are answered by its {} rules", modes.join(" and "));
         return vec![Finding::info(subject, breaks)];
     }
+    if let Some(finding) = replacement(facts) {
+        return vec![finding];
+    }
     let translates = |chain: &Chain| {
         chain.hook == Some(Hook::NatPrerouting) && chain.used && chain.table != OURS
     };
@@ -27,6 +30,33 @@ pub(super) fn rules_for_services(facts: &Facts, _: &Config) -> Vec<Finding> {
     let breaks = "no rules for services found: clusterIPs will not answer";
     let advice = "start kube-proxy on this node, or give cidrs rules of your own in a nat chain at prerouting";
     vec![Finding::warning(subject, breaks).advise(advice)]
+}
+
+/// Who answers in place of kube-proxy without a rule of netfilter: programs on the interfaces that it was told of.
+fn replacement(facts: &Facts) -> Option<Finding> {
+    let has = |name: &str| facts.host.links.iter().any(|link| link.name.as_str() == Some(name));
+    if has("kube-dummy-if") {
+        return Some(Finding::info("kube-router", "services are answered by its ipvs rules"));
+    }
+    let breaks = |who: &str| {
+        format!(
+            "{who} answers for services by eBPF, on the interfaces that it was given: over the service path none answers until \
+             vfh* are among them"
+        )
+    };
+    if has("cilium_host") || has("cilium_net") || facts.host.cilium {
+        let advice = "give Cilium our interfaces too, beside its own (Helm: devices = [eth0, vfh+]), with \
+                      bpf.lbExternalClusterIP = true; where its socket load balancer puts a pod's address in the place of a \
+                      clusterIP, add the pods' networks to cidrs";
+        return Some(Finding::warning("Cilium", breaks("Cilium")).advise(advice));
+    }
+    if has("bpfin.cali") || has("bpfout.cali") {
+        let advice = "let bpfDataIfacePattern of Calico's FelixConfiguration match vfh* too, beside the host's own interfaces; where \
+                      its connect-time load balancer puts a pod's address in the place of a clusterIP, add the pods' networks to \
+                      cidrs";
+        return Some(Finding::warning("Calico", breaks("Calico")).advise(advice));
+    }
+    None
 }
 
 fn modes(facts: &Facts) -> Vec<&'static str> {

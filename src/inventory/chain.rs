@@ -11,6 +11,8 @@ pub struct Chain {
     pub table: String,
     /// Its name.
     pub name: String,
+    /// Whether its table belongs to a running program, and nobody else may change it.
+    pub owned: bool,
     /// Where packets enter it; `None` for one that only rules jump to.
     pub hook: Option<Hook>,
     /// Whether it drops what no rule decides.
@@ -19,6 +21,18 @@ pub struct Chain {
     pub used: bool,
     /// Its rules; read only for those that packets are forwarded through.
     pub rules: Vec<Rule>,
+}
+
+impl Chain {
+    /// Whether it is firewalld's.
+    pub fn is_of_firewalld(&self) -> bool {
+        self.table == "firewalld"
+    }
+
+    /// Whether firewalld sends what is forwarded to its zones here.
+    pub fn is_of_firewalld_zones(&self) -> bool {
+        self.is_of_firewalld() && self.name.starts_with("filter_FORWARD") && self.hook.is_none()
+    }
 }
 
 /// What packets a table sees.

@@ -1,6 +1,11 @@
 //! What a host is like apart from any sandbox: switches, rules, what tells of sandboxes. Facts only; `doctor` judges them.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use ipnet::IpNet;
 
 use super::{Chain, Ipv6, Link, PhysicalFunction, Route};
 use crate::types::{KernelText, Name, PciAddress};
@@ -24,6 +29,12 @@ pub struct HostFacts {
     pub chains: Option<Vec<Chain>>,
     /// The chains that the older iptables has in its tables `filter` and `nat`.
     pub legacy_chains: Vec<Chain>,
+    /// Whether files of a running Cilium are there.
+    pub cilium: bool,
+    /// Addresses of global scope that somebody was lent, by DHCP or a router's advertisement, by their interface's number.
+    pub lent: BTreeMap<u32, Vec<IpNet>>,
+    /// What the kernel cannot make.
+    pub lacking: BTreeSet<Ability>,
     /// Whether devices are in IOMMU groups.
     pub iommu_groups: bool,
     /// What the kernel was started with.
@@ -47,6 +58,17 @@ impl HostFacts {
     pub fn link(&self, name: &KernelText) -> Option<&Link> {
         self.links.iter().find(|link| link.name == *name || link.altnames.contains(name))
     }
+}
+
+/// Something that vfhook needs the kernel to make, each from a module of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ability {
+    /// A veth pair.
+    Veth,
+    /// A macvlan.
+    Macvlan,
+    /// A rule of nft that masquerades.
+    Masquerade,
 }
 
 /// What could tell vfhook of sandboxes.

@@ -13,7 +13,7 @@ mod sandbox;
 pub use candidate::Candidate;
 pub use chain::{Chain, Family, Hook, Interfaces, Rule, Verdict};
 pub use device::{Device, Unusable};
-pub use host::{Binding, CardFacts, HostFacts, RuntimeFacts, StateFacts};
+pub use host::{Ability, Binding, CardFacts, HostFacts, RuntimeFacts, StateFacts};
 pub use ipv6::Ipv6;
 pub use link::Link;
 pub use physical_function::PhysicalFunction;

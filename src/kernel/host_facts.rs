@@ -8,11 +8,11 @@ use std::{
 
 use crate::inventory::{HostFacts, Route, RuntimeFacts};
 use crate::kernel::{
-    KernelError, LinuxKernel,
+    KernelError, LinuxKernel, abilities,
     files::sysctl,
     netfilter::{legacy_rules, ruleset},
     netns::has_cookies,
-    rtnetlink::{link, route},
+    rtnetlink::{address, link, route},
 };
 
 /// Sysctls that are of interest whatever interfaces there are.
@@ -30,12 +30,18 @@ const SYSCTLS: [&str; 7] = [
 const HOOK_DIRECTORIES: [&str; 2] =
     ["/usr/share/containers/oci/hooks.d", "/etc/containers/oci/hooks.d"];
 
+/// What a running Cilium has.
+const CILIUM: [&str; 2] = ["/var/run/cilium/cilium.sock", "/sys/fs/bpf/cilium"];
+
 /// The host's facts.
 pub(super) fn look(kernel: &mut LinuxKernel) -> Result<HostFacts, KernelError> {
     let links = link::all(&mut kernel.host)?;
     let routes = route::all(&mut kernel.host, &links)?;
     let release = read(Path::new("/proc/sys/kernel/osrelease")).unwrap_or_default();
     Ok(HostFacts {
+        lacking: abilities::lacking(),
+        lent: address::lent(&mut kernel.host)?,
+        cilium: CILIUM.iter().any(|path| Path::new(path).exists()),
         release: release.trim_end().to_owned(),
         has_cookies: has_cookies(&kernel.host),
         ipv6: sysctl::ipv6(),

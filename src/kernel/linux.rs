@@ -10,7 +10,9 @@ use crate::kernel::{
     netlink::socket::Netlink,
     netns::Sandbox,
     observe,
-    rtnetlink::{address, announce, configure_vf, link, neighbour, return_device, route, vf},
+    rtnetlink::{
+        address, announce, configure_vf, link, make_link, neighbour, return_device, route, vf,
+    },
 };
 use crate::{
     inventory::{
@@ -168,8 +170,8 @@ impl Kernel for LinuxKernel {
             Step::ConfigureVf(step) => configure_vf::apply(self, step),
             Step::TakeDevice(step) => link::take(self, step),
             Step::ReturnDevice(step) => return_device::apply(self, step, deadline),
-            Step::CreateMacvlan(step) => link::create_macvlan(self, step),
-            Step::CreateVeth(step) => link::create_veth(self, step),
+            Step::CreateMacvlan(step) => make_link::macvlan(self, step),
+            Step::CreateVeth(step) => make_link::veth(self, step),
             Step::DeleteLink(step) => link::delete(self, step),
             Step::LinkUp { place, name, tag } => link::up(self, *place, name, tag),
             Step::AddAddress { name, address } => address::add(self, name, *address),

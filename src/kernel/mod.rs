@@ -1,5 +1,6 @@
 //! The only part that touches the machine: netlink, namespaces, sysfs, sysctl, nft, announcements. Decides nothing.
 
+mod abilities;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod answers;
 mod error;

@@ -26,9 +26,15 @@ pf = ["card0"]
 name = "storage"
 pool = "fast"
 interface = "net1"
+mtu = 1400
 addresses = ["192.168.0.16-192.168.0.250/24"]
 gateway = ["192.168.0.1"]
 default_route = true
+[[network]]
+name = "lan"
+pool = "slow"
+interface = "net2"
+mtu = 1500
 [service_path]
 mode = "veth"
 cidrs = ["10.96.0.0/12", "fd00:96::/108"]
@@ -78,7 +84,7 @@ pub(crate) fn route(to: &str, via: Option<&str>, interface: &str) -> Route {
 
 pub(crate) fn chain(family: Family, table: &str, name: &str, hook: Option<Hook>) -> Chain {
     let (table, name) = (table.to_owned(), name.to_owned());
-    Chain { family, table, name, hook, drops: false, used: true, rules: Vec::new() }
+    Chain { family, table, name, hook, owned: false, drops: false, used: true, rules: Vec::new() }
 }
 
 /// A chain that drops what goes on, with these rules before.
@@ -112,7 +118,10 @@ pub(crate) fn card() -> CardFacts {
         pf_address: address,
         pf_name: seen("ens1f0"),
     });
-    let binding = Binding { driver: Some("igbvf".to_owned()), interface: Some(seen("ens1f0v0")) };
+    let idle = VFS.iter().enumerate().map(|(index, vf)| {
+        let interface = Some(seen(&format!("ens1f0v{index}")));
+        (vf.parse().unwrap(), Binding { driver: Some("igbvf".to_owned()), interface })
+    });
     CardFacts {
         pool: "fast".parse().unwrap(),
         name: Some(seen("ens1f0")),
@@ -123,7 +132,7 @@ pub(crate) fn card() -> CardFacts {
             num_vfs: 2,
             vfs: candidates.collect(),
         }),
-        idle: VFS.iter().map(|vf| (vf.parse().unwrap(), binding.clone())).collect(),
+        idle: idle.collect(),
         wanted: 2,
     }
 }
@@ -201,6 +210,16 @@ pub(crate) fn bind(facts: &mut Facts, vfs: &[&str], driver: Option<&str>) {
     for vf in vfs {
         let binding = Binding { driver: driver.map(str::to_owned), interface: None };
         facts.cards[0].idle.insert(vf.parse().unwrap(), binding);
+    }
+}
+
+/// Gives these VFs interfaces that have addresses with an end.
+pub(crate) fn lend(facts: &mut Facts, vfs: &[&str]) {
+    for (index, _) in (0..).zip(vfs) {
+        let interface = format!("ens1f0v{index}");
+        facts.host.links.push(link(20 + index, &interface));
+        let address = format!("192.168.7.{}/24", 20 + index).parse().unwrap();
+        facts.host.lent.insert(20 + index, vec![address]);
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Machine {
     pub masquerade: BTreeSet<BTreeSet<IpNet>>,
     /// How often one must look before a device is back from a namespace that died.
     pub return_delay: u32,
+    /// Addresses that interfaces of the host were lent, by their number.
+    pub lent: BTreeMap<u32, Vec<IpNet>>,
     /// Whether the kernel was started without IPv6.
     pub lacks_ipv6: bool,
     pub(super) returning: Vec<Returning>,

@@ -118,6 +118,7 @@ pub(super) fn host(machine: &Machine) -> HostFacts {
     let forwarding = ["ipv4/conf/all/forwarding", "ipv6/conf/all/forwarding"];
     HostFacts {
         has_cookies: true,
+        lent: machine.lent.clone(),
         links: links().map(|link| link.facts.clone()).collect(),
         routes: links().flat_map(|link| link.routes.clone()).collect(),
         sysctls: forwarding.map(|key| (key.to_owned(), 1)).into(),

@@ -135,6 +135,7 @@ fn parse(
         table: table.to_owned(),
         name,
         hook,
+        owned: false,
         drops: false,
         used: true,
         rules: Vec::new(),

@@ -13,7 +13,10 @@
 //! netlink (`linux/netfilter/nf_tables.h`) and not through the `nft` program: that costs a process and some milliseconds
 //! each time, and is not installed everywhere.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use ipnet::IpNet;
 use nix::errno::Errno;
@@ -56,6 +59,11 @@ pub(crate) fn remove(kernel: &mut LinuxKernel) -> Result<(), KernelError> {
             other => other,
         }
     })
+}
+
+/// Sources that nobody has, to try whether the kernel can masquerade.
+pub(crate) fn example() -> BTreeSet<IpNet> {
+    BTreeSet::from([IpNet::from(IpAddr::from(Ipv4Addr::LOCALHOST))])
 }
 
 fn transact(

@@ -1,6 +1,8 @@
 //! Reads the chains of nft, and the rules of those that packets are forwarded through (`linux/netfilter/nf_tables.h`). Of
 //! a rule it understands interfaces, the state of a connection and the verdict; it judges none. Writes nothing.
 
+use std::collections::BTreeSet;
+
 use nix::errno::Errno;
 
 use crate::inventory::{Chain, Family, Hook, Rule};
@@ -15,11 +17,13 @@ use crate::kernel::{
 };
 
 const DUMP: u16 = 0x300;
+const GET_TABLE: u16 = nftables(1);
 const GET_CHAIN: u16 = nftables(4);
 const GET_RULE: u16 = nftables(7);
 
 mod kind {
     pub(crate) const TABLE: u16 = 1;
+    pub(crate) const TABLE_FLAGS: u16 = 2;
     pub(crate) const CHAIN_NAME: u16 = 3;
     pub(crate) const CHAIN_HOOK: u16 = 4;
     pub(crate) const CHAIN_POLICY: u16 = 5;
@@ -50,11 +54,30 @@ fn all(netlink: &mut Netlink) -> Result<Vec<Chain>, Refusal> {
     let answers = netlink.dump_raw(&request, 1)?;
     let mut chains: Vec<Chain> =
         answers.iter().filter_map(|message| chain(&message.body)).collect();
-    let forwarding = chains.iter_mut().filter(|chain| chain.hook == Some(Hook::Forward));
-    for (sequence, chain) in (2..).zip(forwarding) {
+    let owned = owned_tables(netlink)?;
+    for chain in &mut chains {
+        chain.owned = owned.contains(&chain.table);
+    }
+    let forwarding = chains
+        .iter_mut()
+        .filter(|chain| chain.hook == Some(Hook::Forward) || chain.is_of_firewalld_zones());
+    for (sequence, chain) in (3..).zip(forwarding) {
         chain.rules = rules(netlink, chain, sequence)?;
     }
     Ok(chains)
+}
+
+/// The names of the tables that belong to a running program (`NFT_TABLE_F_OWNER`).
+fn owned_tables(netlink: &mut Netlink) -> Result<BTreeSet<String>, Refusal> {
+    const OWNER: u32 = 2;
+    let request = packet(GET_TABLE, DUMP, 0, 0, 2, &Attributes::default());
+    let answers = netlink.dump_raw(&request, 2)?;
+    let owned = answers.iter().filter_map(|message| {
+        let attributes = message.body.get(4..)?;
+        let flags = find(attributes, kind::TABLE_FLAGS).and_then(number)?;
+        (flags & OWNER != 0).then(|| find(attributes, kind::TABLE).map(text))?
+    });
+    Ok(owned.collect())
 }
 
 /// The chain that an answer tells of, without its rules.
@@ -80,6 +103,7 @@ pub(crate) fn chain(body: &[u8]) -> Option<Chain> {
         table: text(find(attributes, kind::TABLE)?),
         name: text(find(attributes, kind::CHAIN_NAME)?),
         hook,
+        owned: false,
         drops: find(attributes, kind::CHAIN_POLICY).and_then(number) == Some(0),
         used: find(attributes, kind::CHAIN_USE).and_then(number) != Some(0),
         rules: Vec::new(),

@@ -1,6 +1,9 @@
 //! Addresses: added in the sandbox, and looked up on the host to know whether a device is in use.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use ipnet::{IpNet, Ipv4Net};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
@@ -61,6 +64,26 @@ pub(crate) fn global(netlink: &mut Netlink, index: u32) -> Result<Vec<IpNet>, Ke
         }
     };
     Ok(answers.iter().filter_map(|answer| read(answer, Some(index))).collect())
+}
+
+/// Addresses of global scope that are lent, by the number of their interface: they have an end (`IFA_F_PERMANENT`).
+pub(crate) fn lent(netlink: &mut Netlink) -> Result<BTreeMap<u32, Vec<IpNet>>, KernelError> {
+    let answers = netlink
+        .dump(&RouteNetlinkMessage::GetAddress(AddressMessage::default()))
+        .map_err(refused("list", "the host's addresses"))?;
+    let mut lent: BTreeMap<u32, Vec<IpNet>> = BTreeMap::new();
+    for answer in answers.iter().filter(|answer| ends(answer)) {
+        let index = answer.body.get(4..).and_then(word);
+        if let Some((index, address)) = index.zip(read(answer, None)) {
+            lent.entry(index).or_default().push(address);
+        }
+    }
+    Ok(lent)
+}
+
+fn ends(message: &Message) -> bool {
+    const PERMANENT: u8 = 0x80;
+    message.body.get(2).is_some_and(|flags| flags & PERMANENT == 0)
 }
 
 /// The addresses of global scope that any interface has, each once, in their order.

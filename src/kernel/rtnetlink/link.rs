@@ -1,16 +1,13 @@
-//! Links: looked at, made, moved, brought up, deleted.
+//! Links: looked at, moved, brought up, deleted. How they are made stands in `make_link`.
 
 use std::{collections::BTreeSet, os::fd::RawFd};
 
 use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    link::{
-        InfoData, InfoKind, InfoMacVlan, InfoVeth, LinkAttribute, LinkExtentMask, LinkFlags,
-        LinkInfo, LinkMessage, MacVlanMode, Prop,
-    },
+    link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkMessage, Prop},
 };
-use nix::{errno::Errno, net::if_::if_nametoindex};
+use nix::errno::Errno;
 
 use crate::{
     inventory::Link,
@@ -19,8 +16,8 @@ use crate::{
         netlink::socket::{Message, Netlink},
         rtnetlink::link_message,
     },
-    plan::step::{CreateMacvlan, CreateVeth, OwnLink, Place, TakeDevice},
-    types::{InterfaceName, KernelText, MacAddress, OwnerTag, PciAddress},
+    plan::step::{OwnLink, Place, TakeDevice},
+    types::{InterfaceName, KernelText, OwnerTag, PciAddress},
 };
 
 const IFLA_IFNAME: u16 = 3;
@@ -87,99 +84,6 @@ fn is_inside(kernel: &mut LinuxKernel, step: &TakeDevice) -> Result<bool, Kernel
     Ok(there.is_some_and(|there| there.parent == Some(step.device)))
 }
 
-/// Makes a macvlan device in the sandbox, in bridge mode so that neighbours on one parent reach each other.
-pub(crate) fn create_macvlan(
-    kernel: &mut LinuxKernel,
-    step: &CreateMacvlan,
-) -> Result<(), KernelError> {
-    // Kernels before 6.15 look for the name in the host's namespace, and refuse one that the host has.
-    let renamed = if_nametoindex(step.name.as_str()).is_ok();
-    if renamed && is_made(kernel, Place::Sandbox, &step.name, step.mac)? {
-        return Ok(());
-    }
-    let first_name = if renamed { passing_name(step.mac) } else { step.name.clone() };
-    let mut attributes = vec![
-        LinkAttribute::NetNsFd(kernel.sandbox()?.descriptor()),
-        LinkAttribute::IfName(first_name.to_string()),
-        LinkAttribute::Link(step.parent_index),
-        LinkAttribute::Address(step.mac.bytes().to_vec()),
-        LinkAttribute::LinkInfo(vec![
-            LinkInfo::Kind(InfoKind::MacVlan),
-            LinkInfo::Data(InfoData::MacVlan(vec![InfoMacVlan::Mode(MacVlanMode::Bridge)])),
-        ]),
-    ];
-    attributes.extend(step.mtu.map(LinkAttribute::Mtu));
-    let object = format!("macvlan {} on {} in the sandbox", step.name, step.parent);
-    let message = message_with(attributes);
-    create(kernel, message, Place::Sandbox, &first_name, step.mac, object)?;
-    if renamed { rename_inside(kernel, &first_name, &step.name) } else { Ok(()) }
-}
-
-/// The name of a link that has its own only once it is where it belongs: no other link is made with its hardware address.
-fn passing_name(mac: MacAddress) -> InterfaceName {
-    InterfaceName::ours(mac.bytes().iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
-}
-
-fn rename_inside(
-    kernel: &mut LinuxKernel,
-    from: &InterfaceName,
-    to: &InterfaceName,
-) -> Result<(), KernelError> {
-    let index = kernel.index(Place::Sandbox, from)?;
-    kernel.forget(Place::Sandbox, from);
-    let message = numbered(index, vec![LinkAttribute::IfName(to.to_string())]);
-    set(kernel.netlink(Place::Sandbox)?, message).map_err(refused("name", format!("macvlan {to}")))
-}
-
-/// Makes a veth pair whose other end is in the sandbox from its first moment. Both ends are down: what must be said of them
-/// before they hear anything is said in between.
-pub(crate) fn create_veth(kernel: &mut LinuxKernel, step: &CreateVeth) -> Result<(), KernelError> {
-    let peer = message_with(vec![
-        LinkAttribute::NetNsFd(kernel.sandbox()?.descriptor()),
-        LinkAttribute::IfName(step.inside.to_string()),
-        LinkAttribute::Address(step.inside_mac.bytes().to_vec()),
-    ]);
-    let message = message_with(vec![
-        LinkAttribute::IfName(step.host.to_string()),
-        LinkAttribute::Address(step.host_mac.bytes().to_vec()),
-        LinkAttribute::LinkInfo(vec![
-            LinkInfo::Kind(InfoKind::Veth),
-            LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
-        ]),
-    ]);
-    let object = format!("veth {} with {} in the sandbox", step.host, step.inside);
-    create(kernel, message, Place::Host, &step.host, step.host_mac, object)
-}
-
-/// Makes a link; one that is there already with our own MAC is the work of an earlier try.
-fn create(
-    kernel: &mut LinuxKernel,
-    message: LinkMessage,
-    place: Place,
-    name: &InterfaceName,
-    mac: MacAddress,
-    object: String,
-) -> Result<(), KernelError> {
-    kernel.forget(place, name);
-    match kernel.host.change(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL) {
-        Err(refusal) if refusal.errno == Errno::EEXIST && is_made(kernel, place, name, mac)? => {
-            Ok(())
-        }
-        other => other.map_err(refused("make", object)),
-    }
-}
-
-/// Whether a link of this name is there with the MAC that only we give: the work of an earlier try.
-fn is_made(
-    kernel: &mut LinuxKernel,
-    place: Place,
-    name: &InterfaceName,
-    mac: MacAddress,
-) -> Result<bool, KernelError> {
-    let there = by_name(kernel.netlink(place)?, name)?;
-    Ok(there.is_some_and(|there| there.mac == Some(mac)))
-}
-
 /// Brings a link up and tags it.
 pub(crate) fn up(
     kernel: &mut LinuxKernel,
@@ -198,7 +102,11 @@ pub(crate) fn up(
 pub(crate) fn delete(kernel: &mut LinuxKernel, step: &OwnLink) -> Result<(), KernelError> {
     kernel.forget(step.place, &step.name);
     let netlink = kernel.netlink(step.place)?;
-    let mut found = by_name(netlink, &step.name)?.filter(|found| step.is(found));
+    let named = by_name(netlink, &step.name)?;
+    if step.place == Place::Host && named.as_ref().is_some_and(|named| !step.is(named)) {
+        tracing::warn!(link = %step.name, "it has neither the address nor the tag that it was given, and is left alone");
+    }
+    let mut found = named.filter(|found| step.is(found));
     if found.is_none() && step.place == Place::Sandbox {
         found = all(netlink)?.into_iter().find(|found| step.is(found));
     }
@@ -278,7 +186,7 @@ fn get(mut message: LinkMessage) -> RouteNetlinkMessage {
     RouteNetlinkMessage::GetLink(message)
 }
 
-fn message_with(attributes: Vec<LinkAttribute>) -> LinkMessage {
+pub(super) fn message_with(attributes: Vec<LinkAttribute>) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.attributes = attributes;
     message

@@ -6,6 +6,7 @@ pub(crate) mod configure_vf;
 pub(crate) mod events;
 pub(crate) mod link;
 pub(crate) mod link_message;
+pub(crate) mod make_link;
 pub(crate) mod neighbour;
 pub(crate) mod return_device;
 pub(crate) mod route;
