@@ -32,6 +32,8 @@ pub struct Network {
     pub gateway: Vec<IpAddr>,
     /// Whether the sandbox's default route goes out here.
     pub default_route: bool,
+    /// Whether what routers on the wire advertise gives the interface addresses and routes.
+    pub accept_ra: bool,
     /// Whether sandbox and host reach each other over the service path, where the card would cut them off.
     pub host_access: bool,
     /// What a request may choose.
@@ -62,6 +64,7 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
     let default_route = section.optional("default_route").unwrap_or(false);
     check_addresses(section, &addresses, &gateway);
     check_gateways(section, &gateway, &addresses, default_route);
+    let accept_ra = section.optional("accept_ra").unwrap_or(false);
     let host_access = section.optional("host_access").unwrap_or(false);
     let allow = section.table("allow", allow::read).unwrap_or_default();
     let value = pool.zip(interface).map(|(pool, interface)| Network {
@@ -73,6 +76,7 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
         addresses,
         gateway,
         default_route,
+        accept_ra,
         host_access,
         allow,
     });

@@ -1,6 +1,6 @@
-//! Whether the host has IPv6.
+//! Whether a namespace has IPv6.
 
-/// What IPv6 is like on interfaces that appear on the host.
+/// What IPv6 is like on interfaces that appear in a namespace.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Ipv6 {
     /// It is on.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Route;
+use super::{Ipv6, Route};
 use crate::types::{InterfaceName, KernelText, MacAddress, NetnsIdentity};
 
 /// A sandbox's namespace as found before anything is put into it.
@@ -16,8 +16,8 @@ pub struct SandboxFacts {
     pub macs: BTreeSet<MacAddress>,
     /// Its routes; looked up only when a plan may need them.
     pub routes: Vec<Route>,
-    /// Whether interfaces that appear here come up without IPv6 (`net.ipv6.conf.default.disable_ipv6`).
-    pub ipv6_disabled: bool,
+    /// What IPv6 is like on interfaces that appear here.
+    pub ipv6: Ipv6,
 }
 
 impl SandboxFacts {

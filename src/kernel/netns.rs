@@ -3,12 +3,13 @@
 use std::{
     fs::{File, OpenOptions},
     os::{
-        fd::{AsFd, AsRawFd, BorrowedFd},
+        fd::AsRawFd,
         unix::fs::{MetadataExt, OpenOptionsExt},
     },
-    panic,
+    panic::{self, AssertUnwindSafe},
     path::Path,
-    thread,
+    sync::mpsc::{Sender, channel},
+    thread::{self, JoinHandle},
 };
 
 use nix::{
@@ -20,10 +21,11 @@ use nix::{
 use crate::kernel::{KernelError, netlink::socket::Netlink};
 use crate::types::{NetnsIdentity, NetnsSource};
 
-/// The sandbox of an operation: its namespace held open, and a socket inside it.
+/// The sandbox of an operation: its namespace held open, a thread inside it, and a socket that was made there.
 pub(super) struct Sandbox {
     pub(super) identity: NetnsIdentity,
     pub(super) netlink: Netlink,
+    inside: Inside,
     namespace: File,
 }
 
@@ -35,22 +37,26 @@ impl Sandbox {
             NetnsSource::Pid(pid) => open_pid(*pid)?,
         };
         refuse_host(&namespace, source)?;
-        let opened = inside(namespace.as_fd(), || {
-            Netlink::route().and_then(|netlink| Ok((cookie(&netlink)?, netlink)))
-        });
+        let shown = source.to_string();
+        let again = namespace.try_clone().map_err(KernelError::io("open", shown.clone()))?;
+        let inside = Inside::enter(again);
+        let opened =
+            inside.run(|| Netlink::route().and_then(|netlink| Ok((cookie(&netlink)?, netlink))));
         let (cookie, netlink) = opened.and_then(|opened| opened).map_err(|errno| match errno {
             Errno::ENOPROTOOPT => too_old(source),
-            errno => KernelError::refused("enter", source.to_string())(errno),
+            errno => KernelError::refused("enter", shown)(errno),
         })?;
-        Ok(Self { identity: NetnsIdentity { cookie, source: source.clone() }, netlink, namespace })
+        let identity = NetnsIdentity { cookie, source: source.clone() };
+        Ok(Self { identity, netlink, inside, namespace })
     }
 
-    /// Runs `work` on a thread inside the namespace.
-    pub(super) fn inside<T: Send>(
+    /// Runs `work` on the thread inside the namespace.
+    pub(super) fn inside<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send,
+        work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, KernelError> {
-        inside(self.namespace.as_fd(), work)
+        self.inside
+            .run(work)
             .map_err(KernelError::refused("enter", self.identity.source.to_string()))
     }
 
@@ -156,12 +162,56 @@ fn refuse_host(namespace: &File, source: &NetnsSource) -> Result<(), KernelError
     Ok(())
 }
 
-/// Runs `work` on a new thread that has entered `namespace`; entering is undone by the thread's end.
-fn inside<T: Send>(namespace: BorrowedFd, work: impl FnOnce() -> T + Send) -> Result<T, Errno> {
-    thread::scope(|scope| {
-        let worker = scope.spawn(|| setns(namespace, CloneFlags::CLONE_NEWNET).map(|()| work()));
-        worker.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
-    })
+/// What the thread inside is to do; it is told whether it could enter.
+type Job = Box<dyn FnOnce(Result<(), Errno>) + Send>;
+
+/// A thread that has entered a namespace and does there what it is told; entering is undone by its end. One for all that
+/// an operation does inside: to start a thread and to enter costs more than most of what is done.
+struct Inside {
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Inside {
+    fn enter(namespace: File) -> Self {
+        let (jobs, told) = channel::<Job>();
+        let thread = thread::spawn(move || {
+            let entered = setns(&namespace, CloneFlags::CLONE_NEWNET);
+            drop(namespace);
+            for job in told {
+                job(entered);
+            }
+        });
+        Self { jobs: Some(jobs), thread: Some(thread) }
+    }
+
+    /// Waits for what `work` gives. A panic of it is one of the caller's.
+    fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Errno> {
+        let (answer, answered) = channel();
+        let job: Job = Box::new(move |entered| {
+            let done = entered.map(|()| panic::catch_unwind(AssertUnwindSafe(work)));
+            // Whoever asked waits for it.
+            let _ = answer.send(done);
+        });
+        let told = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
+        let done = if told { answered.recv().ok() } else { None };
+        match done.ok_or(Errno::ESRCH)?? {
+            Ok(value) => Ok(value),
+            Err(panic) => panic::resume_unwind(panic),
+        }
+    }
+}
+
+impl Drop for Inside {
+    /// The thread holds the namespace: it must be gone when its owner is.
+    fn drop(&mut self) {
+        self.jobs.take();
+        // It panics nowhere: jobs catch theirs.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
 }
 
 nix::ioctl_none_bad!(

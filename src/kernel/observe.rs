@@ -6,7 +6,7 @@ use crate::kernel::{
     rtnetlink::{address, link, route, vf},
 };
 use crate::{
-    inventory::{Candidate, Device, Ipv6, SandboxFacts, Unusable},
+    inventory::{Candidate, Device, SandboxFacts, Unusable},
     plan::step::Place,
 };
 
@@ -23,7 +23,7 @@ pub(super) fn sandbox(kernel: &mut LinuxKernel, routes: bool) -> Result<SandboxF
         names: names.collect(),
         macs: links.iter().filter_map(|link| link.mac).collect(),
         routes,
-        ipv6_disabled: ipv6 == Ipv6::Off,
+        ipv6,
     })
 }
 

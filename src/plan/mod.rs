@@ -5,6 +5,7 @@ mod attach;
 mod audit;
 mod check;
 mod detach;
+mod ipv6;
 mod network;
 mod provision;
 mod render;

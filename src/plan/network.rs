@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use super::{
     PlannedStep, Undo,
     attach::{AttachInput, ChosenDevice, ChosenNetwork, interface_mac, made_mac},
+    ipv6::{self, Speaks},
     step::{
         ConfigureVf, CreateMacvlan, OwnLink, Place, ROUTE_PROTOCOL, ReturnDevice, Step, TakeDevice,
     },
@@ -24,11 +25,13 @@ pub(super) fn steps(
 ) -> Vec<PlannedStep> {
     let tag = OwnerTag::new(input.id.clone());
     let mut steps = match &chosen.device {
-        ChosenDevice::Vf(device) => vf(chosen, device, tag),
+        ChosenDevice::Vf(device) => vf(chosen, device, tag.clone()),
         ChosenDevice::Macvlan(parent) => {
-            macvlan(chosen, parent, made_mac(input.serial, position, chosen), tag)
+            let mac = made_mac(input.serial, position, chosen);
+            vec![macvlan(chosen, parent, mac, tag.clone())]
         }
     };
+    steps.extend(bring_up(input.sandbox, chosen, tag));
     steps.extend(addressing(input.sandbox, chosen));
     let has_mac = interface_mac(input.serial, position, chosen).is_some();
     if has_mac && !chosen.addresses.is_empty() {
@@ -105,12 +108,7 @@ fn configure(
     )
 }
 
-fn macvlan(
-    chosen: &ChosenNetwork,
-    parent: &Link,
-    mac: MacAddress,
-    tag: OwnerTag,
-) -> Vec<PlannedStep> {
+fn macvlan(chosen: &ChosenNetwork, parent: &Link, mac: MacAddress, tag: OwnerTag) -> PlannedStep {
     let name = chosen.intent.interface.clone();
     let create = CreateMacvlan {
         parent: parent.name.clone(),
@@ -119,27 +117,29 @@ fn macvlan(
         mac,
         mtu: chosen.intent.network.mtu,
     };
-    let delete = Step::DeleteLink(OwnLink {
-        place: Place::Sandbox,
-        name: name.clone(),
-        mac,
-        tag: tag.clone(),
-    });
-    vec![
-        PlannedStep::new(Step::CreateMacvlan(create), Undo::by(delete)),
-        PlannedStep::new(
-            Step::LinkUp { place: Place::Sandbox, name: name.clone(), tag },
-            gone_with(&name),
-        ),
-    ]
+    let delete = Step::DeleteLink(OwnLink { place: Place::Sandbox, name, mac, tag });
+    PlannedStep::new(Step::CreateMacvlan(create), Undo::by(delete))
+}
+
+/// Up last: whom the interface believes is settled before it hears anybody.
+fn bring_up(sandbox: &SandboxFacts, chosen: &ChosenNetwork, tag: OwnerTag) -> Vec<PlannedStep> {
+    let name = &chosen.intent.interface;
+    let speaks = if chosen.intent.network.accept_ra {
+        Speaks::AsTold
+    } else if chosen.addresses.iter().any(|address| address.addr().is_ipv6()) {
+        Speaks::Given
+    } else {
+        Speaks::LinkLocal
+    };
+    let mut steps = ipv6::steps(Place::Sandbox, name, sandbox.ipv6, speaks, &gone_with(name));
+    let up = Step::LinkUp { place: Place::Sandbox, name: name.clone(), tag };
+    steps.push(PlannedStep::new(up, gone_with(name)));
+    steps
 }
 
 fn addressing(sandbox: &SandboxFacts, chosen: &ChosenNetwork) -> Vec<PlannedStep> {
     let name = &chosen.intent.interface;
     let mut steps = Vec::new();
-    if sandbox.ipv6_disabled && chosen.addresses.iter().any(|address| address.addr().is_ipv6()) {
-        steps.push(enable_ipv6(Place::Sandbox, name));
-    }
     let add = |address: &IpNet| {
         PlannedStep::new(
             Step::AddAddress { name: name.clone(), address: *address },
@@ -183,11 +183,6 @@ pub(super) fn put_route(sandbox: &SandboxFacts, route: Route, undo: Undo) -> Pla
         |prior: &Route| Undo::by(Step::AddRoute { place: Place::Sandbox, route: prior.clone() });
     let undo = sandbox.replaced_by(&route).map_or(undo, back);
     PlannedStep::new(Step::AddRoute { place: Place::Sandbox, route }, undo)
-}
-
-pub(super) fn enable_ipv6(place: Place, name: &InterfaceName) -> PlannedStep {
-    let key = format!("ipv6/conf/{name}/disable_ipv6");
-    PlannedStep::new(Step::WriteSysctl { place, key, value: "0".to_owned() }, gone_with(name))
 }
 
 pub(super) fn gone_with(name: &InterfaceName) -> Undo {

@@ -24,7 +24,7 @@ pub fn sentence(step: &Step) -> String {
         Step::ConfigureVf(step) => configure(step),
         Step::TakeDevice(step) => {
             let mtu = step.mtu.map(|mtu| format!(" mtu {mtu}")).unwrap_or_default();
-            format!("move {} into the sandbox as {}{mtu}, up", step.device, step.name)
+            format!("move {} into the sandbox as {}{mtu}", step.device, step.name)
         }
         Step::ReturnDevice(step) => {
             let was = if step.baseline.up { "up" } else { "down" };

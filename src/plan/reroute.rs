@@ -129,7 +129,10 @@ fn taken_away(planned: &PlannedStep) -> Option<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{NetnsIdentity, NetnsSource};
+    use crate::{
+        inventory::Ipv6,
+        types::{NetnsIdentity, NetnsSource},
+    };
 
     fn cidrs(text: &str) -> Vec<IpNet> {
         text.split(' ').filter(|word| !word.is_empty()).map(|word| word.parse().unwrap()).collect()
@@ -165,7 +168,7 @@ mod tests {
         let source = NetnsSource::Pid(1);
         let netns = NetnsIdentity { cookie: 1, source };
         let (names, macs) = (BTreeSet::new(), BTreeSet::new());
-        SandboxFacts { netns, names, macs, routes, ipv6_disabled: false }
+        SandboxFacts { netns, names, macs, routes, ipv6: Ipv6::On }
     }
 
     fn changed(plan: &Plan, has: &str, wants: &str, routes: Vec<Route>) -> Option<Reroute> {

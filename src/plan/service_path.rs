@@ -11,12 +11,13 @@ use ipnet::IpNet;
 use super::{
     PlannedStep, Undo,
     attach::{AttachInput, AttachPlanError, ChosenService, MacRole, local_mac, refuse_taken},
-    network::{enable_ipv6, gone_with, put_route},
+    ipv6::{self, Speaks},
+    network::{gone_with, put_route},
     step::{CreateVeth, OwnLink, Place, ROUTE_PROTOCOL, Step},
 };
 use crate::{
     config::ServicePath,
-    inventory::{Ipv6, Route, SandboxFacts},
+    inventory::{Route, SandboxFacts},
     types::{InterfaceName, OwnerTag},
 };
 
@@ -33,14 +34,9 @@ pub(super) fn steps(
         ChosenService::Veth { interface, cidrs, sources, masqueraded } => {
             refuse_taken(input.sandbox, interface)?;
             let pair = pair_of(input.serial, interface);
-            let ipv6 = sources.iter().any(IpAddr::is_ipv6);
-            let mut steps = make_pair(input, &pair, masqueraded, ipv6);
-            if ipv6 && input.sandbox.ipv6_disabled {
-                steps.push(enable_ipv6(Place::Sandbox, interface));
-            }
-            if sources.iter().any(IpAddr::is_ipv4) {
-                steps.push(accept_refusals(&pair));
-            }
+            let mut steps = make_pair(&pair, masqueraded, OwnerTag::new(input.id.clone()));
+            steps.extend(before_a_carrier(input, &pair, sources));
+            steps.extend(bring_up(&pair, &OwnerTag::new(input.id.clone())));
             for source in sources {
                 steps.extend(in_sandbox(input.sandbox, &pair, cidrs, *source));
                 steps.extend(on_host(&pair, *source, Route::usual_metric(source.is_ipv6())));
@@ -60,55 +56,58 @@ fn pair_of(serial: u64, inside: &InterfaceName) -> CreateVeth {
     }
 }
 
-fn make_pair(
-    input: &AttachInput,
-    pair: &CreateVeth,
-    masqueraded: &BTreeSet<IpNet>,
-    ipv6: bool,
-) -> Vec<PlannedStep> {
-    let tag = OwnerTag::new(input.id.clone());
+fn make_pair(pair: &CreateVeth, masqueraded: &BTreeSet<IpNet>, tag: OwnerTag) -> Vec<PlannedStep> {
     let delete = Step::DeleteLink(OwnLink {
         place: Place::Host,
         name: pair.host.clone(),
         mac: pair.host_mac,
-        tag: tag.clone(),
+        tag,
     });
-    let forwarding = Step::WriteSysctl {
-        place: Place::Host,
-        key: format!("ipv4/conf/{}/forwarding", pair.host),
-        value: "1".to_owned(),
-    };
-    let up = |place, name: &InterfaceName| {
-        let step = Step::LinkUp { place, name: name.clone(), tag: tag.clone() };
-        PlannedStep::new(step, gone_with(&pair.host))
-    };
-    let mut steps = vec![
+    vec![
         PlannedStep::new(
             Step::InstallMasquerade { sources: masqueraded.clone() },
             Undo::with("stays until the last service path is gone"),
         ),
         PlannedStep::new(Step::CreateVeth(pair.clone()), Undo::by(delete)),
-    ];
-    if ipv6 && input.host_ipv6 == Ipv6::Off {
-        steps.push(enable_ipv6(Place::Host, &pair.host));
+    ]
+}
+
+/// How both ends behave. A pair has a carrier once its end in the sandbox is up: what that sends before the host's end is told
+/// whom not to believe would make the host follow it (a router advertisement, a redirect).
+fn before_a_carrier(
+    input: &AttachInput,
+    pair: &CreateVeth,
+    sources: &[IpAddr],
+) -> Vec<PlannedStep> {
+    let undo = gone_with(&pair.host);
+    let (on_host, inside) = if sources.iter().any(IpAddr::is_ipv6) {
+        (Speaks::Unaddressed, Speaks::Given)
+    } else {
+        (Speaks::Nothing, Speaks::Nothing)
+    };
+    let mut steps = ipv6::steps(Place::Host, &pair.host, input.host_ipv6, on_host, &undo);
+    steps.extend(ipv6::steps(Place::Sandbox, &pair.inside, input.sandbox.ipv6, inside, &undo));
+    let switch = |place, name: &InterfaceName, switch: &str, value: &str| {
+        let key = format!("ipv4/conf/{name}/{switch}");
+        PlannedStep::new(Step::WriteSysctl { place, key, value: value.to_owned() }, undo.clone())
+    };
+    steps.push(switch(Place::Host, &pair.host, "forwarding", "1"));
+    if sources.iter().any(IpAddr::is_ipv4) {
+        steps.push(switch(Place::Host, &pair.host, "accept_redirects", "0"));
+        // The host refuses from an address of its own choice, which the sandbox may reach by another interface: where reverse
+        // paths are filtered strictly the refusal would be dropped, and the client would wait. The kernel takes the looser of
+        // this value and `all`'s.
+        steps.push(switch(Place::Sandbox, &pair.inside, "rp_filter", "2"));
     }
-    steps.extend([
-        up(Place::Host, &pair.host),
-        up(Place::Sandbox, &pair.inside),
-        PlannedStep::new(forwarding, gone_with(&pair.host)),
-    ]);
     steps
 }
 
-/// The host refuses from an address of its own choice, which the sandbox may reach by another interface: where reverse paths are
-/// filtered strictly the refusal would be dropped, and the client would wait. The kernel takes the looser of this value and `all`'s.
-fn accept_refusals(pair: &CreateVeth) -> PlannedStep {
-    let loose = Step::WriteSysctl {
-        place: Place::Sandbox,
-        key: format!("ipv4/conf/{}/rp_filter", pair.inside),
-        value: "2".to_owned(),
-    };
-    PlannedStep::new(loose, gone_with(&pair.host))
+/// Both ends, each with our tag.
+fn bring_up(pair: &CreateVeth, tag: &OwnerTag) -> [PlannedStep; 2] {
+    [(Place::Host, &pair.host), (Place::Sandbox, &pair.inside)].map(|(place, name)| {
+        let up = Step::LinkUp { place, name: name.clone(), tag: tag.clone() };
+        PlannedStep::new(up, gone_with(&pair.host))
+    })
 }
 
 fn in_sandbox(

@@ -42,7 +42,7 @@ impl Place {
 pub enum Step {
     /// Sets what the card enforces for a VF, and makes the VF's interface use the MAC among it.
     ConfigureVf(ConfigureVf),
-    /// Moves a device's interface into the sandbox under a new name, tagged.
+    /// Moves a device's interface into the sandbox under a new name, tagged; it arrives down.
     TakeDevice(TakeDevice),
     /// Brings a device's interface back from wherever it is and makes it as it was; its MAC may be one that the card assigned and
     /// its driver had not used before.

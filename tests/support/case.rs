@@ -188,6 +188,7 @@ fn network() -> impl Strategy<Value = NetworkIntent> {
                 addresses: ranges.into_iter().map(parse).collect(),
                 gateway: Vec::new(),
                 default_route: false,
+                accept_ra: false,
                 host_access,
                 allow: Allow::default(),
             };

@@ -126,7 +126,11 @@ pub(super) fn write_sysctl(
     let found = namespace.links.values_mut().find(|link| link.facts.name == *name);
     let link = found.ok_or_else(|| no_such_file(key))?;
     let short = format!("{family}/{leaf}");
-    let default = if short == "ipv6/disable_ipv6" { default_off } else { "0" };
+    let default = match short.as_str() {
+        "ipv6/disable_ipv6" => default_off,
+        "ipv6/accept_ra" | "ipv6/accept_redirects" | "ipv4/accept_redirects" => "1",
+        _ => "0",
+    };
     if value == default {
         link.sysctls.remove(&short);
     } else {

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{Card, Machine, session::Session};
 use crate::{
-    inventory::{Binding, Candidate, Device, HostFacts, PhysicalFunction, SandboxFacts, Unusable},
+    inventory::{
+        Binding, Candidate, Device, HostFacts, Ipv6, PhysicalFunction, SandboxFacts, Unusable,
+    },
     kernel::KernelError,
     plan::step::Place,
     types::{DeviceSelector, InterfaceName, KernelText, NetnsIdentity, PciAddress},
@@ -27,7 +29,7 @@ pub(super) fn sandbox(
         names: names.chain([KernelText::new("lo")]).collect::<BTreeSet<_>>(),
         macs: links().filter_map(|link| link.facts.mac).collect(),
         routes: found,
-        ipv6_disabled: namespace.ipv6_disabled,
+        ipv6: if namespace.ipv6_disabled { Ipv6::Off } else { Ipv6::On },
     })
 }
 

@@ -28,7 +28,7 @@ pub(super) fn apply(session: &mut Session, step: &TakeDevice) -> Result<(), Kern
     if let Some(mtu) = step.mtu {
         session.set_mtu(Place::Sandbox, index, mtu)?;
     }
-    session.numbered(Place::Sandbox, index)?.facts.alias =
-        Some(KernelText::new(step.tag.to_string()));
-    session.go(Place::Sandbox, index, true)
+    let arrived = session.numbered(Place::Sandbox, index)?;
+    arrived.facts.alias = Some(KernelText::new(step.tag.to_string()));
+    Ok(())
 }

@@ -14,7 +14,10 @@ pub(crate) fn write(
 ) -> Result<(), KernelError> {
     match place {
         Place::Host => write_here(key, value),
-        Place::Sandbox => kernel.sandbox()?.inside(|| write_here(key, value))?,
+        Place::Sandbox => {
+            let (key, value) = (key.to_owned(), value.to_owned());
+            kernel.sandbox()?.inside(move || write_here(&key, &value))?
+        }
     }
 }
 

@@ -62,7 +62,8 @@ pub(crate) fn announce(
         return Ok(());
     }
     let patience = CARRIER.min(deadline.remaining() / 2);
-    let sent = kernel.sandbox()?.inside(|| advertise(index, name, &advertised, patience))?;
+    let named = name.clone();
+    let sent = kernel.sandbox()?.inside(move || advertise(index, &named, &advertised, patience))?;
     if let Err(errno) = sent {
         tracing::debug!(%name, %errno, "not advertised");
     }
@@ -90,13 +91,18 @@ fn advertise(
     addresses: &[Ipv6Addr],
     patience: Duration,
 ) -> Result<(), Errno> {
-    for address in addresses {
+    let open = || {
         // The kernel fills in the checksum of such a socket's messages.
         let protocol = SockProtocol::IcmpV6;
-        let socket = socket(AddressFamily::Inet6, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
-        await_carrier(&socket, name, patience)?;
-        // Asked for now that it is up: some drivers learn then which one they may use.
-        let Some(mac) = hardware_address(&socket, name)? else { return Ok(()) };
+        socket(AddressFamily::Inet6, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)
+    };
+    let asking = open()?;
+    // Once for all of them: they share the link.
+    await_carrier(&asking, name, patience)?;
+    // Asked for now that it is up: some drivers learn then which one they may use.
+    let Some(mac) = hardware_address(&asking, name)? else { return Ok(()) };
+    for address in addresses {
+        let socket = open()?;
         bind(socket.as_raw_fd(), &SockaddrIn6::from(SocketAddrV6::new(*address, 0, 0, 0)))?;
         let all_nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
         let to = SockaddrIn6::from(SocketAddrV6::new(all_nodes, 0, 0, index));

@@ -58,7 +58,7 @@ pub(crate) fn all(netlink: &mut Netlink) -> Result<Vec<Link>, KernelError> {
     Ok(answers.iter().filter_map(link_message::read).collect())
 }
 
-/// Moves, renames, tags and brings up a device's interface in one message.
+/// Moves, renames and tags a device's interface in one message.
 pub(crate) fn take(kernel: &mut LinuxKernel, step: &TakeDevice) -> Result<(), KernelError> {
     let object = format!("{} into the sandbox as {}", step.device, step.name);
     let namespace = kernel.sandbox()?.descriptor();
@@ -68,11 +68,8 @@ pub(crate) fn take(kernel: &mut LinuxKernel, step: &TakeDevice) -> Result<(), Ke
         LinkAttribute::IfAlias(step.tag.to_string()),
     ];
     attributes.extend(step.mtu.map(LinkAttribute::Mtu));
-    let mut message = numbered(step.index, attributes);
-    message.header.flags = LinkFlags::Up;
-    message.header.change_mask = LinkFlags::Up;
     kernel.forget(Place::Sandbox, &step.name);
-    match set(&mut kernel.host, message) {
+    match set(&mut kernel.host, numbered(step.index, attributes)) {
         Err(refusal) if refusal.errno == Errno::ENODEV && is_inside(kernel, step)? => Ok(()),
         other => other.map_err(refused("move", object)),
     }
