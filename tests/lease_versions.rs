@@ -39,6 +39,18 @@ fn an_attached_lease_of_version_1() {
 }
 
 #[test]
+fn a_lease_of_version_1_that_says_which_wire_it_is_on() {
+    let lease = lease("v1-attached-on-a-wire.json");
+    let claims: Vec<String> = lease.claims().iter().map(ToString::to_string).collect();
+    assert_eq!(claims.len(), 8, "{claims:?}");
+    for on_wire in
+        ["wire.0000:01:00.0-vlan100.192.168.0.228", "mac.0000:01:00.0-vlan100.02:7a:dc:7c:fd:b7"]
+    {
+        assert!(claims.iter().any(|claim| claim == on_wire), "{claims:?}");
+    }
+}
+
+#[test]
 fn a_lease_of_version_1_that_needs_cleanup_is_due_at_once() {
     let lease = lease("v1-needs-cleanup.json");
     assert!(lease.state.is_due(lease.created));

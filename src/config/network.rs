@@ -9,8 +9,8 @@ use super::{
     section::{Named, Section},
 };
 use crate::types::{
-    AddressRange, InterfaceName, LINK_LOCAL, LinkState, Name, VfAttribute, VfAttributes, Vlan,
-    is_link_local, kept_by_network, special_purpose,
+    AddressRange, InterfaceName, LINK_LOCAL, LinkState, Name, Port, Segment, VfAttribute,
+    VfAttributes, Vlan, is_link_local, kept_by_network, special_purpose,
 };
 
 /// A device of a pool, and how it is set up.
@@ -45,6 +45,27 @@ impl Network {
     pub fn reserved(&self, address: IpNet) -> Option<&'static str> {
         let is_gateway = self.gateway.contains(&address.addr());
         if is_gateway { Some("the gateway") } else { kept_by_network(address) }
+    }
+}
+
+impl Network {
+    /// The wires that it is on, one at each of `ports`. A tag that the card may refuse may be missing on what is sent.
+    pub fn segments(&self, ports: impl IntoIterator<Item = Port>) -> Vec<Segment> {
+        let vlan = self.attributes.vlan;
+        let untagged = vlan.is_none() || self.best_effort.contains(&VfAttribute::Vlan);
+        let at = |port| {
+            let plain = untagged.then(|| Segment::untagged(port));
+            plain.into_iter().chain(vlan.map(|vlan| Segment::tagged(port, vlan)))
+        };
+        ports.into_iter().flat_map(at).collect()
+    }
+
+    /// Whether frames of the two may meet, wherever their devices are.
+    pub fn may_share_wire(&self, other: &Self) -> bool {
+        let tag = |network: &Self| {
+            network.attributes.vlan.filter(|vlan| vlan.id != 0).map(|vlan| vlan.id)
+        };
+        tag(self) == tag(other)
     }
 }
 

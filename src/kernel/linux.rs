@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use crate::kernel::{
     Kernel, KernelError,
-    files::{num_vfs, sysctl, sysfs::Sysfs},
+    files::{num_vfs, segment, sysctl, sysfs::Sysfs},
     host_facts,
     netfilter::masquerade,
     netlink::socket::Netlink,
@@ -20,8 +20,8 @@ use crate::{
     },
     plan::step::{Place, Step},
     types::{
-        Deadline, DeviceSelector, InterfaceName, NetnsIdentity, NetnsSource, PciAddress,
-        VfAttributes,
+        Deadline, DeviceSelector, InterfaceName, MacAddress, NetnsIdentity, NetnsSource,
+        PciAddress, Segment, VfAttributes,
     },
 };
 
@@ -147,6 +147,21 @@ impl Kernel for LinuxKernel {
                 "there is none of that name on the host",
             )
         })
+    }
+
+    fn segments_of(&mut self, link: &Link) -> Vec<Segment> {
+        segment::of(&self.sysfs, link)
+    }
+
+    fn macs_of_card(
+        &mut self,
+        pf: PciAddress,
+    ) -> Result<Vec<(PciAddress, MacAddress)>, KernelError> {
+        observe::macs_of_card(self, pf)
+    }
+
+    fn is_host_address(&mut self, address: IpAddr) -> Result<bool, KernelError> {
+        route::is_own(&mut self.host, address)
     }
 
     fn binding(&mut self, device: PciAddress) -> Binding {

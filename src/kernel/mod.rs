@@ -27,8 +27,8 @@ use crate::{
     },
     plan::step::Step,
     types::{
-        Deadline, DeviceSelector, InterfaceName, NetnsIdentity, NetnsSource, PciAddress,
-        VfAttributes,
+        Deadline, DeviceSelector, InterfaceName, MacAddress, NetnsIdentity, NetnsSource,
+        PciAddress, Segment, VfAttributes,
     },
 };
 
@@ -65,6 +65,19 @@ pub trait Kernel {
 
     /// Looks at an interface of the host.
     fn observe_link(&mut self, name: &InterfaceName) -> Result<Link, KernelError>;
+
+    /// Where the frames of an interface of the host leave the machine. Costs no netlink message.
+    fn segments_of(&mut self, link: &Link) -> Vec<Segment>;
+
+    /// The MAC addresses that functions of one card have, as the host sees it: of their interfaces that are there, and what the card
+    /// was told to assign.
+    fn macs_of_card(
+        &mut self,
+        pf: PciAddress,
+    ) -> Result<Vec<(PciAddress, MacAddress)>, KernelError>;
+
+    /// Whether an address is the host's own, or one that the host hears together with others.
+    fn is_host_address(&mut self, address: IpAddr) -> Result<bool, KernelError>;
 
     /// What is bound to a device. Costs no netlink message.
     fn binding(&mut self, device: PciAddress) -> Binding;

@@ -8,6 +8,7 @@ use crate::kernel::{
 use crate::{
     inventory::{Candidate, Device, SandboxFacts, Unusable},
     plan::step::Place,
+    types::{MacAddress, PciAddress},
 };
 
 /// What is in the sandbox.
@@ -51,4 +52,20 @@ pub(super) fn device(
         device.attributes = Some(vf::read(&mut kernel.host, pf, candidate.index)?);
     }
     Ok(Ok(device))
+}
+
+/// The MAC addresses that functions of one card have. The card's own list has those of VFs that have no interface here too.
+pub(super) fn macs_of_card(
+    kernel: &mut LinuxKernel,
+    pf: PciAddress,
+) -> Result<Vec<(PciAddress, MacAddress)>, KernelError> {
+    let mut found = kernel.sysfs.macs_of_card(pf);
+    if kernel.sysfs.num_vfs(pf).is_ok_and(|count| count > 0) {
+        if let Some(index) = kernel.sysfs.interface_index(pf) {
+            let assigned = vf::assigned_macs(&mut kernel.host, index)?;
+            let of = |(vf, mac)| Some((kernel.sysfs.vf(pf, vf)?, mac));
+            found.extend(assigned.into_iter().filter_map(of));
+        }
+    }
+    Ok(found)
 }

@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::{Name, PciAddress, SandboxId};
+use crate::types::{MacAddress, Name, PciAddress, SandboxId, Segment};
 
 /// One thing that a lease holds. Its text is a file name: every part of it is a checked type.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,8 +16,12 @@ pub enum Claim {
     Netns(u64),
     /// A device.
     Device(PciAddress),
-    /// An address on a network.
+    /// An address of a network, wherever its devices are.
     Address(Name, IpAddr),
+    /// An address on a wire, whatever network it was given for.
+    OnWire(Segment, IpAddr),
+    /// A hardware address on a wire.
+    Mac(Segment, MacAddress),
     /// An address of the service path.
     Source(IpAddr),
 }
@@ -29,6 +33,8 @@ impl fmt::Display for Claim {
             Self::Netns(cookie) => write!(f, "netns.{cookie}"),
             Self::Device(address) => write!(f, "device.{address}"),
             Self::Address(network, address) => write!(f, "address.{network}.{address}"),
+            Self::OnWire(segment, address) => write!(f, "wire.{segment}.{address}"),
+            Self::Mac(segment, mac) => write!(f, "mac.{segment}.{mac}"),
             Self::Source(address) => write!(f, "source.{address}"),
         }
     }

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Claim;
 use crate::{
-    plan::{Plan, step::Step},
-    types::{InterfaceName, MacAddress, Name, NetnsIdentity, Origin, PciAddress, SandboxId},
+    plan::{Plan, Undo, step::Step},
+    types::{
+        InterfaceName, MacAddress, Name, NetnsIdentity, Origin, PciAddress, SandboxId, Segment,
+    },
 };
 
 /// The format of a lease file.
@@ -104,6 +106,10 @@ pub struct Attached {
     pub mac: Option<MacAddress>,
     /// Its addresses.
     pub addresses: Vec<IpNet>,
+    /// The wires that its network is on, where its addresses and MAC are nobody else's. Empty in a lease of a version that held
+    /// addresses for their network alone.
+    #[serde(default)]
+    pub segments: Vec<Segment>,
 }
 
 impl Lease {
@@ -118,11 +124,43 @@ impl Lease {
                 .map(Claim::Device)
                 .into_iter()
                 .chain(attached.addresses.iter().map(address))
+                .chain(self.on_wires(attached))
         });
         ids.chain([Claim::Netns(self.netns.cookie)])
             .chain(networks)
             .chain(self.service_sources.iter().copied().map(Claim::Source))
             .collect()
+    }
+
+    /// Whether it is of a version that held addresses for their network alone, and says nothing of wires.
+    pub fn is_older(&self) -> bool {
+        self.networks.iter().any(|attached| attached.segments.is_empty())
+    }
+
+    /// What a network's interface has on each of its wires.
+    fn on_wires(&self, attached: &Attached) -> Vec<Claim> {
+        let macs = self.macs_of(attached);
+        let claims = attached.segments.iter().flat_map(|segment| {
+            let on_wire = |address: &IpNet| Claim::OnWire(*segment, address.addr());
+            let addresses = attached.addresses.iter().map(on_wire);
+            addresses.chain(macs.iter().map(|mac| Claim::Mac(*segment, *mac)))
+        });
+        claims.collect()
+    }
+
+    /// The MAC that an interface has, and those that its device was to have and is to have again.
+    fn macs_of(&self, attached: &Attached) -> BTreeSet<MacAddress> {
+        let mut macs: BTreeSet<MacAddress> = attached.mac.into_iter().collect();
+        for planned in &self.plan.steps {
+            let undo = if let Undo::By(undo) = &planned.undo { Some(&**undo) } else { None };
+            for step in [Some(&planned.step), undo].into_iter().flatten() {
+                if let Step::ConfigureVf(step) = step {
+                    let is_its = Some(step.device.address) == attached.device;
+                    macs.extend(step.interface_mac.filter(|_| is_its));
+                }
+            }
+        }
+        macs
     }
 }
 

@@ -182,6 +182,7 @@ fn attached(serial: u64, position: usize, chosen: &ChosenNetwork) -> Attached {
         device,
         mac: plan::interface_mac(serial, position, chosen),
         addresses: chosen.addresses.clone(),
+        segments: chosen.segments.clone(),
     }
 }
 

@@ -1,26 +1,24 @@
-//! Chooses a device and addresses that no lease holds. Runs under the table lock, so that a choice holds until it is recorded.
+//! Chooses a device that no lease holds; `address` chooses what it has on its wire. Runs under the table lock, so that a choice holds until it is recorded.
 
 use std::collections::BTreeSet;
 
-use ipnet::IpNet;
-
 use super::{Context, OperationError};
 use crate::{
-    config::{PoolKind, ServicePath},
-    inventory::{Candidate, Device, Unusable},
+    config::PoolKind,
+    inventory::{Candidate, Unusable},
     kernel::Kernel,
     lease::Claim,
-    plan::{ChosenDevice, ChosenNetwork, ChosenService, candidates, seed},
-    request::{AttachmentIntent, NetworkIntent, ServiceIntent},
-    types::{AddressRange, Name, SandboxId, kept_by_network},
+    plan::{ChosenDevice, ChosenNetwork, ChosenService},
+    request::{AttachmentIntent, NetworkIntent},
+    types::{Port, SandboxId, Segment},
 };
 
 /// What is chosen for one sandbox so far.
 pub(super) struct Chooser<'a, K> {
-    kernel: &'a mut K,
-    context: &'a Context,
-    id: &'a SandboxId,
-    chosen: BTreeSet<Claim>,
+    pub(super) kernel: &'a mut K,
+    pub(super) context: &'a Context,
+    pub(super) id: &'a SandboxId,
+    pub(super) chosen: BTreeSet<Claim>,
 }
 
 impl<'a, K: Kernel> Chooser<'a, K> {
@@ -43,34 +41,38 @@ impl<'a, K: Kernel> Chooser<'a, K> {
     }
 
     fn network(&mut self, intent: &NetworkIntent) -> Result<ChosenNetwork, OperationError> {
-        self.refuse_taken_mac(intent)?;
-        let device = match intent.pool.kind {
-            PoolKind::Sriov => ChosenDevice::Vf(Box::new(self.vf(intent)?)),
-            PoolKind::Macvlan => ChosenDevice::Macvlan(Box::new(self.parent(intent)?)),
+        let (device, segments) = match intent.pool.kind {
+            PoolKind::Sriov => self.vf(intent)?,
+            PoolKind::Macvlan => self.parent(intent)?,
         };
-        Ok(ChosenNetwork { device, addresses: self.addresses(intent)?, intent: intent.clone() })
+        self.macs(intent, &device, &segments)?;
+        let addresses = self.addresses(intent, &segments)?;
+        Ok(ChosenNetwork { device, addresses, segments, intent: intent.clone() })
     }
 
-    /// Who has a neighbour's MAC address gets the neighbour's packets. Few requests choose one, so it is no claim of its own.
-    fn refuse_taken_mac(&self, intent: &NetworkIntent) -> Result<(), OperationError> {
-        let Some(mac) = intent.mac else { return Ok(()) };
-        let (leases, _) = self.context.leases.all()?;
-        if leases.iter().flat_map(|lease| &lease.networks).any(|had| had.mac == Some(mac)) {
-            return Err(OperationError::MacTaken { network: intent.name.clone(), mac });
-        }
-        Ok(())
-    }
-
-    fn parent(&mut self, intent: &NetworkIntent) -> Result<crate::inventory::Link, OperationError> {
+    /// The parent of a macvlan, and the wires that it leads to.
+    fn parent(
+        &mut self,
+        intent: &NetworkIntent,
+    ) -> Result<(ChosenDevice, Vec<Segment>), OperationError> {
         let Some(name) = intent.pool.selector.pf.first() else {
             return Err(none_free(intent, 0, 0, Vec::new()));
         };
-        Ok(self.kernel.observe_link(name)?)
+        let parent = self.kernel.observe_link(name)?;
+        let segments = self.kernel.segments_of(&parent);
+        Ok((ChosenDevice::Macvlan(Box::new(parent)), segments))
     }
 
-    fn vf(&mut self, intent: &NetworkIntent) -> Result<Device, OperationError> {
+    /// A free VF, and the wires that the pool's VFs are on: each of them may serve the network, so its addresses are on all.
+    fn vf(
+        &mut self,
+        intent: &NetworkIntent,
+    ) -> Result<(ChosenDevice, Vec<Segment>), OperationError> {
         let selector = &intent.pool.selector;
         let functions = self.kernel.physical_functions(selector)?;
+        let ports: BTreeSet<Port> =
+            functions.iter().map(|function| Port::Pci(function.address)).collect();
+        let segments = intent.network.segments(ports);
         let members: Vec<Candidate> = functions
             .into_iter()
             .flat_map(|function| function.vfs)
@@ -88,9 +90,12 @@ impl<'a, K: Kernel> Chooser<'a, K> {
             }
             let touches_card = !intent.network.attributes.is_empty() || intent.mac.is_some();
             match self.kernel.observe_device(&candidate, touches_card)? {
+                Ok(device) if self.has_taken_mac(&device, &segments) => {
+                    unusable.push(format!("{} has another sandbox's MAC", candidate.address));
+                }
                 Ok(device) => {
                     self.chosen.insert(Claim::Device(candidate.address));
-                    return Ok(device);
+                    return Ok((ChosenDevice::Vf(Box::new(device)), segments));
                 }
                 Err(reason) => unusable.push(shown(&candidate, &reason)),
             }
@@ -98,74 +103,7 @@ impl<'a, K: Kernel> Chooser<'a, K> {
         Err(none_free(intent, total, leased, unusable))
     }
 
-    fn addresses(&mut self, intent: &NetworkIntent) -> Result<Vec<IpNet>, OperationError> {
-        let claim = |address: &IpNet| Claim::Address(intent.name.clone(), address.addr());
-        if !intent.addresses.is_empty() {
-            for address in &intent.addresses {
-                if self.is_taken(&claim(address)) {
-                    return Err(OperationError::AddressTaken {
-                        network: intent.name.clone(),
-                        address: address.addr(),
-                    });
-                }
-                self.chosen.insert(claim(address));
-            }
-            return Ok(intent.addresses.clone());
-        }
-        let ranges = &intent.network.addresses;
-        let free = |address: &IpNet| intent.network.reserved(*address).is_none();
-        self.one_of_each_family(ranges, Some(&intent.name), free, |address| claim(&address))
-    }
-
-    fn service(&mut self, intent: &ServiceIntent) -> Result<ChosenService, OperationError> {
-        match intent {
-            ServiceIntent::Existing { interface, cidrs } => {
-                Ok(ChosenService::Existing { interface: interface.clone(), cidrs: cidrs.clone() })
-            }
-            ServiceIntent::Veth { interface, cidrs, source } => {
-                let next_hops = [ServicePath::next_hop(false), ServicePath::next_hop(true)];
-                let free = |address: &IpNet| {
-                    !next_hops.contains(&address.addr()) && kept_by_network(*address).is_none()
-                };
-                let sources = self.one_of_each_family(source, None, free, |address| {
-                    Claim::Source(address.addr())
-                })?;
-                Ok(ChosenService::Veth {
-                    interface: interface.clone(),
-                    cidrs: cidrs.clone(),
-                    sources: sources.iter().map(IpNet::addr).collect(),
-                    masqueraded: source.iter().filter_map(AddressRange::network).collect(),
-                })
-            }
-        }
-    }
-
-    /// The first free address of each family that `ranges` has.
-    fn one_of_each_family(
-        &mut self,
-        ranges: &[AddressRange],
-        network: Option<&Name>,
-        usable: impl Fn(&IpNet) -> bool,
-        claim: impl Fn(IpNet) -> Claim,
-    ) -> Result<Vec<IpNet>, OperationError> {
-        let mut found = Vec::new();
-        for ipv6 in [false, true] {
-            if !ranges.iter().any(|range| range.is_ipv6() == ipv6) {
-                continue;
-            }
-            let mut tried = candidates(ranges, ipv6, seed(self.id, network));
-            let free = tried.find(|address| usable(address) && !self.is_taken(&claim(*address)));
-            let address = free.ok_or_else(|| OperationError::NoFreeAddress {
-                network: network.map_or_else(|| "service path".to_owned(), ToString::to_string),
-                family: if ipv6 { 6 } else { 4 },
-            })?;
-            self.chosen.insert(claim(address));
-            found.push(address);
-        }
-        Ok(found)
-    }
-
-    fn is_taken(&self, claim: &Claim) -> bool {
+    pub(super) fn is_taken(&self, claim: &Claim) -> bool {
         self.chosen.contains(claim) || self.context.leases.is_taken(claim)
     }
 }

@@ -59,20 +59,24 @@ pub enum OperationError {
         family: u8,
     },
     /// A chosen address is in use.
-    #[error("network {network}: address {address} is taken by another sandbox")]
+    #[error("network {network}: address {address} is taken by {by}")]
     AddressTaken {
         /// The network.
         network: Name,
         /// The address.
         address: std::net::IpAddr,
+        /// Whose it is.
+        by: &'static str,
     },
     /// A chosen MAC address is in use.
-    #[error("network {network}: MAC address {mac} is taken by another sandbox")]
+    #[error("network {network}: MAC address {mac} is taken by {by}")]
     MacTaken {
         /// The network.
         network: Name,
         /// The MAC address.
         mac: MacAddress,
+        /// Whose it is.
+        by: String,
     },
     /// The sandbox has something else already.
     #[error("sandbox {id} has {has} already, and asks for {asks}")]

@@ -1,6 +1,7 @@
 //! All that a frontend may call: attach, detach, verify, reconcile, audit, provision, status, doctor. Those that
 //! change something are the same pipe with another planner.
 
+mod address;
 mod attach;
 mod audit;
 mod choose;

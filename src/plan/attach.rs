@@ -8,7 +8,7 @@ use super::{Plan, network, service_path};
 use crate::{
     inventory::{Device, Ipv6, Link, SandboxFacts},
     request::NetworkIntent,
-    types::{InterfaceName, MacAddress, Name, SandboxId},
+    types::{InterfaceName, MacAddress, Name, SandboxId, Segment},
 };
 
 /// All that the plan is made from.
@@ -39,6 +39,8 @@ pub struct ChosenNetwork {
     pub device: ChosenDevice,
     /// Its addresses.
     pub addresses: Vec<IpNet>,
+    /// The wires that the network is on.
+    pub segments: Vec<Segment>,
 }
 
 /// Where a network's interface comes from.

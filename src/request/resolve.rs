@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use super::{AttachmentIntent, NetworkIntent, NetworkRequest, SandboxEvent, ServiceIntent};
 use crate::{
     config::{Config, Network, ServicePathMode},
-    types::{InterfaceName, Name, quote},
+    types::{InterfaceName, MacAddress, Name, quote},
 };
 
 /// Why a request is refused. Nothing has been touched.
@@ -68,6 +68,9 @@ pub enum RequestError {
     /// One address chosen twice in a request.
     #[error("address {0} is asked for twice")]
     DuplicateAddress(IpAddr),
+    /// One MAC address twice on one wire.
+    #[error("MAC address {0} is asked for twice on one wire")]
+    DuplicateMac(MacAddress),
     /// None of the networks is the interface that must have the sandbox's own address.
     #[error(
         "no network is asked for as {interface}, whose address counts as the sandbox's own (asked for: {asked}); \

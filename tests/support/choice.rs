@@ -50,7 +50,7 @@ pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
             network.addresses.clone()
         };
         given.extend(addresses.iter().map(IpNet::addr));
-        ChosenNetwork { intent: network.clone(), device, addresses }
+        ChosenNetwork { intent: network.clone(), device, addresses, segments: Vec::new() }
     });
     let networks = networks.collect();
     let service = intent.service.as_ref().map(|service| choose_service(service, &id));

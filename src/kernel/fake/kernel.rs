@@ -18,8 +18,8 @@ use crate::{
         step::{Place, Step},
     },
     types::{
-        Deadline, DeviceSelector, InterfaceName, NetnsIdentity, NetnsSource, PciAddress,
-        VfAttributes,
+        Deadline, DeviceSelector, InterfaceName, MacAddress, NetnsIdentity, NetnsSource,
+        PciAddress, Segment, VfAttributes,
     },
 };
 
@@ -183,6 +183,21 @@ impl Kernel for FakeKernel {
                 "there is none of that name on the host",
             )
         })
+    }
+
+    fn segments_of(&mut self, link: &Link) -> Vec<Segment> {
+        self.host.with(|machine| observe::segments(machine, link))
+    }
+
+    fn macs_of_card(
+        &mut self,
+        pf: PciAddress,
+    ) -> Result<Vec<(PciAddress, MacAddress)>, KernelError> {
+        Ok(self.look(|session| observe::macs_of_card(session.machine, pf)))
+    }
+
+    fn is_host_address(&mut self, address: IpAddr) -> Result<bool, KernelError> {
+        Ok(self.look(|session| session.machine.host.has_address(address)))
     }
 
     fn binding(&mut self, device: PciAddress) -> Binding {

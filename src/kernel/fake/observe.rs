@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use super::{Card, Machine, session::Session};
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostFacts, Ipv6, PhysicalFunction, SandboxFacts, Unusable,
+        Binding, Candidate, Device, HostFacts, Ipv6, Link, PhysicalFunction, SandboxFacts, Unusable,
     },
     kernel::KernelError,
     plan::step::Place,
-    types::{DeviceSelector, InterfaceName, KernelText, NetnsIdentity, PciAddress},
+    types::{
+        AdminMac, DeviceSelector, InterfaceName, KernelText, MacAddress, NetnsIdentity, PciAddress,
+        Port, Segment,
+    },
 };
 
 pub(super) fn sandbox(
@@ -102,6 +105,28 @@ pub(super) fn device(
         driver,
     };
     device.unusable().map_or(Ok(device), Err)
+}
+
+pub(super) fn segments(machine: &Machine, link: &Link) -> Vec<Segment> {
+    let of_vf = |device| machine.cards.iter().find(|(_, card)| card.vf(device).is_some());
+    let port = link.parent.map_or(Port::Interface(link.index), |device| {
+        Port::Pci(of_vf(device).map_or(device, |(address, _)| *address))
+    });
+    vec![Segment::untagged(port)]
+}
+
+pub(super) fn macs_of_card(machine: &Machine, pf: PciAddress) -> Vec<(PciAddress, MacAddress)> {
+    let vfs = || machine.cards.get(&pf).into_iter().flat_map(Card::made);
+    let is_its = |device: PciAddress| device == pf || vfs().any(|vf| vf.address == device);
+    let links = machine.host.links.values().filter_map(|link| {
+        let device = link.facts.parent.filter(|device| is_its(*device))?;
+        Some((device, link.facts.mac?))
+    });
+    let assigned = vfs().filter_map(|vf| match vf.attributes.mac {
+        Some(AdminMac::Assigned(mac)) => Some((vf.address, mac)),
+        _ => None,
+    });
+    links.chain(assigned).collect()
 }
 
 pub(super) fn binding(machine: &Machine, address: PciAddress) -> Binding {

@@ -1,5 +1,6 @@
 //! What the kernel shows and takes as files: sysfs and sysctls.
 
 pub(crate) mod num_vfs;
+pub(crate) mod segment;
 pub(crate) mod sysctl;
 pub(crate) mod sysfs;

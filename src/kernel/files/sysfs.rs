@@ -10,7 +10,7 @@ use std::{
 use crate::kernel::KernelError;
 use crate::{
     inventory::{Candidate, PhysicalFunction},
-    types::{DeviceSelector, KernelText, PciAddress},
+    types::{DeviceSelector, KernelText, MacAddress, PciAddress},
 };
 
 /// The mounted sysfs.
@@ -107,6 +107,43 @@ impl Sysfs {
     /// have several.
     pub(crate) fn interface_of(&self, address: PciAddress) -> Option<KernelText> {
         self.interfaces_of(address).into_iter().next()
+    }
+
+    /// The physical function behind an interface: its own, or that of its VF.
+    pub(crate) fn function_behind(&self, name: &KernelText) -> Option<PciAddress> {
+        let device = self.class(name).join("device");
+        address_behind(&device.join("physfn")).or_else(|| address_behind(&device))
+    }
+
+    /// The interfaces that one is made of, with their numbers.
+    pub(crate) fn lower_interfaces(&self, name: &KernelText) -> Vec<(KernelText, u32)> {
+        let Ok(entries) = fs::read_dir(self.class(name)) else { return Vec::new() };
+        let lower = entries.flatten().filter_map(|entry| {
+            let found = entry.file_name();
+            let name = found.as_bytes().strip_prefix(b"lower_")?.to_vec();
+            Some((KernelText::new(name), number(&entry.path().join("ifindex")).ok()?))
+        });
+        lower.collect()
+    }
+
+    /// The MAC addresses of the interfaces of a physical function and of its VFs that are in the namespace that this sysfs shows.
+    pub(crate) fn macs_of_card(&self, pf: PciAddress) -> Vec<(PciAddress, MacAddress)> {
+        let vfs = self.num_vfs(pf).unwrap_or(0);
+        let functions = [pf].into_iter().chain((0..vfs).filter_map(|index| self.vf(pf, index)));
+        let macs = functions.flat_map(|function| {
+            let names = self.interfaces_of(function).into_iter();
+            names.filter_map(move |name| Some((function, self.mac_of(&name)?)))
+        });
+        macs.collect()
+    }
+
+    fn mac_of(&self, name: &KernelText) -> Option<MacAddress> {
+        fs::read_to_string(self.class(name).join("address")).ok()?.trim().parse().ok()
+    }
+
+    /// The VF of this number.
+    pub(crate) fn vf(&self, pf: PciAddress, index: u32) -> Option<PciAddress> {
+        address_behind(&self.device(pf).join(format!("virtfn{index}")))
     }
 
     fn interfaces_of(&self, address: PciAddress) -> Vec<KernelText> {

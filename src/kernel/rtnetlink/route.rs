@@ -79,6 +79,41 @@ fn of_family(answers: &[Message], ipv6: bool, links: &[Link]) -> impl Iterator<I
     routes.filter(move |route| route.to.addr().is_ipv6() == ipv6)
 }
 
+/// Whether the kernel keeps what is sent to `address` for itself, alone or with others (broadcast, anycast). An address that has no
+/// way, or whose family is switched off, is not its own.
+pub(crate) fn is_own(netlink: &mut Netlink, address: IpAddr) -> Result<bool, KernelError> {
+    let mut request = RouteMessage::default();
+    request.header.address_family = family_of(address);
+    request.header.destination_prefix_length = if address.is_ipv6() { 128 } else { 32 };
+    request.attributes.push(RouteAttribute::Destination(address.into()));
+    match netlink.get(RouteNetlinkMessage::GetRoute(request)) {
+        Ok(found) => Ok(kind_of(&found).is_some_and(|kind| KEPT.contains(&kind))),
+        Err(refusal) if LEADS_NOWHERE.contains(&refusal.errno) => Ok(false),
+        Err(refusal) => Err(refused("look up the host's way to", address.to_string())(refusal)),
+    }
+}
+
+/// The kinds of routes that lead nowhere else than here.
+const KEPT: [u8; 4] =
+    [libc::RTN_LOCAL, libc::RTN_BROADCAST, libc::RTN_ANYCAST, libc::RTN_MULTICAST];
+
+/// The kind of the route that a message tells of (`rtm_type`).
+fn kind_of(message: &Message) -> Option<u8> {
+    message.body.get(7).copied()
+}
+
+/// What is said of an address without a route, or with one that refuses, and of a family that is switched off.
+const LEADS_NOWHERE: [Errno; 8] = [
+    Errno::ENETUNREACH,
+    Errno::EHOSTUNREACH,
+    Errno::EACCES,
+    Errno::EINVAL,
+    Errno::EAGAIN,
+    Errno::EAFNOSUPPORT,
+    Errno::EOPNOTSUPP,
+    Errno::ENETDOWN,
+];
+
 /// The route that a message tells of (`struct rtmsg` of `linux/rtnetlink.h`), if it is of the kind wanted.
 pub(crate) fn read(message: &Message, links: &[Link]) -> Option<Route> {
     const NEW_ROUTE: u16 = 24;

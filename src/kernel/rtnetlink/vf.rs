@@ -14,14 +14,14 @@ use crate::{
         KernelError, Refusal,
         netlink::{
             attribute::{elements, find, word},
-            socket::Netlink,
+            socket::{Message, Netlink},
         },
         rtnetlink::{
             link::{self, numbered, refused},
             link_message::attributes,
         },
     },
-    types::{AdminMac, LinkState, VfAttributes, Vlan, VlanProtocol},
+    types::{AdminMac, LinkState, MacAddress, VfAttributes, Vlan, VlanProtocol},
 };
 
 /// Of a link's message, and below it of one VF.
@@ -38,19 +38,40 @@ mod attribute {
 /// Reads the attributes of VF `vf` of the physical function with interface number `pf`. The answer has all VFs of
 /// that function: asked at most once before and once after a change.
 pub(crate) fn read(netlink: &mut Netlink, pf: u32, vf: u32) -> Result<VfAttributes, KernelError> {
-    let mask = LinkAttribute::ExtMask(vec![LinkExtentMask::Vf, LinkExtentMask::SkipStats]);
     let object = format!("vf {vf} of interface number {pf}");
-    let request = RouteNetlinkMessage::GetLink(numbered(pf, vec![mask]));
-    let answer = netlink.get(request).map_err(refused("look at", object.clone()))?;
+    let answer = ask(netlink, pf, &object)?;
     listed(&answer.body, vf)
         .ok_or_else(|| KernelError::absent(object, "the driver does not list it"))
 }
 
+/// The MAC addresses that the card was told to assign, by the number of the VF.
+pub(crate) fn assigned_macs(
+    netlink: &mut Netlink,
+    pf: u32,
+) -> Result<Vec<(u32, MacAddress)>, KernelError> {
+    let answer = ask(netlink, pf, &format!("the VFs of interface number {pf}"))?;
+    let assigned = all(&answer.body).filter_map(|(number, attributes)| match attributes.mac {
+        Some(AdminMac::Assigned(mac)) => Some((number, mac)),
+        _ => None,
+    });
+    Ok(assigned.collect())
+}
+
+fn ask(netlink: &mut Netlink, pf: u32, object: &str) -> Result<Message, KernelError> {
+    let mask = LinkAttribute::ExtMask(vec![LinkExtentMask::Vf, LinkExtentMask::SkipStats]);
+    let request = RouteNetlinkMessage::GetLink(numbered(pf, vec![mask]));
+    netlink.get(request).map_err(refused("look at", object))
+}
+
 /// The attributes of VF `vf`, if the message about its physical function lists it.
 pub(crate) fn listed(body: &[u8], vf: u32) -> Option<VfAttributes> {
-    let list = find(attributes(body), attribute::LIST)?;
-    let mut found = elements(list).filter_map(|(_, info)| parse(info));
-    found.find(|(number, _)| *number == vf).map(|(_, attributes)| attributes)
+    all(body).find(|(number, _)| *number == vf).map(|(_, attributes)| attributes)
+}
+
+/// All VFs that the message lists.
+fn all(body: &[u8]) -> impl Iterator<Item = (u32, VfAttributes)> {
+    let list = find(attributes(body), attribute::LIST);
+    list.into_iter().flat_map(elements).filter_map(|(_, info)| parse(info))
 }
 
 /// Sets attributes of a VF in one message.

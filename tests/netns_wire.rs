@@ -1,0 +1,117 @@
+//! What else is on the wire of a macvlan's parent: other networks' sandboxes, and the host itself.
+#![cfg(test)]
+
+mod netns_support;
+
+use std::fs;
+
+use netns_support::{
+    container::Container,
+    host::on_a_host,
+    refusal::{Baseline, NOTHING_FREE},
+};
+
+/// Two networks with one address between them, on two pools of one parent, and one on another parent.
+const ONE_ADDRESS: &str = r#"
+version = 1
+[[pool]]
+name = "fast"
+kind = "macvlan"
+pf = ["card0"]
+[[pool]]
+name = "again"
+kind = "macvlan"
+pf = ["card0"]
+[[pool]]
+name = "other"
+kind = "macvlan"
+pf = ["card1"]
+[[network]]
+name = "jumbo"
+pool = "fast"
+interface = "net1"
+addresses = ["192.168.0.100/24"]
+allow = { addresses = true, mac = true }
+[[network]]
+name = "plain"
+pool = "again"
+interface = "net1"
+addresses = ["192.168.0.100/24"]
+[[network]]
+name = "apart"
+pool = "other"
+interface = "net1"
+addresses = ["192.168.0.100/24"]
+"#;
+
+#[test]
+fn two_networks_of_one_parent_give_an_address_once() {
+    on_a_host(|host| {
+        host.configure(ONE_ADDRESS);
+        let (blue, red) = (host.sandbox("blue").quiet(), host.sandbox("red").quiet());
+        host.attach(&blue, "jumbo", &["--id", "blue"]).ok();
+        let baseline = Baseline::as_is(host);
+        baseline.attach_refused(red.as_str(), "plain", NOTHING_FREE, &["plain", "no free IPv4"]);
+        host.attach(&red, "apart", &["--id", "red"]).ok();
+        for id in ["blue", "red"] {
+            host.vfhook(&["detach", "--id", id]).must_exit(0);
+        }
+        host.attach(&red, "plain", &["--id", "red"]).ok();
+    });
+}
+
+#[test]
+fn an_address_that_the_host_has_is_not_given() {
+    on_a_host(|host| {
+        host.configure(ONE_ADDRESS);
+        host.vfhook(&["reconcile"]).must_exit(0);
+        let blue = host.sandbox("blue").quiet();
+        // On the parent, on any other interface, and where it is the broadcast address of a network of the host's.
+        for own in [
+            "192.168.0.100/24 dev card0",
+            "192.168.0.100/32 dev lo",
+            "192.168.0.97/30 broadcast 192.168.0.100 dev card1",
+        ] {
+            host.ip(&[&format!("address add {own}")]);
+            let baseline = Baseline::as_is(host);
+            baseline.attach_refused(
+                blue.as_str(),
+                "jumbo",
+                NOTHING_FREE,
+                &["jumbo", "no free IPv4"],
+            );
+            let chosen = r#"[{"name":"jumbo","addresses":["192.168.0.100/24"]}]"#;
+            baseline.asking_refused(chosen, NOTHING_FREE, &["192.168.0.100", "this host"]);
+            host.ip(&[&format!("address del {own}")]);
+        }
+        host.attach(&blue, "jumbo", &[]).ok();
+    });
+}
+
+#[test]
+fn the_mac_of_the_parent_is_not_chosen() {
+    on_a_host(|host| {
+        host.configure(ONE_ADDRESS);
+        host.vfhook(&["reconcile"]).must_exit(0);
+        let parent = fs::read_to_string("/sys/class/net/card0/address").unwrap().trim().to_owned();
+        let baseline = Baseline::as_is(host);
+        let chosen = format!(r#"[{{"name":"jumbo","mac":"{parent}"}}]"#);
+        baseline.asking_refused(&chosen, NOTHING_FREE, &[&parent, "card0"]);
+    });
+}
+
+#[test]
+fn two_hundred_addresses_are_refused_at_once() {
+    on_a_host(|host| {
+        let baseline = Baseline::as_is(host);
+        let many: Vec<String> =
+            (0x100..0x1c8).map(|last| format!("\"fd00:10::{last:x}/64\"")).collect();
+        let chosen = format!(r#"[{{"name":"storage","addresses":[{}]}}]"#, many.join(","));
+        let container = Container::with_own_namespace(host, "c1").asking_for(&chosen);
+        baseline.hook_refused(
+            &container,
+            netns_support::refusal::USAGE,
+            &["200 addresses", "at most 16"],
+        );
+    });
+}
