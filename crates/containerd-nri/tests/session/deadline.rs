@@ -124,11 +124,12 @@ async fn a_refusal_reaches_the_runtime_in_the_plugins_words() {
         let mut plugin = Recorder::of(&[Event::RunPodSandbox]);
         plugin.refuses = Some("RunPodSandbox");
         let node = Node::with(plugin, Profile::of(nri));
-        let mut peer = node.serving().await;
+        let mut peer = serving(&node).await;
         let reason = "RunPodSandbox is refused".to_owned();
         let outcome = peer.pod_event(Event::RunPodSandbox, &pod("p")).await;
         assert_eq!(outcome, Outcome::Refused { code: FAILED_PRECONDITION, reason });
         assert!(node.handle.state().is_serving());
+        tokio::time::resume();
     }
 }
 
@@ -137,7 +138,7 @@ async fn a_handler_that_panics_refuses_and_the_connection_lives() {
     let mut plugin = Recorder::of(&[Event::RunPodSandbox, Event::StopPodSandbox]);
     plugin.panics = Some("RunPodSandbox");
     let node = Node::with(plugin, Profile::of(NriVersion::V0_8));
-    let mut peer = node.serving().await;
+    let mut peer = serving(&node).await;
     match peer.pod_event(Event::RunPodSandbox, &pod("p")).await {
         Outcome::Refused { code, .. } => assert_eq!(code, INTERNAL),
         other => panic!("{other:?}"),
@@ -150,7 +151,7 @@ async fn a_handler_that_panics_refuses_and_the_connection_lives() {
 async fn an_event_of_nothing_is_refused_before_it_reaches_the_plugin() {
     let plugin = Recorder::of(&[Event::RunPodSandbox, Event::CreateContainer]);
     let node = Node::with(plugin.clone(), Profile::of(NriVersion::V0_8));
-    let mut peer = node.serving().await;
+    let mut peer = serving(&node).await;
     let outcome = within(peer.pod_event(Event::RunPodSandbox, &pod(""))).await;
     assert!(outcome.refusal().is_some());
     let outcome = within(peer.create_container(&pod("p"), &container(""))).await;
