@@ -109,7 +109,7 @@ async fn a_panic_instead_of_a_late_answer_refuses_and_the_connection_lives() {
         .taking("RunPodSandbox", Duration::from_millis(900));
     plugin.panics_late = true;
     let node = Node::with(plugin, impatient(NriVersion::V0_8));
-    let mut peer = node.serving().await;
+    let mut peer = serving(&node).await;
     match peer.pod_event(Event::RunPodSandbox, &pod("p")).await {
         Outcome::Refused { code, .. } => assert_eq!(code, INTERNAL),
         other => panic!("{other:?}"),
