@@ -11,6 +11,7 @@ mod containerd_faults;
 mod containerd_pod;
 mod containerd_restarts;
 mod containerd_scene;
+mod crio;
 mod demo;
 mod device_audit;
 mod driver_refuses;
@@ -26,7 +27,11 @@ mod netns_gone;
 mod plain_lifecycle;
 mod podman_lifecycle;
 mod provision;
+mod real_crio;
 mod rollback;
+#[path = "../../tests/runtime_annotations/mod.rs"]
+#[expect(dead_code, reason = "the lab plays CRI-O alone")]
+mod runtime_annotations;
 mod scenario;
 mod service_matrix;
 mod service_path_iptables;
@@ -65,6 +70,9 @@ pub(crate) static ALL: &[Scenario] = &[
     containerd_faults::TWO,
     containerd_churn::TWO,
     containerd_churn::SHORT,
+    crio::SCENARIO,
+    real_crio::CRUN,
+    real_crio::RUNC,
     two_networks::SCENARIO,
     service_path_iptables::SCENARIO,
     service_path_iptables::MASQUERADING,

@@ -73,7 +73,30 @@ fn run(guest: &mut Guest, runtime: &'static str) -> Result<(), Failure> {
         podman.cmd("run --rm --network none --entrypoint /bin/ip").arg(OCI_IMAGE_NAME).arg("link");
     let links = plain.ok()?;
     guest.check("only the loopback", links.stdout.matches("mtu").count() == 1, &links.stdout)?;
+    guest.step("an empty annotation is a request that cannot be met");
+    let empty = podman.run("", "--rm --entrypoint /bin/true", "").output()?;
+    guest.check("podman run fails", empty.status != Some(0), &empty.stdout)?;
+    guest.expect(empty.must_say(&["vfhook"]))?;
+    names(guest, podman)?;
     refused(guest, podman, runtime)
+}
+
+/// podman writes no names for a container without a network of its own; a file of the host is what hooks/README.md says instead.
+fn names(guest: &mut Guest, podman: Podman) -> Result<(), Failure> {
+    guest.step("names: --dns is dropped, a mounted file is read");
+    let file = "/etc/vfhook/resolv.conf";
+    fs::write(file, "nameserver 10.96.0.10\n").map_err(Failure::file("write", file))?;
+    let dropped = podman
+        .run("storage", "--rm --dns 10.96.0.10 --entrypoint /bin/sh", "")
+        .arg("-c")
+        .arg("cat /etc/resolv.conf || true")
+        .ok()?;
+    guest.check("--dns is dropped", !dropped.stdout.contains("10.96.0.10"), &dropped.stdout)?;
+    let options = format!("--rm --volume {file}:/etc/resolv.conf:ro --entrypoint /bin/sh");
+    let asked = "cat /etc/resolv.conf; ip route get 10.96.0.10";
+    let read = podman.run("storage", &options, "").arg("-c").arg(asked).ok()?;
+    guest.expect(read.must_say(&["nameserver 10.96.0.10", "dev svc0"]))?;
+    fs::remove_file(file).map_err(Failure::file("remove", file))
 }
 
 /// A request that cannot be met must keep the container from starting, with the reason where podman's user looks.

@@ -12,6 +12,8 @@ pub(crate) const OUT_DIR: &str = "out";
 pub(crate) const FIGURES_FILE: &str = "figures.txt";
 /// The result, relative to [`OUT_DIR`].
 pub(crate) const RESULT_FILE: &str = "result.json";
+/// What a person brought, relative to the share.
+pub(crate) const BROUGHT: &str = "brought";
 /// The OCI test image, relative to the share.
 pub(crate) const OCI_IMAGE: &str = "busybox.tar";
 /// The name under which runtimes know the OCI test image.

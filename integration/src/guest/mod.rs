@@ -5,6 +5,7 @@ pub(crate) mod command;
 pub(crate) mod containerd;
 pub(crate) mod counters;
 pub(crate) mod cri;
+pub(crate) mod crio;
 pub(crate) mod daemon;
 pub(crate) mod dice;
 pub(crate) mod dump;

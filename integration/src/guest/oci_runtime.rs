@@ -20,11 +20,26 @@ pub(crate) struct Bundle {
 }
 
 impl Bundle {
-    /// Makes a bundle for a container that sleeps and asks for this network.
+    /// Makes a bundle for a container that sleeps and asks for this network, as an operator would write it.
     pub(crate) fn create(
         runtime: &'static str,
         name: &str,
         request: &str,
+    ) -> Result<Self, Failure> {
+        Self::written(runtime, name, |config| {
+            config["annotations"] = json!({ NETWORKS: request });
+            config["hooks"] = json!({
+                "createRuntime": [hook("create-runtime")],
+                "poststop": [hook("poststop")],
+            });
+        })
+    }
+
+    /// Makes a bundle for a container that sleeps, with the rest of its `config.json` written by `write`.
+    pub(crate) fn written(
+        runtime: &'static str,
+        name: &str,
+        write: impl FnOnce(&mut Value),
     ) -> Result<Self, Failure> {
         let folder = Path::new("/tmp/bundles").join(name);
         let root = folder.join("rootfs/bin");
@@ -36,12 +51,12 @@ impl Bundle {
         fs::set_permissions(&busybox, fs::Permissions::from_mode(0o755))
             .map_err(Failure::file("make executable", &busybox))?;
         let bundle = Self { runtime, folder };
-        bundle.write_config(request)?;
+        bundle.write_config(write)?;
         Ok(bundle)
     }
 
-    /// The runtime's own template with the process, the request and the hooks filled in.
-    fn write_config(&self, request: &str) -> Result<(), Failure> {
+    /// The runtime's own template with the process filled in, and what `write` writes.
+    fn write_config(&self, write: impl FnOnce(&mut Value)) -> Result<(), Failure> {
         let path = self.folder.join("config.json");
         let _ = fs::remove_file(&path);
         let folder = self.folder.to_string_lossy();
@@ -52,11 +67,7 @@ impl Bundle {
             .map_err(|error| Failure::unmet("the runtime's template is JSON", error))?;
         config["process"]["args"] = json!(["/bin/busybox", "sleep", "1000000"]);
         config["process"]["terminal"] = json!(false);
-        config["annotations"] = json!({ NETWORKS: request });
-        config["hooks"] = json!({
-            "createRuntime": [hook("create-runtime")],
-            "poststop": [hook("poststop")],
-        });
+        write(&mut config);
         fs::write(&path, config.to_string()).map_err(Failure::file("write", path))
     }
 
@@ -71,9 +82,14 @@ impl Bundle {
         cmd(&format!("{} {line}", self.runtime))
     }
 
+    /// What the runtime shows of a container, to hooks too.
+    pub(crate) fn state(&self, id: &str) -> Result<Value, Failure> {
+        self.cmd(&format!("state {id}")).ok()?.json()
+    }
+
     /// The network namespace of a running container.
     pub(crate) fn place(&self, id: &str) -> Result<Place, Failure> {
-        let state = self.cmd(&format!("state {id}")).ok()?.json()?;
+        let state = self.state(id)?;
         state["pid"]
             .as_u64()
             .and_then(|pid| u32::try_from(pid).ok())

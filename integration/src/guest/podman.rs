@@ -11,8 +11,28 @@ use crate::verdict::{OCI_IMAGE, OCI_IMAGE_NAME, SHARE};
 
 /// Where podman and CRI-O look without being told.
 const HOOKS_DIR: &str = "/usr/share/containers/oci/hooks.d";
+/// What the project ships for them.
+pub(crate) const HOOKS: [&str; 2] = ["vfhook-create-runtime.json", "vfhook-poststop.json"];
 /// What asks for a network.
 pub(crate) const NETWORKS: &str = "vfhook.dev/networks";
+
+/// Puts the hooks that the project ships where podman and CRI-O look without being told.
+pub(crate) fn install_hooks() -> Result<(), Failure> {
+    fs::create_dir_all(HOOKS_DIR).map_err(Failure::file("create", HOOKS_DIR))?;
+    for name in HOOKS {
+        let from = Path::new(SHARE).join("hooks").join(name);
+        fs::copy(&from, Path::new(HOOKS_DIR).join(name)).map_err(Failure::file("copy", from))?;
+    }
+    Ok(())
+}
+
+/// Takes them away again.
+pub(crate) fn remove_hooks() -> Result<(), Failure> {
+    for path in HOOKS.map(|name| Path::new(HOOKS_DIR).join(name)) {
+        fs::remove_file(&path).map_err(Failure::file("remove", path))?;
+    }
+    Ok(())
+}
 
 /// podman over one OCI runtime.
 #[derive(Debug, Clone, Copy)]
@@ -23,12 +43,7 @@ pub(crate) struct Podman {
 impl Podman {
     /// Installs the hooks that the project ships and loads the test image.
     pub(crate) fn prepare(runtime: &'static str) -> Result<Self, Failure> {
-        fs::create_dir_all(HOOKS_DIR).map_err(Failure::file("create", HOOKS_DIR))?;
-        for name in ["vfhook-create-runtime.json", "vfhook-poststop.json"] {
-            let from = Path::new(SHARE).join("hooks").join(name);
-            fs::copy(&from, Path::new(HOOKS_DIR).join(name))
-                .map_err(Failure::file("copy", from))?;
-        }
+        install_hooks()?;
         let podman = Self { runtime };
         podman.cmd(&format!("load -q -i {SHARE}/{OCI_IMAGE}")).ok()?;
         Ok(podman)

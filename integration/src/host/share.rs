@@ -10,7 +10,9 @@ use super::binaries::{self, Binaries};
 use super::error::LabError;
 use super::image::Image;
 use super::oci_image;
-use crate::verdict::{JOB_FILE, Job, OCI_IMAGE, OCI_IMAGE_NAME, OUT_DIR, Outcome, RESULT_FILE};
+use crate::verdict::{
+    BROUGHT, JOB_FILE, Job, OCI_IMAGE, OCI_IMAGE_NAME, OUT_DIR, Outcome, RESULT_FILE,
+};
 
 const PID1: &str = include_str!("../../boot/pid1.sh");
 
@@ -50,6 +52,10 @@ impl RunDir {
         make_executable(&pid1)?;
         for name in SHIPPED {
             copy_files(&binaries::workspace().join(name), &share.join(name))?;
+        }
+        // Programs that no suite has, such as CRI-O: a person's, see `by-hand/`.
+        if let Some(folder) = std::env::var_os("VFHOOK_LAB_BRING") {
+            copy_files(Path::new(&folder), &share.join(BROUGHT))?;
         }
         oci_image::write(&image.busybox(), OCI_IMAGE_NAME, &share.join(OCI_IMAGE))?;
         Ok(dir)

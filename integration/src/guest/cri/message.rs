@@ -50,6 +50,8 @@ pub(super) struct SandboxConfig {
     pub(super) metadata: Option<SandboxMetadata>,
     #[prost(string, tag = "2")]
     pub(super) hostname: String,
+    #[prost(btree_map = "string, string", tag = "6")]
+    pub(super) labels: BTreeMap<String, String>,
     #[prost(btree_map = "string, string", tag = "7")]
     pub(super) annotations: BTreeMap<String, String>,
     #[prost(message, optional, tag = "8")]
@@ -170,6 +172,8 @@ pub(super) struct ContainerConfig {
     /// In place of the image's entry point, when there are any.
     #[prost(string, repeated, tag = "3")]
     pub(super) command: Vec<String>,
+    #[prost(btree_map = "string, string", tag = "9")]
+    pub(super) labels: BTreeMap<String, String>,
     #[prost(message, optional, tag = "15")]
     pub(super) linux: Option<LinuxContainer>,
 }
@@ -213,7 +217,7 @@ pub(super) struct ContainerStatus {
     pub(super) state: i32,
 }
 
-/// `ContainerStatusResponse`. Under `info`, containerd has one JSON text with the process id in it.
+/// `ContainerStatusResponse`. Under `info`, runtimes have one JSON text with the process id and the OCI spec in it.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct ContainerStatusAnswer {
     #[prost(message, optional, tag = "1")]

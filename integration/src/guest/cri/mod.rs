@@ -66,6 +66,12 @@ impl Pod {
         self
     }
 
+    /// In another namespace than `default`.
+    pub(crate) fn in_namespace(mut self, namespace: &str) -> Self {
+        namespace.clone_into(&mut self.namespace);
+        self
+    }
+
     /// On the node's own network.
     pub(crate) fn on_host_network(mut self) -> Self {
         self.host_network = true;
@@ -82,17 +88,32 @@ impl Pod {
         NamespaceOption { network: if self.host_network { 2 } else { 0 }, pid: 1 }
     }
 
+    fn uid(&self) -> String {
+        format!("uid-{}", self.name)
+    }
+
+    /// The labels by which kubelet finds its pods and containers again.
+    fn labels(&self) -> BTreeMap<String, String> {
+        let labels = [
+            ("name", self.name.clone()),
+            ("namespace", self.namespace.clone()),
+            ("uid", self.uid()),
+        ];
+        labels.map(|(what, value)| (format!("io.kubernetes.pod.{what}"), value)).into()
+    }
+
     fn config(&self) -> SandboxConfig {
         let security = SandboxSecurity { namespaces: Some(self.namespaces()) };
         SandboxConfig {
             metadata: Some(SandboxMetadata {
                 name: self.name.clone(),
-                uid: format!("uid-{}", self.name),
+                uid: self.uid(),
                 namespace: self.namespace.clone(),
                 attempt: self.attempt,
             }),
             // The host's name is not a pod's to choose.
             hostname: if self.host_network { String::new() } else { self.name.clone() },
+            labels: self.labels(),
             annotations: self.annotations.clone(),
             linux: Some(LinuxSandbox { security: Some(security) }),
         }
@@ -155,10 +176,13 @@ impl Cri {
     /// Creates a container of the test image in a pod that runs; its id.
     pub(crate) fn create(self, sandbox: &str, pod: &Pod, name: &str) -> Result<String, Failure> {
         let security = ContainerSecurity { namespaces: Some(pod.namespaces()) };
+        let mut labels = pod.labels();
+        labels.insert("io.kubernetes.container.name".into(), name.to_owned());
         let config = ContainerConfig {
             metadata: Some(ContainerMetadata { name: name.to_owned() }),
             image: Some(ImageSpec { image: OCI_IMAGE_NAME.to_owned() }),
             command: vec!["/bin/sleep".into(), "100000".into()],
+            labels,
             linux: Some(LinuxContainer { security: Some(security) }),
         };
         let request = CreateContainer {
@@ -197,18 +221,22 @@ impl Cri {
 
     /// The process id of a container that runs.
     pub(crate) fn pid(self, id: &str) -> Result<u32, Failure> {
-        let request = AskContainer { id: id.to_owned(), verbose: true };
-        let answer: ContainerStatusAnswer = self.call("ContainerStatus", &request)?;
+        let answer = self.status(id)?;
         let running = answer.status.as_ref().is_some_and(|status| status.state == 1);
-        let info: Value = answer
-            .info
-            .get("info")
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_default();
+        let info = info(&answer);
         match info["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()) {
             Some(pid) if running && pid > 0 => Ok(pid),
             _ => Err(Failure::unmet("the container runs", format!("{:?}, {info}", answer.status))),
         }
+    }
+
+    /// The `config.json` that the runtime has written for a container.
+    pub(crate) fn spec(self, id: &str) -> Result<Value, Failure> {
+        Ok(info(&self.status(id)?)["runtimeSpec"].take())
+    }
+
+    fn status(self, id: &str) -> Result<ContainerStatusAnswer, Failure> {
+        self.call("ContainerStatus", &AskContainer { id: id.to_owned(), verbose: true })
     }
 
     fn on_id(self, method: &str, id: &str) -> Result<(), Failure> {
@@ -227,6 +255,11 @@ impl Cri {
     ) -> Result<B, Failure> {
         grpc::unary(Path::new(self.socket), SERVICE, method, request, LIMIT)
     }
+}
+
+fn info(answer: &ContainerStatusAnswer) -> Value {
+    let text = answer.info.get("info");
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 /// The call must have been refused by the runtime with each of these texts, in whatever case. What it said.
@@ -256,9 +289,16 @@ mod tests {
         let pod = Pod::named("p").annotated("k", "v").on_host_network();
         let metadata =
             [&[0x0a, 19, 0x0a, 1][..], b"p", &[0x12, 5], b"uid-p", &[0x1a, 7], b"default"];
+        let labels = [
+            [&[0x32, 27, 0x0a, 22][..], b"io.kubernetes.pod.name", &[0x12, 1], b"p"].concat(),
+            [&[0x32, 38, 0x0a, 27][..], b"io.kubernetes.pod.namespace", &[0x12, 7], b"default"]
+                .concat(),
+            [&[0x32, 30, 0x0a, 21][..], b"io.kubernetes.pod.uid", &[0x12, 5], b"uid-p"].concat(),
+        ];
         let annotation = [&[0x3a, 6, 0x0a, 1][..], b"k", &[0x12, 1], b"v"];
         let linux = [&[0x42, 8, 0x12, 6, 0x0a, 4, 0x08, 2, 0x10, 1][..]];
-        let expected = [metadata.concat(), annotation.concat(), linux.concat()].concat();
+        let expected =
+            [metadata.concat(), labels.concat(), annotation.concat(), linux.concat()].concat();
         assert_eq!(pod.config().encode_to_vec(), expected);
     }
 
