@@ -18,6 +18,7 @@ use netns_support::{
     dump::Dump,
     host::on_a_host,
 };
+use vfhook::kernel::Kernel as _;
 
 #[test]
 fn a_host_without_fault_is_fit_and_stays_as_it_is() {
@@ -95,6 +96,23 @@ fn a_parent_that_is_shorter_than_its_network() {
         host.ip(&["link set card0 mtu 1280"]);
         is_mended_by_what_it_says(host, "error", "card0");
         host.attach(&host.sandbox("blue"), "storage", &[]).ok();
+    });
+}
+
+#[test]
+fn an_address_with_an_end_is_one_that_was_lent() {
+    on_a_host(|host| {
+        host.ip(&[
+            "address add 192.168.7.1/24 dev card0",
+            "address add 192.168.7.9/24 dev card1 valid_lft 600 preferred_lft 600",
+            "address add fd00:7::9/64 dev card1 valid_lft 600 preferred_lft 600 nodad",
+        ]);
+        let facts = host.kernel().host_facts().expect("a look at the host");
+        let lent: Vec<String> = facts.lent.values().flatten().map(ToString::to_string).collect();
+        assert_eq!(
+            (facts.lent.len(), lent),
+            (1, vec!["192.168.7.9/24".to_owned(), "fd00:7::9/64".to_owned()])
+        );
     });
 }
 

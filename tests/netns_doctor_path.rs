@@ -144,6 +144,18 @@ fn a_table_that_a_program_owns_is_not_changed_behind_its_back() {
                 .all(|line| line.as_str().is_some_and(|line| line.starts_with("firewall-cmd ")))
         );
         drop(firewalld);
+        // As firewalld has it once there is a zone for ours.
+        shell(
+            "nft add table inet firewalld
+             nft 'add chain inet firewalld filter_FORWARD { type filter hook forward priority 10; policy drop; }'
+             nft add chain inet firewalld filter_FWD_vfhook
+             nft add chain inet firewalld filter_FORWARD_ZONES
+             nft add rule inet firewalld filter_FORWARD ct state established,related accept
+             nft add rule inet firewalld filter_FORWARD jump filter_FORWARD_ZONES
+             nft add rule inet firewalld filter_FORWARD_ZONES 'iifname \"vfh*\" goto filter_FWD_vfhook'",
+        )
+        .ok();
+        must_find(host, "info", "inet firewalld filter_FORWARD");
     });
     on_a_host(|host| {
         let _other = Owner::of("other");
