@@ -36,7 +36,7 @@ fuzz: ## what strangers may send, RUNS times for each target of fuzz/ (needs nig
 	    cargo +nightly fuzz run --fuzz-dir fuzz --sanitizer none $$target fuzz/found/$$target fuzz/corpus/$$target -- -runs=$(RUNS) -max_len=4096 || exit; \
 	done
 
-lab: ## the scenarios in the VM, two at a time; `cargo lab list` marks those that are run by name only (needs root)
+lab: ## the scenarios, in a VM each; `cargo lab list` marks those that are run by name only (needs root)
 	@.ci/prepare
 	@cargo lab run --all
 

@@ -62,8 +62,8 @@ enum Verb {
         /// Run the long form of those that have one: `faults` at every moment, not at some
         #[arg(long, conflicts_with = "all")]
         full: bool,
-        /// How many guests run at once
-        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+        /// How many guests run at once: each is the work of one processor
+        #[arg(long, default_value_t = usual_jobs(), value_parser = clap::value_parser!(u16).range(1..))]
         jobs: u16,
     },
     /// Boot a guest with VFs and vfhook and give a root shell in it
@@ -79,6 +79,12 @@ enum Verb {
     Faults,
     /// Write what the last `run service_matrix` saw as one table in Markdown
     Matrix,
+}
+
+/// One guest for each processor; a guest has 2 GiB of memory, so not without end.
+fn usual_jobs() -> u16 {
+    let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    u16::try_from(processors.clamp(2, 4)).unwrap_or(2)
 }
 
 /// Parses the command line, does what it says, and tells how it went by the exit code.
