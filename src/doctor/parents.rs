@@ -4,28 +4,28 @@ use super::{Facts, Finding, cards::too_short};
 use crate::{
     config::{Config, PoolKind},
     inventory::Link,
-    types::{InterfaceName, Name},
+    types::{DeviceName, Name},
 };
 
 /// Each macvlan pool with its parent.
-fn parents(config: &Config) -> impl Iterator<Item = (&Name, &InterfaceName)> {
+fn parents(config: &Config) -> impl Iterator<Item = (&Name, &DeviceName)> {
     let macvlan = config.pools.iter().filter(|(_, pool)| pool.kind == PoolKind::Macvlan);
     macvlan.flat_map(|(name, pool)| pool.selector.pf.iter().map(move |parent| (name, parent)))
 }
 
 fn links<'a>(facts: &'a Facts, config: &'a Config) -> impl Iterator<Item = &'a Link> {
-    parents(config).filter_map(|(_, parent)| facts.host.link(&parent.into()))
+    parents(config).filter_map(|(_, parent)| facts.host.device(parent))
 }
 
 /// Whether each is there.
 pub(super) fn present(facts: &Facts, config: &Config) -> Vec<Finding> {
-    let absent = parents(config).filter(|(_, parent)| facts.host.link(&(*parent).into()).is_none());
+    let absent = parents(config).filter(|(_, parent)| facts.host.device(parent).is_none());
     absent
         .map(|(pool, parent)| {
             let breaks =
                 format!("there is no such interface, and pool {pool} makes macvlans on it");
             let advice = format!("correct pf of pool {pool}; `ip link` lists interfaces");
-            Finding::error(parent.as_str(), breaks).advise(advice)
+            Finding::error(parent.to_string(), breaks).advise(advice)
         })
         .collect()
 }
@@ -65,6 +65,6 @@ pub(super) fn free(facts: &Facts, config: &Config) -> Vec<Finding> {
 pub(super) fn long_enough(facts: &Facts, config: &Config) -> Vec<Finding> {
     let parents = parents(config);
     parents
-        .filter_map(|(pool, parent)| too_short(config, pool, facts.host.link(&parent.into())?))
+        .filter_map(|(pool, parent)| too_short(config, pool, facts.host.device(parent)?))
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Candidate, Link};
+use super::{Candidate, Link, Use};
 use crate::types::VfAttributes;
 
 /// A virtual function at the moment before it is given away.
@@ -18,6 +18,8 @@ pub struct Device {
     pub driver: String,
     /// The MTU of its physical function, which the card passes nothing longer than; `None` when it cannot be told.
     pub pf_mtu: Option<u32>,
+    /// What somebody uses its interface for.
+    pub uses: Vec<Use>,
 }
 
 /// Why a device that no lease holds is passed over.
@@ -30,12 +32,12 @@ pub enum Unusable {
         /// The bound driver.
         driver: String,
     },
-    /// The host itself uses the interface.
+    /// Somebody uses the interface.
     InUse {
         /// Its name.
         name: String,
-        /// What for.
-        by: String,
+        /// What for; at least one.
+        uses: Vec<Use>,
     },
     /// This interface of it carries the tag of a sandbox that has no lease.
     Tagged(Box<Link>),
@@ -45,8 +47,16 @@ impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoDriver => f.write_str("no driver bound"),
-            Self::NoInterface { driver } => write!(f, "no interface ({driver})"),
-            Self::InUse { name, by } => write!(f, "{name}: the host's ({by})"),
+            Self::NoInterface { driver } if serves_user_space(driver) => {
+                write!(f, "in use: bound to {driver}, for a virtual machine or a program")
+            }
+            Self::NoInterface { driver } => {
+                write!(f, "in use: its interface ({driver}) is in another namespace")
+            }
+            Self::InUse { name, uses } => {
+                let uses: Vec<String> = uses.iter().map(ToString::to_string).collect();
+                write!(f, "in use: {name}: {}", uses.join(", "))
+            }
             Self::Tagged(link) => {
                 write!(
                     f,
@@ -61,13 +71,22 @@ impl fmt::Display for Unusable {
 impl Device {
     /// Why it cannot be given away; `None` when it can.
     pub fn unusable(&self) -> Option<Unusable> {
-        let in_use = |by: String| Some(Unusable::InUse { name: self.link.name.to_string(), by });
         if self.link.alias.as_ref().and_then(crate::types::OwnerTag::parse).is_some() {
             return Some(Unusable::Tagged(Box::new(self.link.clone())));
         }
-        if let Some(master) = self.link.master {
-            return in_use(format!("enslaved to interface {master}"));
-        }
-        self.link.addresses.first().and_then(|address| in_use(format!("has address {address}")))
+        let (name, uses) = (self.link.name.to_string(), self.uses.clone());
+        (!uses.is_empty()).then_some(Unusable::InUse { name, uses })
     }
+}
+
+impl Unusable {
+    /// Whether destroying the device could take it away from somebody.
+    pub fn is_use(&self) -> bool {
+        !matches!(self, Self::NoDriver)
+    }
+}
+
+/// Whether a driver makes no interface because it hands the device on: to virtual machines (VFIO and its variants) or to a program.
+fn serves_user_space(driver: &str) -> bool {
+    driver.contains("vfio") || driver.contains("uio")
 }

@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 
 use super::{Chain, Ipv6, Link, PhysicalFunction, Route};
-use crate::types::{KernelText, Name, PciAddress};
+use crate::types::{DeviceName, KernelText, Name, PciAddress};
 
 /// A host at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,6 +57,16 @@ impl HostFacts {
     /// The interface of this name, main or alternative.
     pub fn link(&self, name: &KernelText) -> Option<&Link> {
         self.links.iter().find(|link| link.name == *name || link.altnames.contains(name))
+    }
+
+    /// The interface that an operator calls so.
+    pub fn device(&self, name: &DeviceName) -> Option<&Link> {
+        match name {
+            DeviceName::Interface(name) => self.link(name),
+            DeviceName::Address(address) => {
+                self.links.iter().find(|link| link.parent == Some(*address))
+            }
+        }
     }
 }
 

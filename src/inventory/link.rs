@@ -36,9 +36,12 @@ pub struct Link {
     pub alias: Option<KernelText>,
     /// The interface that it is enslaved to.
     pub master: Option<u32>,
+    /// The XDP program that has what comes in by it.
+    #[serde(default)]
+    pub xdp: Option<u32>,
     /// The PCI function behind it.
     pub parent: Option<PciAddress>,
-    /// Addresses of global scope; only looked up where they matter.
+    /// Addresses that are not the kernel's own; only looked up where they matter.
     #[serde(default)]
     pub addresses: Vec<IpNet>,
 }

@@ -9,6 +9,7 @@ mod link;
 mod physical_function;
 mod route;
 mod sandbox;
+mod usage;
 
 pub use candidate::Candidate;
 pub use chain::{Chain, Family, Hook, Interfaces, Rule, Verdict};
@@ -19,3 +20,4 @@ pub use link::Link;
 pub use physical_function::PhysicalFunction;
 pub use route::Route;
 pub use sandbox::SandboxFacts;
+pub use usage::Use;

@@ -43,7 +43,7 @@ pub fn routing(datagram: &[u8]) -> Result<Routing, Refusal> {
     let links: Vec<Link> = messages.iter().filter_map(link_message::read).collect();
     Ok(Routing {
         attributes: messages.iter().filter_map(|message| vf::listed(&message.body, 0)).collect(),
-        addresses: messages.iter().filter_map(|message| address::read(message, None)).collect(),
+        addresses: messages.iter().filter_map(address::read).map(|found| found.net).collect(),
         routes: messages.iter().filter_map(|message| route::read(message, &links)).collect(),
         links,
     })

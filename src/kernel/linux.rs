@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use crate::kernel::{
-    Kernel, KernelError,
+    Functions, Kernel, KernelError,
     files::{num_vfs, segment, sysctl, sysfs::Sysfs},
-    host_facts,
+    functions, host_facts,
     netfilter::masquerade,
     netlink::socket::Netlink,
     netns::Sandbox,
@@ -15,13 +15,11 @@ use crate::kernel::{
     },
 };
 use crate::{
-    inventory::{
-        Binding, Candidate, Device, HostFacts, Ipv6, Link, PhysicalFunction, SandboxFacts, Unusable,
-    },
+    inventory::{Binding, Candidate, Device, HostFacts, Ipv6, Link, SandboxFacts, Unusable},
     plan::step::{Place, Step},
     types::{
-        Deadline, DeviceSelector, InterfaceName, MacAddress, NetnsIdentity, NetnsSource,
-        PciAddress, Segment, VfAttributes,
+        Deadline, DeviceName, DeviceSelector, InterfaceName, MacAddress, NetnsIdentity,
+        NetnsSource, PciAddress, Segment, VfAttributes,
     },
 };
 
@@ -116,11 +114,8 @@ impl Kernel for LinuxKernel {
         observe::sandbox(self, routes)
     }
 
-    fn physical_functions(
-        &mut self,
-        selector: &DeviceSelector,
-    ) -> Result<Vec<PhysicalFunction>, KernelError> {
-        self.sysfs.physical_functions(selector)
+    fn physical_functions(&mut self, selector: &DeviceSelector) -> Functions {
+        functions::wanted(self, selector)
     }
 
     fn observe_device(
@@ -133,20 +128,15 @@ impl Kernel for LinuxKernel {
 
     fn observe_attributes(&mut self, candidate: &Candidate) -> Result<VfAttributes, KernelError> {
         let pf = self.sysfs.pf_index(candidate)?;
-        vf::read(&mut self.host, pf, candidate.index)
+        vf::read(&mut self.host, pf, candidate)
     }
 
     fn matches(&mut self, candidate: &Candidate, selector: &DeviceSelector) -> bool {
         self.sysfs.matches(candidate.address, selector)
     }
 
-    fn observe_link(&mut self, name: &InterfaceName) -> Result<Link, KernelError> {
-        link::by_name(&mut self.host, name)?.ok_or_else(|| {
-            KernelError::absent(
-                format!("interface {name}"),
-                "there is none of that name on the host",
-            )
-        })
+    fn observe_link(&mut self, name: &DeviceName) -> Result<Link, KernelError> {
+        functions::interface(self, name)
     }
 
     fn segments_of(&mut self, link: &Link) -> Vec<Segment> {

@@ -7,6 +7,7 @@ mod error;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 mod files;
+mod functions;
 mod host_facts;
 mod linux;
 mod netfilter;
@@ -14,21 +15,21 @@ mod netlink;
 mod netns;
 mod observe;
 mod rtnetlink;
+mod usage;
 
 pub use error::{KernelError, Refusal};
+pub use functions::Functions;
 pub use linux::LinuxKernel;
 pub use rtnetlink::events::LinkEvents;
 
 use std::net::IpAddr;
 
 use crate::{
-    inventory::{
-        Binding, Candidate, Device, HostFacts, Ipv6, Link, PhysicalFunction, SandboxFacts, Unusable,
-    },
+    inventory::{Binding, Candidate, Device, HostFacts, Ipv6, Link, SandboxFacts, Unusable},
     plan::step::Step,
     types::{
-        Deadline, DeviceSelector, InterfaceName, MacAddress, NetnsIdentity, NetnsSource,
-        PciAddress, Segment, VfAttributes,
+        Deadline, DeviceName, DeviceSelector, MacAddress, NetnsIdentity, NetnsSource, PciAddress,
+        Segment, VfAttributes,
     },
 };
 
@@ -44,11 +45,9 @@ pub trait Kernel {
     /// What is in the sandbox; its routes only if `routes`.
     fn observe_sandbox(&mut self, routes: bool) -> Result<SandboxFacts, KernelError>;
 
-    /// The physical functions that `selector` matches, with all of their VFs. Costs no netlink message.
-    fn physical_functions(
-        &mut self,
-        selector: &DeviceSelector,
-    ) -> Result<Vec<PhysicalFunction>, KernelError>;
+    /// The physical functions that `selector` names, with all of their VFs. Costs a netlink message for each name that is no
+    /// interface's main one.
+    fn physical_functions(&mut self, selector: &DeviceSelector) -> Functions;
 
     /// Looks at one VF; what the card enforces for it only if `attributes`.
     fn observe_device(
@@ -64,7 +63,7 @@ pub trait Kernel {
     fn matches(&mut self, candidate: &Candidate, selector: &DeviceSelector) -> bool;
 
     /// Looks at an interface of the host.
-    fn observe_link(&mut self, name: &InterfaceName) -> Result<Link, KernelError>;
+    fn observe_link(&mut self, name: &DeviceName) -> Result<Link, KernelError>;
 
     /// Where the frames of an interface of the host leave the machine. Costs no netlink message.
     fn segments_of(&mut self, link: &Link) -> Vec<Segment>;

@@ -3,7 +3,8 @@
 use crate::kernel::{
     KernelError, LinuxKernel,
     files::sysctl,
-    rtnetlink::{address, link, route, vf},
+    rtnetlink::{link, route, vf},
+    usage,
 };
 use crate::{
     inventory::{Candidate, Device, SandboxFacts, Unusable},
@@ -40,16 +41,16 @@ pub(super) fn device(
     let Some(mut link) = link::of_device(kernel, candidate.address)? else {
         return Ok(Err(Unusable::NoInterface { driver }));
     };
-    link.addresses = address::global(&mut kernel.host, link.index)?;
+    let uses = usage::of(kernel, &mut link)?;
     let pf_mtu = kernel.sysfs.mtu(&candidate.pf_name);
     let mut device =
-        Device { candidate: candidate.clone(), link, attributes: None, driver, pf_mtu };
+        Device { candidate: candidate.clone(), link, attributes: None, driver, pf_mtu, uses };
     if let Some(unusable) = device.unusable() {
         return Ok(Err(unusable));
     }
     if attributes {
         let pf = kernel.sysfs.pf_index(candidate)?;
-        device.attributes = Some(vf::read(&mut kernel.host, pf, candidate.index)?);
+        device.attributes = Some(vf::read(&mut kernel.host, pf, candidate)?);
     }
     Ok(Ok(device))
 }

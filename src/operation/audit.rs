@@ -1,6 +1,6 @@
 //! Looks at each VF of the pools, and at each that a lease holds, and lets `plan` judge it; carries out the step that a judgement has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Context, Finding, Mended, OperationError};
 use crate::{
@@ -22,10 +22,9 @@ pub fn audit(
 ) -> Result<Vec<Finding>, OperationError> {
     let (leases, _) = context.leases.all()?;
     let holders = by_device(&leases);
-    // No card is no fault where no pool needs one: `status` and `doctor` tell of those that do.
-    let Ok(functions) = kernel.physical_functions(&DeviceSelector::default()) else {
-        return Ok(Vec::new());
-    };
+    // That one is missing is told by `status` and `doctor`.
+    let functions = kernel.physical_functions(&DeviceSelector::default()).found;
+    let members = members(kernel, context);
     let mut findings = destroyed(&functions, &holders);
     for function in functions {
         let mut unheld = BTreeMap::new();
@@ -33,9 +32,8 @@ pub fn audit(
             unheld.insert(vf.address, kernel.observe_device(vf, false)?);
         }
         let macs = macs(&function, &holders, &unheld);
-        let wanted = |vf: &&Candidate| {
-            holders.contains_key(&vf.address) || is_of_a_pool(context, &function, vf)
-        };
+        let wanted =
+            |vf: &&Candidate| holders.contains_key(&vf.address) || members.contains(&vf.address);
         for candidate in function.vfs.iter().filter(wanted) {
             // Held while it is judged and mended: a lease that ends gives its device to another.
             let reservation = match holders.get(&candidate.address) {
@@ -71,12 +69,15 @@ pub(super) fn by_device(leases: &[Lease]) -> Holders<'_> {
     pairs.filter_map(|(lease, had)| Some((had.device?, (lease, had)))).collect()
 }
 
-fn is_of_a_pool(context: &Context, function: &PhysicalFunction, vf: &Candidate) -> bool {
+/// The VFs that pools are made of.
+fn members(kernel: &mut impl Kernel, context: &Context) -> BTreeSet<PciAddress> {
     let pools = context.config.pools.values().filter(|pool| pool.kind == PoolKind::Sriov);
-    pools.map(|pool| &pool.selector).any(|selector| {
-        let of_it = selector.pf.is_empty() || selector.pf.iter().any(|name| function.name == *name);
-        of_it && selector.wants(vf.index, vf.address)
-    })
+    let of_pool = pools.flat_map(|pool| {
+        let functions = kernel.physical_functions(&pool.selector).found;
+        let vfs = functions.into_iter().flat_map(|function| function.vfs);
+        vfs.filter(|vf| pool.selector.wants(vf.index, vf.address)).map(|vf| vf.address)
+    });
+    of_pool.collect()
 }
 
 /// VFs that leases hold and no card has any more.

@@ -69,7 +69,7 @@ impl<'a, K: Kernel> Chooser<'a, K> {
         intent: &NetworkIntent,
     ) -> Result<(ChosenDevice, Vec<Segment>), OperationError> {
         let selector = &intent.pool.selector;
-        let functions = self.kernel.physical_functions(selector)?;
+        let functions = self.kernel.physical_functions(selector).some()?;
         let ports: BTreeSet<Port> =
             functions.iter().map(|function| Port::Pci(function.address)).collect();
         let segments = intent.network.segments(ports);

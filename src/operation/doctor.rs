@@ -10,7 +10,7 @@ use crate::{
     inventory::{CardFacts, PhysicalFunction, StateFacts},
     kernel::{Kernel, KernelError},
     lease::{Claim, LeaseStore},
-    types::{DeviceSelector, Name, with_causes},
+    types::{DeviceSelector, KernelText, Name, with_causes},
 };
 
 /// Examines the host.
@@ -72,21 +72,19 @@ fn cards_of(
         let one = DeviceSelector { pf: vec![pf.clone()], ..selector.clone() };
         let failed = |found| CardFacts {
             pool: pool.clone(),
-            name: Some(pf.into()),
+            name: Some(KernelText::new(pf.to_string())),
             found: Err(found),
             idle: BTreeMap::new(),
             wanted: 0,
         };
-        match kernel.physical_functions(&one) {
-            Ok(found) => {
-                cards
-                    .extend(found.into_iter().map(|one| card(kernel, pool, selector, one, leases)));
-            }
-            Err(error) => cards.push(failed(why(&error))),
+        let functions = kernel.physical_functions(&one);
+        cards.extend(functions.missing.iter().map(|error| failed(why(error))));
+        for function in functions.found {
+            cards.push(card(kernel, pool, selector, function, leases));
         }
     }
     if selector.pf.is_empty() {
-        let found = kernel.physical_functions(selector).unwrap_or_default();
+        let found = kernel.physical_functions(selector).found;
         cards.extend(found.into_iter().map(|one| card(kernel, pool, selector, one, leases)));
         // Where no name is given, a card that has nothing for this pool is no mistake unless none has.
         let useful = cards.iter().any(|card| card.wanted > 0);

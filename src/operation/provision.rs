@@ -49,7 +49,11 @@ fn make_plan(kernel: &mut impl Kernel, context: &Context) -> Result<Plan, Operat
     let mut wanted: Vec<(PhysicalFunction, u32)> = Vec::new();
     for (selector, count) in pools {
         wanted.extend(
-            kernel.physical_functions(selector)?.into_iter().map(|function| (function, count)),
+            kernel
+                .physical_functions(selector)
+                .some()?
+                .into_iter()
+                .map(|function| (function, count)),
         );
     }
     if wanted.is_empty() {

@@ -164,12 +164,12 @@ fn evidence_of_death(
         }
     }
     let veth = lease.service_sources.first().map(|_| InterfaceName::ours(lease.serial));
-    let veth_is_gone = veth.filter(|name| kernel.observe_link(name).is_err());
+    let veth_is_gone = veth.filter(|name| kernel.observe_link(&name.clone().into()).is_err());
     Ok(veth_is_gone.map(|name| format!("its namespace is gone: {name} went with it")))
 }
 
 fn is_home(kernel: &mut impl Kernel, device: PciAddress) -> Result<bool, OperationError> {
-    let functions = kernel.physical_functions(&DeviceSelector::default())?;
+    let functions = kernel.physical_functions(&DeviceSelector::default()).found;
     let found: Option<Candidate> =
         functions.into_iter().flat_map(|function| function.vfs).find(|vf| vf.address == device);
     let Some(candidate) = found else { return Ok(false) };

@@ -86,14 +86,9 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
             });
             continue;
         }
-        let functions = match kernel.physical_functions(&pool.selector) {
-            Ok(functions) => functions,
-            Err(error) => {
-                attention.push(format!("pool {name}: {error}"));
-                Vec::new()
-            }
-        };
-        let members = functions.into_iter().flat_map(|function| function.vfs);
+        let functions = kernel.physical_functions(&pool.selector);
+        attention.extend(functions.missing.iter().map(|error| format!("pool {name}: {error}")));
+        let members = functions.found.into_iter().flat_map(|function| function.vfs);
         let wanted = members.filter(|vf| pool.selector.wants(vf.index, vf.address));
         let mut devices = Vec::new();
         for candidate in wanted {

@@ -4,13 +4,13 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{InterfaceName, Invalid, PciAddress, text_type};
+use super::{DeviceName, Invalid, PciAddress, text_type};
 
 /// What must all hold of a device; an empty list asks nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceSelector {
-    /// Names of physical functions (or of parents, for macvlan).
-    pub pf: Vec<InterfaceName>,
+    /// Physical functions (or parents, for macvlan), each by a name or its address.
+    pub pf: Vec<DeviceName>,
     /// Indexes of virtual functions on their physical function.
     pub vf: Vec<IndexRange>,
     /// PCI addresses of the devices themselves.

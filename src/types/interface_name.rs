@@ -42,10 +42,7 @@ impl FromStr for InterfaceName {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let printable =
-            text.bytes().all(|byte| byte.is_ascii_graphic() && !b"/:%\\\"'`".contains(&byte));
-        let reserved = matches!(text, "." | ".." | "lo" | "all" | "default");
-        if text.is_empty() || text.len() > 15 || !printable || reserved {
+        if !is_safe(text, 15) {
             return Err(Invalid::new(
                 text,
                 "an interface name: 1 to 15 printable characters, none of / : % or a quote, not lo",
@@ -53,6 +50,14 @@ impl FromStr for InterfaceName {
         }
         Ok(Self(text.to_owned()))
     }
+}
+
+/// Whether a name of at most `longest` bytes is as narrow as [`InterfaceName`] says.
+pub(super) fn is_safe(text: &str, longest: usize) -> bool {
+    let printable =
+        text.bytes().all(|byte| byte.is_ascii_graphic() && !b"/:%\\\"'`".contains(&byte));
+    let reserved = matches!(text, "." | ".." | "lo" | "all" | "default");
+    !text.is_empty() && text.len() <= longest && printable && !reserved
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod address_range;
 mod deadline;
+mod device_name;
 mod device_selector;
 mod digest;
 mod interface_name;
@@ -20,6 +21,7 @@ mod with_causes;
 
 pub use address_range::AddressRange;
 pub use deadline::Deadline;
+pub use device_name::DeviceName;
 pub use device_selector::{DeviceSelector, IndexRange};
 pub use digest::digest;
 pub use interface_name::InterfaceName;

@@ -64,6 +64,7 @@ pub(crate) fn link(index: u32, text: &str) -> Link {
         tx_queue_len: 1000,
         alias: None,
         master: None,
+        xdp: None,
         parent: None,
         addresses: Vec::new(),
     }

@@ -63,7 +63,7 @@ pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
 }
 
 fn nth_vf(kernel: &mut impl Kernel, network: &NetworkIntent, nth: usize) -> Device {
-    let functions = kernel.physical_functions(&network.pool.selector).unwrap();
+    let functions = kernel.physical_functions(&network.pool.selector).some().unwrap();
     kernel.observe_device(&functions[0].vfs[nth], true).unwrap().unwrap()
 }
 

@@ -43,6 +43,7 @@ pub fn plain_link(name: impl Into<KernelText>, mac: Option<MacAddress>) -> Link 
         tx_queue_len: 1000,
         alias: None,
         master: None,
+        xdp: None,
         parent: None,
         addresses: Vec::new(),
     }

@@ -9,17 +9,15 @@ use super::{
     session::Session, take_device,
 };
 use crate::{
-    inventory::{
-        Binding, Candidate, Device, HostFacts, Ipv6, Link, PhysicalFunction, SandboxFacts, Unusable,
-    },
-    kernel::{Kernel, KernelError},
+    inventory::{Binding, Candidate, Device, HostFacts, Ipv6, Link, SandboxFacts, Unusable},
+    kernel::{Functions, Kernel, KernelError},
     plan::{
         sentence,
         step::{Place, Step},
     },
     types::{
-        Deadline, DeviceSelector, InterfaceName, MacAddress, NetnsIdentity, NetnsSource,
-        PciAddress, Segment, VfAttributes,
+        Deadline, DeviceName, DeviceSelector, MacAddress, NetnsIdentity, NetnsSource, PciAddress,
+        Segment, VfAttributes,
     },
 };
 
@@ -146,10 +144,7 @@ impl Kernel for FakeKernel {
         self.look(|session| observe::sandbox(session, netns, routes))
     }
 
-    fn physical_functions(
-        &mut self,
-        selector: &DeviceSelector,
-    ) -> Result<Vec<PhysicalFunction>, KernelError> {
+    fn physical_functions(&mut self, selector: &DeviceSelector) -> Functions {
         self.host.with(|machine| observe::physical_functions(machine, selector))
     }
 
@@ -175,8 +170,8 @@ impl Kernel for FakeKernel {
         self.host.with(|machine| observe::matches(machine, candidate.address, selector))
     }
 
-    fn observe_link(&mut self, name: &InterfaceName) -> Result<Link, KernelError> {
-        let found = self.look(|session| session.machine.host.link(name.as_str()).cloned());
+    fn observe_link(&mut self, name: &DeviceName) -> Result<Link, KernelError> {
+        let found = self.look(|session| observe::named(session.machine, name).cloned());
         found.map(|link| link.facts).ok_or_else(|| {
             KernelError::absent(
                 format!("interface {name}"),

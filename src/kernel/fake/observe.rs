@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::{Card, Machine, session::Session};
+use super::{Card, FakeLink, Machine, session::Session};
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostFacts, Ipv6, Link, PhysicalFunction, SandboxFacts, Unusable,
+        Binding, Candidate, Device, HostFacts, Ipv6, Link, PhysicalFunction, SandboxFacts,
+        Unusable, Use,
     },
-    kernel::KernelError,
+    kernel::{Functions, KernelError},
     plan::step::Place,
     types::{
-        AdminMac, DeviceSelector, InterfaceName, KernelText, MacAddress, NetnsIdentity, PciAddress,
+        AdminMac, DeviceName, DeviceSelector, KernelText, MacAddress, NetnsIdentity, PciAddress,
         Port, Segment,
     },
 };
@@ -36,28 +37,48 @@ pub(super) fn sandbox(
     })
 }
 
-pub(super) fn physical_functions(
-    machine: &Machine,
-    selector: &DeviceSelector,
-) -> Result<Vec<PhysicalFunction>, KernelError> {
+pub(super) fn physical_functions(machine: &Machine, selector: &DeviceSelector) -> Functions {
+    let mut functions = Functions::default();
     if selector.pf.is_empty() {
-        let all = machine.cards.iter();
-        return Ok(all
-            .filter_map(|(address, card)| {
-                Some(physical_function(*address, card, &name_of(machine, *address)?))
-            })
-            .collect());
+        let all = machine.cards.iter().filter_map(|(address, card)| {
+            Some(physical_function(*address, card, &name_of(machine, *address)?))
+        });
+        all.for_each(|found| functions.add(Ok(found)));
     }
-    let named = |name: &InterfaceName| {
-        let absent = |reason| KernelError::absent(format!("physical function {name}"), reason);
-        let link = machine.host.link(name.as_str());
-        let link = link.ok_or_else(|| absent("there is no such interface on this host"))?;
-        let address = link.facts.parent.ok_or_else(|| absent("it is not a PCI device"))?;
-        let card =
-            machine.cards.get(&address).ok_or_else(|| absent("it has no SR-IOV capability"))?;
-        Ok(physical_function(address, card, &name.into()))
+    for name in &selector.pf {
+        functions.add(function(machine, name));
+    }
+    functions
+}
+
+fn function(machine: &Machine, name: &DeviceName) -> Result<PhysicalFunction, KernelError> {
+    let absent = |reason| KernelError::absent(format!("physical function {name}"), reason);
+    let address = match name {
+        DeviceName::Address(address) => *address,
+        DeviceName::Interface(_) => {
+            let link = named(machine, name);
+            let link = link.ok_or_else(|| absent("there is no such interface on this host"))?;
+            link.facts.parent.ok_or_else(|| absent("it is not a PCI device"))?
+        }
     };
-    selector.pf.iter().map(named).collect()
+    let card = machine.cards.get(&address).ok_or_else(|| absent("it has no SR-IOV capability"))?;
+    let shown = name_of(machine, address);
+    Ok(physical_function(
+        address,
+        card,
+        &shown.unwrap_or_else(|| KernelText::new(address.to_string())),
+    ))
+}
+
+/// The interface of the host that is called so.
+pub(super) fn named<'a>(machine: &'a Machine, name: &DeviceName) -> Option<&'a FakeLink> {
+    let is_it = |link: &&FakeLink| match name {
+        DeviceName::Interface(name) => {
+            link.facts.name == *name || link.facts.altnames.contains(name)
+        }
+        DeviceName::Address(address) => link.facts.parent == Some(*address),
+    };
+    machine.host.links.values().find(is_it)
 }
 
 fn name_of(machine: &Machine, address: PciAddress) -> Option<KernelText> {
@@ -103,6 +124,7 @@ pub(super) fn device(
         link: link.facts.clone(),
         attributes: attributes.then_some(vf.attributes),
         driver,
+        uses: Use::shown_by(&link.facts, |_| None),
     };
     device.unusable().map_or(Ok(device), Err)
 }

@@ -1,6 +1,7 @@
 //! What sysfs tells of PCI functions, and the one thing that is written there.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsStr,
     fs,
     os::unix::ffi::{OsStrExt, OsStringExt},
@@ -26,43 +27,55 @@ impl Default for Sysfs {
 }
 
 impl Sysfs {
-    /// The physical functions that `selector` names; without names, all that have made VFs or could.
-    pub(crate) fn physical_functions(
-        &self,
-        selector: &DeviceSelector,
-    ) -> Result<Vec<PhysicalFunction>, KernelError> {
-        if selector.pf.is_empty() {
-            let path = self.root.join("class/net");
-            let entries =
-                fs::read_dir(&path).map_err(KernelError::io("list", path.display().to_string()))?;
-            let mut names: Vec<_> = entries
-                .flatten()
-                .filter(|entry| entry.path().join("device/sriov_totalvfs").exists())
-                .map(|entry| KernelText::new(entry.file_name().into_vec()))
-                .collect();
-            names.sort();
-            return names.iter().map(|name| self.physical_function(name)).collect();
-        }
-        selector.pf.iter().map(|name| self.physical_function(&name.into())).collect()
+    /// Every physical function that has made VFs or could, each once whatever interfaces it has, in order of their names.
+    pub(crate) fn all_physical_functions(&self) -> Result<Vec<PhysicalFunction>, KernelError> {
+        let path = self.root.join("class/net");
+        let entries =
+            fs::read_dir(&path).map_err(KernelError::io("list", path.display().to_string()))?;
+        let devices = entries.flatten().map(|entry| entry.path().join("device"));
+        let functions: BTreeSet<PciAddress> = devices
+            .filter(|device| device.join("sriov_totalvfs").exists())
+            .filter_map(|device| address_behind(&device))
+            .collect();
+        let mut found: Vec<_> = functions
+            .into_iter()
+            .filter_map(|address| self.physical_function(address, None).ok())
+            .collect();
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(found)
     }
 
-    fn physical_function(&self, name: &KernelText) -> Result<PhysicalFunction, KernelError> {
-        let link = self.class(name);
-        let absent =
-            |reason: &str| KernelError::absent(format!("physical function {name}"), reason);
-        if !link.exists() {
-            return Err(absent("there is no such interface on this host"));
+    /// The physical function at `address`, shown by the name `called` where that is one of its interfaces; why there is none
+    /// otherwise.
+    pub(crate) fn physical_function(
+        &self,
+        address: PciAddress,
+        called: Option<&KernelText>,
+    ) -> Result<PhysicalFunction, &'static str> {
+        if !self.exists(address) {
+            return Err("there is no such device on this host");
         }
-        let device = link.join("device");
-        let address = address_behind(&device).ok_or_else(|| absent("it is not a PCI device"))?;
-        let total_vfs = number(&device.join("sriov_totalvfs"))
-            .map_err(|_| absent("it has no SR-IOV capability"))?;
-        let num_vfs = self.num_vfs(address)?;
+        let total_vfs = number(&self.device(address).join("sriov_totalvfs"))
+            .map_err(|_| "it has no SR-IOV capability")?;
+        let num_vfs = self.num_vfs(address).map_err(|_| "it does not say how many VFs it has")?;
+        let name = self.port(address, called);
+        let name = name.unwrap_or_else(|| KernelText::new(address.to_string()));
         let vfs = (0..num_vfs).filter_map(|index| {
-            let vf = address_behind(&device.join(format!("virtfn{index}")))?;
+            let vf = address_behind(&self.device(address).join(format!("virtfn{index}")))?;
             Some(Candidate { address: vf, index, pf_address: address, pf_name: name.clone() })
         });
-        Ok(PhysicalFunction { address, name: name.clone(), total_vfs, num_vfs, vfs: vfs.collect() })
+        let vfs = vfs.collect();
+        Ok(PhysicalFunction { address, name, total_vfs, num_vfs, vfs })
+    }
+
+    /// Whether there is an interface of this main name.
+    pub(crate) fn has_interface(&self, name: &KernelText) -> bool {
+        self.class(name).exists()
+    }
+
+    /// The PCI function behind the interface of this main name.
+    pub(crate) fn address_of(&self, name: &KernelText) -> Option<PciAddress> {
+        address_behind(&self.class(name).join("device"))
     }
 
     /// Whether the ids, driver and node of a device are among those that `selector` names.
@@ -103,10 +116,33 @@ impl Sysfs {
         self.driver(address).unwrap_or_else(|| "unknown".to_owned())
     }
 
-    /// The interface of the device, if it is in the namespace that this sysfs shows. The first by name, should it
-    /// have several.
+    /// The interface of the device, if it is in the namespace that this sysfs shows.
     pub(crate) fn interface_of(&self, address: PciAddress) -> Option<KernelText> {
-        self.interfaces_of(address).into_iter().next()
+        self.port(address, None)
+    }
+
+    /// The interface that is a device's own port: that called so, should it have several; the first of them otherwise. A card that
+    /// is a switch shows beside it an interface for each VF, a representor, which is none.
+    fn port(&self, address: PciAddress, called: Option<&KernelText>) -> Option<KernelText> {
+        let mut names = self.interfaces_of(address);
+        if names.len() > 1 {
+            names.retain(|name| !self.is_representor(name));
+            names.sort_by_cached_key(|name| {
+                let port = number(&self.class(name).join("dev_port")).unwrap_or(0);
+                (called != Some(name), port)
+            });
+        }
+        names.into_iter().next()
+    }
+
+    /// Whether an interface stands for a function behind the card's switch. Its port is then called `pf0vf1`, `pf0`, `pf0sf2`, with
+    /// the number of a controller before it or without (`c1pf0vf1`); a port of the card is `p0`.
+    fn is_representor(&self, name: &KernelText) -> bool {
+        let port = fs::read_to_string(self.class(name).join("phys_port_name")).unwrap_or_default();
+        let of_controller = port
+            .strip_prefix('c')
+            .map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+        of_controller.unwrap_or(&port).starts_with("pf")
     }
 
     /// The physical function behind an interface: its own, or that of its VF.
@@ -154,39 +190,62 @@ impl Sysfs {
         names
     }
 
-    /// A VF by its address alone; `None` where it or the interface of its physical function is not there.
+    /// A VF by its address alone; `None` where it or its physical function is not there.
     pub(crate) fn candidate(&self, vf: PciAddress) -> Option<Candidate> {
         let pf = address_behind(&self.device(vf).join("physfn"))?;
-        let name = self.interfaces_of(pf).into_iter().next()?;
-        self.physical_function(&name).ok()?.vfs.into_iter().find(|found| found.address == vf)
+        self.physical_function(pf, None).ok()?.vfs.into_iter().find(|found| found.address == vf)
     }
 
     /// The interface number of a VF's physical function. Its name is preferred where the function has several
     /// interfaces, its address decides: the name may have changed.
     pub(crate) fn pf_index(&self, vf: &Candidate) -> Result<u32, KernelError> {
-        let names = self.interfaces_of(vf.pf_address);
-        let name = names.iter().find(|name| **name == vf.pf_name).or(names.first());
-        let name = name.ok_or_else(|| {
+        let name = self.port(vf.pf_address, Some(&vf.pf_name));
+        let index = name.and_then(|name| self.index_of(vf.pf_address, &name));
+        index.ok_or_else(|| {
             KernelError::absent(
                 format!("physical function {} ({})", vf.pf_name, vf.pf_address),
                 "it has no interface on this host",
             )
-        })?;
-        self.index(name)
+        })
     }
 
     /// The number of the device's interface, if it is in the namespace that this sysfs shows.
     pub(crate) fn interface_index(&self, address: PciAddress) -> Option<u32> {
-        self.index(&self.interface_of(address)?).ok()
+        self.index_of(address, &self.port(address, None)?)
     }
 
-    fn index(&self, name: &KernelText) -> Result<u32, KernelError> {
-        number(&self.class(name).join("ifindex"))
+    /// The number of the interface of this name of a device; `None` when another's has that name by now. Below the device no other
+    /// can be; by its name alone it must still be the device's afterwards.
+    fn index_of(&self, device: PciAddress, name: &KernelText) -> Option<u32> {
+        let below = self.device(device).join("net").join(component(name)).join("ifindex");
+        number(&below).ok().or_else(|| {
+            let by_name = number(&self.class(name).join("ifindex")).ok()?;
+            (self.address_of(name) == Some(device)).then_some(by_name)
+        })
     }
 
-    /// What is told of the interface of this name; of none, where it could be another place.
+    /// The names of the interfaces of the same namespace that stand on one, or that it is a port of; `None` where this sysfs does
+    /// not show interfaces whole.
+    pub(crate) fn uppers(&self, name: &KernelText) -> Option<Vec<KernelText>> {
+        let directory = self.class(name);
+        directory.join("iflink").exists().then_some(())?;
+        let entries = fs::read_dir(directory).ok()?.flatten();
+        let upper = entries.filter_map(|entry| {
+            let name = entry.file_name().into_vec();
+            name.strip_prefix(b"upper_").map(KernelText::new)
+        });
+        Some(upper.collect())
+    }
+
+    /// The name of the interface that one is a port of.
+    pub(crate) fn master(&self, name: &KernelText) -> Option<KernelText> {
+        let master = fs::read_link(self.class(name).join("master")).ok()?;
+        Some(KernelText::new(master.file_name()?.as_bytes()))
+    }
+
+    /// What is told of the interface of this name; of none, where the name could lead to another place.
     fn class(&self, name: &KernelText) -> PathBuf {
-        self.root.join("class/net").join(OsStr::from_bytes(name.as_component().unwrap_or(b"-")))
+        self.root.join("class/net").join(component(name))
     }
 
     /// The MTU of an interface, where it can be told.
@@ -216,6 +275,10 @@ impl Sysfs {
     }
 }
 
+fn component(name: &KernelText) -> &OsStr {
+    OsStr::from_bytes(name.as_component().unwrap_or(b"-"))
+}
+
 /// The PCI address of the device that a link leads to.
 fn address_behind(link: &Path) -> Option<PciAddress> {
     fs::read_link(link).ok()?.file_name()?.to_str()?.parse().ok()
@@ -225,4 +288,65 @@ fn number(path: &Path) -> Result<u32, KernelError> {
     let object = path.display().to_string();
     let text = fs::read_to_string(path).map_err(KernelError::io("read", object.clone()))?;
     text.trim().parse().map_err(|_| KernelError::absent(object, "it is not a number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CARD: &str = "0000:01:00.0";
+
+    /// A sysfs in which one device has interfaces: name, `phys_port_name`, `dev_port`.
+    fn with(interfaces: &[(&str, &str, &str)]) -> (tempfile::TempDir, Sysfs) {
+        let directory = tempfile::tempdir().unwrap();
+        let sysfs = Sysfs { root: directory.path().to_owned() };
+        let device = sysfs.device(CARD.parse().unwrap());
+        fs::create_dir_all(device.join("net")).unwrap();
+        fs::create_dir_all(sysfs.root.join("class/net")).unwrap();
+        for (index, (name, port, dev_port)) in interfaces.iter().enumerate() {
+            let own = device.join("net").join(name);
+            fs::create_dir(&own).unwrap();
+            for (file, text) in
+                [("phys_port_name", *port), ("dev_port", dev_port), ("ifindex", &index.to_string())]
+            {
+                fs::write(own.join(file), text).unwrap();
+            }
+            std::os::unix::fs::symlink(&own, sysfs.root.join("class/net").join(name)).unwrap();
+        }
+        (directory, sysfs)
+    }
+
+    fn port(interfaces: &[(&str, &str, &str)], called: Option<&str>) -> Option<String> {
+        let (_directory, sysfs) = with(interfaces);
+        let called = called.map(KernelText::new);
+        Some(sysfs.port(CARD.parse().unwrap(), called.as_ref())?.to_string())
+    }
+
+    #[test]
+    fn a_representor_is_no_port_of_the_card() {
+        for representor in ["pf0vf0", "pf0", "pf1sf3", "c1pf0vf2"] {
+            let both = [("a0", representor, "0"), ("p0", "p0", "0")];
+            assert_eq!(port(&both, None).as_deref(), Some("p0"), "{representor}");
+            assert_eq!(port(&both, Some("a0")).as_deref(), Some("p0"), "{representor}");
+        }
+    }
+
+    #[test]
+    fn of_two_ports_the_one_that_is_named() {
+        let both = [("ens1", "", "1"), ("ens2", "", "0")];
+        assert_eq!(port(&both, None).as_deref(), Some("ens2"));
+        assert_eq!(port(&both, Some("ens1")).as_deref(), Some("ens1"));
+        assert_eq!(port(&[], Some("ens1")), None);
+    }
+
+    #[test]
+    fn a_number_is_that_of_the_device_itself() {
+        let (_directory, sysfs) = with(&[("mine", "", "0"), ("other", "", "1")]);
+        let (mine, other) = (KernelText::new("mine"), KernelText::new("other"));
+        let net = sysfs.device(CARD.parse().unwrap()).join("net");
+        assert_eq!(sysfs.index_of(CARD.parse().unwrap(), &other), Some(1));
+        fs::rename(net.join("other"), sysfs.root.join("other")).unwrap();
+        assert_eq!(sysfs.index_of(CARD.parse().unwrap(), &other), None);
+        assert_eq!(sysfs.index_of(CARD.parse().unwrap(), &mine), Some(0));
+    }
 }

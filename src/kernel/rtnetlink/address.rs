@@ -13,6 +13,7 @@ use netlink_packet_route::{
 };
 
 use crate::{
+    inventory::Link,
     kernel::{
         KernelError, LinuxKernel,
         netlink::{
@@ -52,18 +53,34 @@ pub(crate) fn add(
         .map_err(refused("add address", format!("{address} to {name}")))
 }
 
-/// The addresses of global scope that an interface has.
-pub(crate) fn global(netlink: &mut Netlink, index: u32) -> Result<Vec<IpNet>, KernelError> {
+/// The addresses of an interface that somebody gave it: all but the link-local ones that the kernel makes for IPv6.
+pub(crate) fn of_somebody(netlink: &mut Netlink, link: &Link) -> Result<Vec<IpNet>, KernelError> {
     let mut message = AddressMessage::default();
-    message.header.index = index;
+    message.header.index = link.index;
     let answers = match netlink.dump(&RouteNetlinkMessage::GetAddress(message)) {
         // It vanished since it was looked at; whoever uses it next is told.
         Err(refusal) if refusal.errno == Errno::ENODEV => Vec::new(),
-        other => {
-            other.map_err(refused("list", format!("addresses of interface number {index}")))?
-        }
+        other => other.map_err(refused("list", format!("addresses of interface {}", link.name)))?,
     };
-    Ok(answers.iter().filter_map(|answer| read(answer, Some(index))).collect())
+    let given = answers.iter().filter_map(read).filter(|found| {
+        found.index == link.index && !found.by_kernel && !is_made_of(found.net.addr(), link)
+    });
+    Ok(given.map(|found| found.net).collect())
+}
+
+/// Whether an address is the link-local one that is made of an interface's MAC (RFC 4291, appendix A): kernels before 5.18 do not
+/// say who made an address.
+fn is_made_of(address: IpAddr, link: &Link) -> bool {
+    let IpAddr::V6(address) = address else { return false };
+    let macs = [link.mac, link.permanent_mac];
+    let mut made = macs.into_iter().flatten().map(|mac| {
+        let mac = mac.bytes();
+        let mut made = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, mac[0] ^ 2, 0, 0, 0xff, 0xfe, 0, 0, 0];
+        made[9..11].copy_from_slice(&mac[1..3]);
+        made[13..].copy_from_slice(&mac[3..]);
+        made
+    });
+    made.any(|made| made == address.octets())
 }
 
 /// Addresses of global scope that are lent, by the number of their interface: they have an end (`IFA_F_PERMANENT`).
@@ -73,9 +90,8 @@ pub(crate) fn lent(netlink: &mut Netlink) -> Result<BTreeMap<u32, Vec<IpNet>>, K
         .map_err(refused("list", "the host's addresses"))?;
     let mut lent: BTreeMap<u32, Vec<IpNet>> = BTreeMap::new();
     for answer in answers.iter().filter(|answer| ends(answer)) {
-        let index = answer.body.get(4..).and_then(word);
-        if let Some((index, address)) = index.zip(read(answer, None)) {
-            lent.entry(index).or_default().push(address);
+        if let Some(found) = read(answer).filter(|found| found.global) {
+            lent.entry(found.index).or_default().push(found.net);
         }
     }
     Ok(lent)
@@ -91,28 +107,47 @@ pub(crate) fn all_global(netlink: &mut Netlink) -> Result<Vec<IpAddr>, KernelErr
     let answers = netlink
         .dump(&RouteNetlinkMessage::GetAddress(AddressMessage::default()))
         .map_err(refused("list", "the host's addresses"))?;
-    let found: BTreeSet<IpAddr> =
-        answers.iter().filter_map(|answer| read(answer, None)).map(|net| net.addr()).collect();
+    let found: BTreeSet<IpAddr> = answers
+        .iter()
+        .filter_map(read)
+        .filter(|found| found.global)
+        .map(|found| found.net.addr())
+        .collect();
     Ok(found.into_iter().collect())
 }
 
-/// The address that a message tells of (`struct ifaddrmsg` of `linux/if_addr.h`), if it is of global scope and on the
-/// interface asked for.
-pub(crate) fn read(message: &Message, index: Option<u32>) -> Option<IpNet> {
+/// An address as a message tells of it.
+pub(crate) struct Found {
+    /// The address.
+    pub(crate) net: IpNet,
+    /// The number of the interface that has it.
+    pub(crate) index: u32,
+    /// Whether it is of global scope.
+    pub(crate) global: bool,
+    /// Whether the kernel made it by itself, without anybody's word: link-local for IPv6.
+    pub(crate) by_kernel: bool,
+}
+
+/// The address that a message tells of (`struct ifaddrmsg` of `linux/if_addr.h`).
+pub(crate) fn read(message: &Message) -> Option<Found> {
     const NEW_ADDRESS: u16 = 20;
     const GLOBAL: u8 = 0;
     const HEADER: usize = 8;
     const ADDRESS: u16 = 1;
     const LOCAL: u16 = 2;
+    const MADE_BY: u16 = 11;
+    const KERNEL_LINK_LOCAL: u8 = 2;
     let [family, prefix_length, _, scope, on @ ..] = message.body.first_chunk::<HEADER>()?;
-    let other = index.is_some_and(|index| word(on) != Some(index));
-    if message.kind != NEW_ADDRESS || other || *scope != GLOBAL {
-        return None;
-    }
+    (message.kind == NEW_ADDRESS).then_some(())?;
     let attributes = &message.body[HEADER..];
     // On a point-to-point link `ADDRESS` is the peer's; IPv6 has only that one otherwise.
     let bytes = find(attributes, LOCAL).or_else(|| find(attributes, ADDRESS))?;
-    IpNet::new(ip(*family, bytes)?, *prefix_length).ok()
+    Some(Found {
+        net: IpNet::new(ip(*family, bytes)?, *prefix_length).ok()?,
+        index: word(on)?,
+        global: *scope == GLOBAL,
+        by_kernel: find(attributes, MADE_BY) == Some(&[KERNEL_LINK_LOCAL]),
+    })
 }
 
 /// The address that an attribute of a message of this family holds.

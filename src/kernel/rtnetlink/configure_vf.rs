@@ -52,7 +52,7 @@ fn write_until_settled(
     let mut left = step.attributes;
     loop {
         let answer = vf::write(netlink, pf, step.device.index, &left);
-        let found = vf::read(netlink, pf, step.device.index)?;
+        let found = vf::read(netlink, pf, &step.device)?;
         let differing = left.differing(&found);
         let Some(first) = differing.first() else { return Ok(None) };
         let next = VfAttribute::ALL
@@ -145,7 +145,7 @@ pub(crate) fn adopt(
 fn assigned(kernel: &mut LinuxKernel, device: PciAddress) -> Option<MacAddress> {
     let candidate = kernel.sysfs.candidate(device)?;
     let pf = kernel.sysfs.pf_index(&candidate).ok()?;
-    match vf::read(&mut kernel.host, pf, candidate.index).ok()?.mac? {
+    match vf::read(&mut kernel.host, pf, &candidate).ok()?.mac? {
         AdminMac::Assigned(mac) => Some(mac),
         AdminMac::Unassigned => None,
     }

@@ -33,6 +33,15 @@ pub(crate) fn by_name(
     found(netlink.get(get(message)), &format!("interface {name}"))
 }
 
+/// The link that has this name, main or alternative, which may be longer than what is given.
+pub(crate) fn by_any_name(
+    netlink: &mut Netlink,
+    name: &KernelText,
+) -> Result<Option<Link>, KernelError> {
+    let message = message_with(vec![LinkAttribute::Other(text(IFLA_ALT_IFNAME, name))]);
+    found(netlink.get(get(message)), &format!("interface {name}"))
+}
+
 /// The link with this number.
 pub(crate) fn by_index(netlink: &mut Netlink, index: u32) -> Result<Option<Link>, KernelError> {
     found(netlink.get(get(numbered(index, Vec::new()))), &format!("interface number {index}"))
@@ -69,10 +78,13 @@ pub(crate) fn take(kernel: &mut LinuxKernel, step: &TakeDevice) -> Result<(), Ke
     ];
     attributes.extend(step.mtu.map(LinkAttribute::Mtu));
     kernel.forget(Place::Sandbox, &step.name);
-    match set(&mut kernel.host, numbered(step.index, attributes)) {
-        Err(refusal) if refusal.errno == Errno::ENODEV && is_inside(kernel, step)? => Ok(()),
-        other => other.map_err(refused("move", object)),
+    if kernel.sysfs.interface_index(step.device) != Some(step.index) {
+        // Its number may be another link's by now.
+        let reason = "its interface is not where it was when it was chosen: somebody took it";
+        let done = is_inside(kernel, step)?;
+        return if done { Ok(()) } else { Err(KernelError::absent(object, reason)) };
     }
+    set(&mut kernel.host, numbered(step.index, attributes)).map_err(refused("move", object))
 }
 
 /// Whether an earlier try moved the device already: a repeated step finds its own work.

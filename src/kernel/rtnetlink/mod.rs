@@ -10,4 +10,5 @@ pub(crate) mod make_link;
 pub(crate) mod neighbour;
 pub(crate) mod return_device;
 pub(crate) mod route;
+pub(crate) mod upper;
 pub(crate) mod vf;

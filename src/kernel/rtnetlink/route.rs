@@ -18,7 +18,7 @@ use crate::{
     kernel::{
         KernelError, LinuxKernel,
         netlink::{
-            attribute::{elements, word},
+            attribute::{elements, find, word},
             socket::{Message, Netlink},
         },
         rtnetlink::{
@@ -28,6 +28,12 @@ use crate::{
     },
     plan::step::Place,
 };
+
+/// The kind of a message that tells of a route (`RTM_NEWROUTE`).
+const NEW_ROUTE: u16 = 24;
+
+/// The length of `struct rtmsg`.
+const HEADER: usize = 12;
 
 /// Adds a route, or puts it in the place of the one with its destination and metric.
 pub(crate) fn add(
@@ -114,10 +120,36 @@ const LEADS_NOWHERE: [Errno; 8] = [
     Errno::ENETDOWN,
 ];
 
+/// Where the routes lead that leave by an interface and that the kernel did not make by itself, each with its table. The kernel
+/// picks them out of all tables of both families.
+pub(crate) fn leaving_by(
+    netlink: &mut Netlink,
+    index: u32,
+) -> Result<Vec<(IpNet, u32)>, KernelError> {
+    let mut request = RouteMessage::default();
+    request.attributes = vec![RouteAttribute::Oif(index)];
+    let answers = match netlink.dump(&RouteNetlinkMessage::GetRoute(request)) {
+        // It vanished since it was looked at.
+        Err(refusal) if refusal.errno == Errno::ENODEV => Vec::new(),
+        other => other.map_err(refused("list", format!("routes by interface number {index}")))?,
+    };
+    Ok(answers.iter().filter_map(by_somebody).collect())
+}
+
+fn by_somebody(message: &Message) -> Option<(IpNet, u32)> {
+    let [family, length, _, _, table, protocol, ..] = message.body.first_chunk::<HEADER>()?;
+    (message.kind == NEW_ROUTE && *protocol != libc::RTPROT_KERNEL).then_some(())?;
+    let attributes = &message.body[HEADER..];
+    let to = match find(attributes, libc::RTA_DST) {
+        Some(bytes) => ip(*family, bytes)?,
+        None => any(i32::from(*family) == libc::AF_INET6),
+    };
+    let table = find(attributes, libc::RTA_TABLE).and_then(word).unwrap_or((*table).into());
+    Some((IpNet::new(to, *length).ok()?, table))
+}
+
 /// The route that a message tells of (`struct rtmsg` of `linux/rtnetlink.h`), if it is of the kind wanted.
 pub(crate) fn read(message: &Message, links: &[Link]) -> Option<Route> {
-    const NEW_ROUTE: u16 = 24;
-    const HEADER: usize = 12;
     const ONLINK: u32 = 4;
     let header = message.body.first_chunk::<HEADER>()?;
     let [family, length, _, _, table, protocol, _, kind, flags @ ..] = header;

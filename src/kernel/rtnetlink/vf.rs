@@ -10,6 +10,7 @@ use netlink_packet_route::{
 };
 
 use crate::{
+    inventory::Candidate,
     kernel::{
         KernelError, Refusal,
         netlink::{
@@ -18,7 +19,7 @@ use crate::{
         },
         rtnetlink::{
             link::{self, numbered, refused},
-            link_message::attributes,
+            link_message::{self, attributes},
         },
     },
     types::{AdminMac, LinkState, MacAddress, VfAttributes, Vlan, VlanProtocol},
@@ -35,12 +36,21 @@ mod attribute {
     pub(super) const VLANS: u16 = 12;
 }
 
-/// Reads the attributes of VF `vf` of the physical function with interface number `pf`. The answer has all VFs of
+/// Reads the attributes of a VF of the physical function with interface number `pf`. The answer has all VFs of
 /// that function: asked at most once before and once after a change.
-pub(crate) fn read(netlink: &mut Netlink, pf: u32, vf: u32) -> Result<VfAttributes, KernelError> {
-    let object = format!("vf {vf} of interface number {pf}");
+pub(crate) fn read(
+    netlink: &mut Netlink,
+    pf: u32,
+    vf: &Candidate,
+) -> Result<VfAttributes, KernelError> {
+    let object = format!("vf {} of interface number {pf}", vf.index);
     let answer = ask(netlink, pf, &object)?;
-    listed(&answer.body, vf)
+    let parent = link_message::read(&answer).and_then(|link| link.parent);
+    if parent.is_some_and(|parent| parent != vf.pf_address) {
+        let reason = format!("that is no longer the interface of {}", vf.pf_address);
+        return Err(KernelError::absent(object, reason));
+    }
+    listed(&answer.body, vf.index)
         .ok_or_else(|| KernelError::absent(object, "the driver does not list it"))
 }
 
