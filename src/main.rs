@@ -4,13 +4,21 @@ use std::{env, process};
 
 use clap::Parser as _;
 use vfhook::{
-    frontend::{self, arguments::Arguments},
+    frontend::{
+        self,
+        arguments::{Arguments, Verb},
+    },
     telemetry,
 };
 
 fn main() {
     let arguments = Arguments::parse_from(words());
-    telemetry::log_from(arguments.log.unwrap_or(tracing::Level::WARN));
+    // A daemon's log is all that it says; everybody else answers.
+    let usual = match arguments.verb {
+        Verb::Serve(_) => tracing::Level::INFO,
+        _ => tracing::Level::WARN,
+    };
+    telemetry::log_from(arguments.log.unwrap_or(usual));
     process::exit(frontend::run(&arguments) as i32);
 }
 
@@ -18,9 +26,12 @@ fn main() {
 fn words() -> Vec<std::ffi::OsString> {
     let mut words: Vec<_> = env::args_os().collect();
     if words.len() <= 1 {
-        let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
-        let verbs = [("CNI_COMMAND", "cni"), ("NRI_PLUGIN_SOCKET", "serve")];
+        let verbs = [("CNI_COMMAND", "cni"), (telemetry::LAUNCHED, "serve")];
         words.extend(verbs.iter().find(|(name, _)| is_set(name)).map(|(_, verb)| verb.into()));
     }
     words
+}
+
+fn is_set(name: &str) -> bool {
+    env::var_os(name).is_some_and(|value| !value.is_empty())
 }

@@ -51,6 +51,13 @@ fn a_lease_of_version_1_that_says_which_wire_it_is_on() {
 }
 
 #[test]
+fn a_pods_lease_of_version_1_says_whose_it_is() {
+    let (pod, nobodys) = (lease("v1-pod.json"), lease("v1-attached.json"));
+    assert_eq!((pod.pod.as_deref(), pod.namespace.as_deref()), (Some("web-0"), Some("team-a")));
+    assert_eq!(Lease { pod: None, namespace: None, ..pod }, nobodys);
+}
+
+#[test]
 fn a_lease_of_version_1_that_needs_cleanup_is_due_at_once() {
     let lease = lease("v1-needs-cleanup.json");
     assert!(lease.state.is_due(lease.created));

@@ -84,6 +84,7 @@ const PARTS: [Part; 16] = [
             "kernel::KernelError",
             "kernel::LinuxKernel",
             "lease::LeaseError",
+            "lease::Lease",
             "lease::LeaseStore",
             "operation",
             "request",
@@ -117,8 +118,8 @@ const TOOLS: [Tool; 15] = [
             "kill_point/armed.rs",
         ],
     },
-    // The system's log is a socket in the file system.
-    Tool { root: "std", below: &["os"], places: &["kernel", "lease", "telemetry/system_log.rs"] },
+    // The system's log is a socket in the file system, and the journal a stream with a number.
+    Tool { root: "std", below: &["os"], places: &["kernel", "lease", "telemetry"] },
     Tool {
         root: "std",
         below: &["thread"],
@@ -127,21 +128,30 @@ const TOOLS: [Tool; 15] = [
     Tool {
         root: "std",
         below: &["time::Instant", "time::SystemTime"],
-        places: &["types/deadline.rs", "execute/run.rs", "operation/mod.rs"],
+        places: &[
+            "types/deadline.rs",
+            "execute/run.rs",
+            "operation/mod.rs",
+            "operation/journal.rs",
+        ],
     },
     Tool {
         root: "std",
         below: &["net::TcpStream", "net::TcpListener", "net::UdpSocket", "process"],
         places: &["main.rs"],
     },
-    // CNI passes its arguments in variables.
+    // CNI passes its arguments in variables, and the journal its number.
     Tool {
         root: "std",
         below: &["env"],
-        places: &["main.rs", "frontend/cni", "kill_point/armed.rs"],
+        places: &["main.rs", "frontend/cni", "kill_point/armed.rs", "telemetry"],
     },
     Tool { root: "std", below: &["hash"], places: &["lease/store.rs"] },
-    Tool { root: "nix", below: &[], places: &["kernel", "lease", "kill_point/armed.rs"] },
+    Tool {
+        root: "nix",
+        below: &[],
+        places: &["kernel", "lease", "kill_point/armed.rs", "telemetry/journal.rs"],
+    },
     Tool { root: "netlink_packet_core", below: &[], places: &["kernel"] },
     Tool { root: "netlink_packet_route", below: &[], places: &["kernel"] },
     Tool { root: "netlink_sys", below: &[], places: &["kernel"] },

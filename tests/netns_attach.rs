@@ -81,6 +81,7 @@ fn choose(host: &Host, sandbox: &Sandbox, addresses: &[&str]) -> AttachReport {
         origin: vfhook::types::Origin::Command,
         id: "blue".parse().unwrap(),
         netns: sandbox.source(),
+        pod: None,
         namespace: None,
         networks: vec![NetworkRequest {
             network: "storage".parse().unwrap(),

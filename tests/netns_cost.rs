@@ -36,6 +36,7 @@ fn attach(host: &Host, sandbox: &Sandbox, id: &str, network: &str) -> AttachRepo
         origin: vfhook::types::Origin::Command,
         id: id.parse().unwrap(),
         netns: sandbox.source(),
+        pod: None,
         namespace: None,
         networks: vec![NetworkRequest::plain(network.parse().unwrap())],
         service_path_off: false,

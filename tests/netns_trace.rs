@@ -98,6 +98,7 @@ fn an_attachment_whose_last_change_fails() {
             origin: vfhook::types::Origin::Command,
             id: "blue".parse().unwrap(),
             netns: blue.source(),
+            pod: None,
             namespace: None,
             networks: vec![NetworkRequest {
                 addresses: vec!["192.168.10.2/24".parse().unwrap()],

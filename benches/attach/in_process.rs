@@ -28,6 +28,7 @@ impl<'a> InProcess<'a> {
             origin: vfhook::types::Origin::Command,
             id: "in-process".parse().unwrap(),
             netns: sandbox.source(),
+            pod: None,
             namespace: None,
             networks: vec![NetworkRequest::plain("storage".parse().unwrap())],
             service_path_off: false,

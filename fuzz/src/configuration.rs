@@ -23,6 +23,7 @@ pub fn read(data: &[u8]) {
             id: parse("c1"),
             origin: Origin::Command,
             netns: NetnsSource::Path(SANDBOX.into()),
+            pod: None,
             namespace: None,
             networks: vec![NetworkRequest::plain(name.clone())],
             service_path_off: false,

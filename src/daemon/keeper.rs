@@ -102,7 +102,8 @@ fn look(pods: &Pods, at_devices: bool) -> Result<(), operation::OperationError> 
 fn tell(finding: &Finding) {
     let (subject, what) = (finding.subject(), &finding.what);
     match &finding.outcome {
-        Mended::Released | Mended::WouldRelease => tracing::info!(subject, what, "taken back"),
+        // What was taken back is in the log by then.
+        Mended::Released | Mended::WouldRelease => tracing::info!(subject, what, "released"),
         Mended::Applied | Mended::WouldApply => tracing::info!(subject, what, "applied"),
         Mended::Failed(reason) => tracing::error!(subject, what, reason, "not mended"),
         Mended::LeftAlone => tracing::warn!(subject, what, "left alone"),

@@ -15,7 +15,7 @@ use crate::{
     lease::{LeaseError, LeaseStore},
     operation::{self, AttachReport, Context, ExitCode, Mended, OperationError, Retry, Which},
     request::SandboxEvent,
-    telemetry::system_log,
+    telemetry::{self, system_log},
     types::{Deadline, NetnsSource, Origin, SandboxId, with_causes},
 };
 
@@ -76,7 +76,11 @@ impl CommandError {
 /// Does what was typed, shows the answer or the error, and tells the exit code.
 pub fn run(arguments: &Arguments) -> ExitCode {
     let done = match &arguments.verb {
-        Verb::Serve(verb) => serve(arguments, verb),
+        Verb::Serve(verb) => serve(arguments, verb).inspect_err(|error| {
+            if !telemetry::stderr_is_read() {
+                system_log::failed(&error.on_one_line());
+            }
+        }),
         Verb::Attach(verb) => attach(arguments, verb),
         Verb::Detach(verb) => detach(arguments, verb),
         Verb::Status(verb) => status(arguments, verb),
@@ -117,6 +121,7 @@ fn attach(arguments: &Arguments, verb: &Attach) -> Result<ExitCode, CommandError
         id,
         origin: Origin::Command,
         netns,
+        pod: None,
         namespace: None,
         networks: verb.networks.clone(),
         service_path_off: verb.no_service_path,

@@ -4,6 +4,7 @@
 pub mod arguments;
 mod cni;
 mod command;
+mod holder;
 pub mod nri;
 pub mod oci_hook;
 mod output;

@@ -9,13 +9,14 @@ use std::{
 
 use serde::Serialize;
 
-use super::{cni::Answer, command::CommandError, table::Table, wrapped};
+use super::{cni::Answer, command::CommandError, holder, table::Table, wrapped};
 use crate::{
     config::{Config, ConfigError, Problem},
     daemon::ServeError,
     operation::{
         self, AttachReport, Detached, Diagnosis, Finding, How, Mend, Mended, Preview, Status, Which,
     },
+    telemetry,
     types::one_line,
 };
 
@@ -155,17 +156,8 @@ impl Output {
             print!("{table}");
         }
         println!("{} sandboxes attached", status.leases.len());
-        for lease in status
-            .leases
-            .iter()
-            .filter(|lease| lease.networks.iter().all(|had| had.device.is_none()))
-        {
-            let networks: Vec<String> = lease
-                .networks
-                .iter()
-                .map(|had| format!("{} {}", had.interface, list(&had.addresses)))
-                .collect();
-            println!("  {} {}", lease.id.short(), networks.join(", "));
+        for lease in &status.leases {
+            print!("{}", holder::lines(lease));
         }
         for line in &status.attention {
             println!("attention: {line}");
@@ -223,27 +215,28 @@ pub(super) fn cni(answer: &Answer) {
 /// An error with its causes and what to do.
 pub(super) fn error(error: &CommandError) {
     let (red, plain) = if stderr().is_terminal() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-    eprintln!("{red}error:{plain} {error}");
+    let lead = telemetry::priority(tracing::Level::ERROR);
+    eprintln!("{lead}{red}error:{plain} {error}");
     let mut cause = error.source();
     while let Some(source) = cause {
-        eprintln!("  caused by: {}", one_line(&source.to_string()));
+        eprintln!("{lead}  caused by: {}", one_line(&source.to_string()));
         cause = source.source();
     }
     match error {
         CommandError::Config(ConfigError::Wrong { problems, .. })
         | CommandError::Serve(ServeError::Config(ConfigError::Wrong { problems, .. })) => {
             for problem in problems {
-                eprintln!("  {problem}");
+                eprintln!("{lead}  {problem}");
             }
         }
         CommandError::Config(ConfigError::Read { .. }) => {
             eprintln!(
-                "  hint: --config FILE or VFHOOK_CONFIG names another; nri-config/config.toml is an example"
+                "{lead}  hint: --config FILE or VFHOOK_CONFIG names another; nri-config/config.toml is an example"
             );
         }
         CommandError::Operation(error) => {
             if let Some(hint) = error.hint() {
-                eprintln!("  hint: {hint}");
+                eprintln!("{lead}  hint: {hint}");
             }
         }
         CommandError::Hook(_) | CommandError::Cni(_) | CommandError::Serve(_) => {}

@@ -5,6 +5,7 @@
 //!   lock                  byte 0: choosing and recording; byte 1+serial: one lease's operation in progress
 //!   leases/ID-SERIAL      a lease: readable JSON, replaced as a whole
 //!   claims/KIND.WHAT      a symbolic link to the lease that holds WHAT
+//!   missed                sandboxes that run without what they ask for, for people
 //! ```
 //!
 //! A claim holds as long as its link resolves. So the rename that puts a new lease in place makes all of its claims hold
@@ -15,6 +16,7 @@ mod claim;
 mod directory;
 mod error;
 mod lock;
+mod missed;
 mod record;
 mod store;
 mod table;
@@ -22,6 +24,7 @@ mod table;
 pub use claim::Claim;
 pub use error::LeaseError;
 pub use lock::OperationLock;
+pub use missed::Missed;
 pub use record::{Attached, Lease, LeaseState, VERSION};
 pub use store::{LeaseStore, Reservation, new_serial};
 pub use table::TableLock;

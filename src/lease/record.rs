@@ -26,6 +26,12 @@ pub struct Lease {
     /// Who told of the sandbox.
     #[serde(default)]
     pub origin: Origin,
+    /// The pod's name, where whoever told of the sandbox knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    /// The pod's Kubernetes namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
     /// A number of its own, never used again.
     pub serial: u64,
     /// How far it is.

@@ -6,7 +6,7 @@ use super::{
     AttachReport, Context, How, OperationError, Preview,
     choose::Chooser,
     join::{join, refuse_conflict},
-    now,
+    journal, now,
     recover::{self, release},
 };
 use crate::{
@@ -152,6 +152,8 @@ fn prepare(
         version: VERSION,
         id: id.clone(),
         origin: event.origin,
+        pod: event.pod.clone(),
+        namespace: event.namespace.clone(),
         serial,
         state: LeaseState::Reserved,
         created: now(),
@@ -193,11 +195,13 @@ fn perform(
     mut reservation: Reservation,
     deadline: Deadline,
 ) -> Result<AttachReport, OperationError> {
+    let began = journal::begin();
     match execute::run(&reservation.lease.plan, kernel, deadline) {
         Outcome::Applied => {
             forget_refused_macs(kernel, &mut reservation.lease);
             reservation.lease.state = LeaseState::Attached;
             context.leases.update(&reservation.lease)?;
+            journal::attached(&reservation.lease, &began);
             Ok(AttachReport::of(&reservation.lease, How::Attached, kernel.messages()))
         }
         Outcome::Failed { failure, undone } => {

@@ -4,12 +4,14 @@
 mod address;
 mod attach;
 mod audit;
+mod catch_up;
 mod choose;
 mod detach;
 mod doctor;
 mod error;
 mod follow;
 mod join;
+mod journal;
 mod preview;
 mod provision;
 mod reconcile;
@@ -22,6 +24,7 @@ use std::{path::PathBuf, time::SystemTime};
 
 pub use attach::{attach, preview_attach};
 pub use audit::audit;
+pub use catch_up::{Listed, catch_up, forget_missed};
 pub use detach::{Detached, Which, detach, preview_detach};
 pub use doctor::doctor;
 pub use error::{ExitCode, OperationError};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Context, OperationError, now};
+use super::{Context, OperationError, journal, now};
 use crate::{
     execute::{self, Undone},
     kernel::Kernel,
@@ -22,6 +22,7 @@ pub(super) fn release(
     mut reservation: Reservation,
     deadline: Deadline,
 ) -> Result<(), OperationError> {
+    let began = journal::begin();
     let steps = left_of(&reservation.lease);
     if !matches!(reservation.lease.state, LeaseState::NeedsCleanup { .. }) {
         reservation.lease.state = LeaseState::Releasing;
@@ -32,7 +33,10 @@ pub(super) fn release(
     }
     kernel.reopen_sandbox(&reservation.lease.netns)?;
     let undone = execute::undo(&steps, kernel, deadline);
-    settle(kernel, context, reservation, undone, "not all was taken back")
+    let lease = reservation.lease.clone();
+    settle(kernel, context, reservation, undone, "not all was taken back")?;
+    journal::taken_back(&lease, &began);
+    Ok(())
 }
 
 /// What is to be undone of a lease by itself. The shared table is not: that it could not be removed as the last lease went

@@ -7,14 +7,15 @@ use serde::Serialize;
 use super::{
     Context, Finding, Mended, OperationError, Retry,
     audit::{Holders, audit, by_device},
+    catch_up::still_missed,
     reconcile,
 };
 use crate::{
     config::PoolKind,
     inventory::Candidate,
     kernel::Kernel,
-    lease::{Claim, Lease, LeaseState},
-    types::{Deadline, Name, PciAddress},
+    lease::{Claim, Lease, LeaseState, Missed},
+    types::{Deadline, Name, PciAddress, quote, with_causes},
 };
 
 /// The state of everything vfhook cares for.
@@ -74,6 +75,10 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
             _ => format!("{subject}: {what}; `vfhook reconcile` takes it back"),
         }
     }));
+    match still_missed(kernel, context) {
+        Ok(missed) => attention.extend(missed.iter().map(without)),
+        Err(error) => attention.push(with_causes(&error)),
+    }
     let holders = by_device(&leases);
     let mut pools = Vec::new();
     for (name, pool) in &context.config.pools {
@@ -102,6 +107,13 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
         pools.push(PoolStatus { name: name.clone(), kind: "sriov", free: Some(free), devices });
     }
     Ok(Status { pools, leases, attention })
+}
+
+fn without(missed: &Missed) -> String {
+    let part = |name: &Option<String>| name.as_deref().map_or_else(|| "?".to_owned(), quote);
+    let (namespace, pod) = (part(&missed.namespace), part(&missed.pod));
+    let why = &missed.why;
+    format!("{}: pod {namespace}/{pod} runs without what it asks for: {why}", missed.id.short())
 }
 
 /// What `reconcile` would do. It does nothing.

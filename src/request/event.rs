@@ -14,6 +14,8 @@ pub struct SandboxEvent {
     pub origin: Origin,
     /// Where its namespace is.
     pub netns: NetnsSource,
+    /// The pod's name, for people only.
+    pub pod: Option<String>,
     /// Its Kubernetes namespace, from whoever knows it for certain; never from the pod's own words.
     pub namespace: Option<String>,
     /// What it asks for, in order.

@@ -284,6 +284,7 @@ allow = { addresses = true }
             id: "blue".parse().unwrap(),
             origin: crate::types::Origin::Command,
             netns: NetnsSource::Path("/run/netns/blue".into()),
+            pod: None,
             namespace: None,
             networks: vec![request],
             service_path_off: false,

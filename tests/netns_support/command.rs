@@ -67,7 +67,7 @@ pub(crate) fn finish(command: &mut Command, input: &str) -> Ran {
 }
 
 /// A child that is killed when nobody needs it any more, also when a test fails before its end.
-pub(crate) struct Leashed(Child);
+pub(crate) struct Leashed(pub(crate) Child);
 
 impl Deref for Leashed {
     type Target = Child;

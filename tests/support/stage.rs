@@ -120,6 +120,7 @@ pub(crate) fn event(id: &str, path: &str, networks: &[NetworkRequest]) -> Sandbo
         origin: vfhook::types::Origin::Command,
         id: parse(id),
         netns: NetnsSource::Path(PathBuf::from(path)),
+        pod: None,
         namespace: None,
         networks: networks.to_vec(),
         service_path_off: false,

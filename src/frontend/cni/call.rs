@@ -167,6 +167,7 @@ fn call(
                 id,
                 origin: Origin::Cni,
                 netns,
+                pod: pod.name,
                 namespace: pod.namespace,
                 networks: asked.networks,
                 service_path_off: asked.service_path_off,

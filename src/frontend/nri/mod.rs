@@ -1,6 +1,7 @@
 //! Hears of pods from containerd or CRI-O over NRI. A pod that asks for networks gets them when its sandbox runs, and no
 //! container of it is created before it has them. What is done here is only calling operations and answering in time.
 
+mod missed;
 pub mod pod;
 mod policy;
 
@@ -19,13 +20,16 @@ use tokio::task;
 use crate::{
     kernel::LinuxKernel,
     lease::{Claim, Lease},
-    operation::{self, Context, OperationError, Which},
+    operation::{self, Context, Listed, OperationError, Which},
     request::SandboxEvent,
     types::{Deadline, Origin, SandboxId, quote, with_causes},
 };
 
 /// How long before the end of a handler's time an operation must have given up, to put everything back and say why.
 const TO_ANSWER: Duration = Duration::from_millis(150);
+
+/// How long attaching all those that were missed may take.
+const CATCHING_UP: Duration = Duration::from_secs(30);
 
 /// How long taking back may go on. The runtime does not wait for it that long, and need not.
 const TAKING_BACK: Duration = Duration::from_secs(30);
@@ -121,10 +125,28 @@ impl<N: Node> NriPlugin<N> {
         done.await
     }
 
+    /// Looks after pods that the runtime has and that should have been attached before it told of them. It waits with every
+    /// event until it is answered, so this goes on by itself.
+    fn catch_up(&self, listed: Vec<Listed>) {
+        let context = self.pods.context();
+        task::spawn(async move {
+            let done = blocking(move || {
+                let mut kernel = LinuxKernel::open()?;
+                operation::catch_up(&mut kernel, &context, &listed, Deadline::after(CATCHING_UP))
+            });
+            if let Err(reason) = done.await {
+                tracing::error!(reason, "pods that were missed were not looked at");
+            }
+        });
+    }
+
     async fn detach(&self, pod: &PodSandbox) {
         self.pods.ends(&pod.id);
         let Ok(id) = pod.id.parse::<SandboxId>() else { return };
         let context = self.pods.context();
+        if let Err(error) = operation::forget_missed(&context, &id) {
+            tracing::warn!(%error, "status tells of a pod that is gone");
+        }
         if !context.leases.is_taken(&Claim::Id(id.clone())) {
             return;
         }
@@ -162,8 +184,9 @@ impl<N: Node> Plugin for NriPlugin<N> {
     async fn synchronize(
         &self,
         pods: Vec<PodSandbox>,
-        _containers: Vec<Container>,
+        containers: Vec<Container>,
     ) -> Result<Vec<ContainerUpdate>, Refusal> {
+        self.catch_up(missed::listed(&pods, &containers));
         let alive = pods.into_iter().map(|pod| pod.id).collect();
         lock(&self.pods.known).alive = Some(alive);
         self.node.synchronized();

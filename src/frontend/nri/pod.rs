@@ -32,6 +32,7 @@ pub fn event(pod: &PodSandbox) -> Result<Option<SandboxEvent>, PodRefused> {
         id: pod.id.parse()?,
         origin: Origin::Nri,
         netns: NetnsSource::Path(path.into()),
+        pod: Some(pod.name.clone()),
         namespace: Some(pod.namespace.clone()),
         networks: asked.networks,
         service_path_off: asked.service_path_off,

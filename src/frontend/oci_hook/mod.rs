@@ -144,6 +144,7 @@ fn attach(state: &State, id: SandboxId) -> Result<Option<Call>, HookError> {
         id,
         origin: Origin::Hook,
         netns,
+        pod: None,
         namespace: pod.namespace,
         networks: asked.networks,
         service_path_off: asked.service_path_off,
