@@ -108,6 +108,10 @@ fn what_a_file_says_is_what_is_understood() {
     assert!(network.default_route && network.allow.mac && network.allow.addresses);
     assert!(network.allow.permits(Some("prod-7")) && !network.allow.permits(Some("dev")));
 
+    let config = right("network_addresses");
+    let checks = |name: &str| config.networks[&name.parse().unwrap()].conflict_check;
+    assert!(checks("storage") && !checks("backup"));
+
     assert_eq!(right("smallest").service_path.mode, ServicePathMode::Off);
     assert_eq!(right("service_path_existing").service_path.mode, ServicePathMode::Existing);
     assert_eq!(right("single_values_for_lists").networks.len(), 1);

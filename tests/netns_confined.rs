@@ -69,6 +69,7 @@ fn families() -> Vec<SeccompRule> {
         "AF_UNIX" => nix::libc::AF_UNIX,
         "AF_NETLINK" => nix::libc::AF_NETLINK,
         "AF_INET" => nix::libc::AF_INET,
+        "AF_PACKET" => nix::libc::AF_PACKET,
         "AF_INET6" => nix::libc::AF_INET6,
         other => panic!("{other} is new: say here which it is"),
     };

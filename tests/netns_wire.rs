@@ -7,8 +7,8 @@ use std::fs;
 
 use netns_support::{
     container::Container,
-    host::on_a_host,
-    refusal::{Baseline, NOTHING_FREE},
+    host::{Host, on_a_host},
+    refusal::{Baseline, FAILED, NOTHING_FREE},
 };
 
 /// Two networks with one address between them, on two pools of one parent, and one on another parent.
@@ -113,5 +113,91 @@ fn two_hundred_addresses_are_refused_at_once() {
             netns_support::refusal::USAGE,
             &["200 addresses", "at most 16"],
         );
+    });
+}
+
+/// Asks the wire before it uses one of two addresses of each family.
+const CHECKED: &str = r#"
+version = 1
+[[pool]]
+name = "fast"
+kind = "macvlan"
+pf = ["card0"]
+[[network]]
+name = "checked"
+pool = "fast"
+interface = "net1"
+addresses = ["192.168.0.101-192.168.0.102/24"]
+conflict_check = true
+allow = { addresses = true }
+[[network]]
+name = "six"
+pool = "fast"
+interface = "net1"
+addresses = ["fd00:10::101-fd00:10::102/64"]
+conflict_check = true
+allow = { addresses = true }
+"#;
+
+/// On a host with that configuration, where somebody on the wire has these addresses besides its own.
+fn where_the_wire_has(addresses: &[&str], test: impl FnOnce(&Host, &str) + Send) {
+    on_a_host(|host| {
+        host.configure(CHECKED);
+        host.vfhook(&["reconcile"]).must_exit(0);
+        let wire = host.wire();
+        for address in addresses {
+            let nodad = if address.contains(':') { "nodad" } else { "" };
+            wire.ip(format!("address add {address} dev wire0 {nodad}").trim());
+        }
+        let mac = wire.link("wire0")["address"].as_str().expect("a MAC address").to_owned();
+        test(host, &mac);
+    });
+}
+
+#[test]
+fn an_address_that_somebody_on_the_wire_has_is_refused_with_its_mac() {
+    where_the_wire_has(&["192.168.0.101/24", "fd00:10::101/64"], |host, mac| {
+        let baseline = Baseline::as_is(host);
+        for (network, address) in [("checked", "192.168.0.101/24"), ("six", "fd00:10::101/64")] {
+            let chosen = format!(r#"[{{"name":"{network}","addresses":["{address}"]}}]"#);
+            let bare = address.split('/').next().unwrap();
+            baseline.asking_refused(&chosen, FAILED, &[bare, mac, "put back"]);
+        }
+    });
+}
+
+#[test]
+fn an_address_that_nobody_on_the_wire_has_is_given_and_another_passed_over() {
+    where_the_wire_has(&["192.168.0.101/24", "fd00:10::102/64"], |host, _| {
+        let blue = host.sandbox("blue").quiet();
+        for (network, address) in [("checked", "192.168.0.102/24"), ("six", "fd00:10::101/64")] {
+            host.attach(&blue, network, &[]).ok();
+            assert_eq!(blue.addresses("net1"), [address]);
+            host.detach(&blue).ok();
+        }
+    });
+}
+
+#[test]
+fn where_the_wire_has_all_that_is_told() {
+    let all = ["192.168.0.101/24", "192.168.0.102/24", "fd00:10::101/64", "fd00:10::102/64"];
+    where_the_wire_has(&all, |host, mac| {
+        let blue = host.sandbox("blue").quiet();
+        let baseline = Baseline::as_is(host);
+        for network in ["checked", "six"] {
+            baseline.attach_refused(blue.as_str(), network, FAILED, &[mac, "in use"]);
+        }
+    });
+}
+
+#[test]
+fn without_a_carrier_nobody_can_be_asked() {
+    where_the_wire_has(&[], |host, _| {
+        let blue = host.sandbox("blue").quiet();
+        host.wire().ip("link set wire0 down");
+        let ran = host.attach(&blue, "checked", &["--timeout", "2"]).must_exit(FAILED);
+        assert!(ran.stderr.contains("carrier"), "{}", ran.stderr);
+        assert_eq!(blue.links(), [""; 0]);
+        assert!(host.leases().is_empty());
     });
 }

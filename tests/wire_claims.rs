@@ -291,3 +291,41 @@ fn a_vf_that_has_a_sandboxs_mac_by_itself_is_passed_over() {
     let message = node.refused("green", "a");
     assert!(message.contains(&vf(1).to_string()) && message.contains("MAC"), "{message}");
 }
+
+/// Three addresses, and the wire is asked.
+fn asking() -> String {
+    let asking = network("a", "fast", "conflict_check = true");
+    [FAST, &asking.replace("192.168.0.100/24", "192.168.0.100-192.168.0.102/24")].concat()
+}
+
+fn somebody_has(node: &Node, addresses: &[&str]) {
+    let had = addresses.iter().map(|address| (parse::<std::net::IpAddr>(address), parse(PF_MAC)));
+    node.host.with(|machine| machine.neighbours.extend(had));
+}
+
+#[test]
+fn an_address_that_the_wire_has_is_passed_over() {
+    for free in ["192.168.0.100", "192.168.0.101", "192.168.0.102"] {
+        let node = Node::with(&[&asking()]);
+        let all = ["192.168.0.100", "192.168.0.101", "192.168.0.102"];
+        let others: Vec<&str> = all.into_iter().filter(|other| *other != free).collect();
+        somebody_has(&node, &others);
+        let given = node.attach("blue", "a");
+        assert_eq!(given.networks[0].addresses, [parse(&format!("{free}/24"))]);
+        node.detach("blue");
+        somebody_has(&node, &[free]);
+        let before = node.host.snapshot();
+        assert!(node.refused("blue", "a").contains("put back"));
+        let chosen = node.refused("blue", r#"[{"name":"a","addresses":["192.168.0.100/24"]}]"#);
+        assert!(chosen.contains("put back"), "{chosen}");
+        assert_eq!(before, node.host.snapshot());
+        assert_eq!(node.claims(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_network_that_does_not_ask_has_no_step_that_does() {
+    let node = Node::with(&[FAST, &network("a", "fast", "")]);
+    somebody_has(&node, &["192.168.0.100"]);
+    node.attach("blue", "a");
+}

@@ -15,6 +15,7 @@ use crate::types::{
 
 /// A device of a pool, and how it is set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the file by itself")]
 pub struct Network {
     /// The pool that the device comes from.
     pub pool: Name,
@@ -34,6 +35,8 @@ pub struct Network {
     pub default_route: bool,
     /// Whether what routers on the wire advertise gives the interface addresses and routes.
     pub accept_ra: bool,
+    /// Whether the wire is asked who has an address before a sandbox uses it.
+    pub conflict_check: bool,
     /// Whether sandbox and host reach each other over the service path, where the card would cut them off.
     pub host_access: bool,
     /// What a request may choose.
@@ -86,6 +89,10 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
     check_addresses(section, &addresses, &gateway);
     check_gateways(section, &gateway, &addresses, default_route);
     let accept_ra = section.optional("accept_ra").unwrap_or(false);
+    let conflict_check = section.optional("conflict_check").unwrap_or(false);
+    if conflict_check && addresses.is_empty() {
+        section.problem("conflict_check", "needs addresses");
+    }
     let host_access = section.optional("host_access").unwrap_or(false);
     let allow = section.table("allow", allow::read).unwrap_or_default();
     let value = pool.zip(interface).map(|(pool, interface)| Network {
@@ -98,6 +105,7 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
         gateway,
         default_route,
         accept_ra,
+        conflict_check,
         host_access,
         allow,
     });

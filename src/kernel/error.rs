@@ -1,12 +1,12 @@
 //! What the machine refused: the operation, its object, and the kernel's own words.
 
-use std::{fmt, io};
+use std::{fmt, io, net::IpAddr};
 
 use nix::errno::Errno;
 
 use crate::{
     plan::step::Place,
-    types::{InterfaceName, VfAttributes},
+    types::{InterfaceName, MacAddress, VfAttributes},
 };
 
 /// Why the kernel said no.
@@ -118,6 +118,16 @@ pub enum KernelError {
         name: InterfaceName,
         /// Where it was looked for.
         place: Place,
+    },
+    /// Somebody on the wire has an address that a sandbox was to have.
+    #[error("address {address} is in use: {mac} answers for it on the wire of {name}")]
+    InUseOnWire {
+        /// The address.
+        address: IpAddr,
+        /// Who has it.
+        mac: MacAddress,
+        /// The interface that was to have it.
+        name: InterfaceName,
     },
     /// The device that a step works on is no more.
     #[error("{0}: the device no longer exists")]

@@ -13,6 +13,7 @@ use crate::kernel::{
     rtnetlink::{
         address, announce, configure_vf, link, make_link, neighbour, return_device, route, vf,
     },
+    wire,
 };
 use crate::{
     inventory::{Binding, Candidate, Device, HostFacts, Ipv6, Link, SandboxFacts, Unusable},
@@ -179,6 +180,9 @@ impl Kernel for LinuxKernel {
             Step::CreateVeth(step) => make_link::veth(self, step),
             Step::DeleteLink(step) => link::delete(self, step),
             Step::LinkUp { place, name, tag } => link::up(self, *place, name, tag),
+            Step::ProbeAddresses { name, addresses } => {
+                wire::probe(self, name, addresses, deadline)
+            }
             Step::AddAddress { name, address } => address::add(self, name, *address),
             Step::AddRoute { place, route } => route::add(self, *place, route),
             Step::DeleteRoute { place, route } => route::delete(self, *place, route),

@@ -16,6 +16,7 @@ mod netns;
 mod observe;
 mod rtnetlink;
 mod usage;
+mod wire;
 
 pub use error::{KernelError, Refusal};
 pub use functions::Functions;

@@ -127,7 +127,8 @@ impl<K: Kernel> Chooser<'_, K> {
         whose: &For,
     ) -> Result<IpNet, OperationError> {
         for address in candidates(ranges, ipv6, seed(self.id, whose.network())) {
-            if !whose.reserves(address) && self.holder(whose, address.addr())?.is_none() {
+            let passed_over = whose.reserves(address) || self.avoided.contains(&address.addr());
+            if !passed_over && self.holder(whose, address.addr())?.is_none() {
                 self.chosen.extend(whose.claims(address.addr()));
                 return Ok(address);
             }

@@ -1,10 +1,11 @@
 //! Gives a sandbox what it asks for: observe, choose, plan, record, do, record.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use super::{
     AttachReport, Context, How, OperationError, Preview,
     choose::Chooser,
+    conflict::Conflicts,
     join::{join, refuse_conflict},
     journal, now,
     recover::{self, release},
@@ -29,6 +30,7 @@ pub fn attach(
     if event.networks.is_empty() {
         return Ok(AttachReport::nothing(&event.id));
     }
+    let mut conflicts = Conflicts::default();
     loop {
         let netns = kernel.open_sandbox(&event.netns)?;
         match existing(kernel, context, event, &netns, deadline)? {
@@ -48,9 +50,13 @@ pub fn attach(
         }
         // Under the lock: what another vfhook just took out of the sandbox must not be seen there.
         let sandbox = kernel.observe_sandbox(needs_routes(&intent))?;
-        let reservation = table.reserve(prepare(kernel, context, event, &intent, &sandbox)?)?;
+        let prepared = prepare(kernel, context, event, &intent, &sandbox, &conflicts.avoided);
+        let reservation = table.reserve(prepared.map_err(|error| conflicts.explain(error))?)?;
         drop(table);
-        return perform(kernel, context, reservation, deadline);
+        let done = perform(kernel, context, reservation, deadline);
+        if let Some(done) = conflicts.unless_others_will_do(done, &intent) {
+            return done;
+        }
     }
 }
 
@@ -69,7 +75,7 @@ pub fn preview_attach(
     }
     let intent = resolve(&context.config, event)?;
     let sandbox = kernel.observe_sandbox(needs_routes(&intent))?;
-    let lease = prepare(kernel, context, event, &intent, &sandbox)?;
+    let lease = prepare(kernel, context, event, &intent, &sandbox, &BTreeSet::new())?;
     Ok(Preview::of_plan(&lease.plan))
 }
 
@@ -126,9 +132,10 @@ fn prepare(
     event: &SandboxEvent,
     intent: &AttachmentIntent,
     sandbox: &SandboxFacts,
+    avoided: &BTreeSet<IpAddr>,
 ) -> Result<Lease, OperationError> {
     let id = &event.id;
-    let (networks, service) = Chooser::new(kernel, context, id).choose(intent)?;
+    let (networks, service) = Chooser::new(kernel, context, id, avoided).choose(intent)?;
     let serial = new_serial();
     let opens = intent.networks.iter().any(|network| network.network.host_access);
     let host_addresses = if opens { kernel.host_addresses()? } else { Vec::new() };

@@ -1,6 +1,6 @@
 //! Chooses a device that no lease holds; `address` chooses what it has on its wire. Runs under the table lock, so that a choice holds until it is recorded.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use super::{Context, OperationError};
 use crate::{
@@ -19,11 +19,18 @@ pub(super) struct Chooser<'a, K> {
     pub(super) context: &'a Context,
     pub(super) id: &'a SandboxId,
     pub(super) chosen: BTreeSet<Claim>,
+    /// Addresses that somebody on the wire has.
+    pub(super) avoided: &'a BTreeSet<IpAddr>,
 }
 
 impl<'a, K: Kernel> Chooser<'a, K> {
-    pub(super) fn new(kernel: &'a mut K, context: &'a Context, id: &'a SandboxId) -> Self {
-        Self { kernel, context, id, chosen: BTreeSet::new() }
+    pub(super) fn new(
+        kernel: &'a mut K,
+        context: &'a Context,
+        id: &'a SandboxId,
+        avoided: &'a BTreeSet<IpAddr>,
+    ) -> Self {
+        Self { kernel, context, id, chosen: BTreeSet::new(), avoided }
     }
 
     /// Everything that `intent` needs, or the first thing that cannot be had.

@@ -6,6 +6,7 @@ mod attach;
 mod audit;
 mod catch_up;
 mod choose;
+mod conflict;
 mod detach;
 mod doctor;
 mod error;

@@ -63,9 +63,10 @@ fn inside_name(step: &Step) -> Option<&crate::types::InterfaceName> {
 
 fn used_name(step: &Step) -> Option<&crate::types::InterfaceName> {
     match step {
-        Step::LinkUp { name, .. } | Step::AddAddress { name, .. } | Step::Announce { name, .. } => {
-            Some(name)
-        }
+        Step::LinkUp { name, .. }
+        | Step::ProbeAddresses { name, .. }
+        | Step::AddAddress { name, .. }
+        | Step::Announce { name, .. } => Some(name),
         Step::AddRoute { route, .. } => Some(&route.interface),
         _ => None,
     }

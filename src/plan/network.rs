@@ -32,8 +32,9 @@ pub(super) fn steps(
         }
     };
     steps.extend(bring_up(input.sandbox, chosen, tag));
-    steps.extend(addressing(input.sandbox, chosen));
     let has_mac = interface_mac(input.serial, position, chosen).is_some();
+    let asks = has_mac && chosen.intent.network.conflict_check;
+    steps.extend(addressing(input.sandbox, chosen, asks));
     if has_mac && !chosen.addresses.is_empty() {
         let addresses = chosen.addresses.iter().map(IpNet::addr).collect();
         let name = chosen.intent.interface.clone();
@@ -137,9 +138,15 @@ fn bring_up(sandbox: &SandboxFacts, chosen: &ChosenNetwork, tag: OwnerTag) -> Ve
     steps
 }
 
-fn addressing(sandbox: &SandboxFacts, chosen: &ChosenNetwork) -> Vec<PlannedStep> {
+/// With `asks`, the wire is asked once it can be, and before anybody could hear that an address has a new owner.
+fn addressing(sandbox: &SandboxFacts, chosen: &ChosenNetwork, asks: bool) -> Vec<PlannedStep> {
     let name = &chosen.intent.interface;
     let mut steps = Vec::new();
+    if asks {
+        let addresses = chosen.addresses.iter().map(IpNet::addr).collect();
+        let step = Step::ProbeAddresses { name: name.clone(), addresses };
+        steps.push(PlannedStep::new(step, Undo::Never("a question changes nothing".to_owned())));
+    }
     let add = |address: &IpNet| {
         PlannedStep::new(
             Step::AddAddress { name: name.clone(), address: *address },

@@ -55,6 +55,10 @@ pub fn sentence(step: &Step) -> String {
         Step::WriteSysctl { place, key, value } => {
             format!("write {value} to net/{key} {}", place.words())
         }
+        Step::ProbeAddresses { name, addresses } => {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            format!("ask on {name} who has {}", addresses.join(" "))
+        }
         Step::Announce { name, addresses } => {
             let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
             format!("announce {} on {name}", addresses.join(" "))

@@ -62,6 +62,13 @@ pub enum Step {
         /// Marks the link as ours at the same time.
         tag: OwnerTag,
     },
+    /// Asks on the wire whether somebody has one of these addresses; fails if so. Changes nothing.
+    ProbeAddresses {
+        /// The link in the sandbox.
+        name: InterfaceName,
+        /// The addresses that it is to have.
+        addresses: Vec<IpAddr>,
+    },
     /// Adds an address, usable at once (no duplicate address detection).
     AddAddress {
         /// The link in the sandbox.

@@ -189,6 +189,7 @@ fn network() -> impl Strategy<Value = NetworkIntent> {
                 gateway: Vec::new(),
                 default_route: false,
                 accept_ra: false,
+                conflict_check: host_access,
                 host_access,
                 allow: Allow::default(),
             };

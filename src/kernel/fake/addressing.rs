@@ -13,6 +13,19 @@ use crate::{
     types::{InterfaceName, MacAddress},
 };
 
+pub(super) fn probe(
+    session: &mut Session,
+    name: &InterfaceName,
+    addresses: &[IpAddr],
+) -> Result<(), KernelError> {
+    session.index(Place::Sandbox, name)?;
+    let has = |address: &IpAddr| Some((*address, *session.machine.neighbours.get(address)?));
+    match addresses.iter().find_map(has) {
+        None => Ok(()),
+        Some((address, mac)) => Err(KernelError::InUseOnWire { address, mac, name: name.clone() }),
+    }
+}
+
 pub(super) fn add_address(
     session: &mut Session,
     name: &InterfaceName,

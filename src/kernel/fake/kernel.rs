@@ -91,6 +91,7 @@ impl FakeKernel {
             Step::CreateVeth(step) => make_link::create_veth(session, step),
             Step::DeleteLink(step) => make_link::delete(session, step),
             Step::LinkUp { place, name, tag } => make_link::up(session, *place, name, tag),
+            Step::ProbeAddresses { name, addresses } => addressing::probe(session, name, addresses),
             Step::AddAddress { name, address } => addressing::add_address(session, name, *address),
             Step::AddRoute { place, route } => addressing::add_route(session, *place, route),
             Step::DeleteRoute { place, route } => addressing::delete_route(session, *place, route),

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
     path::PathBuf,
 };
 
@@ -22,6 +23,8 @@ pub struct Machine {
     pub cards: BTreeMap<PciAddress, Card>,
     /// The sources of each chain of our nft table; empty without a table.
     pub masquerade: BTreeSet<BTreeSet<IpNet>>,
+    /// Who else has addresses on any wire.
+    pub neighbours: BTreeMap<IpAddr, MacAddress>,
     /// How often one must look before a device is back from a namespace that died.
     pub return_delay: u32,
     /// Addresses that interfaces of the host were lent, by their number.

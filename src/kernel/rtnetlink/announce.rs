@@ -123,7 +123,11 @@ fn advertisement(mac: MacAddress, address: Ipv6Addr) -> Vec<u8> {
     message
 }
 
-fn await_carrier(socket: &OwnedFd, name: &InterfaceName, patience: Duration) -> Result<(), Errno> {
+pub(crate) fn await_carrier(
+    socket: &OwnedFd,
+    name: &InterfaceName,
+    patience: Duration,
+) -> Result<(), Errno> {
     let deadline = Deadline::after(patience);
     while !has_carrier(socket, name)? && !deadline.passed() {
         thread::sleep(Duration::from_millis(1));
@@ -134,7 +138,7 @@ fn await_carrier(socket: &OwnedFd, name: &InterfaceName, patience: Duration) -> 
 nix::ioctl_readwrite_bad!(get_flags, libc::SIOCGIFFLAGS, libc::ifreq);
 nix::ioctl_readwrite_bad!(get_hardware_address, libc::SIOCGIFHWADDR, libc::ifreq);
 
-fn has_carrier(socket: &OwnedFd, name: &InterfaceName) -> Result<bool, Errno> {
+pub(crate) fn has_carrier(socket: &OwnedFd, name: &InterfaceName) -> Result<bool, Errno> {
     let mut request = about(name);
     #[expect(unsafe_code, reason = "no crate asks for the flags of one interface without a dump")]
     // SAFETY: the kernel fills the flags of the union, which are read only after it said so.
@@ -146,7 +150,10 @@ fn has_carrier(socket: &OwnedFd, name: &InterfaceName) -> Result<bool, Errno> {
 }
 
 /// `None` for what is no Ethernet.
-fn hardware_address(socket: &OwnedFd, name: &InterfaceName) -> Result<Option<MacAddress>, Errno> {
+pub(crate) fn hardware_address(
+    socket: &OwnedFd,
+    name: &InterfaceName,
+) -> Result<Option<MacAddress>, Errno> {
     let mut request = about(name);
     #[expect(unsafe_code, reason = "no crate asks for the address of one interface without a dump")]
     // SAFETY: the kernel fills the hardware address of the union, which is read only after it said so.
