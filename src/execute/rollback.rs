@@ -10,9 +10,9 @@ use crate::{
 /// What is left after undoing.
 #[derive(Debug, Default)]
 pub struct Undone {
-    /// The steps that failed, in the order in which they must be tried again.
+    /// The steps that must be tried again, in this order.
     pub remaining: Vec<Step>,
-    /// Why, step by step.
+    /// What failed and why, step by step; also what is given up.
     pub failures: Vec<(String, KernelError)>,
 }
 
@@ -20,6 +20,11 @@ impl Undone {
     /// Whether nothing is left.
     pub fn is_clean(&self) -> bool {
         self.remaining.is_empty()
+    }
+
+    /// Whether every step was done.
+    pub fn is_whole(&self) -> bool {
+        self.failures.is_empty()
     }
 
     /// What failed and why, a line a step.
@@ -30,8 +35,8 @@ impl Undone {
     }
 }
 
-/// Does all of `steps` and collects what failed. What would be undone on a link, on a
-/// device or in a namespace that is gone is undone.
+/// Does all of `steps` and collects what failed. What would be undone on a link, on a device or in a namespace that is gone is
+/// undone; where nothing else is left, what is the sandbox's own is given up.
 pub fn undo(steps: &[Step], kernel: &mut impl Kernel, deadline: Deadline) -> Undone {
     let mut undone = Undone::default();
     for step in steps {
@@ -48,6 +53,9 @@ pub fn undo(steps: &[Step], kernel: &mut impl Kernel, deadline: Deadline) -> Und
                 undone.failures.push((sentence(step), error));
             }
         }
+    }
+    if undone.remaining.iter().all(Step::is_sandboxs_own) {
+        undone.remaining.clear();
     }
     undone
 }

@@ -64,14 +64,14 @@ fn perform(
     context.leases.update(lease)?;
     if let Outcome::Failed { failure, undone } = execute::run(&reroute.add, kernel, deadline) {
         // What could not be undone stays in the lease, which undoes it in the end.
-        if undone.is_clean() {
+        if undone.is_whole() {
             lease.plan = before;
             context.leases.update(lease)?;
         }
         return Ok(Followed::Failed(with_causes(&failure)));
     }
     let undone = execute::undo(&reroute.remove, kernel, deadline);
-    if !undone.is_clean() {
+    if !undone.is_whole() {
         return Ok(Followed::Failed(undone.reasons().join("; ")));
     }
     lease.plan = reroute.after;

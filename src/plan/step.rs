@@ -135,6 +135,22 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// Whether nothing but the sandbox itself depends on it. Where a workload made such an undo impossible, what is left is its own,
+    /// and nothing that others wait for is held back.
+    pub fn is_sandboxs_own(&self) -> bool {
+        match self {
+            Self::AddRoute { place, .. }
+            | Self::DeleteRoute { place, .. }
+            | Self::AddNeighbour { place, .. }
+            | Self::WriteSysctl { place, .. }
+            | Self::LinkUp { place, .. } => *place == Place::Sandbox,
+            Self::AddAddress { .. } | Self::Announce { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 /// See [`Step::ConfigureVf`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigureVf {
