@@ -14,10 +14,15 @@ use support::{
     stage::{Stage, in_time},
 };
 use vfhook::{
+    inventory::Route,
     kernel::fake::{Effect, Fault, Machine, Snapshot},
+    lease::Lease,
     operation::{self, Detached, ExitCode, Which},
-    plan::step::Step,
-    types::{AdminMac, Deadline, InterfaceName},
+    plan::{
+        Undo,
+        step::{Place, Step},
+    },
+    types::{AdminMac, Deadline, InterfaceName, KernelText},
 };
 
 /// The cookie of the only lease's namespace.
@@ -186,4 +191,59 @@ fn a_mac_that_the_card_assigned_and_nobody_used_before_stays() {
         let home = stage.host.with(|machine| machine.host.link("ens1f0v0").cloned().unwrap());
         assert_eq!(home.facts.mac, Some(assigned), "{shape}");
     }
+}
+
+/// What an earlier version would have recorded: it took the place of the sandbox's default route, and puts it back.
+fn as_replaced(stage: &Stage) {
+    let file = stage.lease_file();
+    let mut lease: Lease = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    for planned in &mut lease.plan.steps {
+        if let Step::AddRoute { place: Place::Sandbox, route } = &planned.step {
+            let (via, metric) =
+                if route.to.addr().is_ipv6() { ("fd00:88::1", 1024) } else { ("10.88.0.1", 0) };
+            let theirs = Route {
+                via: Some(parse(via)),
+                interface: KernelText::new("eth0"),
+                metric,
+                protocol: 3,
+                ..route.clone()
+            };
+            let back = Step::AddRoute { place: Place::Sandbox, route: theirs };
+            planned.undo = Undo::By(Box::new(back));
+        }
+    }
+    std::fs::write(&file, serde_json::to_string(&lease).unwrap()).unwrap();
+}
+
+#[test]
+fn what_an_earlier_version_replaced_is_put_back() {
+    let stage = Stage::of(&shape::named("default_route_beside"));
+    stage.attach([]).unwrap();
+    as_replaced(&stage);
+    let cookie = cookie(&stage);
+    stage.host.with(|machine| {
+        machine.sandbox(cookie).unwrap().link_mut("eth0").unwrap().routes.clear();
+    });
+    assert_eq!(stage.detach([]).unwrap(), Detached::Detached);
+    let routes = stage
+        .host
+        .with(|machine| machine.sandbox(cookie).unwrap().link("eth0").unwrap().routes.clone());
+    let mut ways: Vec<String> =
+        routes.iter().map(|route| format!("{} {:?}", route.to, route.via.unwrap())).collect();
+    ways.sort();
+    assert_eq!(ways, ["0.0.0.0/0 10.88.0.1", "::/0 fd00:88::1"]);
+}
+
+/// Its workload took the interface down that the route left by: that is no reason to hold a VF and addresses back.
+#[test]
+fn what_a_sandbox_made_impossible_to_put_back_is_its_own_affair() {
+    let stage = Stage::of(&shape::named("default_route_beside"));
+    stage.attach([]).unwrap();
+    as_replaced(&stage);
+    let cookie = cookie(&stage);
+    stage.host.with(|machine| {
+        machine.sandbox(cookie).unwrap().link_mut("eth0").unwrap().facts.up = false;
+    });
+    assert_eq!(stage.detach([]).unwrap(), Detached::Detached);
+    stage.assert_host_untouched("down");
 }

@@ -67,3 +67,18 @@ fn a_lease_of_version_1_that_needs_cleanup_is_due_at_once() {
     assert!(is_whole_undo(remaining), "{remaining:#?}");
     assert_eq!(*tries, 0, "nobody counted");
 }
+
+#[test]
+fn a_lease_of_version_1_that_puts_routes_of_the_sandbox_back() {
+    let undo = plan::detach(&lease("v1-routes-put-back.json").plan);
+    let back = undo.iter().filter_map(|step| match step {
+        Step::AddRoute { route, .. } => Some(route),
+        _ => None,
+    });
+    let back: Vec<_> = back.collect();
+    assert!(back.iter().all(|route| !route.is_ours()), "{back:#?}");
+    let by: Vec<String> = back.iter().map(|route| route.interface.to_string()).collect();
+    assert_eq!(by, ["eth0", "é", "lo"]);
+    // The MTU that the route had.
+    assert_eq!(back[1].other, [(8, vec![8, 0, 2, 0, 20, 5, 0, 0])]);
+}

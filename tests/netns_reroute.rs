@@ -78,13 +78,15 @@ fn who_only_asks_changes_nothing() {
 }
 
 #[test]
-fn a_route_of_the_sandboxs_own_is_put_back() {
+fn a_route_of_the_sandboxs_own_stays_beside() {
     on_a_host(|host| {
         let blue = changed(host);
         blue.ip("route add 10.112.0.0/16 via 192.168.0.1 dev net1 mtu 1300");
         let own = blue.routes("10.112.0.0/16");
         host.vfhook(&["reconcile"]).ok();
-        assert!(blue.routes("10.112.0.0/16").contains("svc0"));
+        let both = blue.routes("10.112.0.0/16");
+        assert!(both.contains(own.trim()) && both.contains("svc0"), "{both}");
+        assert!(blue.ip("route get 10.112.0.9").contains("svc0"));
         host.configure(VETH);
         host.vfhook(&["reconcile"]).ok();
         assert_eq!(blue.routes("10.112.0.0/16"), own);

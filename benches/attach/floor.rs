@@ -259,8 +259,13 @@ fn route(index: u32, to: &str, via: Option<IpAddr>, source: Option<IpAddr>) -> (
     message.header.table = RouteHeader::RT_TABLE_MAIN;
     message.header.protocol = RouteProtocol::from(PROTOCOL);
     message.header.kind = RouteType::Unicast;
-    let on_link = via.is_none() && !to.addr().is_ipv6();
-    message.header.scope = if on_link { RouteScope::Link } else { RouteScope::Universe };
+    let is_default = to.prefix_len() == 0;
+    message.header.scope = match via {
+        _ if to.addr().is_ipv6() => RouteScope::Universe,
+        None => RouteScope::Link,
+        Some(_) if is_default => RouteScope::Other(PROTOCOL),
+        Some(_) => RouteScope::Universe,
+    };
     if source.is_some() {
         message.header.flags = RouteFlags::Onlink;
     }

@@ -26,7 +26,7 @@ const ATTACH: [&str; 19] = [
     "-n recipe link set net1 up alias vfhook:recipe",
     "-n recipe address add 192.168.0.251/24 broadcast + dev net1",
     "-n recipe address add fd00:10::251/64 dev net1 nodad",
-    "-n recipe route add default via 192.168.0.1 proto 118",
+    "-n recipe route add default via 192.168.0.1 proto 118 scope 118",
     "-n recipe route add default via fd00:10::1 dev net1 proto 118",
 ];
 

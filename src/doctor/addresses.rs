@@ -6,15 +6,13 @@ use super::{Facts, Finding};
 use crate::{
     config::{Config, ServicePathMode},
     inventory::Route,
-    types::{AddressRange, InterfaceName},
+    types::AddressRange,
 };
 
 /// `source` and `cidrs` against the host's routes.
 pub(super) fn overlaps(facts: &Facts, config: &Config) -> Vec<Finding> {
     let path = &config.service_path;
-    let foreign = |route: &&Route| {
-        route.to.prefix_len() > 0 && !route.interface.as_str().starts_with(InterfaceName::OURS)
-    };
+    let foreign = |route: &&Route| route.to.prefix_len() > 0 && !route.interface.is_ours();
     let routes: Vec<&Route> = facts.host.routes.iter().filter(foreign).collect();
     let mut findings = Vec::new();
     if path.mode == ServicePathMode::Veth {

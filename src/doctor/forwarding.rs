@@ -6,20 +6,19 @@
 use std::collections::BTreeSet;
 
 use super::{Facts, Finding};
-use crate::{config::Config, inventory::Route, types::InterfaceName};
+use crate::{config::Config, inventory::Route, types::KernelText};
 
 /// The number that the kernel gives routes which it learnt from a router (`RTPROT_RA`).
 const LEARNT: u8 = 9;
 
 /// Interfaces that requests leave by, so answers come in by.
-fn ways(facts: &Facts, ipv6: bool) -> BTreeSet<&InterfaceName> {
+fn ways(facts: &Facts, ipv6: bool) -> BTreeSet<&KernelText> {
     let is_way = |route: &&Route| {
         let local = matches!(route.to, ipnet::IpNet::V6(to) if to.addr().is_unicast_link_local());
-        let name = route.interface.as_str();
         route.to.addr().is_ipv6() == ipv6
             && !local
-            && name != "lo"
-            && !name.starts_with(InterfaceName::OURS)
+            && route.interface != *"lo"
+            && !route.interface.is_ours()
     };
     facts.host.routes.iter().filter(is_way).map(|route| &route.interface).collect()
 }
@@ -28,7 +27,7 @@ fn ways(facts: &Facts, ipv6: bool) -> BTreeSet<&InterfaceName> {
 pub(super) fn ipv4(facts: &Facts, _: &Config) -> Vec<Finding> {
     let ways = ways(facts, false);
     let forwards =
-        |name: &InterfaceName| facts.host.sysctl(&format!("ipv4/conf/{name}/forwarding")) != 0;
+        |name: &KernelText| facts.host.sysctl(&format!("ipv4/conf/{name}/forwarding")) != 0;
     let closed: Vec<_> = ways.iter().filter(|name| !forwards(name)).collect();
     let all = facts.host.sysctl("ipv4/conf/all/forwarding") != 0;
     if closed.len() == ways.len() && !(ways.is_empty() && all) {

@@ -9,6 +9,7 @@ mod link;
 mod physical_function;
 mod route;
 mod sandbox;
+mod seen_route;
 mod usage;
 
 pub use candidate::Candidate;
@@ -20,4 +21,5 @@ pub use link::Link;
 pub use physical_function::PhysicalFunction;
 pub use route::Route;
 pub use sandbox::SandboxFacts;
+pub use seen_route::{Hop, RouteFamilies, SeenRoute};
 pub use usage::Use;

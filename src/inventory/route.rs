@@ -1,11 +1,11 @@
-//! A route, as found and as wanted.
+//! A route of ours, as wanted.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::types::InterfaceName;
+use crate::types::KernelText;
 
 /// A unicast route of the main table with one next hop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct Route {
     /// The next hop; `None` means that the destination is on the link.
     pub via: Option<IpAddr>,
     /// The interface it leaves by.
-    pub interface: InterfaceName,
+    pub interface: KernelText,
     /// The source address of what leaves by it.
     pub source: Option<IpAddr>,
     /// Whether the next hop is on the link though no address says so.
@@ -24,15 +24,24 @@ pub struct Route {
     pub metric: u32,
     /// The number of the routing protocol that made it.
     pub protocol: u8,
-    /// Attributes that vfhook has no opinion on (an MTU, a preference), by number and as they came, so that a route can be
-    /// put back as it was.
+    /// Attributes that vfhook has no opinion on (an MTU, a preference), by number and as they came: only leases of earlier
+    /// versions, which put routes of the sandbox back, have any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other: Vec<(u16, Vec<u8>)>,
 }
 
 impl Route {
-    /// The metric that the kernel gives a route of this family that asks for none.
+    /// The routing protocol number that marks our routes. `rtnetlink.h` and `rt_protos` assign it to nobody.
+    pub const PROTOCOL: u8 = 118;
+
+    /// The metric of ours where nobody else's is lower: before those that ask for none, and before those that IPv6 learns from
+    /// routers (1024).
     pub fn usual_metric(ipv6: bool) -> u32 {
-        if ipv6 { 1024 } else { 0 }
+        if ipv6 { 1023 } else { 0 }
+    }
+
+    /// Whether vfhook made it.
+    pub fn is_ours(&self) -> bool {
+        self.protocol == Self::PROTOCOL
     }
 }

@@ -10,10 +10,10 @@ use crate::kernel::{
         datagram::{RawContent, raw_messages},
         socket::Message,
     },
-    rtnetlink::{address, link_message, route, vf},
+    rtnetlink::{address, link_message, route_message, vf},
 };
 use crate::{
-    inventory::{Chain, Link, Route},
+    inventory::{Chain, Link, SeenRoute},
     types::VfAttributes,
 };
 
@@ -26,8 +26,8 @@ pub struct Routing {
     pub attributes: Vec<VfAttributes>,
     /// Addresses of global scope.
     pub addresses: Vec<IpNet>,
-    /// Routes by these links.
-    pub routes: Vec<Route>,
+    /// Routes, leading by these links.
+    pub routes: Vec<SeenRoute>,
 }
 
 /// Reads a datagram of routing messages as every look at the host or a sandbox does.
@@ -44,7 +44,10 @@ pub fn routing(datagram: &[u8]) -> Result<Routing, Refusal> {
     Ok(Routing {
         attributes: messages.iter().filter_map(|message| vf::listed(&message.body, 0)).collect(),
         addresses: messages.iter().filter_map(address::read).map(|found| found.net).collect(),
-        routes: messages.iter().filter_map(|message| route::read(message, &links)).collect(),
+        routes: messages
+            .iter()
+            .filter_map(|message| route_message::read(message, &links))
+            .collect(),
         links,
     })
 }

@@ -6,7 +6,7 @@ use nix::errno::Errno;
 
 use crate::{
     plan::step::Place,
-    types::{InterfaceName, MacAddress, VfAttributes},
+    types::{InterfaceName, KernelText, MacAddress, VfAttributes},
 };
 
 /// Why the kernel said no.
@@ -115,7 +115,7 @@ pub enum KernelError {
     #[error("interface {name}: there is none of that name {}", .place.words())]
     LinkGone {
         /// Its name.
-        name: InterfaceName,
+        name: KernelText,
         /// Where it was looked for.
         place: Place,
     },

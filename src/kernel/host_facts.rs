@@ -6,14 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::inventory::{HostFacts, Route, RuntimeFacts};
+use crate::inventory::{Hop, HostFacts, Route, RouteFamilies, RuntimeFacts, SeenRoute};
 use crate::kernel::{
     KernelError, LinuxKernel, abilities,
     files::sysctl,
     netfilter::{legacy_rules, ruleset},
     netns::has_cookies,
-    rtnetlink::{address, link, route},
+    rtnetlink::{address, link, route_message},
 };
+use crate::types::InterfaceName;
 
 /// Sysctls that are of interest whatever interfaces there are.
 const SYSCTLS: [&str; 7] = [
@@ -36,7 +37,8 @@ const CILIUM: [&str; 2] = ["/var/run/cilium/cilium.sock", "/sys/fs/bpf/cilium"];
 /// The host's facts.
 pub(super) fn look(kernel: &mut LinuxKernel) -> Result<HostFacts, KernelError> {
     let links = link::all(&mut kernel.host)?;
-    let routes = route::all(&mut kernel.host, &links)?;
+    let seen = route_message::all(&mut kernel.host, RouteFamilies::BOTH, &links)?;
+    let routes: Vec<Route> = seen.iter().flat_map(ways).collect();
     let release = read(Path::new("/proc/sys/kernel/osrelease")).unwrap_or_default();
     Ok(HostFacts {
         lacking: abilities::lacking(),
@@ -56,8 +58,28 @@ pub(super) fn look(kernel: &mut LinuxKernel) -> Result<HostFacts, KernelError> {
     })
 }
 
+/// Each way that a route leads, as a route. One by an interface that no command could name is left out.
+fn ways(route: &SeenRoute) -> Vec<Route> {
+    let by_name = route.hops.iter().filter_map(|hop| {
+        let name: InterfaceName = hop.interface.as_str()?.parse().ok()?;
+        Some((name, hop))
+    });
+    let way = |(name, hop): (InterfaceName, &Hop)| Route {
+        to: route.to,
+        via: hop.via,
+        interface: name.into(),
+        source: None,
+        onlink: hop.onlink,
+        metric: route.metric,
+        protocol: route.protocol,
+        other: Vec::new(),
+    };
+    by_name.map(way).collect()
+}
+
 fn sysctls(routes: &[Route]) -> BTreeMap<String, u32> {
-    let leaves_by: BTreeSet<&str> = routes.iter().map(|route| route.interface.as_str()).collect();
+    let leaves_by: BTreeSet<&str> =
+        routes.iter().filter_map(|route| route.interface.as_str()).collect();
     let of_interfaces = leaves_by.iter().flat_map(|name| {
         [format!("ipv4/conf/{name}/forwarding"), format!("ipv6/conf/{name}/accept_ra")]
     });

@@ -11,12 +11,15 @@ use crate::kernel::{
     netns::Sandbox,
     observe,
     rtnetlink::{
-        address, announce, configure_vf, link, make_link, neighbour, return_device, route, vf,
+        address, announce, configure_vf, link, make_link, neighbour, return_device, route,
+        route_message, vf,
     },
     wire,
 };
 use crate::{
-    inventory::{Binding, Candidate, Device, HostFacts, Ipv6, Link, SandboxFacts, Unusable},
+    inventory::{
+        Binding, Candidate, Device, HostFacts, Ipv6, Link, RouteFamilies, SandboxFacts, Unusable,
+    },
     plan::step::{Place, Step},
     types::{
         Deadline, DeviceName, DeviceSelector, InterfaceName, MacAddress, NetnsIdentity,
@@ -68,7 +71,7 @@ impl LinuxKernel {
             return Ok(*index);
         }
         let found = link::by_name(self.netlink(place)?, name)?;
-        let gone = || KernelError::LinkGone { name: name.clone(), place };
+        let gone = || KernelError::LinkGone { name: name.into(), place };
         let index = found.ok_or_else(gone)?.index;
         self.indexes.insert((place, name.clone()), index);
         Ok(index)
@@ -111,7 +114,7 @@ impl Kernel for LinuxKernel {
         }
     }
 
-    fn observe_sandbox(&mut self, routes: bool) -> Result<SandboxFacts, KernelError> {
+    fn observe_sandbox(&mut self, routes: RouteFamilies) -> Result<SandboxFacts, KernelError> {
         observe::sandbox(self, routes)
     }
 
@@ -152,7 +155,7 @@ impl Kernel for LinuxKernel {
     }
 
     fn is_host_address(&mut self, address: IpAddr) -> Result<bool, KernelError> {
-        route::is_own(&mut self.host, address)
+        route_message::is_own(&mut self.host, address)
     }
 
     fn binding(&mut self, device: PciAddress) -> Binding {

@@ -26,7 +26,9 @@ pub use rtnetlink::events::LinkEvents;
 use std::net::IpAddr;
 
 use crate::{
-    inventory::{Binding, Candidate, Device, HostFacts, Ipv6, Link, SandboxFacts, Unusable},
+    inventory::{
+        Binding, Candidate, Device, HostFacts, Ipv6, Link, RouteFamilies, SandboxFacts, Unusable,
+    },
     plan::step::Step,
     types::{
         Deadline, DeviceName, DeviceSelector, MacAddress, NetnsIdentity, NetnsSource, PciAddress,
@@ -43,8 +45,8 @@ pub trait Kernel {
     /// Opens a namespace seen before. `false` when it can no longer be found there: it is gone, or about to be.
     fn reopen_sandbox(&mut self, netns: &NetnsIdentity) -> Result<bool, KernelError>;
 
-    /// What is in the sandbox; its routes only if `routes`.
-    fn observe_sandbox(&mut self, routes: bool) -> Result<SandboxFacts, KernelError>;
+    /// What is in the sandbox; its routes only of these families.
+    fn observe_sandbox(&mut self, routes: RouteFamilies) -> Result<SandboxFacts, KernelError>;
 
     /// The physical functions that `selector` names, with all of their VFs. Costs a netlink message for each name that is no
     /// interface's main one.

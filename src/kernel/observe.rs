@@ -3,20 +3,22 @@
 use crate::kernel::{
     KernelError, LinuxKernel,
     files::sysctl,
-    rtnetlink::{link, route, vf},
+    rtnetlink::{link, route_message, vf},
     usage,
 };
 use crate::{
-    inventory::{Candidate, Device, SandboxFacts, Unusable},
+    inventory::{Candidate, Device, RouteFamilies, SandboxFacts, Unusable},
     plan::step::Place,
     types::{MacAddress, PciAddress},
 };
 
 /// What is in the sandbox.
-pub(super) fn sandbox(kernel: &mut LinuxKernel, routes: bool) -> Result<SandboxFacts, KernelError> {
+pub(super) fn sandbox(
+    kernel: &mut LinuxKernel,
+    routes: RouteFamilies,
+) -> Result<SandboxFacts, KernelError> {
     let links = link::all(kernel.netlink(Place::Sandbox)?)?;
-    let routes =
-        if routes { route::all(kernel.netlink(Place::Sandbox)?, &links)? } else { Vec::new() };
+    let routes = route_message::all(kernel.netlink(Place::Sandbox)?, routes, &links)?;
     let sandbox = kernel.sandbox()?;
     let ipv6 = sandbox.inside(sysctl::ipv6)?;
     let names = links.iter().flat_map(|link| link.altnames.iter().chain([&link.name]).cloned());

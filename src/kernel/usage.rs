@@ -7,7 +7,7 @@ use crate::{
     inventory::{Link, Use},
     kernel::{
         KernelError, LinuxKernel,
-        rtnetlink::{address, route, upper},
+        rtnetlink::{address, route_message, upper},
     },
     types::KernelText,
 };
@@ -27,7 +27,7 @@ pub(super) fn of(kernel: &mut LinuxKernel, link: &mut Link) -> Result<Vec<Use>, 
         if !is_under && hears_for_another(link.index) {
             uses.push(Use::UnderUnseen);
         }
-        let routes = route::leaving_by(&mut kernel.host, link.index)?;
+        let routes = route_message::leaving_by(&mut kernel.host, link.index)?;
         uses.extend(routes.into_iter().map(|(to, table)| Use::Route(to, table)));
     }
     Ok(uses)

@@ -10,14 +10,16 @@ use super::{
     journal, now,
     recover::{self, release},
 };
+use ipnet::IpNet;
+
 use crate::{
     execute::{self, Outcome},
-    inventory::SandboxFacts,
+    inventory::{RouteFamilies, SandboxFacts},
     kernel::Kernel,
     lease::{Attached, Claim, Lease, LeaseState, Reservation, VERSION, new_serial},
     plan::{self, AttachInput, ChosenDevice, ChosenNetwork, ChosenService, step::Step},
-    request::{AttachmentIntent, SandboxEvent, resolve},
-    types::{Deadline, MacAddress, NetnsIdentity},
+    request::{AttachmentIntent, SandboxEvent, ServiceIntent, resolve},
+    types::{AddressRange, Deadline, MacAddress, NetnsIdentity},
 };
 
 /// Attaches what `event` asks for, or finds it attached.
@@ -49,7 +51,7 @@ pub fn attach(
             continue;
         }
         // Under the lock: what another vfhook just took out of the sandbox must not be seen there.
-        let sandbox = kernel.observe_sandbox(needs_routes(&intent))?;
+        let sandbox = kernel.observe_sandbox(routes_to_know(&intent))?;
         let prepared = prepare(kernel, context, event, &intent, &sandbox, &conflicts.avoided);
         let reservation = table.reserve(prepared.map_err(|error| conflicts.explain(error))?)?;
         drop(table);
@@ -74,14 +76,27 @@ pub fn preview_attach(
         return Ok(Preview { steps: Vec::new() });
     }
     let intent = resolve(&context.config, event)?;
-    let sandbox = kernel.observe_sandbox(needs_routes(&intent))?;
+    let sandbox = kernel.observe_sandbox(routes_to_know(&intent))?;
     let lease = prepare(kernel, context, event, &intent, &sandbox, &BTreeSet::new())?;
     Ok(Preview::of_plan(&lease.plan))
 }
 
-/// Only a plan that routes needs to know what routes there are.
-fn needs_routes(intent: &AttachmentIntent) -> bool {
-    intent.service.is_some() || intent.networks.iter().any(|network| network.network.default_route)
+/// IPv6 routes are told from others by their metric, so those that are there must be known; of IPv4's only the gateway that a
+/// service path is to use.
+fn routes_to_know(intent: &AttachmentIntent) -> RouteFamilies {
+    let defaults = intent.networks.iter().filter(|network| network.network.default_route);
+    let mut gateways = defaults.flat_map(|network| &network.network.gateway);
+    let is_v6 = |cidr: &IpNet| cidr.addr().is_ipv6();
+    let (ipv4, ipv6) = match &intent.service {
+        Some(ServiceIntent::Existing { cidrs, .. }) => {
+            (cidrs.iter().any(|cidr| !is_v6(cidr)), cidrs.iter().any(is_v6))
+        }
+        Some(ServiceIntent::Veth { source, .. }) => {
+            (false, source.iter().any(AddressRange::is_ipv6))
+        }
+        None => (false, false),
+    };
+    RouteFamilies { ipv4, ipv6: ipv6 || gateways.any(IpAddr::is_ipv6) }
 }
 
 pub(super) enum Existing {
@@ -228,7 +243,8 @@ fn forget_refused_macs(kernel: &mut impl Kernel, lease: &mut Lease) {
     if wished.is_empty() {
         return;
     }
-    let inside = kernel.observe_sandbox(false).map(|seen| seen.macs).unwrap_or_default();
+    let inside =
+        kernel.observe_sandbox(RouteFamilies::NONE).map(|seen| seen.macs).unwrap_or_default();
     for had in &mut lease.networks {
         had.mac = had.mac.filter(|mac| inside.contains(mac) || !wished.contains(mac));
     }

@@ -6,7 +6,7 @@ use super::{Context, Finding, Mended, OperationError};
 use crate::{
     config::PoolKind,
     execute,
-    inventory::{Candidate, Device, PhysicalFunction, SandboxFacts, Unusable},
+    inventory::{Candidate, Device, PhysicalFunction, RouteFamilies, SandboxFacts, Unusable},
     kernel::Kernel,
     lease::{Attached, Claim, Lease, LeaseState},
     plan::{self, Held, Remark, Seen, step::Step},
@@ -147,7 +147,7 @@ fn inside(kernel: &mut impl Kernel, lease: &Lease) -> Result<Option<SandboxFacts
     if !kernel.reopen_sandbox(&lease.netns)? {
         return Ok(None);
     }
-    Ok(Some(kernel.observe_sandbox(false)?))
+    Ok(Some(kernel.observe_sandbox(RouteFamilies::NONE)?))
 }
 
 /// What the card enforces; asked only where the lease has a say in it.

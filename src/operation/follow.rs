@@ -7,6 +7,7 @@ use super::{Context, OperationError};
 use crate::{
     config::ServicePathMode,
     execute::{self, Outcome},
+    inventory::RouteFamilies,
     kernel::Kernel,
     lease::{Lease, LeaseState, Reservation},
     plan::{Reroute, Served, differs, reroute},
@@ -37,8 +38,12 @@ pub(super) fn follow(
     if !differs(served, wanted) || !kernel.reopen_sandbox(&lease.netns)? {
         return Ok(None);
     }
-    let sandbox = kernel.observe_sandbox(true)?;
-    let Some(reroute) = reroute(served, wanted, &sandbox) else { return Ok(None) };
+    let sandbox = kernel.observe_sandbox(RouteFamilies { ipv4: false, ipv6: true })?;
+    let reroute = match reroute(served, wanted, &sandbox) {
+        Ok(Some(reroute)) => reroute,
+        Ok(None) => return Ok(None),
+        Err(error) => return Ok(Some(Followed::Failed(error.to_string()))),
+    };
     if dry_run {
         return Ok(Some(Followed::Leads(reroute.cidrs)));
     }

@@ -7,6 +7,7 @@ use super::{
     verify::{gives, require_whole},
 };
 use crate::{
+    inventory::RouteFamilies,
     kernel::Kernel,
     lease::{Attached, Lease, Reservation},
     request::{NetworkRequest, RequestError, SandboxEvent},
@@ -36,7 +37,7 @@ pub(super) fn join(
     deadline: Deadline,
 ) -> Result<AttachReport, OperationError> {
     refuse_conflict(&reservation.lease, event)?;
-    require_whole(&reservation.lease, &kernel.observe_sandbox(false)?)?;
+    require_whole(&reservation.lease, &kernel.observe_sandbox(RouteFamilies::NONE)?)?;
     if reservation.lease.holders.insert(event.id.clone()) {
         context.leases.lock(deadline)?.update(&reservation.lease)?;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Context, OperationError};
 use crate::{
-    inventory::SandboxFacts,
+    inventory::{RouteFamilies, SandboxFacts},
     kernel::Kernel,
     lease::{Attached, Claim, Lease, LeaseState},
     request::NetworkRequest,
@@ -34,7 +34,7 @@ pub fn verify(
     if let Some(lacks) = asked.iter().find(|asked| !has(asked)) {
         return Err(missing(format!("{} was not attached", lacks.network)));
     }
-    require_whole(&lease, &kernel.observe_sandbox(false)?)
+    require_whole(&lease, &kernel.observe_sandbox(RouteFamilies::NONE)?)
 }
 
 /// Whether this is what was asked for. A request that leaves something open takes what was chosen, and a MAC address that a

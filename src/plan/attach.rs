@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{Plan, network, service_path};
 use crate::{
-    inventory::{Device, Ipv6, Link, SandboxFacts},
+    inventory::{Device, Ipv6, Link, SandboxFacts, SeenRoute},
     request::NetworkIntent,
     types::{InterfaceName, MacAddress, Name, SandboxId, Segment},
 };
@@ -107,7 +107,8 @@ pub enum AttachPlanError {
     NoInterface(InterfaceName),
     /// `mode = "existing"`, and the interface leads nowhere.
     #[error(
-        "service path: the sandbox has no IPv{family} default route over {interface} whose gateway could serve {cidr}"
+        "service path: the sandbox has no IPv{family} default route over {interface} whose gateway could serve {cidr} (one that \
+         names a nexthop object is followed only where the sandbox's net.ipv4.nexthop_compat_mode is 1)"
     )]
     NoGateway {
         /// The interface to route through.
@@ -117,6 +118,12 @@ pub enum AttachPlanError {
         /// The service network.
         cidr: IpNet,
     },
+    /// A route of ours must win over this one and cannot.
+    #[error(
+        "the sandbox has the route {0}, and IPv6 has no lower metric by which a route beside it would win; make it again with a \
+         metric of 2 or more"
+    )]
+    NoMetric(Box<SeenRoute>),
 }
 
 /// Lays out the steps. The service path comes first, so that undoing it comes last: by then a dying namespace
@@ -130,7 +137,7 @@ pub fn attach(input: &AttachInput) -> Result<Plan, AttachPlanError> {
     for (position, chosen) in input.networks.iter().enumerate() {
         refuse_taken(input.sandbox, &chosen.intent.interface)?;
         refuse_mtu(chosen)?;
-        steps.extend(network::steps(input, position, chosen));
+        steps.extend(network::steps(input, position, chosen)?);
     }
     Ok(Plan { steps })
 }

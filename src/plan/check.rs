@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Plan, Undo, step::Step};
+use crate::types::KernelText;
 
 /// What is wrong with a plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,8 +27,12 @@ pub fn check(plan: &Plan) -> Vec<Flaw> {
     let mut flaws = Vec::new();
     let mut devices = BTreeSet::new();
     let mut made = BTreeSet::new();
-    let makers: BTreeSet<_> =
-        plan.steps.iter().filter_map(|planned| inside_name(&planned.step)).collect();
+    let makers: BTreeSet<_> = plan
+        .steps
+        .iter()
+        .filter_map(|planned| inside_name(&planned.step))
+        .map(KernelText::from)
+        .collect();
     for (position, planned) in plan.steps.iter().enumerate() {
         if let Step::TakeDevice(take) = &planned.step {
             if !devices.insert(take.device) {
@@ -39,12 +44,12 @@ pub fn check(plan: &Plan) -> Vec<Flaw> {
             flaws.push(Flaw::NoUndo(position));
         }
         if let Some(name) = lasting {
-            if !made.insert(name.clone()) {
+            if !made.insert(KernelText::from(name)) {
                 flaws.push(Flaw::MadeTwice(name.clone()));
             }
         }
         if let Some(name) = used_name(&planned.step).filter(|name| makers.contains(name)) {
-            if !made.contains(name) {
+            if !made.contains(&name) {
                 flaws.push(Flaw::TooEarly(position));
             }
         }
@@ -61,13 +66,13 @@ fn inside_name(step: &Step) -> Option<&crate::types::InterfaceName> {
     }
 }
 
-fn used_name(step: &Step) -> Option<&crate::types::InterfaceName> {
+fn used_name(step: &Step) -> Option<KernelText> {
     match step {
         Step::LinkUp { name, .. }
         | Step::ProbeAddresses { name, .. }
         | Step::AddAddress { name, .. }
-        | Step::Announce { name, .. } => Some(name),
-        Step::AddRoute { route, .. } => Some(&route.interface),
+        | Step::Announce { name, .. } => Some(name.into()),
+        Step::AddRoute { route, .. } => Some(route.interface.clone()),
         _ => None,
     }
 }

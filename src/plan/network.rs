@@ -6,11 +6,9 @@ use ipnet::IpNet;
 
 use super::{
     PlannedStep, Undo,
-    attach::{AttachInput, ChosenDevice, ChosenNetwork, interface_mac, made_mac},
+    attach::{AttachInput, AttachPlanError, ChosenDevice, ChosenNetwork, interface_mac, made_mac},
     ipv6::{self, Speaks},
-    step::{
-        ConfigureVf, CreateMacvlan, OwnLink, Place, ROUTE_PROTOCOL, ReturnDevice, Step, TakeDevice,
-    },
+    step::{ConfigureVf, CreateMacvlan, OwnLink, Place, ReturnDevice, Step, TakeDevice},
 };
 use crate::{
     inventory::{Device, Link, Route, SandboxFacts},
@@ -22,7 +20,7 @@ pub(super) fn steps(
     input: &AttachInput,
     position: usize,
     chosen: &ChosenNetwork,
-) -> Vec<PlannedStep> {
+) -> Result<Vec<PlannedStep>, AttachPlanError> {
     let tag = OwnerTag::new(input.id.clone());
     let mut steps = match &chosen.device {
         ChosenDevice::Vf(device) => vf(chosen, device, tag.clone()),
@@ -34,14 +32,14 @@ pub(super) fn steps(
     steps.extend(bring_up(input.sandbox, chosen, tag));
     let has_mac = interface_mac(input.serial, position, chosen).is_some();
     let asks = has_mac && chosen.intent.network.conflict_check;
-    steps.extend(addressing(input.sandbox, chosen, asks));
+    steps.extend(addressing(input.sandbox, chosen, asks)?);
     if has_mac && !chosen.addresses.is_empty() {
         let addresses = chosen.addresses.iter().map(IpNet::addr).collect();
         let name = chosen.intent.interface.clone();
         let why = "neighbours learn the next owner by themselves".to_owned();
         steps.push(PlannedStep::new(Step::Announce { name, addresses }, Undo::Never(why)));
     }
-    steps
+    Ok(steps)
 }
 
 /// The card is set before the device leaves the host: afterwards nothing in the sandbox can be seen half set up.
@@ -139,7 +137,11 @@ fn bring_up(sandbox: &SandboxFacts, chosen: &ChosenNetwork, tag: OwnerTag) -> Ve
 }
 
 /// With `asks`, the wire is asked once it can be, and before anybody could hear that an address has a new owner.
-fn addressing(sandbox: &SandboxFacts, chosen: &ChosenNetwork, asks: bool) -> Vec<PlannedStep> {
+fn addressing(
+    sandbox: &SandboxFacts,
+    chosen: &ChosenNetwork,
+    asks: bool,
+) -> Result<Vec<PlannedStep>, AttachPlanError> {
     let name = &chosen.intent.interface;
     let mut steps = Vec::new();
     if asks {
@@ -157,9 +159,11 @@ fn addressing(sandbox: &SandboxFacts, chosen: &ChosenNetwork, asks: bool) -> Vec
     if chosen.intent.network.default_route {
         let gateways = chosen.intent.network.gateway.iter();
         let usable = gateways.filter(|gateway| speaks_to(chosen, **gateway));
-        steps.extend(usable.map(|gateway| default_route(sandbox, name, *gateway)));
+        for gateway in usable {
+            steps.push(default_route(sandbox, name, *gateway)?);
+        }
     }
-    steps
+    Ok(steps)
 }
 
 /// Whether the interface has an address to speak to this gateway from: a request may have chosen one family only.
@@ -167,29 +171,35 @@ fn speaks_to(chosen: &ChosenNetwork, gateway: IpAddr) -> bool {
     chosen.addresses.iter().any(|address| address.addr().is_ipv6() == gateway.is_ipv6())
 }
 
-/// Our default route takes the place of the one that wins now.
-fn default_route(sandbox: &SandboxFacts, name: &InterfaceName, gateway: IpAddr) -> PlannedStep {
-    let ipv6 = gateway.is_ipv6();
-    let usual = Route::usual_metric(ipv6);
+fn default_route(
+    sandbox: &SandboxFacts,
+    name: &InterfaceName,
+    gateway: IpAddr,
+) -> Result<PlannedStep, AttachPlanError> {
     let route = Route {
-        to: everything(ipv6),
+        to: everything(gateway.is_ipv6()),
         via: Some(gateway),
-        interface: name.clone(),
+        interface: name.into(),
         source: None,
         onlink: false,
-        metric: sandbox.default_route(ipv6).map_or(usual, |prior| prior.metric),
-        protocol: ROUTE_PROTOCOL,
+        metric: 0,
+        protocol: Route::PROTOCOL,
         other: Vec::new(),
     };
-    put_route(sandbox, route, gone_with(name))
+    put_route(sandbox, route, |_| gone_with(name))
 }
 
-/// Adds a route in the sandbox. One whose place it takes is put back afterwards; otherwise `undo` says what becomes of it.
-pub(super) fn put_route(sandbox: &SandboxFacts, route: Route, undo: Undo) -> PlannedStep {
-    let back =
-        |prior: &Route| Undo::by(Step::AddRoute { place: Place::Sandbox, route: prior.clone() });
-    let undo = sandbox.replaced_by(&route).map_or(undo, back);
-    PlannedStep::new(Step::AddRoute { place: Place::Sandbox, route }, undo)
+/// Adds a route in the sandbox, with the metric by which it wins over all that are there. They stay as they are.
+pub(super) fn put_route(
+    sandbox: &SandboxFacts,
+    route: Route,
+    undo: impl FnOnce(&Route) -> Undo,
+) -> Result<PlannedStep, AttachPlanError> {
+    let metric = sandbox.metric_to_win(&route.to);
+    let metric = metric.map_err(|first| AttachPlanError::NoMetric(Box::new(first.clone())))?;
+    let route = Route { metric, ..route };
+    let undo = undo(&route);
+    Ok(PlannedStep::new(Step::AddRoute { place: Place::Sandbox, route }, undo))
 }
 
 pub(super) fn gone_with(name: &InterfaceName) -> Undo {

@@ -119,5 +119,6 @@ fn shown(route: &Route) -> String {
     let via = route.via.map(|via| format!(" via {via}")).unwrap_or_default();
     let source = route.source.map(|source| format!(" src {source}")).unwrap_or_default();
     let to = if route.to.prefix_len() == 0 { "default".to_owned() } else { route.to.to_string() };
-    format!("{to}{via} dev {}{source}", route.interface)
+    let metric = if route.metric > 0 { format!(" metric {}", route.metric) } else { String::new() };
+    format!("{to}{via} dev {}{source}{metric}", route.interface)
 }

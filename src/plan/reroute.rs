@@ -7,8 +7,9 @@ use ipnet::IpNet;
 
 use super::{
     Plan, PlannedStep, Undo,
+    attach::AttachPlanError,
     network::put_route,
-    step::{Place, ROUTE_PROTOCOL, Step},
+    step::{Place, Step},
 };
 use crate::{
     inventory::{Route, SandboxFacts},
@@ -57,15 +58,23 @@ fn has_and_wants(served: Served, wanted: &[IpNet]) -> (BTreeSet<IpNet>, BTreeSet
 }
 
 /// What leads the sandbox to `wanted`; `None` when nothing is to be done.
-pub fn reroute(served: Served, wanted: &[IpNet], sandbox: &SandboxFacts) -> Option<Reroute> {
+pub fn reroute(
+    served: Served,
+    wanted: &[IpNet],
+    sandbox: &SandboxFacts,
+) -> Result<Option<Reroute>, AttachPlanError> {
     let (has, wanted) = has_and_wants(served, wanted);
     if has == wanted {
-        return None;
+        return Ok(None);
     }
     let steps = &served.plan.steps;
     let is_known = |cidr: &&IpNet| steps.iter().any(|step| leads_to(step, served) == Some(**cidr));
     let new = wanted.difference(&has).filter(|cidr| !is_known(cidr));
-    let new = new.filter_map(|cidr| added(template(served, &has, cidr)?, *cidr, sandbox));
+    let new = new.filter_map(|cidr| {
+        let template = template(served, &has, cidr)?;
+        Some(added(template, route_of(template)?, *cidr, sandbox))
+    });
+    let new = new.collect::<Result<Vec<_>, _>>()?;
     let during = Plan { steps: steps.iter().cloned().chain(new).collect() };
     let of = |wanted_of: &dyn Fn(IpNet) -> bool| {
         let chosen =
@@ -75,19 +84,19 @@ pub fn reroute(served: Served, wanted: &[IpNet], sandbox: &SandboxFacts) -> Opti
     let remove = of(&|cidr| has.contains(&cidr) && !wanted.contains(&cidr));
     let add = of(&|cidr| wanted.contains(&cidr) && !has.contains(&cidr));
     let after = during.steps.iter().filter(|step| !remove.contains(step)).cloned().collect();
-    Some(Reroute {
+    Ok(Some(Reroute {
         cidrs: wanted.into_iter().collect(),
         add: Plan { steps: add },
         remove: remove.iter().filter_map(taken_away).collect(),
         after: Plan { steps: after },
         during,
-    })
+    }))
 }
 
 /// The service network that a step leads to, if that is what it does.
 fn leads_to(planned: &PlannedStep, served: Served) -> Option<IpNet> {
     let route = route_of(planned)?;
-    let ours = route.protocol == ROUTE_PROTOCOL && route.interface == *served.interface;
+    let ours = route.is_ours() && route.interface == *served.interface;
     (ours && route.to.prefix_len() > 0).then_some(route.to)
 }
 
@@ -110,13 +119,16 @@ fn template<'a>(
     })
 }
 
-fn added(template: &PlannedStep, to: IpNet, sandbox: &SandboxFacts) -> Option<PlannedStep> {
-    let route = Route { to, ..route_of(template)?.clone() };
-    let undo = match &template.undo {
+fn added(
+    template: &PlannedStep,
+    route: &Route,
+    to: IpNet,
+    sandbox: &SandboxFacts,
+) -> Result<PlannedStep, AttachPlanError> {
+    put_route(sandbox, Route { to, ..route.clone() }, |route| match &template.undo {
         Undo::By(_) => Undo::by(Step::DeleteRoute { place: Place::Sandbox, route: route.clone() }),
         goes_along => goes_along.clone(),
-    };
-    Some(put_route(sandbox, route, undo))
+    })
 }
 
 fn taken_away(planned: &PlannedStep) -> Option<Step> {
@@ -130,8 +142,8 @@ fn taken_away(planned: &PlannedStep) -> Option<Step> {
 mod tests {
     use super::*;
     use crate::{
-        inventory::Ipv6,
-        types::{NetnsIdentity, NetnsSource},
+        inventory::{Hop, Ipv6, SeenRoute},
+        types::{KernelText, NetnsIdentity, NetnsSource},
     };
 
     fn cidrs(text: &str) -> Vec<IpNet> {
@@ -142,11 +154,11 @@ mod tests {
         Route {
             to: to.parse().unwrap(),
             via: Some("169.254.1.1".parse().unwrap()),
-            interface: interface.parse().unwrap(),
+            interface: KernelText::new(interface),
             source: Some("169.254.96.7".parse().unwrap()),
             onlink: true,
             metric: 0,
-            protocol: ROUTE_PROTOCOL,
+            protocol: Route::PROTOCOL,
             other: Vec::new(),
         }
     }
@@ -164,18 +176,18 @@ mod tests {
         Plan { steps: vec![step("10.96.0.0/12", "svc0", Undo::with("goes with vfh1")), default] }
     }
 
-    fn sandbox(routes: Vec<Route>) -> SandboxFacts {
+    fn sandbox(routes: Vec<SeenRoute>) -> SandboxFacts {
         let source = NetnsSource::Pid(1);
         let netns = NetnsIdentity { cookie: 1, source };
         let (names, macs) = (BTreeSet::new(), BTreeSet::new());
         SandboxFacts { netns, names, macs, routes, ipv6: Ipv6::On }
     }
 
-    fn changed(plan: &Plan, has: &str, wants: &str, routes: Vec<Route>) -> Option<Reroute> {
+    fn changed(plan: &Plan, has: &str, wants: &str, routes: Vec<SeenRoute>) -> Option<Reroute> {
         let interface = "svc0".parse().unwrap();
         let has = cidrs(has);
         let served = Served { plan, interface: &interface, cidrs: &has };
-        reroute(served, &cidrs(wants), &sandbox(routes))
+        reroute(served, &cidrs(wants), &sandbox(routes)).unwrap()
     }
 
     #[test]
@@ -210,7 +222,17 @@ mod tests {
         // The record of what is being done was written, the end was not.
         let of_the_dead = first.clone().map(|change| change.during).unwrap_or_default();
         // Its route is there, and must not be taken for the sandbox's own.
-        let there = vec![route("10.112.0.0/16", "svc0")];
+        let hop = Hop {
+            via: Some("169.254.1.1".parse().unwrap()),
+            interface: KernelText::new("svc0"),
+            onlink: true,
+        };
+        let there = vec![SeenRoute {
+            to: "10.112.0.0/16".parse().unwrap(),
+            metric: 0,
+            protocol: Route::PROTOCOL,
+            hops: vec![hop],
+        }];
         assert_eq!(changed(&of_the_dead, "10.96.0.0/12", "10.112.0.0/16", there), first);
     }
 
@@ -229,5 +251,18 @@ mod tests {
         let none = changed(&plan(), "10.96.0.0/12", "", Vec::new()).unwrap();
         assert_eq!(none.cidrs, []);
         assert_eq!(changed(&none.after, "", "10.96.0.0/12", Vec::new()), None);
+    }
+
+    #[test]
+    fn a_route_that_none_can_win_over_is_refused() {
+        let plan =
+            Plan { steps: vec![step("fd00:96::/108", "svc0", Undo::with("goes with vfh1"))] };
+        let interface = "svc0".parse().unwrap();
+        let has = cidrs("fd00:96::/108");
+        let served = Served { plan: &plan, interface: &interface, cidrs: &has };
+        let to = "fd00:98::/108".parse().unwrap();
+        let first = SeenRoute { to, metric: 1, protocol: 3, hops: Vec::new() };
+        let refused = reroute(served, &[to], &sandbox(vec![first.clone()]));
+        assert_eq!(refused, Err(AttachPlanError::NoMetric(Box::new(first))));
     }
 }

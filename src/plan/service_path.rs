@@ -13,7 +13,7 @@ use super::{
     attach::{AttachInput, AttachPlanError, ChosenService, MacRole, local_mac, refuse_taken},
     ipv6::{self, Speaks},
     network::{gone_with, put_route},
-    step::{CreateVeth, OwnLink, Place, ROUTE_PROTOCOL, Step},
+    step::{CreateVeth, OwnLink, Place, Step},
 };
 use crate::{
     config::ServicePath,
@@ -38,10 +38,10 @@ pub(super) fn steps(
             steps.extend(before_a_carrier(input, &pair, sources));
             steps.extend(bring_up(&pair, &OwnerTag::new(input.id.clone())));
             for source in sources {
-                steps.extend(in_sandbox(input.sandbox, &pair, cidrs, *source));
+                steps.extend(in_sandbox(input.sandbox, &pair, cidrs, *source)?);
                 steps.extend(on_host(&pair, *source, Route::usual_metric(source.is_ipv6())));
             }
-            steps.extend(host_access(input, &pair, cidrs, sources));
+            steps.extend(host_access(input, &pair, cidrs, sources)?);
             Ok(steps)
         }
     }
@@ -115,7 +115,7 @@ fn in_sandbox(
     pair: &CreateVeth,
     cidrs: &[IpNet],
     source: IpAddr,
-) -> Vec<PlannedStep> {
+) -> Result<Vec<PlannedStep>, AttachPlanError> {
     let ipv6 = source.is_ipv6();
     let next_hop = ServicePath::next_hop(ipv6);
     let name = pair.inside.clone();
@@ -131,23 +131,29 @@ fn in_sandbox(
         .map(|step| PlannedStep::new(step, gone_with(&pair.host)))
         .collect();
     let wanted = cidrs.iter().filter(|cidr| cidr.addr().is_ipv6() == ipv6);
-    steps.extend(wanted.map(|cidr| over_veth(sandbox, pair, cidr.trunc(), source)));
-    steps
+    for cidr in wanted {
+        steps.push(over_veth(sandbox, pair, cidr.trunc(), source)?);
+    }
+    Ok(steps)
 }
 
-fn over_veth(sandbox: &SandboxFacts, pair: &CreateVeth, to: IpNet, source: IpAddr) -> PlannedStep {
-    let ipv6 = source.is_ipv6();
+fn over_veth(
+    sandbox: &SandboxFacts,
+    pair: &CreateVeth,
+    to: IpNet,
+    source: IpAddr,
+) -> Result<PlannedStep, AttachPlanError> {
     let route = Route {
         to,
-        via: Some(ServicePath::next_hop(ipv6)),
-        interface: pair.inside.clone(),
+        via: Some(ServicePath::next_hop(source.is_ipv6())),
+        interface: (&pair.inside).into(),
         source: Some(source),
         onlink: true,
-        metric: Route::usual_metric(ipv6),
-        protocol: ROUTE_PROTOCOL,
+        metric: 0,
+        protocol: Route::PROTOCOL,
         other: Vec::new(),
     };
-    put_route(sandbox, route, gone_with(&pair.host))
+    put_route(sandbox, route, |_| gone_with(&pair.host))
 }
 
 /// The way between the host's own addresses and those of networks that ask for it. What the host has for services is reached
@@ -157,7 +163,7 @@ fn host_access(
     pair: &CreateVeth,
     cidrs: &[IpNet],
     sources: &[IpAddr],
-) -> Vec<PlannedStep> {
+) -> Result<Vec<PlannedStep>, AttachPlanError> {
     let open = input.networks.iter().filter(|chosen| chosen.intent.network.host_access);
     let addresses: Vec<IpAddr> =
         open.flat_map(|chosen| &chosen.addresses).map(IpNet::addr).collect();
@@ -169,12 +175,14 @@ fn host_access(
         }
         let own = input.host_addresses.iter().filter(same);
         let own = own.filter(|address| !cidrs.iter().any(|cidr| cidr.contains(*address)));
-        steps.extend(own.map(|own| over_veth(input.sandbox, pair, (*own).into(), *source)));
-        // A metric of its own: a route of somebody else to the same address is not replaced.
+        for own in own {
+            steps.push(over_veth(input.sandbox, pair, (*own).into(), *source)?);
+        }
+        // A metric of its own: the host's own route to the same address wins.
         let back = addresses.iter().filter(same);
         steps.extend(back.flat_map(|address| on_host(pair, *address, HOST_ACCESS_METRIC)));
     }
-    steps
+    Ok(steps)
 }
 
 fn on_host(pair: &CreateVeth, source: IpAddr, metric: u32) -> Vec<PlannedStep> {
@@ -187,11 +195,11 @@ fn on_host(pair: &CreateVeth, source: IpAddr, metric: u32) -> Vec<PlannedStep> {
     let back = Route {
         to: source.into(),
         via: None,
-        interface: pair.host.clone(),
+        interface: (&pair.host).into(),
         source: None,
         onlink: false,
         metric,
-        protocol: ROUTE_PROTOCOL,
+        protocol: Route::PROTOCOL,
         other: Vec::new(),
     };
     [neighbour, Step::AddRoute { place: Place::Host, route: back }]
@@ -209,28 +217,26 @@ fn existing(
     if !sandbox.has(interface) {
         return Err(AttachPlanError::NoInterface(interface.clone()));
     }
-    let over = |ipv6| {
-        let defaults = sandbox.routes.iter().filter(|route| route.to.prefix_len() == 0);
-        let mut own = defaults.filter(|route| &route.interface == interface && route.via.is_some());
-        own.find(|route| route.to.addr().is_ipv6() == ipv6)
-    };
     let step = |cidr: &IpNet| {
         let ipv6 = cidr.addr().is_ipv6();
-        let Some(default) = over(ipv6) else {
+        let Some(gateway) = sandbox.gateway(interface, ipv6) else {
             let family = if ipv6 { 6 } else { 4 };
             let interface = interface.clone();
             return Err(AttachPlanError::NoGateway { interface, family, cidr: *cidr });
         };
         let route = Route {
             to: cidr.trunc(),
+            via: gateway.via,
+            interface: interface.into(),
             source: None,
-            metric: Route::usual_metric(ipv6),
-            protocol: ROUTE_PROTOCOL,
+            onlink: gateway.onlink,
+            metric: 0,
+            protocol: Route::PROTOCOL,
             other: Vec::new(),
-            ..default.clone()
         };
-        let delete = Step::DeleteRoute { place: Place::Sandbox, route: route.clone() };
-        Ok(put_route(sandbox, route, Undo::by(delete)))
+        put_route(sandbox, route, |route| {
+            Undo::by(Step::DeleteRoute { place: Place::Sandbox, route: route.clone() })
+        })
     };
     cidrs.iter().map(step).collect()
 }

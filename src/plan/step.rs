@@ -13,9 +13,6 @@ use crate::{
     types::{InterfaceName, KernelText, MacAddress, OwnerTag, PciAddress, VfAttributes},
 };
 
-/// The routing protocol number that marks our routes. `rtnetlink.h` and `rt_protos` assign it to nobody.
-pub const ROUTE_PROTOCOL: u8 = 118;
-
 /// Which of the two namespaces of an operation a step works in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -76,7 +73,8 @@ pub enum Step {
         /// The address with its prefix length.
         address: IpNet,
     },
-    /// Adds a route, or puts it in the place of one with the same destination and metric.
+    /// Adds a route of ours before those that are there. One that is not ours, which only leases of earlier versions put back,
+    /// takes the place of the one with its destination and metric.
     AddRoute {
         /// Where.
         place: Place,

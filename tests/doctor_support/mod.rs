@@ -74,7 +74,7 @@ pub(crate) fn route(to: &str, via: Option<&str>, interface: &str) -> Route {
     Route {
         to: to.parse().unwrap(),
         via: via.map(|via| via.parse().unwrap()),
-        interface: name(interface),
+        interface: KernelText::new(interface),
         source: None,
         onlink: false,
         metric: 0,

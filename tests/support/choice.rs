@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use ipnet::IpNet;
 use vfhook::{
     config::{PoolKind, ServicePath},
-    inventory::{Device, Link},
+    inventory::{Device, Link, RouteFamilies},
     kernel::{Kernel, fake::FakeHost},
     plan::{self, AttachInput, ChosenDevice, ChosenNetwork, ChosenService, Plan, candidates, seed},
     request::{self, AttachmentIntent, NetworkIntent, ServiceIntent},
@@ -33,7 +33,7 @@ pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
     let id: SandboxId = parse("blue");
     let mut kernel = host.kernel();
     kernel.open_sandbox(&NetnsSource::Path(BLUE.into())).unwrap();
-    let sandbox = kernel.observe_sandbox(true).unwrap();
+    let sandbox = kernel.observe_sandbox(RouteFamilies::BOTH).unwrap();
     let mut taken = 0;
     let mut given: BTreeSet<IpAddr> = BTreeSet::new();
     let networks = intent.networks.iter().map(|network| {

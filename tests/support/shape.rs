@@ -189,12 +189,7 @@ fn devices() -> Vec<Shape> {
 fn routes() -> Vec<Shape> {
     vec![
         Shape { name: "default_route", networks: DUAL, ..USUAL },
-        Shape {
-            name: "default_route_replaced",
-            networks: DUAL,
-            sandbox: SandboxKind::Eth0,
-            ..USUAL
-        },
+        Shape { name: "default_route_beside", networks: DUAL, sandbox: SandboxKind::Eth0, ..USUAL },
         Shape {
             name: "ipv6_disabled",
             networks: DUAL,

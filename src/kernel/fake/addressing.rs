@@ -47,15 +47,35 @@ pub(super) fn add_route(
     place: Place,
     asked: &Route,
 ) -> Result<(), KernelError> {
-    let index = session.index(place, &asked.interface)?;
+    let index = index_of(session, place, asked)?;
     if let Some(errno) = refusal(session, place, asked, index)? {
         let object = format!("{} dev {}", asked.to, asked.interface);
         return Err(KernelError::refused("add route", object)(errno));
     }
     let route = as_shown(asked);
-    session.namespace(place)?.remove_route(&route);
-    session.numbered(place, index)?.routes.push(route);
+    let namespace = session.namespace(place)?;
+    if !asked.is_ours() {
+        namespace.remove_route(&route);
+    } else if namespace.routes().any(|had| *had == route) {
+        return Ok(());
+    } else if namespace.routes().any(|had| is_shared(had, &route)) {
+        let object = format!("{} dev {}: it does not win", asked.to, asked.interface);
+        return Err(KernelError::refused("add route", object)(Errno::EEXIST));
+    }
+    session.numbered(place, index)?.routes.insert(0, route);
     Ok(())
+}
+
+/// Whether IPv6 would come to `had` first, or share the way between the two: nobody may ask for that.
+fn is_shared(had: &Route, wanted: &Route) -> bool {
+    had.to == wanted.to && wanted.to.addr().is_ipv6() && had.metric <= wanted.metric
+}
+
+fn index_of(session: &mut Session, place: Place, route: &Route) -> Result<u32, KernelError> {
+    let links = &session.namespace(place)?.links;
+    let found = links.values().find(|link| link.facts.name == route.interface);
+    let name = route.interface.clone();
+    found.map(|link| link.facts.index).ok_or(KernelError::LinkGone { name, place })
 }
 
 /// Why the kernel does not take a route (`fib_check_nh`, `ip6_route_info_create`).
@@ -92,7 +112,8 @@ pub(super) fn delete_route(
     asked: &Route,
 ) -> Result<(), KernelError> {
     let namespace = session.namespace(place)?;
-    let Some(link) = namespace.link_mut(asked.interface.as_str()) else { return Ok(()) };
+    let mut links = namespace.links.values_mut();
+    let Some(link) = links.find(|link| link.facts.name == asked.interface) else { return Ok(()) };
     let route = as_shown(asked);
     // A metric of 0 matches any.
     link.routes.retain(|had| {
@@ -104,8 +125,8 @@ pub(super) fn delete_route(
 
 /// The kernel names the metric of an IPv6 route that asked for none.
 fn as_shown(asked: &Route) -> Route {
-    let ipv6 = asked.to.addr().is_ipv6();
-    let metric = if asked.metric == 0 { Route::usual_metric(ipv6) } else { asked.metric };
+    let unasked = if asked.to.addr().is_ipv6() { 1024 } else { 0 };
+    let metric = if asked.metric == 0 { unasked } else { asked.metric };
     Route { metric, ..asked.clone() }
 }
 

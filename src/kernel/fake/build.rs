@@ -120,17 +120,16 @@ impl Namespace {
             IpAddr::V6(_) => ipnet::Ipv6Net::default().into(),
         };
         let Some(link) = self.link_mut(name) else { return };
-        if let Some(interface) = link.given_name() {
-            link.routes.push(Route {
-                to,
-                via: Some(gateway),
-                interface,
-                source: None,
-                onlink: false,
-                metric,
-                protocol: BY_OTHERS,
-                other: Vec::new(),
-            });
-        }
+        let interface = link.facts.name.clone();
+        link.routes.push(Route {
+            to,
+            via: Some(gateway),
+            interface,
+            source: None,
+            onlink: false,
+            metric,
+            protocol: BY_OTHERS,
+            other: Vec::new(),
+        });
     }
 }

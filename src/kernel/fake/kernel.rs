@@ -9,7 +9,9 @@ use super::{
     session::Session, take_device,
 };
 use crate::{
-    inventory::{Binding, Candidate, Device, HostFacts, Ipv6, Link, SandboxFacts, Unusable},
+    inventory::{
+        Binding, Candidate, Device, HostFacts, Ipv6, Link, RouteFamilies, SandboxFacts, Unusable,
+    },
     kernel::{Functions, Kernel, KernelError},
     plan::{
         sentence,
@@ -140,7 +142,7 @@ impl Kernel for FakeKernel {
         Ok(false)
     }
 
-    fn observe_sandbox(&mut self, routes: bool) -> Result<SandboxFacts, KernelError> {
+    fn observe_sandbox(&mut self, routes: RouteFamilies) -> Result<SandboxFacts, KernelError> {
         let netns = self.sandbox.clone().ok_or(KernelError::SandboxGone)?;
         self.look(|session| observe::sandbox(session, netns, routes))
     }

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::{
     inventory::{Link, Route},
-    types::{InterfaceName, KernelText, MacAddress},
+    types::{KernelText, MacAddress},
 };
 
 /// An interface. Routes, neighbours and sysctls are kept here because they go when it goes.
@@ -84,7 +84,7 @@ impl FakeLink {
         Some(Route {
             to: address.trunc(),
             via: None,
-            interface: self.given_name()?,
+            interface: self.facts.name.clone(),
             source: Some(address.addr()).filter(|_| !ipv6),
             onlink: false,
             metric: if ipv6 { 256 } else { 0 },
@@ -96,15 +96,9 @@ impl FakeLink {
     /// Gives the link another name; its routes show it.
     pub(super) fn rename(&mut self, name: &KernelText) {
         self.facts.name = name.clone();
-        let Some(name) = self.given_name() else { return };
         for route in &mut self.routes {
             route.interface = name.clone();
         }
-    }
-
-    /// Its name, as far as it is one that a route of ours could have.
-    pub(super) fn given_name(&self) -> Option<InterfaceName> {
-        self.facts.name.as_str()?.parse().ok()
     }
 
     /// Administratively down: routes, neighbours and IPv6 addresses do not survive it, IPv4 addresses do.

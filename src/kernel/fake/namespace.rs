@@ -85,6 +85,11 @@ impl Namespace {
         self.links.values().flat_map(|link| &link.facts.addresses).any(|had| had.addr() == address)
     }
 
+    /// Every route.
+    pub(super) fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.links.values().flat_map(|link| &link.routes)
+    }
+
     /// Takes away the route with the same destination and metric, whatever link it leaves by.
     pub(super) fn remove_route(&mut self, route: &Route) {
         for link in self.links.values_mut() {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{Card, FakeLink, Machine, session::Session};
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostFacts, Ipv6, Link, PhysicalFunction, SandboxFacts,
-        Unusable, Use,
+        Binding, Candidate, Device, Hop, HostFacts, Ipv6, Link, PhysicalFunction, Route,
+        RouteFamilies, SandboxFacts, SeenRoute, Unusable, Use,
     },
     kernel::{Functions, KernelError},
     plan::step::Place,
@@ -19,22 +19,31 @@ use crate::{
 pub(super) fn sandbox(
     session: &mut Session,
     netns: NetnsIdentity,
-    routes: bool,
+    routes: RouteFamilies,
 ) -> Result<SandboxFacts, KernelError> {
     let namespace = session.namespace(Place::Sandbox)?;
     let links = || namespace.links.values();
     let names =
         links().flat_map(|link| link.facts.altnames.iter().chain([&link.facts.name]).cloned());
-    let found =
-        if routes { links().flat_map(|link| link.routes.clone()).collect() } else { Vec::new() };
+    let found = links().flat_map(|link| &link.routes).filter(|route| routes.has(&route.to));
     Ok(SandboxFacts {
         netns,
         // Every namespace has one.
         names: names.chain([KernelText::new("lo")]).collect::<BTreeSet<_>>(),
         macs: links().filter_map(|link| link.facts.mac).collect(),
-        routes: found,
+        routes: found.map(seen).collect(),
         ipv6: if namespace.ipv6_disabled { Ipv6::Off } else { Ipv6::On },
     })
+}
+
+fn seen(route: &Route) -> SeenRoute {
+    let interface = route.interface.clone();
+    SeenRoute {
+        to: route.to,
+        metric: route.metric,
+        protocol: route.protocol,
+        hops: vec![Hop { via: route.via, interface, onlink: route.onlink }],
+    }
 }
 
 pub(super) fn physical_functions(machine: &Machine, selector: &DeviceSelector) -> Functions {

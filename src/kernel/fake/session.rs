@@ -29,7 +29,7 @@ impl Session<'_> {
     /// The number of a link that must be there.
     pub(super) fn index(&mut self, place: Place, name: &InterfaceName) -> Result<u32, KernelError> {
         let found = self.namespace(place)?.link(name.as_str()).map(|link| link.facts.index);
-        found.ok_or_else(|| KernelError::LinkGone { name: name.clone(), place })
+        found.ok_or_else(|| KernelError::LinkGone { name: name.into(), place })
     }
 
     /// The link with a number that is known to be there.

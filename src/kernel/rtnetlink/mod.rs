@@ -10,5 +10,6 @@ pub(crate) mod make_link;
 pub(crate) mod neighbour;
 pub(crate) mod return_device;
 pub(crate) mod route;
+pub(crate) mod route_message;
 pub(crate) mod upper;
 pub(crate) mod vf;
