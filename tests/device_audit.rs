@@ -12,13 +12,19 @@ use support::{
 use vfhook::{
     inventory::Link,
     kernel::fake::Machine,
-    operation::{self, Finding, Mended},
+    lease::Lease,
+    operation::{self, Finding, Mended, Retry},
     types::{KernelText, Vlan, VlanProtocol},
 };
 
 fn audit(stage: &Stage, dry_run: bool) -> Vec<Finding> {
     let mut kernel = stage.host.kernel();
-    operation::audit(&mut kernel, &stage.context, dry_run, in_time()).unwrap()
+    let nobody = |_: &Lease| false;
+    let mut found =
+        operation::reconcile(&mut kernel, &stage.context, nobody, Retry::Now, dry_run, in_time())
+            .unwrap();
+    found.extend(operation::audit(&mut kernel, &stage.context, dry_run, in_time()).unwrap());
+    found
 }
 
 fn change<T>(stage: &Stage, change: impl FnOnce(&mut Machine) -> T) -> T {
@@ -100,6 +106,26 @@ fn what_the_card_enforces_is_put_back_when_somebody_changed_it() {
     assert!(finding.id.is_some() && finding.since.is_some());
     assert_eq!(audit(&stage, false)[0].outcome, Mended::Applied);
     assert_eq!(attached.changes(&stage.host.snapshot()), [""; 0]);
+}
+
+#[test]
+fn a_vf_that_is_on_the_host_while_its_sandbox_lives_goes_in_again() {
+    for shape in ["vf_plain", "vf_set_up"] {
+        let stage = Stage::of(&shape::named(shape));
+        stage.attach([]).unwrap();
+        let attached = stage.host.snapshot();
+        let cookie = stage.leases()[0].netns.cookie;
+        // As a driver that is loaded anew leaves it.
+        change(&stage, |machine| {
+            let mut link = machine.sandbox(cookie).unwrap().take_link("net1").unwrap();
+            link.come_anew("ens1f0v0");
+            machine.host.put_link(link);
+        });
+        only_finding(&stage, 0, "missing: it is on the host", &Mended::WouldApply);
+        assert_eq!(audit(&stage, false)[0].outcome, Mended::Applied, "{shape}");
+        assert_eq!(attached.changes(&stage.host.snapshot()), [""; 0], "{shape}");
+        assert_eq!(audit(&stage, false), [], "{shape}");
+    }
 }
 
 #[test]

@@ -25,10 +25,10 @@ const PARTS: [Part; 16] = [
     Part { folder: "doctor", may_name: &["config", "inventory", "types"] },
     Part { folder: "plan", may_name: &["config", "inventory", "request", "types"] },
     Part { folder: "lease", may_name: &["kill_point", "plan", "types"] },
-    Part { folder: "kernel", may_name: &["inventory", "plan::step", "types"] },
+    Part { folder: "kernel", may_name: &["inventory", "plan::Plan", "plan::step", "types"] },
     Part {
         folder: "kernel/fake",
-        may_name: &["inventory", "kernel", "plan::sentence", "plan::step", "types"],
+        may_name: &["inventory", "kernel", "plan::Plan", "plan::sentence", "plan::step", "types"],
     },
     Part {
         folder: "execute",
@@ -41,6 +41,7 @@ const PARTS: [Part; 16] = [
             "doctor",
             "execute",
             "inventory",
+            "kernel::Concern",
             "kernel::Kernel",
             "kernel::KernelError",
             "lease",
@@ -66,7 +67,8 @@ const PARTS: [Part; 16] = [
         may_name: &[
             "config",
             "frontend::nri",
-            "kernel::LinkEvents",
+            "kernel::Concern",
+            "kernel::HostEvents",
             "kernel::LinuxKernel",
             "lease::LeaseError",
             "lease::LeaseStore",
@@ -133,6 +135,7 @@ const TOOLS: [Tool; 15] = [
             "execute/run.rs",
             "operation/mod.rs",
             "operation/journal.rs",
+            "daemon/keeper.rs",
         ],
     },
     Tool {

@@ -18,7 +18,7 @@ use std::{
 use serde_json::json;
 
 use netns_support::{
-    command::{self, Running},
+    command::{self, Running, shell},
     config::{VETH, existing},
     dice::Dice,
     dump::Dump,
@@ -90,6 +90,8 @@ enum Act {
     Leave,
     /// The service networks changed, and a running sandbox is to follow.
     Follow,
+    /// What was given was broken, and is mended.
+    Mend,
 }
 
 /// Who comes after that.
@@ -172,7 +174,7 @@ impl<'a> Node<'a> {
                     r#"{"ociVersion":"1.0.2","id":"second","status":"stopped","bundle":"/"}"#;
                 (self.host.command(&["hook", "poststop"]), state.to_owned())
             }
-            Act::Follow => words(&["reconcile"]),
+            Act::Follow | Act::Mend => words(&["reconcile"]),
         }
     }
 
@@ -203,6 +205,11 @@ impl<'a> Node<'a> {
         match act {
             Act::Leave => self.succeed(Act::Join),
             Act::Follow => self.host.configure(&(self.shape.config)().replace(CIDRS, OTHER_CIDRS)),
+            Act::Mend => {
+                shell("nft flush ruleset").ok();
+                self.blue.ip("link del svc0");
+                self.blue.ip("link del net1");
+            }
             Act::Attach | Act::Detach | Act::Join => {}
         }
     }
@@ -434,6 +441,15 @@ fn whoever_comes_after_a_death_while_following_sets_it_right() {
 }
 
 #[test]
+fn whoever_comes_after_a_death_while_mending_sets_it_right() {
+    let tally = moments(RICHEST, Act::Mend, 1, 1, 0);
+    for verb in ["masquerade", "make veth", "make macvlan", "add address", "add route"] {
+        let died = tally.moments.iter().any(|moment| moment.contains(verb));
+        assert!(died, "never died at {verb}: {:?}", tally.moments);
+    }
+}
+
+#[test]
 fn whoever_comes_after_a_death_may_die_too() {
     let seed = std::env::var("VFHOOK_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed: u64 = seed.unwrap_or(0x5eed_0000_0000_0006);
@@ -441,7 +457,7 @@ fn whoever_comes_after_a_death_may_die_too() {
     let (count, tally) = (Count::from_one(), Mutex::new(Tally::default()));
     on_hosts(RICHEST, &count, |node, number| {
         let mut dice = Dice::new(seed.wrapping_add(u64::from(number)));
-        let act = [Act::Attach, Act::Detach, Act::Leave, Act::Follow][dice.index(4)];
+        let act = [Act::Attach, Act::Detach, Act::Leave, Act::Follow, Act::Mend][dice.index(5)];
         let nexts = [EVERYBODY[dice.index(4)], EVERYBODY[dice.index(4)]];
         node.prepare(act);
         let first = node.kill(act, dice.number(40));

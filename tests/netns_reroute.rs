@@ -151,12 +151,14 @@ fn a_service_path_that_is_switched_off_stays_with_who_has_it() {
 fn a_failure_in_the_middle_leaves_what_was_and_is_tried_again() {
     on_a_host(|host| {
         let blue = changed(host);
-        // No route to a neighbour that it cannot reach: the second family fails, the first is taken back.
-        blue.ip("link set svc0 down");
+        // No route of ours could win there: the second family fails, the first is taken back.
+        blue.ip("-6 route add unreachable fd00:98::/108 metric 1");
         let routes = over(&blue, "svc0");
         host.vfhook(&["reconcile"]).must_exit(4).must_say(&["service networks changed", "failed"]);
         assert_eq!(over(&blue, "svc0"), routes);
-        blue.ip("link set svc0 up");
+        blue.ip("-6 route del unreachable fd00:98::/108 metric 1");
+        host.vfhook(&["reconcile"]).ok();
+        assert!(over(&blue, "svc0").contains(&"fd00:98::/108".to_owned()));
         host.detach(&blue).ok();
         assert!(host.leases().is_empty());
     });

@@ -1,102 +1,201 @@
-//! Keeps leases true while the daemon runs: looks at them when a link of ours comes or goes on the host, when the runtime
-//! told of its pods, and now and then. On a thread of its own, since looking blocks; what to do is `operation`'s.
+//! Keeps leases true while the daemon runs: looks at the lease that an event names, at all of them every few seconds, and at the
+//! devices of nobody now and then. Each look has a clock of its own, so that no stream of events starves another. On a thread of
+//! its own, since looking blocks; what to do is `operation`'s.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{
     frontend::nri::Pods,
-    kernel::{LinkEvents, LinuxKernel},
-    operation::{self, Finding, Mended, Retry},
+    kernel::{Concern, HostEvents, LinuxKernel},
+    operation::{self, Finding, Mended, OperationError, Retry, Turn},
     types::Deadline,
 };
 
-/// How often leases are looked at without a reason. What could not be taken back is tried again then.
-const NOW_AND_THEN: Duration = Duration::from_secs(30);
+/// How often leases are looked at without an event: most of what may break inside a sandbox gives none.
+const IN_TURN: Duration = Duration::from_secs(3);
 
-/// How long to wait after a reason for more of them: a namespace that dies gives one for each of its devices.
+/// How many are looked at then. A look costs about half a millisecond, so many leases take turns and no number of them costs more
+/// than a small part of a core.
+const MOST: usize = 100;
+
+/// How often devices that no lease holds are looked at.
+const DEVICES: Duration = Duration::from_secs(30);
+
+/// How long to wait after an event for more of them: a namespace that dies gives one for each of its devices.
 const SETTLE: Duration = Duration::from_millis(30);
+
+/// How often one lease is looked at however often it is named: a tenant may make events as fast as it likes.
+const ONE: Duration = Duration::from_secs(1);
 
 /// How long one look may wait for a device that is on its way.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Starts to look, at once and from then on, for as long as the process lives. The bell is rung by [`ring`].
-pub(super) fn start(pods: Arc<Pods>) -> io::Result<SyncSender<()>> {
+/// Says that there is a reason to look.
+#[derive(Debug, Clone)]
+pub(super) struct Bell {
+    due: Arc<Mutex<Due>>,
+    rung: SyncSender<()>,
+}
+
+/// What is to be looked at.
+#[derive(Debug, Default)]
+struct Due {
+    all: bool,
+    concerns: BTreeSet<Concern>,
+}
+
+impl Bell {
+    /// All leases are to be looked at.
+    pub(super) fn ring(&self) {
+        self.say(|due| due.all = true);
+    }
+
+    fn say(&self, what: impl FnOnce(&mut Due)) {
+        what(&mut self.due.lock().unwrap_or_else(PoisonError::into_inner));
+        // Full means that it rings; disconnected, that nobody is left to hear.
+        let _ = self.rung.try_send(());
+    }
+
+    fn take(&self) -> Due {
+        std::mem::take(&mut *self.due.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Starts to look, at once and from then on, for as long as the process lives.
+pub(super) fn start(pods: Arc<Pods>) -> io::Result<Bell> {
     // One place: a bell that rings already need not be rung again.
-    let (bell, heard) = sync_channel(1);
-    let events = LinkEvents::open().map_err(io::Error::other)?;
+    let (rung, heard) = sync_channel(1);
+    let bell = Bell { due: Arc::default(), rung };
+    watch("watch links", HostEvents::of_links().map_err(io::Error::other)?, &bell)?;
+    // A kernel without nft has no table of ours to lose.
+    match HostEvents::of_tables() {
+        Ok(events) => watch("watch tables", events, &bell)?,
+        Err(error) => tracing::warn!(%error, "events of nft are not heard"),
+    }
     let rope = bell.clone();
-    thread::Builder::new().name("watch".to_owned()).spawn(move || watch(events, &rope))?;
-    thread::Builder::new().name("keeper".to_owned()).spawn(move || keep(&pods, &heard))?;
-    ring(&bell);
+    thread::Builder::new().name("keeper".to_owned()).spawn(move || keep(&pods, &heard, &rope))?;
+    bell.ring();
     Ok(bell)
 }
 
-/// Says that there is a reason to look.
-pub(super) fn ring(bell: &SyncSender<()>) {
-    // Full means that it rings; disconnected, that nobody is left to hear.
-    let _ = bell.try_send(());
-}
-
-/// Rings whenever a link of ours comes or goes on the host.
-fn watch(mut events: LinkEvents, bell: &SyncSender<()>) {
-    loop {
-        match events.wait_for_ours() {
-            Ok(()) => ring(bell),
+/// Rings whenever something is heard that concerns a lease.
+fn watch(name: &str, mut events: HostEvents, bell: &Bell) -> io::Result<()> {
+    let bell = bell.clone();
+    let listen = move || loop {
+        match events.wait() {
+            Ok(heard) => bell.say(|due| due.concerns.extend(heard)),
             Err(error) => {
                 // Looking now and then goes on; it is only slower.
                 tracing::error!(%error, "no longer watching the kernel");
                 return;
             }
         }
-    }
+    };
+    thread::Builder::new().name(name.to_owned()).spawn(listen).map(drop)
 }
 
-fn keep(pods: &Pods, heard: &Receiver<()>) {
+/// When what is looked at next without a reason, and when what was looked at last.
+struct Clock {
+    in_turn: Instant,
+    turn: Turn,
+    devices: Instant,
+    /// What events named lately, and when it was looked at.
+    named: BTreeMap<Concern, Instant>,
+    /// What they named again since.
+    again: BTreeSet<Concern>,
+}
+
+fn keep(pods: &Pods, heard: &Receiver<()>, bell: &Bell) {
+    let mut clock = Clock::begin(Instant::now());
     loop {
-        // A bell says that leases may be wrong. VFs are looked at one by one, which costs: only now and then.
-        let is_time = match heard.recv_timeout(NOW_AND_THEN) {
-            Ok(()) => false,
-            Err(RecvTimeoutError::Timeout) => true,
+        let next = clock.next().saturating_duration_since(Instant::now());
+        match heard.recv_timeout(next) {
+            Ok(()) => thread::sleep(SETTLE),
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
-        };
-        thread::sleep(SETTLE);
-        // Whatever one lease brings about, the others are looked at next time.
-        match catch_unwind(AssertUnwindSafe(|| look(pods, is_time))) {
+        }
+        let due = bell.take();
+        match catch_unwind(AssertUnwindSafe(|| look(pods, due, &mut clock))) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "leases were not looked at"),
-            Err(_panic) => tracing::error!("leases were not looked at: please report this"),
+            // The hook for panics has said where. Looking goes on.
+            Err(_) => tracing::error!("looking at leases panicked"),
         }
     }
 }
 
-fn look(pods: &Pods, at_devices: bool) -> Result<(), operation::OperationError> {
+fn look(pods: &Pods, due: Due, clock: &mut Clock) -> Result<(), OperationError> {
+    let began = Instant::now();
+    let (at_all, in_turn) = (due.all, began >= clock.in_turn);
+    let at_devices = began >= clock.devices;
+    if at_all || in_turn {
+        clock.in_turn = began + IN_TURN;
+    }
+    let named = clock.allow(due.concerns, began);
+    if !at_all && !in_turn && !at_devices && named.is_empty() {
+        return Ok(());
+    }
     let mut kernel = LinuxKernel::open()?;
     let context = pods.context();
     let deadline = Deadline::after(PATIENCE);
-    let mut findings = operation::reconcile(
-        &mut kernel,
-        &context,
-        |lease| pods.is_gone(lease),
-        Retry::InTime,
-        false,
-        deadline,
-    )?;
+    let mut findings = Vec::new();
+    let gone = |lease: &_| pods.is_gone(lease);
+    if at_all {
+        findings.extend(operation::reconcile(
+            &mut kernel,
+            &context,
+            gone,
+            Retry::InTime,
+            false,
+            deadline,
+        )?);
+    } else if in_turn {
+        let (kernel, turn) = (&mut kernel, &mut clock.turn);
+        findings.extend(operation::attend_next(kernel, &context, turn, MOST, gone, deadline)?);
+    }
+    findings.extend(operation::attend(&mut kernel, &context, &named, gone, deadline)?);
     if at_devices {
+        clock.devices = began + DEVICES;
         findings.extend(operation::audit(&mut kernel, &context, false, deadline)?);
     }
     for finding in &findings {
         tell(finding);
     }
     Ok(())
+}
+
+impl Clock {
+    fn begin(now: Instant) -> Self {
+        let (named, again) = (BTreeMap::new(), BTreeSet::new());
+        Self { in_turn: now, turn: Turn::default(), devices: now + DEVICES, named, again }
+    }
+
+    /// When there is a reason to look without an event.
+    fn next(&self) -> Instant {
+        let again = self.again.iter().filter_map(|concern| Some(*self.named.get(concern)? + ONE));
+        again.chain([self.in_turn, self.devices]).min().unwrap_or(self.in_turn)
+    }
+
+    /// Those whose turn it is; the others wait until they were not looked at for a while.
+    fn allow(&mut self, concerns: BTreeSet<Concern>, now: Instant) -> BTreeSet<Concern> {
+        self.named.retain(|_, last| now < *last + ONE);
+        let waiting = std::mem::take(&mut self.again).into_iter().chain(concerns);
+        let (early, allowed) = waiting.partition(|concern| self.named.contains_key(concern));
+        self.again = early;
+        let allowed: BTreeSet<Concern> = allowed;
+        self.named.extend(allowed.iter().map(|concern| (concern.clone(), now)));
+        allowed
+    }
 }
 
 fn tell(finding: &Finding) {

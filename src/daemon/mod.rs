@@ -4,12 +4,7 @@ mod configuration;
 mod keeper;
 mod systemd;
 
-use std::{
-    io,
-    path::PathBuf,
-    sync::{Arc, mpsc::SyncSender},
-    time::Duration,
-};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use containerd_nri::{Identity, IdentityError, Launch, LaunchError, Lost, Session};
 use tokio::{
@@ -116,7 +111,7 @@ async fn serve_async(settings: &Settings) -> Result<Instant, ServeError> {
 struct Machine {
     pods: Arc<Pods>,
     configuration: Configuration,
-    bell: SyncSender<()>,
+    bell: keeper::Bell,
     is_launched: bool,
 }
 
@@ -126,7 +121,7 @@ impl Node for Machine {
     }
 
     fn synchronized(&self) {
-        keeper::ring(&self.bell);
+        self.bell.ring();
     }
 }
 
@@ -139,7 +134,7 @@ impl Machine {
                 self.pods.replace_context(context);
                 tracing::info!("configuration read again");
                 systemd::reloaded("the configuration was read again");
-                keeper::ring(&self.bell);
+                self.bell.ring();
             }
             Err(error) => {
                 let error = error.on_one_line();

@@ -9,6 +9,7 @@ mod link;
 mod physical_function;
 mod route;
 mod sandbox;
+mod scene;
 mod seen_route;
 mod usage;
 
@@ -21,5 +22,6 @@ pub use link::Link;
 pub use physical_function::PhysicalFunction;
 pub use route::Route;
 pub use sandbox::SandboxFacts;
+pub use scene::{Scene, Sight, Whereabouts};
 pub use seen_route::{Hop, RouteFamilies, SeenRoute};
 pub use usage::Use;

@@ -66,6 +66,7 @@ mod tests {
             to: to.parse().unwrap(),
             metric: *metric,
             protocol: 3,
+            source: None,
             hops: hops.iter().map(hop).collect(),
         };
         SandboxFacts {

@@ -15,6 +15,8 @@ pub struct SeenRoute {
     pub metric: u32,
     /// The number of the routing protocol that made it.
     pub protocol: u8,
+    /// The source address of what leaves by it.
+    pub source: Option<IpAddr>,
     /// Where it leads. None for one that refuses, or that names a nexthop object and not what that is.
     pub hops: Vec<Hop>,
 }

@@ -11,19 +11,23 @@ use crate::kernel::{
     netns::Sandbox,
     observe,
     rtnetlink::{
-        address, announce, configure_vf, link, make_link, neighbour, return_device, route,
-        route_message, vf,
+        address, announce, configure_vf, link, make_link, neighbour, netns_number, return_device,
+        route, route_message, vf,
     },
-    wire,
+    scene, wire,
 };
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostFacts, Ipv6, Link, RouteFamilies, SandboxFacts, Unusable,
+        Binding, Candidate, Device, HostFacts, Ipv6, Link, RouteFamilies, SandboxFacts, Scene,
+        Unusable,
     },
-    plan::step::{Place, Step},
+    plan::{
+        Plan,
+        step::{Place, Step},
+    },
     types::{
         Deadline, DeviceName, DeviceSelector, InterfaceName, MacAddress, NetnsIdentity,
-        NetnsSource, PciAddress, Segment, VfAttributes,
+        NetnsNumber, NetnsSource, PciAddress, Segment, VfAttributes,
     },
 };
 
@@ -34,6 +38,8 @@ pub struct LinuxKernel {
     pub(super) sysfs: Sysfs,
     /// Numbers of links that were made or used, so that each is asked for once.
     indexes: BTreeMap<(Place, InterfaceName), u32>,
+    /// What each card was seen to enforce for its VFs, by its interface's number: a driver is asked once a look.
+    pub(super) cards: BTreeMap<u32, BTreeMap<u32, VfAttributes>>,
     /// Messages of sockets that are closed already.
     pub(super) other_messages: u64,
 }
@@ -47,6 +53,7 @@ impl LinuxKernel {
             sandbox: None,
             sysfs: Sysfs::default(),
             indexes: BTreeMap::new(),
+            cards: BTreeMap::new(),
             other_messages: 0,
         })
     }
@@ -174,9 +181,29 @@ impl Kernel for LinuxKernel {
         sysctl::ipv6()
     }
 
+    fn number_sandbox(&mut self, wanted: NetnsNumber) -> Result<NetnsNumber, KernelError> {
+        let descriptor = self.sandbox()?.descriptor();
+        netns_number::give(&mut self.host, descriptor, wanted)
+    }
+
+    fn is_numbered(&mut self, number: NetnsNumber) -> Result<bool, KernelError> {
+        netns_number::is_given(&mut self.host, number)
+    }
+
+    fn boot(&mut self) -> String {
+        sysctl::boot()
+    }
+
+    fn observe_scene(&mut self, plan: &Plan) -> Result<Scene, KernelError> {
+        scene::look(self, plan)
+    }
+
     fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError> {
         match step {
-            Step::ConfigureVf(step) => configure_vf::apply(self, step),
+            Step::ConfigureVf(step) => {
+                self.cards.clear();
+                configure_vf::apply(self, step)
+            }
             Step::TakeDevice(step) => link::take(self, step),
             Step::ReturnDevice(step) => return_device::apply(self, step, deadline),
             Step::CreateMacvlan(step) => make_link::macvlan(self, step),

@@ -15,24 +15,26 @@ mod netlink;
 mod netns;
 mod observe;
 mod rtnetlink;
+mod scene;
 mod usage;
 mod wire;
 
 pub use error::{KernelError, Refusal};
 pub use functions::Functions;
 pub use linux::LinuxKernel;
-pub use rtnetlink::events::LinkEvents;
+pub use rtnetlink::events::{Concern, HostEvents};
 
 use std::net::IpAddr;
 
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostFacts, Ipv6, Link, RouteFamilies, SandboxFacts, Unusable,
+        Binding, Candidate, Device, HostFacts, Ipv6, Link, RouteFamilies, SandboxFacts, Scene,
+        Unusable,
     },
-    plan::step::Step,
+    plan::{Plan, step::Step},
     types::{
-        Deadline, DeviceName, DeviceSelector, MacAddress, NetnsIdentity, NetnsSource, PciAddress,
-        Segment, VfAttributes,
+        Deadline, DeviceName, DeviceSelector, MacAddress, NetnsIdentity, NetnsNumber, NetnsSource,
+        PciAddress, Segment, VfAttributes,
     },
 };
 
@@ -93,6 +95,19 @@ pub trait Kernel {
 
     /// What IPv6 is like on interfaces that appear on the host. Costs no netlink message.
     fn ipv6(&mut self) -> Ipv6;
+
+    /// The number that the host has for the sandbox that is open, by which its end can be seen: the one that it has already, or
+    /// `wanted`.
+    fn number_sandbox(&mut self, wanted: NetnsNumber) -> Result<NetnsNumber, KernelError>;
+
+    /// Whether a namespace has this number.
+    fn is_numbered(&mut self, number: NetnsNumber) -> Result<bool, KernelError>;
+
+    /// What this run of the machine is called; another one after each start.
+    fn boot(&mut self) -> String;
+
+    /// Looks once at all that `plan` gave, in the sandbox that is open, on the host and on the card. A bounded number of messages.
+    fn observe_scene(&mut self, plan: &Plan) -> Result<Scene, KernelError>;
 
     /// Makes one change. May be repeated; waits for the machine until `deadline` at most.
     fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError>;

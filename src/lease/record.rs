@@ -9,7 +9,8 @@ use super::Claim;
 use crate::{
     plan::{Plan, Undo, step::Step},
     types::{
-        InterfaceName, MacAddress, Name, NetnsIdentity, Origin, PciAddress, SandboxId, Segment,
+        InterfaceName, MacAddress, Name, NetnsIdentity, NetnsNumber, Origin, PciAddress, SandboxId,
+        Segment,
     },
 };
 
@@ -40,6 +41,12 @@ pub struct Lease {
     pub created: u64,
     /// The namespace.
     pub netns: NetnsIdentity,
+    /// The number that the host has for the namespace, by which its end is seen.
+    #[serde(default)]
+    pub number: Option<NetnsNumber>,
+    /// The run of the machine that it was given in; no namespace outlives that.
+    #[serde(default)]
+    pub boot: Option<String>,
     /// Every container that shares it; the last one to leave gives it back.
     pub holders: BTreeSet<SandboxId>,
     /// What was given.

@@ -11,7 +11,7 @@ use std::{
 use serde::Deserialize;
 
 use super::{Claim, Lease, LeaseError, OperationLock, TableLock, VERSION, directory, lock};
-use crate::types::Deadline;
+use crate::types::{Deadline, InterfaceName, KernelText};
 
 /// The state directory.
 #[derive(Debug, Clone)]
@@ -115,14 +115,33 @@ impl LeaseStore {
 
     /// Every lease, in order of its file's name; the unreadable ones as errors beside them.
     pub fn all(&self) -> Result<(Vec<Lease>, Vec<LeaseError>), LeaseError> {
-        let (mut leases, mut errors) = (Vec::new(), Vec::new());
-        for path in self.entries("leases")? {
-            match read(&path) {
-                Ok(lease) => leases.extend(lease),
-                Err(error) => errors.push(error),
-            }
+        Ok(read_all(&self.entries("leases")?))
+    }
+
+    /// At most `most` leases, from the one after `last` on; `last` is set to where to go on, or to the beginning again.
+    pub fn next(
+        &self,
+        last: &mut Option<PathBuf>,
+        most: usize,
+    ) -> Result<(Vec<Lease>, Vec<LeaseError>), LeaseError> {
+        let mut paths = self.entries("leases")?;
+        if let Some(last) = last {
+            paths.retain(|path| path > last);
         }
-        Ok((leases, errors))
+        let rest = paths.split_off(most.min(paths.len()));
+        *last = paths.last().filter(|_| !rest.is_empty()).cloned();
+        Ok(read_all(&paths))
+    }
+
+    /// The lease whose pair of interfaces has an end of this name on the host, as far as the name tells.
+    pub fn with_pair(&self, name: &KernelText) -> Result<Option<Lease>, LeaseError> {
+        let digits = name.as_bytes().get(InterfaceName::OURS.len()..).unwrap_or_default();
+        let mut leases = self.entries("leases")?;
+        leases.retain(|path| {
+            let file = path.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
+            digits.len() == 12 && file.ends_with(digits)
+        });
+        leases.first().map_or(Ok(None), |path| read(path))
     }
 
     /// Writes what a lease has become.
@@ -175,6 +194,18 @@ impl LeaseStore {
     pub(super) fn link(&self, claim: &Claim) -> PathBuf {
         self.root.join("claims").join(claim.to_string())
     }
+}
+
+/// The leases at `paths`; the unreadable ones as errors beside them.
+fn read_all(paths: &[PathBuf]) -> (Vec<Lease>, Vec<LeaseError>) {
+    let (mut leases, mut errors) = (Vec::new(), Vec::new());
+    for path in paths {
+        match read(path) {
+            Ok(lease) => leases.extend(lease),
+            Err(error) => errors.push(error),
+        }
+    }
+    (leases, errors)
 }
 
 /// The lease at `path`; `None` when there is none.

@@ -19,7 +19,7 @@ use crate::{
     lease::{Attached, Claim, Lease, LeaseState, Reservation, VERSION, new_serial},
     plan::{self, AttachInput, ChosenDevice, ChosenNetwork, ChosenService, step::Step},
     request::{AttachmentIntent, SandboxEvent, ServiceIntent, resolve},
-    types::{AddressRange, Deadline, MacAddress, NetnsIdentity},
+    types::{AddressRange, Deadline, MacAddress, NetnsIdentity, NetnsNumber},
 };
 
 /// Attaches what `event` asks for, or finds it attached.
@@ -180,6 +180,8 @@ fn prepare(
         state: LeaseState::Reserved,
         created: now(),
         netns: sandbox.netns.clone(),
+        number: kernel.number_sandbox(NetnsNumber::from_serial(serial)).ok(),
+        boot: Some(kernel.boot()),
         holders: BTreeSet::from([id.clone()]),
         networks: networks_of(&input),
         service_sources: sources,

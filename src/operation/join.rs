@@ -4,10 +4,10 @@
 use super::{
     AttachReport, Context, How, OperationError,
     attach::{Existing, existing},
-    verify::{gives, require_whole},
+    hold,
+    verify::gives,
 };
 use crate::{
-    inventory::RouteFamilies,
     kernel::Kernel,
     lease::{Attached, Lease, Reservation},
     request::{NetworkRequest, RequestError, SandboxEvent},
@@ -37,7 +37,7 @@ pub(super) fn join(
     deadline: Deadline,
 ) -> Result<AttachReport, OperationError> {
     refuse_conflict(&reservation.lease, event)?;
-    require_whole(&reservation.lease, &kernel.observe_sandbox(RouteFamilies::NONE)?)?;
+    hold::restore(kernel, &reservation.lease, deadline)?;
     if reservation.lease.holders.insert(event.id.clone()) {
         context.leases.lock(deadline)?.update(&reservation.lease)?;
     }

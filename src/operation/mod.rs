@@ -3,6 +3,7 @@
 
 mod address;
 mod attach;
+mod attend;
 mod audit;
 mod catch_up;
 mod choose;
@@ -11,6 +12,7 @@ mod detach;
 mod doctor;
 mod error;
 mod follow;
+mod hold;
 mod join;
 mod journal;
 mod preview;
@@ -24,6 +26,7 @@ mod verify;
 use std::{path::PathBuf, time::SystemTime};
 
 pub use attach::{attach, preview_attach};
+pub use attend::{Turn, attend, attend_next};
 pub use audit::audit;
 pub use catch_up::{Listed, catch_up, forget_missed};
 pub use detach::{Detached, Which, detach, preview_detach};

@@ -7,14 +7,15 @@ use serde::Serialize;
 use super::{
     Context, OperationError,
     follow::{Followed, follow},
+    hold::hold,
     now,
     recover::release,
 };
 use crate::{
     inventory::{Candidate, Unusable},
     kernel::Kernel,
-    lease::{Lease, LeaseState},
-    types::{Deadline, DeviceSelector, InterfaceName, PciAddress, SandboxId},
+    lease::{Lease, LeaseError, LeaseState},
+    types::{Deadline, DeviceSelector, InterfaceName, PciAddress, SandboxId, with_causes},
 };
 
 /// What was found about one lease or one device, and what was done.
@@ -91,32 +92,69 @@ pub fn reconcile(
         context.leases.forget_the_dead(deadline)?;
     }
     let (leases, unreadable) = context.leases.all()?;
-    for error in unreadable {
-        tracing::warn!(%error, "left alone");
-    }
-    let mut findings = Vec::new();
+    let mut findings: Vec<Finding> = unreadable.iter().map(unread).collect();
     for seen in leases {
-        // Somebody works on it, or it is gone since it was listed.
-        let Some(mut reservation) = context.leases.reserve_idle(&seen)? else { continue };
-        if retry == Retry::InTime && !reservation.lease.state.is_due(now()) {
-            continue;
-        }
-        let Some(what) = complaint(kernel, &reservation.lease, &is_gone)? else {
-            let followed = follow(kernel, context, &mut reservation, dry_run, deadline)?;
-            findings.extend(followed.map(|followed| change(&seen, followed, dry_run)));
-            continue;
-        };
-        let outcome = if dry_run {
-            Mended::WouldRelease
-        } else {
-            match release(kernel, context, reservation, deadline) {
-                Ok(()) => Mended::Released,
-                Err(error) => Mended::Failed(error.to_string()),
-            }
-        };
-        findings.push(Finding { what, outcome, ..Finding::of(&seen) });
+        findings.extend(reconcile_one(kernel, context, &seen, &is_gone, retry, dry_run, deadline));
     }
     Ok(findings)
+}
+
+/// Looks at one lease. An error is this one's alone.
+pub(super) fn reconcile_one(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    seen: &Lease,
+    is_gone: impl Fn(&Lease) -> bool,
+    retry: Retry,
+    dry_run: bool,
+    deadline: Deadline,
+) -> Vec<Finding> {
+    let found = look(kernel, context, seen, is_gone, retry, dry_run, deadline);
+    found.unwrap_or_else(|error| {
+        let outcome = Mended::Failed(with_causes(&error));
+        vec![Finding { what: "it could not be looked at".to_owned(), outcome, ..Finding::of(seen) }]
+    })
+}
+
+fn look(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    seen: &Lease,
+    is_gone: impl Fn(&Lease) -> bool,
+    retry: Retry,
+    dry_run: bool,
+    deadline: Deadline,
+) -> Result<Vec<Finding>, OperationError> {
+    // Somebody works on it, or it is gone since it was listed.
+    let Some(mut reservation) = context.leases.reserve_idle(seen)? else { return Ok(Vec::new()) };
+    if retry == Retry::InTime && !reservation.lease.state.is_due(now()) {
+        return Ok(Vec::new());
+    }
+    let what = match complaint(kernel, &reservation.lease, &is_gone)? {
+        Complaint::Of(what) => what,
+        Complaint::Unseen => return Ok(Vec::new()),
+        Complaint::None => {
+            let held = hold(kernel, &reservation.lease, dry_run, deadline)?;
+            let followed = follow(kernel, context, &mut reservation, dry_run, deadline)?;
+            let followed = followed.map(|followed| change(seen, followed, dry_run));
+            return Ok(held.into_iter().chain(followed).collect());
+        }
+    };
+    let outcome = if dry_run {
+        Mended::WouldRelease
+    } else {
+        match release(kernel, context, reservation, deadline) {
+            Ok(()) => Mended::Released,
+            Err(error) => Mended::Failed(error.to_string()),
+        }
+    };
+    Ok(vec![Finding { what, outcome, ..Finding::of(seen) }])
+}
+
+/// Nobody knows what it gave: that stays as it is, and is never called whole.
+pub(super) fn unread(error: &LeaseError) -> Finding {
+    let outcome = Mended::Failed("it is left alone".to_owned());
+    Finding { what: with_causes(error), outcome, ..Finding::default() }
 }
 
 fn change(lease: &Lease, followed: Followed, dry_run: bool) -> Finding {
@@ -134,12 +172,21 @@ fn change(lease: &Lease, followed: Followed, dry_run: bool) -> Finding {
     Finding { what, outcome, ..Finding::of(lease) }
 }
 
-/// Why a lease nobody works on should be taken back; `None` when it should not.
+/// Whether a lease nobody works on should be taken back.
+enum Complaint {
+    /// For this reason.
+    Of(String),
+    /// Its sandbox cannot be opened and is not known to be gone.
+    Unseen,
+    /// Its sandbox is open, to be looked at.
+    None,
+}
+
 fn complaint(
     kernel: &mut impl Kernel,
     lease: &Lease,
     is_gone: impl Fn(&Lease) -> bool,
-) -> Result<Option<String>, OperationError> {
+) -> Result<Complaint, OperationError> {
     let what = match &lease.state {
         LeaseState::Reserved => "left half attached by a process that died".to_owned(),
         LeaseState::Releasing => "left half taken back by a process that died".to_owned(),
@@ -147,11 +194,29 @@ fn complaint(
             format!("not all was taken back: {}", failures.join("; "))
         }
         LeaseState::Attached if is_gone(lease) => "its runtime no longer knows it".to_owned(),
-        LeaseState::Attached if kernel.reopen_sandbox(&lease.netns)? => return Ok(None),
-        // A namespace that is not where it was may live on elsewhere; what it held tells.
-        LeaseState::Attached => return evidence_of_death(kernel, lease),
+        LeaseState::Attached if kernel.reopen_sandbox(&lease.netns)? => return Ok(Complaint::None),
+        // A namespace that is not where it was may live on elsewhere.
+        LeaseState::Attached => match death(kernel, lease)? {
+            Some(what) => what,
+            None => return Ok(Complaint::Unseen),
+        },
     };
-    Ok(Some(what))
+    Ok(Complaint::Of(what))
+}
+
+/// How it is known that the namespace of a lease is no more. The number that the host has for it is the witness, where vfhook
+/// itself gave it; for a number that others gave, and that may be another's by now, what the namespace held tells.
+fn death(kernel: &mut impl Kernel, lease: &Lease) -> Result<Option<String>, OperationError> {
+    if lease.boot.as_ref().is_some_and(|boot| *boot != kernel.boot()) {
+        return Ok(Some("its namespace is gone: the machine was started anew".to_owned()));
+    }
+    match lease.number {
+        Some(number) if !kernel.is_numbered(number)? => {
+            Ok(Some("its namespace is gone".to_owned()))
+        }
+        Some(number) if number.is_ours() => Ok(None),
+        _ => evidence_of_death(kernel, lease),
+    }
 }
 
 fn evidence_of_death(

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Context, OperationError};
+use super::{Context, OperationError, hold};
 use crate::{
-    inventory::{RouteFamilies, SandboxFacts},
     kernel::Kernel,
-    lease::{Attached, Claim, Lease, LeaseState},
+    lease::{Attached, Claim, LeaseState},
     request::NetworkRequest,
     types::{NetnsSource, SandboxId},
 };
@@ -34,7 +33,7 @@ pub fn verify(
     if let Some(lacks) = asked.iter().find(|asked| !has(asked)) {
         return Err(missing(format!("{} was not attached", lacks.network)));
     }
-    require_whole(&lease, &kernel.observe_sandbox(RouteFamilies::NONE)?)
+    hold::require(kernel, &lease)
 }
 
 /// Whether this is what was asked for. A request that leaves something open takes what was chosen, and a MAC address that a
@@ -44,18 +43,6 @@ pub(super) fn gives(had: &Attached, asked: &NetworkRequest) -> bool {
         && asked.interface.as_ref().is_none_or(|interface| *interface == had.interface)
         && asked.addresses.iter().all(|address| had.addresses.contains(address))
         && asked.mac.is_none_or(|mac| had.mac.is_none_or(|had| had == mac))
-}
-
-/// Fails unless everything that the lease gave is in the sandbox. A container with the right to may rename its interface.
-pub(super) fn require_whole(lease: &Lease, sandbox: &SandboxFacts) -> Result<(), OperationError> {
-    let is_there = |had: &Attached| {
-        sandbox.has(&had.interface) || had.mac.is_some_and(|mac| sandbox.macs.contains(&mac))
-    };
-    let Some(lost) = lease.networks.iter().find(|had| !is_there(had)) else { return Ok(()) };
-    Err(OperationError::Missing {
-        id: lease.id.clone(),
-        why: format!("{} of network {} is no longer in it", lost.interface, lost.network),
-    })
 }
 
 fn list(asked: &[NetworkRequest]) -> String {

@@ -5,7 +5,9 @@ mod attach;
 mod audit;
 mod check;
 mod detach;
+mod held;
 mod ipv6;
+mod mend;
 mod network;
 mod provision;
 mod render;
@@ -19,9 +21,11 @@ pub use address::{candidates, seed};
 pub use attach::{
     AttachInput, AttachPlanError, ChosenDevice, ChosenNetwork, ChosenService, attach, interface_mac,
 };
-pub use audit::{Held, Remark, Seen, audit};
+pub use audit::{Remark, Seen, audit};
 pub use check::{Flaw, check};
 pub use detach::{detach, last_one_out};
+pub use held::{Held, holds};
+pub use mend::{Mending, mend};
 pub use provision::{ProvisionError, provision};
 pub use render::{sentence, undo_sentence};
 pub use reroute::{Reroute, Served, differs, reroute};

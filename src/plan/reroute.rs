@@ -230,6 +230,7 @@ mod tests {
         let there = vec![SeenRoute {
             to: "10.112.0.0/16".parse().unwrap(),
             metric: 0,
+            source: None,
             protocol: Route::PROTOCOL,
             hops: vec![hop],
         }];
@@ -261,7 +262,7 @@ mod tests {
         let has = cidrs("fd00:96::/108");
         let served = Served { plan: &plan, interface: &interface, cidrs: &has };
         let to = "fd00:98::/108".parse().unwrap();
-        let first = SeenRoute { to, metric: 1, protocol: 3, hops: Vec::new() };
+        let first = SeenRoute { to, metric: 1, protocol: 3, source: None, hops: Vec::new() };
         let refused = reroute(served, &[to], &sandbox(vec![first.clone()]));
         assert_eq!(refused, Err(AttachPlanError::NoMetric(Box::new(first))));
     }

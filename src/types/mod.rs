@@ -28,7 +28,7 @@ pub use interface_name::InterfaceName;
 pub use kernel_text::KernelText;
 pub use mac_address::MacAddress;
 pub use name::Name;
-pub use netns::{NetnsIdentity, NetnsSource};
+pub use netns::{NetnsIdentity, NetnsNumber, NetnsSource};
 pub use origin::Origin;
 pub use owner_tag::OwnerTag;
 pub use pci_address::PciAddress;

@@ -25,6 +25,27 @@ impl fmt::Display for NetnsSource {
     }
 }
 
+/// The number that the host's namespace has for another (`RTM_NEWNSID` of `linux/net_namespace.h`): it is there for as long as that
+/// namespace lives, wherever it can be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NetnsNumber(pub i32);
+
+impl NetnsNumber {
+    /// The first of those that vfhook gives. The kernel itself gives the lowest that is free.
+    const FIRST: u64 = 1 << 30;
+
+    /// One that no other lease has, from its serial number.
+    pub fn from_serial(serial: u64) -> Self {
+        Self(i32::try_from(Self::FIRST | (serial % Self::FIRST)).unwrap_or(i32::MAX))
+    }
+
+    /// Whether vfhook gave it, so that it is given once.
+    pub fn is_ours(self) -> bool {
+        u64::try_from(self.0).is_ok_and(|number| number >= Self::FIRST)
+    }
+}
+
 /// Which namespace it is. The cookie (`SO_NETNS_COOKIE`) is never reused while the machine runs; inode numbers are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetnsIdentity {

@@ -18,6 +18,11 @@ impl OwnerTag {
         Self(sandbox)
     }
 
+    /// Whose it is.
+    pub fn sandbox(&self) -> &SandboxId {
+        &self.0
+    }
+
     /// Reads a tag back from an ifalias; `None` when the alias is not ours.
     pub fn parse(alias: &KernelText) -> Option<Self> {
         alias.as_str()?.strip_prefix(Self::PREFIX)?.parse().ok().map(Self)

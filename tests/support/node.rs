@@ -9,7 +9,9 @@ use vfhook::{
     config,
     kernel::fake::{FakeHost, Fault, Snapshot},
     lease::{Claim, Lease, LeaseState, LeaseStore},
-    operation::{self, Context, Detached, ExitCode, How, Mended, OperationError, Retry, Which},
+    operation::{
+        self, Context, Detached, ExitCode, Finding, How, Mended, OperationError, Retry, Which,
+    },
     request::NetworkRequest,
     types::KernelText,
 };
@@ -93,9 +95,14 @@ impl Node {
         let expected = self.model.attach(slot, wish);
         let came = self.ask(slot, &id_of(slot), wish, None).unwrap();
         if matches!(expected, Expected::Already) && !whole {
-            let missed = matches!(came, Err(OperationError::Missing { .. }));
-            prop_assert!(missed, "it was taken for whole: {came:?}");
-            return Ok(());
+            // What is no more cannot be given again; what came back can.
+            if self.model.vfs_gone {
+                let missed = matches!(came, Err(OperationError::Missing { .. }));
+                prop_assert!(missed, "it was taken for whole: {came:?}");
+                return Ok(());
+            }
+            prop_assert!(self.has_all(slot), "it was not mended: {came:?}");
+            self.robbed.remove(&self.namespaces[&slot].1);
         }
         let agrees = match (&came, expected) {
             (Ok(How::Attached), Expected::Given) | (Ok(How::Already), Expected::Already) => true,
@@ -147,9 +154,14 @@ impl Node {
         let whole = self.has_all(slot);
         let came = self.ask(slot, &joiner_of(slot), &wish, None).unwrap();
         if !whole {
-            let missed = matches!(came, Err(OperationError::Missing { .. }));
-            prop_assert!(missed, "it was taken for whole: {came:?}");
-            return Ok(());
+            // What is no more cannot be given again; what came back can.
+            if self.model.vfs_gone {
+                let missed = matches!(came, Err(OperationError::Missing { .. }));
+                prop_assert!(missed, "it was taken for whole: {came:?}");
+                return Ok(());
+            }
+            prop_assert!(self.has_all(slot), "it was not mended: {came:?}");
+            self.robbed.remove(&self.namespaces[&slot].1);
         }
         prop_assert!(matches!(came, Ok(How::Already)), "{came:?}");
         self.model.held.get_mut(&slot).unwrap().holders.insert(joiner_of(slot));
@@ -205,8 +217,21 @@ impl Node {
         let found =
             operation::reconcile(&mut kernel, context, is_gone, Retry::Now, false, deadline);
         let found = found.map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
-        let released = found.iter().all(|finding| finding.outcome == Mended::Released);
-        prop_assert!(released && found.len() == before - self.model.held.len(), "{found:?}");
+        let (released, others): (Vec<_>, Vec<_>) =
+            found.iter().partition(|finding| finding.outcome == Mended::Released);
+        prop_assert_eq!(released.len(), before - self.model.held.len(), "{:?}", found);
+        // What somebody took away for good is told, what came back is given again, and nothing else is wrong.
+        let outcome = if self.model.vfs_gone { Mended::LeftAlone } else { Mended::Applied };
+        let is_robbed =
+            |finding: &&Finding| finding.outcome == outcome && finding.what.contains("missing: ");
+        prop_assert!(others.iter().all(is_robbed), "{:?}", found);
+        if !self.model.vfs_gone {
+            let slots: Vec<usize> = self.model.held.keys().copied().collect();
+            for slot in slots {
+                prop_assert!(self.has_all(slot), "slot {} was not mended: {:?}", slot, found);
+                self.robbed.remove(&self.namespaces[&slot].1);
+            }
+        }
         Ok(())
     }
 

@@ -6,20 +6,21 @@ use ipnet::IpNet;
 
 use super::{
     Effect, FakeHost, Fault, addressing, configure_vf, fault, make_link, observe, return_device,
-    session::Session, take_device,
+    scene, session::Session, take_device,
 };
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostFacts, Ipv6, Link, RouteFamilies, SandboxFacts, Unusable,
+        Binding, Candidate, Device, HostFacts, Ipv6, Link, RouteFamilies, SandboxFacts, Scene,
+        Unusable,
     },
     kernel::{Functions, Kernel, KernelError},
     plan::{
-        sentence,
+        Plan, sentence,
         step::{Place, Step},
     },
     types::{
-        Deadline, DeviceName, DeviceSelector, MacAddress, NetnsIdentity, NetnsSource, PciAddress,
-        Segment, VfAttributes,
+        Deadline, DeviceName, DeviceSelector, MacAddress, NetnsIdentity, NetnsNumber, NetnsSource,
+        PciAddress, Segment, VfAttributes,
     },
 };
 
@@ -220,6 +221,24 @@ impl Kernel for FakeKernel {
             (false, true) => Ipv6::Off,
             (false, false) => Ipv6::On,
         })
+    }
+
+    fn number_sandbox(&mut self, _: NetnsNumber) -> Result<NetnsNumber, KernelError> {
+        let netns = self.sandbox.as_ref().ok_or(KernelError::SandboxGone)?;
+        Ok(NetnsNumber::from_serial(netns.cookie))
+    }
+
+    fn is_numbered(&mut self, number: NetnsNumber) -> Result<bool, KernelError> {
+        let mut cookies = self.host.with(|machine| machine.cookies()).into_iter();
+        Ok(cookies.any(|cookie| NetnsNumber::from_serial(cookie) == number))
+    }
+
+    fn boot(&mut self) -> String {
+        "this one".to_owned()
+    }
+
+    fn observe_scene(&mut self, plan: &Plan) -> Result<Scene, KernelError> {
+        self.look(|session| scene::look(session, plan))
     }
 
     fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError> {

@@ -101,6 +101,20 @@ impl FakeLink {
         }
     }
 
+    /// Its driver begins anew: another interface of the same device, called so, with nothing of the old one.
+    pub fn come_anew(&mut self, name: &str) {
+        self.leave_namespace();
+        self.facts = Link {
+            index: 0,
+            name: KernelText::new(name),
+            altnames: [].into(),
+            alias: None,
+            promiscuous: false,
+            all_multicast: false,
+            ..self.facts.clone()
+        };
+    }
+
     /// Administratively down: routes, neighbours and IPv6 addresses do not survive it, IPv4 addresses do.
     pub(super) fn go_down(&mut self) {
         if self.facts.up {

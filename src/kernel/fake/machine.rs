@@ -61,6 +61,11 @@ impl Machine {
         self.sandboxes.get_mut(&cookie).map(|sandbox| &mut sandbox.netns)
     }
 
+    /// The numbers of all namespaces that live.
+    pub(super) fn cookies(&self) -> Vec<u64> {
+        self.sandboxes.keys().copied().collect()
+    }
+
     /// Every namespace, the host's first.
     pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
         [&self.host].into_iter().chain(self.sandboxes.values().map(|sandbox| &sandbox.netns))

@@ -17,6 +17,7 @@ mod make_link;
 mod namespace;
 mod observe;
 mod return_device;
+mod scene;
 mod session;
 mod snapshot;
 mod take_device;

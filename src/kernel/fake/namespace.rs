@@ -40,6 +40,11 @@ impl Namespace {
         self.links.remove(&index)
     }
 
+    /// Puts a link here, as somebody else on the machine might.
+    pub fn put_link(&mut self, link: FakeLink) {
+        self.insert(link, None);
+    }
+
     /// The names of all links.
     pub fn names(&self) -> Vec<String> {
         self.links.values().map(|link| link.facts.name.to_string()).collect()

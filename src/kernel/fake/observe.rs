@@ -36,12 +36,14 @@ pub(super) fn sandbox(
     })
 }
 
-fn seen(route: &Route) -> SeenRoute {
+/// The route as one looks at it.
+pub(super) fn seen(route: &Route) -> SeenRoute {
     let interface = route.interface.clone();
     SeenRoute {
         to: route.to,
         metric: route.metric,
         protocol: route.protocol,
+        source: route.source,
         hops: vec![Hop { via: route.via, interface, onlink: route.onlink }],
     }
 }

@@ -37,6 +37,12 @@ pub(crate) fn ipv6() -> Ipv6 {
     }
 }
 
+/// The kernel's name for this run of the machine; empty where it has none.
+pub(crate) fn boot() -> String {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    text.trim_end().to_owned()
+}
+
 fn write_here(key: &str, value: &str) -> Result<(), KernelError> {
     if read_here(key)? == value {
         return Ok(());

@@ -23,11 +23,14 @@ use nix::errno::Errno;
 
 use crate::kernel::{
     KernelError, LinuxKernel, Refusal,
-    netfilter::nfnetlink::{Attributes, NFTABLES, PROTOCOL, count, nftables, packet},
-    netlink::socket::Netlink,
+    netfilter::{
+        expression::masquerading,
+        nfnetlink::{Attributes, NFTABLES, PROTOCOL, nftables, number, packet},
+    },
+    netlink::{attribute::find, socket::Netlink},
     rtnetlink::link::refused,
 };
-use crate::types::{InterfaceName, digest};
+use crate::types::digest;
 
 const TABLE: &str = "vfhook";
 
@@ -39,16 +42,33 @@ pub(crate) fn install(
 ) -> Result<(), KernelError> {
     let chain = chain_name(sources);
     transact(kernel, "install the masquerade table", |netlink| {
-        if has_chain(netlink, &chain)? {
-            return Ok(());
-        }
-        match Batch::begin().table(message::NEW_TABLE, CREATE).rules(&chain, sources).send(netlink)
-        {
+        let batch = Batch::begin();
+        let batch = match rules_in(netlink, &chain)? {
+            Some(rules) if rules == sources.len() => return Ok(()),
+            // Somebody took rules out of it, or put some in.
+            Some(_) => batch.without_rules(&chain),
+            None => batch.table(message::NEW_TABLE, CREATE).with_chain(&chain),
+        };
+        match batch.with_rules(&chain, sources).send(netlink) {
             // Another vfhook made the chain since we looked; all of this batch was dropped.
             Err(refusal) if refusal.errno == Errno::EEXIST => Ok(()),
             other => other,
         }
     })
+}
+
+/// Whether the table has all that masquerades `sources`.
+pub(crate) fn is_whole(
+    kernel: &mut LinuxKernel,
+    sources: &BTreeSet<IpNet>,
+) -> Result<bool, KernelError> {
+    let chain = chain_name(sources);
+    let mut rules = None;
+    transact(kernel, "look at the masquerade table", |netlink| {
+        rules = rules_in(netlink, &chain)?;
+        Ok(())
+    })?;
+    Ok(rules == Some(sources.len()))
 }
 
 /// Removes the table; one that is gone is gone, and one that another process owns (EPERM) is not ours.
@@ -79,13 +99,18 @@ fn transact(
     answer.map_err(refused(operation, object))
 }
 
-fn has_chain(netlink: &mut Netlink, chain: &str) -> Result<bool, Refusal> {
-    let mut attributes = Attributes::default();
-    attributes.text(chain::TABLE, TABLE).text(chain::NAME, chain);
-    let bytes = packet(nftables(message::GET_CHAIN), 0, INET, 0, 1, &attributes);
-    match netlink.transact_raw(&bytes, 1, 1) {
-        Ok(()) => Ok(true),
-        Err(refusal) if refusal.errno == Errno::ENOENT => Ok(false),
+/// How many rules the chain has; `None` when there is no such chain, or it is called for no packet.
+fn rules_in(netlink: &mut Netlink, chain: &str) -> Result<Option<usize>, Refusal> {
+    let mut asked = Attributes::default();
+    asked.text(chain::TABLE, TABLE).text(chain::NAME, chain);
+    let bytes = packet(nftables(message::GET_CHAIN), 0, INET, 0, 1, &asked);
+    match netlink.get_raw(&bytes, 1) {
+        Ok(answer) => {
+            let found = answer.body.get(4..).unwrap_or_default();
+            let rules = find(found, chain::RULES).and_then(number).unwrap_or(0);
+            Ok(find(found, chain::HOOK).map(|_| usize::try_from(rules).unwrap_or(usize::MAX)))
+        }
+        Err(refusal) if refusal.errno == Errno::ENOENT => Ok(None),
         Err(refusal) => Err(refusal),
     }
 }
@@ -106,6 +131,7 @@ mod message {
     pub(crate) const NEW_CHAIN: u16 = 3;
     pub(crate) const GET_CHAIN: u16 = 4;
     pub(crate) const NEW_RULE: u16 = 6;
+    pub(crate) const DELETE_RULE: u16 = 8;
     pub(crate) const BATCH_BEGIN: u16 = 0x10;
     pub(crate) const BATCH_END: u16 = 0x11;
 }
@@ -114,6 +140,8 @@ mod chain {
     pub(crate) const TABLE: u16 = 1;
     pub(crate) const NAME: u16 = 3;
     pub(crate) const HOOK: u16 = 4;
+    /// `NFTA_CHAIN_USE`: of a chain that no rule jumps to, how many rules it has.
+    pub(crate) const RULES: u16 = 6;
     pub(crate) const TYPE: u16 = 7;
     pub(crate) const HOOK_NUMBER: u16 = 1;
     pub(crate) const HOOK_PRIORITY: u16 = 2;
@@ -125,19 +153,6 @@ mod rule {
     pub(crate) const TABLE: u16 = 1;
     pub(crate) const CHAIN: u16 = 2;
     pub(crate) const EXPRESSIONS: u16 = 4;
-    pub(crate) const ELEMENT: u16 = 1;
-    pub(crate) const NAME: u16 = 1;
-    pub(crate) const DATA: u16 = 2;
-    pub(crate) const META_REGISTER: u16 = 1;
-    pub(crate) const META_KEY: u16 = 2;
-    pub(crate) const META_OIFNAME: u32 = 7;
-    pub(crate) const META_NFPROTO: u32 = 15;
-    pub(crate) const NETWORK_HEADER: u32 = 1;
-    pub(crate) const EQUAL: u32 = 0;
-    pub(crate) const NOT_EQUAL: u32 = 1;
-    pub(crate) const VALUE: u16 = 1;
-    /// `NFT_REG_1`, 16 bytes wide.
-    pub(crate) const REGISTER: u32 = 1;
 }
 
 /// Messages that take effect together or not at all.
@@ -160,9 +175,21 @@ impl Batch {
         self
     }
 
-    /// The chain with a rule for each source.
-    fn rules(mut self, chain: &str, sources: &BTreeSet<IpNet>) -> Self {
+    fn with_chain(mut self, chain: &str) -> Self {
         self.chain(chain);
+        self
+    }
+
+    /// Takes every rule out of a chain.
+    fn without_rules(mut self, chain: &str) -> Self {
+        let mut attributes = Attributes::default();
+        attributes.text(rule::TABLE, TABLE).text(rule::CHAIN, chain);
+        self.push(nftables(message::DELETE_RULE), 0, INET, 0, &attributes);
+        self
+    }
+
+    /// A rule for each source.
+    fn with_rules(mut self, chain: &str, sources: &BTreeSet<IpNet>) -> Self {
         for source in sources {
             self.rule(chain, *source);
         }
@@ -183,30 +210,11 @@ impl Batch {
     }
 
     fn rule(&mut self, chain: &str, source: IpNet) {
-        let (family, offset, address, mask) = match source {
-            IpNet::V4(net) => {
-                (2, 12, net.network().octets().to_vec(), net.netmask().octets().to_vec())
-            }
-            IpNet::V6(net) => {
-                (10, 8, net.network().octets().to_vec(), net.netmask().octets().to_vec())
-            }
-        };
-        let mut expressions = Attributes::default();
-        expressions
-            .expression("meta", &meta(rule::META_NFPROTO))
-            .expression("cmp", &compare(rule::EQUAL, &[family]))
-            .expression("payload", &load(offset, address.len()))
-            .expression("bitwise", &bitwise_and(&mask))
-            .expression("cmp", &compare(rule::EQUAL, &address))
-            .expression("meta", &meta(rule::META_OIFNAME))
-            // Comparing only as many bytes as the prefix has is what `nft` makes of `"vfh*"`.
-            .expression("cmp", &compare(rule::NOT_EQUAL, InterfaceName::OURS.as_bytes()))
-            .expression("masq", &Attributes::default());
         let mut attributes = Attributes::default();
         attributes
             .text(rule::TABLE, TABLE)
             .text(rule::CHAIN, chain)
-            .nest(rule::EXPRESSIONS, &expressions);
+            .nest(rule::EXPRESSIONS, &masquerading(source));
         self.push(nftables(message::NEW_RULE), CREATE | APPEND, INET, 0, &attributes);
     }
 
@@ -225,49 +233,6 @@ impl Batch {
 }
 
 const APPEND: u16 = 0x800;
-
-fn meta(key: u32) -> Attributes {
-    let mut data = Attributes::default();
-    data.number(rule::META_KEY, key).number(rule::META_REGISTER, rule::REGISTER);
-    data
-}
-
-fn compare(operation: u32, value: &[u8]) -> Attributes {
-    let mut data = Attributes::default();
-    data.number(1, rule::REGISTER).number(2, operation).value(3, value);
-    data
-}
-
-fn load(offset: u32, length: usize) -> Attributes {
-    let mut data = Attributes::default();
-    data.number(1, rule::REGISTER)
-        .number(2, rule::NETWORK_HEADER)
-        .number(3, offset)
-        .number(4, count(length));
-    data
-}
-
-fn bitwise_and(mask: &[u8]) -> Attributes {
-    let mut data = Attributes::default();
-    data.number(1, rule::REGISTER).number(2, rule::REGISTER).number(3, count(mask.len()));
-    data.value(4, mask).value(5, &vec![0; mask.len()]);
-    data
-}
-
-/// The attributes that an expression is made of.
-impl Attributes {
-    fn value(&mut self, kind: u16, bytes: &[u8]) -> &mut Self {
-        let mut inner = Self::default();
-        inner.raw(rule::VALUE, bytes);
-        self.nest(kind, &inner)
-    }
-
-    fn expression(&mut self, name: &str, data: &Self) -> &mut Self {
-        let mut expression = Self::default();
-        expression.text(rule::NAME, name).nest(rule::DATA, data);
-        self.nest(rule::ELEMENT, &expression)
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -25,6 +25,11 @@ pub(crate) fn word(value: &[u8]) -> Option<u32> {
     value.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes))
 }
 
+/// A number that may be negative.
+pub(crate) fn signed(value: &[u8]) -> Option<i32> {
+    value.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

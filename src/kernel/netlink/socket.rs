@@ -69,8 +69,15 @@ impl Netlink {
     /// Opens a socket that hears of every link that appears or changes in the calling thread's namespace.
     pub(crate) fn link_events() -> Result<Self, Errno> {
         const RTNLGRP_LINK: u32 = 1;
-        let socket = Self::open(NETLINK_ROUTE)?;
-        socket.socket.add_membership(RTNLGRP_LINK).map_err(errno_of)?;
+        Self::events(NETLINK_ROUTE, &[RTNLGRP_LINK])
+    }
+
+    /// Opens a socket that hears what is told to these groups in the calling thread's namespace.
+    pub(crate) fn events(protocol: isize, groups: &[u32]) -> Result<Self, Errno> {
+        let socket = Self::open(protocol)?;
+        for group in groups {
+            socket.socket.add_membership(*group).map_err(errno_of)?;
+        }
         // Only that something happened matters, so a lost event is none.
         socket.socket.set_no_enobufs(true).map_err(errno_of)?;
         Ok(socket)
@@ -176,6 +183,18 @@ impl Netlink {
                 }
             }
         }
+    }
+
+    /// Sends a ready-made request for one thing, numbered `sequence`.
+    pub(crate) fn get_raw(&mut self, bytes: &[u8], sequence: u32) -> Result<Message, Refusal> {
+        self.socket.send(bytes, 0).map_err(errno_of)?;
+        self.sent += 1;
+        let mut found = None;
+        self.collect(sequence, |answer| {
+            found = Some(answer);
+            true
+        })?;
+        found.ok_or_else(|| Errno::ENODATA.into())
     }
 
     /// Sends a ready-made request for a dump, numbered `sequence`, and gives all answers. A dump during which something

@@ -116,6 +116,15 @@ pub(crate) fn all_global(netlink: &mut Netlink) -> Result<Vec<IpAddr>, KernelErr
     Ok(found.into_iter().collect())
 }
 
+/// The addresses of global scope that any interface has, with its number.
+pub(crate) fn all(netlink: &mut Netlink) -> Result<BTreeSet<(u32, IpNet)>, KernelError> {
+    let answers = netlink
+        .dump(&RouteNetlinkMessage::GetAddress(AddressMessage::default()))
+        .map_err(refused("list", "addresses"))?;
+    let global = answers.iter().filter_map(read).filter(|found| found.global);
+    Ok(global.map(|found| (found.index, found.net)).collect())
+}
+
 /// An address as a message tells of it.
 pub(crate) struct Found {
     /// The address.

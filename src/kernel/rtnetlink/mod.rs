@@ -8,6 +8,7 @@ pub(crate) mod link;
 pub(crate) mod link_message;
 pub(crate) mod make_link;
 pub(crate) mod neighbour;
+pub(crate) mod netns_number;
 pub(crate) mod return_device;
 pub(crate) mod route;
 pub(crate) mod route_message;

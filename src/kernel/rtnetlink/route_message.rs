@@ -54,6 +54,22 @@ pub(crate) fn all(
     Ok(found)
 }
 
+/// The routes of the main table, of both families, that leave by this interface. The kernel leaves out the others itself.
+pub(crate) fn by_link(netlink: &mut Netlink, link: &Link) -> Result<Vec<SeenRoute>, KernelError> {
+    let mut found = Vec::new();
+    for ipv6 in [false, true] {
+        let mut request = RouteMessage::default();
+        request.header.address_family = family_of(any(ipv6));
+        request.attributes.push(RouteAttribute::Oif(link.index));
+        let answers = netlink
+            .dump(&RouteNetlinkMessage::GetRoute(request))
+            .map_err(refused("list", format!("routes by {}", link.name)))?;
+        found.extend(of_family(&answers, ipv6, std::slice::from_ref(link)));
+    }
+    found.retain(|route| !route.hops.is_empty());
+    Ok(found)
+}
+
 /// The routes among the answers to a request for one family. A kernel without IPv6 answers for it with the routes of every
 /// family that it has.
 fn of_family(answers: &[Message], ipv6: bool, links: &[Link]) -> impl Iterator<Item = SeenRoute> {
@@ -148,6 +164,7 @@ pub(crate) fn read(message: &Message, links: &[Link]) -> Option<SeenRoute> {
         to: IpNet::new(to, *length).ok()?.trunc(),
         metric: find(attributes, libc::RTA_PRIORITY).map_or(Some(0), word)?,
         protocol: *protocol,
+        source: find(attributes, libc::RTA_PREFSRC).and_then(|bytes| ip(*family, bytes)),
         hops,
     })
 }

@@ -1,5 +1,7 @@
 //! The attributes that a physical function's driver holds for its virtual functions (`IFLA_VFINFO_LIST`).
 
+use std::collections::BTreeMap;
+
 use netlink_packet_route::{
     RouteNetlinkMessage,
     link::{
@@ -52,6 +54,15 @@ pub(crate) fn read(
     }
     listed(&answer.body, vf.index)
         .ok_or_else(|| KernelError::absent(object, "the driver does not list it"))
+}
+
+/// What the card was told of each of its VFs, by its number, in one question.
+pub(crate) fn of_card(
+    netlink: &mut Netlink,
+    pf: u32,
+) -> Result<BTreeMap<u32, VfAttributes>, KernelError> {
+    let answer = ask(netlink, pf, &format!("the VFs of interface number {pf}"))?;
+    Ok(all(&answer.body).collect())
 }
 
 /// The MAC addresses that the card was told to assign, by the number of the VF.

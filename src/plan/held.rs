@@ -1,0 +1,233 @@
+//! Whether what a step gave is still there, judged by what one look saw. Asks nothing and mends nothing.
+
+use super::{
+    Plan, PlannedStep, Undo,
+    step::{ConfigureVf, CreateVeth, Place, Step, TakeDevice},
+};
+use crate::{
+    inventory::{Link, Route, Scene, SeenRoute, Sight, Whereabouts},
+    types::{InterfaceName, KernelText, MacAddress, VfAttribute},
+};
+
+/// Whether a step holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// It does.
+    Yes,
+    /// It does not, for this reason; doing it again mends it.
+    No(String),
+    /// It does not, and vfhook cannot or must not mend it.
+    Lost(String),
+}
+
+/// Whether `planned`, a step of `plan`, holds.
+pub fn holds(plan: &Plan, planned: &PlannedStep, scene: &Scene) -> Held {
+    let seen = Seen { plan, scene };
+    match &planned.step {
+        Step::TakeDevice(step) => seen.device(step),
+        Step::ConfigureVf(step) => seen.attributes(step),
+        Step::CreateVeth(step) => seen.pair(step, &planned.undo),
+        Step::CreateMacvlan(step) => seen.there(Place::Sandbox, &step.name),
+        Step::LinkUp { place, name, .. } => seen.up(*place, name),
+        Step::AddAddress { name, address } => {
+            let has = |index| scene.sandbox.addresses.contains(&(index, *address));
+            seen.on(Place::Sandbox, name, has, || format!("{name} lacks address {address}"))
+        }
+        Step::AddRoute { place, route } => seen.route(*place, route),
+        Step::AddNeighbour { place, name, address, mac } => {
+            let neighbours = &seen.sight(*place).neighbours;
+            let has = |index| neighbours.contains(&(index, *address, *mac));
+            seen.on(*place, name, has, || format!("{name} lacks neighbour {address}"))
+        }
+        // What a sandbox is set to inside is its own affair once it runs.
+        Step::WriteSysctl { place: Place::Host, key, value } => seen.sysctl(key, value),
+        Step::InstallMasquerade { .. } if !scene.masquerades => {
+            Held::No("the nft table of ours does not masquerade its sources".to_owned())
+        }
+        _ => Held::Yes,
+    }
+}
+
+/// A look beside the plan that says what was to be seen.
+struct Seen<'a> {
+    plan: &'a Plan,
+    scene: &'a Scene,
+}
+
+impl<'a> Seen<'a> {
+    fn sight(&self, place: Place) -> &'a Sight {
+        match place {
+            Place::Host => &self.scene.host,
+            Place::Sandbox => &self.scene.sandbox,
+        }
+    }
+
+    /// The link that was given under this name, whatever it is called: who made it tells what it is known by.
+    fn link(&self, place: Place, name: &InterfaceName) -> Option<&'a Link> {
+        let links = &self.sight(place).links;
+        let by_mac = |mac: MacAddress| links.iter().find(|link| link.mac == Some(mac));
+        let tagged =
+            || links.iter().find(|link| link.name == *name && self.is_tagged(place, name, link));
+        for planned in &self.plan.steps {
+            match (&planned.step, place) {
+                (Step::TakeDevice(step), Place::Sandbox) if step.name == *name => {
+                    return device_in(self.scene, step);
+                }
+                (Step::CreateMacvlan(step), Place::Sandbox) if step.name == *name => {
+                    return by_mac(step.mac).or_else(tagged);
+                }
+                (Step::CreateVeth(step), Place::Host) if step.host == *name => {
+                    return by_mac(step.host_mac).or_else(tagged);
+                }
+                (Step::CreateVeth(step), Place::Sandbox) if step.inside == *name => {
+                    return by_mac(step.inside_mac).or_else(tagged);
+                }
+                _ => {}
+            }
+        }
+        links.iter().find(|link| link.name == *name)
+    }
+
+    fn is_tagged(&self, place: Place, name: &InterfaceName, link: &Link) -> bool {
+        let tags = self.plan.steps.iter().filter_map(|planned| match &planned.step {
+            Step::LinkUp { place: up, name: of, tag } if *up == place && of == name => Some(tag),
+            _ => None,
+        });
+        tags.into_iter()
+            .any(|tag| link.alias.as_ref().is_some_and(|alias| *alias == *tag.to_string()))
+    }
+
+    fn there(&self, place: Place, name: &InterfaceName) -> Held {
+        match self.link(place, name) {
+            Some(_) => Held::Yes,
+            None => Held::No(format!("{name} is gone {}", place.words())),
+        }
+    }
+
+    fn up(&self, place: Place, name: &InterfaceName) -> Held {
+        match self.named(place, name) {
+            Some(link) if !link.up => Held::No(format!("{name} is down {}", place.words())),
+            _ => Held::Yes,
+        }
+    }
+
+    /// The link that was given under this name and still has it. That there is none, whoever made it says; and one that a
+    /// sandbox calls otherwise it has taken into its own hands.
+    fn named(&self, place: Place, name: &InterfaceName) -> Option<&'a Link> {
+        self.link(place, name).filter(|link| link.name == *name)
+    }
+
+    /// Whether something holds of the interface of this name.
+    fn on(
+        &self,
+        place: Place,
+        name: &InterfaceName,
+        has: impl FnOnce(u32) -> bool,
+        lacks: impl FnOnce() -> String,
+    ) -> Held {
+        match self.named(place, name) {
+            Some(link) if !has(link.index) => Held::No(lacks()),
+            _ => Held::Yes,
+        }
+    }
+
+    /// Both ends, called and addressed as they were made: neighbours and rules name them so.
+    fn pair(&self, step: &CreateVeth, undo: &Undo) -> Held {
+        let known = |link: &&Link| match undo {
+            Undo::By(undo) => matches!(&**undo, Step::DeleteLink(own) if own.is(link)),
+            _ => false,
+        };
+        let host = self.sight(Place::Host).links.iter().find(known);
+        let host = host.or_else(|| self.link(Place::Host, &step.host));
+        let inside = self.link(Place::Sandbox, &step.inside);
+        let ends = [
+            (host, Place::Host, &step.host, step.host_mac),
+            (inside, Place::Sandbox, &step.inside, step.inside_mac),
+        ];
+        for (link, place, name, mac) in ends {
+            let wrong = match link {
+                None => "is gone".to_owned(),
+                Some(link) if link.name != *name => format!("is called {}", link.name),
+                Some(link) if link.mac != Some(mac) => "has another MAC address".to_owned(),
+                Some(_) => continue,
+            };
+            return Held::No(format!("{name} {wrong} {}", place.words()));
+        }
+        Held::Yes
+    }
+
+    fn device(&self, step: &TakeDevice) -> Held {
+        if device_in(self.scene, step).is_some() {
+            return Held::Yes;
+        }
+        match self.scene.elsewhere.get(&step.device) {
+            Some(Whereabouts::Home(_)) => {
+                Held::No("missing: it is on the host, and its sandbox lives".to_owned())
+            }
+            Some(Whereabouts::Driverless) => Held::Lost(
+                "driverless: no driver is bound to it, so it is in no sandbox".to_owned(),
+            ),
+            Some(Whereabouts::Gone) => Held::Lost("missing: its card no longer has it".to_owned()),
+            Some(Whereabouts::Away) | None => {
+                Held::Lost("missing: it is no longer in its sandbox".to_owned())
+            }
+        }
+    }
+
+    /// What the card enforces is the tenant's wall. What was only wished for may never have been taken.
+    fn attributes(&self, step: &ConfigureVf) -> Held {
+        let card = self.scene.cards.get(&step.device.address).filter(|_| !step.forgiving);
+        let differing: Vec<VfAttribute> =
+            card.map(|card| step.attributes.differing(card)).unwrap_or_default();
+        if differing.is_empty() {
+            return Held::Yes;
+        }
+        let names: Vec<String> = differing.iter().map(ToString::to_string).collect();
+        Held::No(format!("drifted: {} changed on the card", names.join(", ")))
+    }
+
+    fn route(&self, place: Place, route: &Route) -> Held {
+        let name: Option<InterfaceName> =
+            route.interface.as_str().and_then(|name| name.parse().ok());
+        let called = name.as_ref().and_then(|name| self.named(place, name)).map(|link| &link.name);
+        let Some(called) = called.filter(|_| route.is_ours()) else { return Held::Yes };
+        if self.sight(place).routes.iter().any(|seen| is_there(seen, route, called)) {
+            return Held::Yes;
+        }
+        Held::No(format!(
+            "the route to {} by {} is gone {}",
+            route.to,
+            route.interface,
+            place.words()
+        ))
+    }
+
+    fn sysctl(&self, key: &str, value: &str) -> Held {
+        match self.scene.host.sysctls.get(key) {
+            Some(found) if found != value => Held::No(format!("net/{key} is {found}, not {value}")),
+            // Its interface is gone: whoever made that says so.
+            _ => Held::Yes,
+        }
+    }
+}
+
+/// The interface of a device in the sandbox, by what it is: a tenant may call it as it likes.
+fn device_in<'a>(scene: &'a Scene, step: &TakeDevice) -> Option<&'a Link> {
+    let links = &scene.sandbox.links;
+    let is_it = |link: &&Link| link.parent == Some(step.device);
+    // A device of a bus whose interfaces do not say what they belong to.
+    let is_tagged = |link: &&Link| {
+        let tag = step.tag.to_string();
+        let ours = link.alias.as_ref().is_some_and(|alias| *alias == *tag);
+        link.parent.is_none() && link.name == step.name && ours
+    };
+    links.iter().find(is_it).or_else(|| links.iter().find(is_tagged))
+}
+
+fn is_there(seen: &SeenRoute, route: &Route, interface: &KernelText) -> bool {
+    let marks = (seen.to, seen.metric, seen.protocol);
+    let leads = seen.hops.iter().any(|hop| hop.via == route.via && hop.interface == *interface);
+    // When an address goes, IPv6 leaves the routes that named it as a source, without that.
+    let has_source = route.source.is_none() || seen.source == route.source;
+    marks == (route.to.trunc(), route.metric, route.protocol) && leads && has_source
+}
