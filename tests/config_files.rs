@@ -9,7 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use vfhook::config::{self, Config, ConfigError, PoolKind, ServicePathMode};
+use vfhook::{
+    config::{self, Config, ConfigError, PoolKind, ServicePathMode},
+    types::Reset,
+};
 
 fn cases(kind: &str) -> BTreeMap<String, PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/config").join(kind);
@@ -96,6 +99,8 @@ fn what_a_file_says_is_what_is_understood() {
     let config = right("every_selector");
     let pool = &config.pools[&"fast".parse().unwrap()];
     assert_eq!((pool.kind, pool.num_vfs), (PoolKind::Sriov, Some(8)));
+    assert_eq!(pool.reset, Reset::Function);
+    assert_eq!(right("pool_only").pools.values().next().unwrap().reset, Reset::None);
     let indexes: Vec<u32> = (0..9).filter(|index| pool.selector.wants_index(*index)).collect();
     assert_eq!(indexes, [0, 1, 2, 3, 5, 7]);
     assert_eq!(pool.selector.vendor, [0x8086, 0x15b3]);

@@ -5,8 +5,10 @@
 use std::{fs, path::Path};
 
 use vfhook::{
+    inventory::Setting,
     lease::{Claim, Lease, LeaseState},
     plan::{self, step::Step},
+    types::Reset,
 };
 
 fn lease(name: &str) -> Lease {
@@ -81,4 +83,16 @@ fn a_lease_of_version_1_that_puts_routes_of_the_sandbox_back() {
     assert_eq!(by, ["eth0", "é", "lo"]);
     // The MTU that the route had.
     assert_eq!(back[1].other, [(8, vec![8, 0, 2, 0, 20, 5, 0, 0])]);
+}
+
+#[test]
+fn a_lease_of_version_1_with_all_of_the_baseline() {
+    let lease = lease("v1-whole-baseline.json");
+    let undo = plan::detach(&lease.plan);
+    assert!(is_whole_undo(&undo), "{undo:#?}");
+    let Some(Step::ReturnDevice(device)) = undo.first() else { panic!("{undo:#?}") };
+    assert_eq!((device.reset, device.driver.as_str()), (Reset::Driver, "igbvf"));
+    assert_eq!((device.sysctls.0.len(), device.features.len()), (4, 2));
+    let settings = device.baseline.settings.as_ref().unwrap();
+    assert_eq!(settings.numbers[&Setting::GsoMaxSize], 65536);
 }

@@ -5,6 +5,7 @@
 mod bad_input;
 mod by_hand;
 mod coexistence;
+mod comes_back_clean;
 mod containerd_alone;
 mod containerd_churn;
 mod containerd_faults;
@@ -82,6 +83,7 @@ pub(crate) static ALL: &[Scenario] = &[
     service_matrix::IPVS,
     existing_mode::SCENARIO,
     coexistence::SCENARIO,
+    comes_back_clean::SCENARIO,
     device_audit::SCENARIO,
     host_access::SCENARIO,
     rollback::SCENARIO,

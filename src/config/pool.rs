@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::section::{Named, Section, shown};
-use crate::types::{DeviceSelector, IndexRange};
+use crate::types::{DeviceSelector, IndexRange, Reset};
 
 /// A set of devices of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Pool {
     pub kind: PoolKind,
     /// Which devices these are.
     pub selector: DeviceSelector,
+    /// What is done to a device before the next sandbox has it, beside putting back what is seen of it.
+    pub reset: Reset,
     /// How many VFs `provision` makes on each physical function; `None` leaves them as they are.
     pub num_vfs: Option<u32>,
 }
@@ -47,7 +49,11 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
     if num_vfs.is_some() && (kind == Some(PoolKind::Macvlan) || selector.pf.is_empty()) {
         section.problem("num_vfs", "needs kind = \"sriov\" and pf: provision must know where");
     }
-    Named { name, value: kind.map(|kind| Pool { kind, selector, num_vfs }) }
+    let reset: Reset = section.optional("reset").unwrap_or_default();
+    if reset != Reset::None && kind == Some(PoolKind::Macvlan) {
+        section.problem("reset", "needs kind = \"sriov\": a macvlan device is made anew each time");
+    }
+    Named { name, value: kind.map(|kind| Pool { kind, selector, reset, num_vfs }) }
 }
 
 /// A VF index may be written as a number, a range as text.

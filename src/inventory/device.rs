@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Candidate, Link, Use};
+use super::{Candidate, Link, Sysctls, Use};
 use crate::types::VfAttributes;
 
 /// A virtual function at the moment before it is given away.
@@ -12,6 +12,10 @@ pub struct Device {
     pub candidate: Candidate,
     /// Its interface in the host's namespace.
     pub link: Link,
+    /// The sysctls of that interface.
+    pub sysctls: Sysctls,
+    /// Which of its features were asked for (`ethtool -k`), 32 a word; empty where that is not known.
+    pub features: Vec<u32>,
     /// What the card enforces for it; `None` when nobody needed to know.
     pub attributes: Option<VfAttributes>,
     /// The driver of the VF, for messages.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::Settings;
 use crate::types::{KernelText, MacAddress, PciAddress};
 
 /// The attributes of an interface that vfhook must know or put back.
@@ -39,9 +40,24 @@ pub struct Link {
     /// The XDP program that has what comes in by it.
     #[serde(default)]
     pub xdp: Option<u32>,
+    /// The link that it stands on, or is the other end of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<Below>,
+    /// What else goes along when it moves; `None` where an earlier version did not look.
+    #[serde(default)]
+    pub settings: Option<Box<Settings>>,
     /// The PCI function behind it.
     pub parent: Option<PciAddress>,
     /// Addresses that are not the kernel's own; only looked up where they matter.
     #[serde(default)]
     pub addresses: Vec<IpNet>,
+}
+
+/// The link that another one stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Below {
+    /// Its number in its own namespace.
+    pub index: u32,
+    /// Its namespace, by the number that this has in the namespace of whoever asks; `None` where it is that of the link.
+    pub namespace: Option<i32>,
 }

@@ -10,10 +10,10 @@ use crate::kernel::{
         datagram::{RawContent, raw_messages},
         socket::Message,
     },
-    rtnetlink::{address, link_message, route_message, vf},
+    rtnetlink::{address, interface_sysctls, link_message, route_message, vf},
 };
 use crate::{
-    inventory::{Chain, Link, SeenRoute},
+    inventory::{Chain, Link, SeenRoute, Sysctls},
     types::VfAttributes,
 };
 
@@ -24,6 +24,8 @@ pub struct Routing {
     pub links: Vec<Link>,
     /// The attributes of VF 0, from each link that lists it.
     pub attributes: Vec<VfAttributes>,
+    /// The sysctls of each link.
+    pub sysctls: Vec<Sysctls>,
     /// Addresses of global scope.
     pub addresses: Vec<IpNet>,
     /// Routes, leading by these links.
@@ -43,6 +45,7 @@ pub fn routing(datagram: &[u8]) -> Result<Routing, Refusal> {
     let links: Vec<Link> = messages.iter().filter_map(link_message::read).collect();
     Ok(Routing {
         attributes: messages.iter().filter_map(|message| vf::listed(&message.body, 0)).collect(),
+        sysctls: messages.iter().filter_map(sysctls).collect(),
         addresses: messages.iter().filter_map(address::read).map(|found| found.net).collect(),
         routes: messages
             .iter()
@@ -50,6 +53,11 @@ pub fn routing(datagram: &[u8]) -> Result<Routing, Refusal> {
             .collect(),
         links,
     })
+}
+
+fn sysctls(message: &Message) -> Option<Sysctls> {
+    link_message::read(message)?;
+    Some(interface_sysctls::read(link_message::attributes(&message.body)))
 }
 
 /// Reads a datagram of netfilter messages: each body as a chain, and as a rule of each chain before it.

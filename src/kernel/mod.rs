@@ -6,6 +6,7 @@ pub mod answers;
 mod error;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+mod features;
 mod files;
 mod functions;
 mod host_facts;

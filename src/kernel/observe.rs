@@ -1,15 +1,16 @@
 //! Looks at one device and one sandbox, as far as a plan needs to know.
 
 use crate::kernel::{
-    KernelError, LinuxKernel,
+    KernelError, LinuxKernel, features,
     files::sysctl,
-    rtnetlink::{link, route_message, vf},
+    netlink::socket::Message,
+    rtnetlink::{interface_sysctls, link, link_message, route_message, vf},
     usage,
 };
 use crate::{
-    inventory::{Candidate, Device, RouteFamilies, SandboxFacts, Unusable},
+    inventory::{Candidate, Device, RouteFamilies, SandboxFacts, Sysctls, Unusable},
     plan::step::Place,
-    types::{MacAddress, PciAddress},
+    types::{KernelText, MacAddress, PciAddress},
 };
 
 /// What is in the sandbox.
@@ -40,16 +41,27 @@ pub(super) fn device(
     let Some(driver) = kernel.sysfs.driver(candidate.address) else {
         return Ok(Err(Unusable::NoDriver));
     };
-    let Some(mut link) = link::of_device(kernel, candidate.address)? else {
+    let Some((mut link, message)) = link::whole_of_device(kernel, candidate.address)? else {
         return Ok(Err(Unusable::NoInterface { driver }));
     };
     let uses = usage::of(kernel, &mut link)?;
     let pf_mtu = kernel.sysfs.mtu(&candidate.pf_name);
-    let mut device =
-        Device { candidate: candidate.clone(), link, attributes: None, driver, pf_mtu, uses };
+    let mut device = Device {
+        candidate: candidate.clone(),
+        link,
+        sysctls: Sysctls::default(),
+        features: Vec::new(),
+        attributes: None,
+        driver,
+        pf_mtu,
+        uses,
+    };
     if let Some(unusable) = device.unusable() {
         return Ok(Err(unusable));
     }
+    device.sysctls = sysctls(&device.link.name, &message);
+    // A driver that has none to tell of has none to be put back.
+    device.features = features::requested(&kernel.host, &device.link.name).unwrap_or_default();
     if attributes {
         let pf = kernel.sysfs.pf_index(candidate)?;
         device.attributes = Some(vf::read(&mut kernel.host, pf, candidate)?);
@@ -71,4 +83,11 @@ pub(super) fn macs_of_card(
         }
     }
     Ok(found)
+}
+
+/// The sysctls of the host's interface of this name, from what netlink told of it and the few files that this leaves out.
+pub(super) fn sysctls(name: &KernelText, message: &Message) -> Sysctls {
+    let mut found = interface_sysctls::read(link_message::attributes(&message.body));
+    found.0.extend(sysctl::read_of(name, &interface_sysctls::UNTOLD));
+    found
 }

@@ -90,6 +90,13 @@ pub(super) fn move_away(from: &Path, to: &Path) -> Result<(), LeaseError> {
     unless_gone(moved).map_err(LeaseError::io("remove", from))
 }
 
+/// Makes the empty file at `path`, or makes it new: when that was is all that it says.
+pub(super) fn stamp(path: &Path) -> Result<(), LeaseError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    changing("stamp", path, || options.open(path)).map(drop).map_err(LeaseError::io("stamp", path))
+}
+
 /// Makes a symbolic link at `path`.
 pub(super) fn link(target: &Path, path: &Path) -> Result<(), LeaseError> {
     changing("link", path, || symlink(target, path)).map_err(LeaseError::io("link", path))

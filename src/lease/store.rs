@@ -4,14 +4,14 @@ use std::{
     fs,
     hash::{BuildHasher, Hasher, RandomState},
     io,
-    os::unix::ffi::OsStrExt,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
 };
 
 use serde::Deserialize;
 
 use super::{Claim, Lease, LeaseError, OperationLock, TableLock, VERSION, directory, lock};
-use crate::types::{Deadline, InterfaceName, KernelText};
+use crate::types::{Deadline, InterfaceName, KernelText, PciAddress};
 
 /// The state directory.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ impl LeaseStore {
     /// Opens the directory at `root`, making it where it is absent.
     pub fn open(root: &Path) -> Result<Self, LeaseError> {
         directory::prepare(root)?;
-        for part in ["leases", "claims"] {
+        for part in ["leases", "claims", "returned"] {
             directory::prepare(&root.join(part))?;
         }
         lock::make(&root.join("lock"))?;
@@ -93,6 +93,16 @@ impl LeaseStore {
     pub fn is_taken(&self, claim: &Claim) -> bool {
         // Follows the link: a claim whose lease is gone does not hold.
         fs::metadata(self.link(claim)).is_ok()
+    }
+
+    /// When a device came back, as far as one did: seconds and nanoseconds, to be compared with each other's.
+    pub fn came_back(&self, device: PciAddress) -> Option<(i64, i64)> {
+        let stamped = fs::symlink_metadata(self.stamp(device)).ok()?;
+        Some((stamped.mtime(), stamped.mtime_nsec()))
+    }
+
+    pub(super) fn stamp(&self, device: PciAddress) -> PathBuf {
+        self.root.join("returned").join(device.to_string())
     }
 
     /// Whether a lease other than `lease` has an address of the service path.

@@ -80,6 +80,10 @@ impl<'a> TableLock<'a> {
         self.forget_the_dead()?;
         let file = self.store.file(&reservation.lease);
         directory::move_away(&file, &self.store.reserving())?;
+        for device in reservation.lease.networks.iter().filter_map(|had| had.device) {
+            // Only the order in which devices are given hangs on it.
+            let _ = directory::stamp(&self.store.stamp(device));
+        }
         self.forget(&reservation.lease)
     }
 

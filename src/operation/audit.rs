@@ -1,7 +1,7 @@
 //! Looks at each VF of the pools that no lease holds, and at what VFs of a card have in common, and lets `plan` judge it; carries
 //! out the step that a judgement has. What leases hold is `hold`'s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Context, Finding, Mended, OperationError};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     kernel::Kernel,
     lease::{Attached, Claim, Lease},
     plan::{self, Remark, Seen},
-    types::{Deadline, DeviceSelector, MacAddress, PciAddress, with_causes},
+    types::{Deadline, DeviceSelector, MacAddress, PciAddress, Reset, with_causes},
 };
 
 /// What is wrong with VFs, and what came of it. Costs a few netlink messages for every VF that no lease holds.
@@ -40,11 +40,14 @@ pub fn audit(
         for candidate in &function.vfs {
             let held = holders.get(&candidate.address).map(|(lease, _)| *lease);
             let home = unheld.get(&candidate.address);
-            if held.is_none() && !members.contains(&candidate.address) {
+            if held.is_none() && !members.contains_key(&candidate.address) {
                 continue;
             }
             let twin = twin(candidate.address, &macs);
-            let Some(remark) = plan::audit(&Seen { candidate, home, twin }) else { continue };
+            let reset = members.get(&candidate.address).copied().unwrap_or_default();
+            let Some(remark) = plan::audit(&Seen { candidate, home, reset, twin }) else {
+                continue;
+            };
             // Taken since the leases were listed: somebody's work.
             if held.is_none() && context.leases.is_taken(&Claim::Device(candidate.address)) {
                 continue;
@@ -79,13 +82,14 @@ pub(super) fn by_device(leases: &[Lease]) -> Holders<'_> {
     pairs.filter_map(|(lease, had)| Some((had.device?, (lease, had)))).collect()
 }
 
-/// The VFs that pools are made of.
-fn members(kernel: &mut impl Kernel, context: &Context) -> BTreeSet<PciAddress> {
+/// The VFs that pools are made of, with what each pool does to its own between two sandboxes.
+fn members(kernel: &mut impl Kernel, context: &Context) -> BTreeMap<PciAddress, Reset> {
     let pools = context.config.pools.values().filter(|pool| pool.kind == PoolKind::Sriov);
     let of_pool = pools.flat_map(|pool| {
         let functions = kernel.physical_functions(&pool.selector).found;
         let vfs = functions.into_iter().flat_map(|function| function.vfs);
-        vfs.filter(|vf| pool.selector.wants(vf.index, vf.address)).map(|vf| vf.address)
+        vfs.filter(|vf| pool.selector.wants(vf.index, vf.address))
+            .map(|vf| (vf.address, pool.reset))
     });
     of_pool.collect()
 }

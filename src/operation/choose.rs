@@ -80,11 +80,13 @@ impl<'a, K: Kernel> Chooser<'a, K> {
         let ports: BTreeSet<Port> =
             functions.iter().map(|function| Port::Pci(function.address)).collect();
         let segments = intent.network.segments(ports);
-        let members: Vec<Candidate> = functions
+        let mut members: Vec<Candidate> = functions
             .into_iter()
             .flat_map(|function| function.vfs)
             .filter(|vf| selector.wants(vf.index, vf.address))
             .collect();
+        // The one that has rested longest first: what was sent to the last tenant of a device is late for the next.
+        members.sort_by_cached_key(|vf| self.context.leases.came_back(vf.address));
         let total = members.len();
         let (mut leased, mut unusable) = (0, Vec::new());
         for candidate in members {

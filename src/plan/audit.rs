@@ -3,8 +3,8 @@
 
 use super::step::{ReturnDevice, Step};
 use crate::{
-    inventory::{Candidate, Device, Link, Unusable},
-    types::{MacAddress, OwnerTag, PciAddress},
+    inventory::{Candidate, Device, Link, Settings, Sysctls, Unusable},
+    types::{MacAddress, OwnerTag, PciAddress, Reset},
 };
 
 /// A VF as seen.
@@ -14,6 +14,8 @@ pub struct Seen<'a> {
     pub candidate: &'a Candidate,
     /// Its interface in the host's namespace, or why it is not to be had there; `None` for one that a lease holds.
     pub home: Option<&'a Result<Device, Unusable>>,
+    /// What its pool does to a device between two sandboxes.
+    pub reset: Reset,
     /// A MAC address that it shares with another VF of its card.
     pub twin: Option<(MacAddress, PciAddress)>,
 }
@@ -35,16 +37,16 @@ impl Remark {
 
 /// What is wrong with the VF; the gravest, where several things are.
 pub fn audit(seen: &Seen) -> Option<Remark> {
-    let own = seen.home.and_then(|home| unheld(seen.candidate, home));
+    let own = seen.home.and_then(|home| unheld(seen, home));
     own.or_else(|| {
         let (mac, other) = seen.twin?;
         Some(Remark::only(format!("duplicate: it has the MAC {mac}, and so has {other}")))
     })
 }
 
-fn unheld(candidate: &Candidate, home: &Result<Device, Unusable>) -> Option<Remark> {
+fn unheld(seen: &Seen, home: &Result<Device, Unusable>) -> Option<Remark> {
     match home {
-        Err(Unusable::Tagged(link)) => orphaned(candidate, link),
+        Err(Unusable::Tagged(link)) => orphaned(seen, link),
         Err(Unusable::NoDriver) => Some(Remark::only("driverless: no driver is bound to it")),
         // The rest is free, or somebody's.
         _ => None,
@@ -52,14 +54,24 @@ fn unheld(candidate: &Candidate, home: &Result<Device, Unusable>) -> Option<Rema
 }
 
 /// Ours by its tag, and nobody's by the leases: they were lost. It was moved home by the kernel when its namespace died.
-fn orphaned(candidate: &Candidate, link: &Link) -> Option<Remark> {
+fn orphaned(seen: &Seen, link: &Link) -> Option<Remark> {
     let tag = OwnerTag::parse(link.alias.as_ref()?)?;
     let what = format!("orphaned: it has the tag {tag}, and no lease");
     if link.master.is_some() || !link.addresses.is_empty() {
         return Some(Remark::only(format!("{what}; the host uses it")));
     }
     // How it was before is not known any more: as it is now, without the tag.
-    let baseline = Link { alias: None, up: false, ..link.clone() };
-    let step = ReturnDevice { device: candidate.address, inside: link.name.clone(), baseline };
+    let clean = |settings: &Settings| Box::new(settings.clone().without_programs());
+    let settings = link.settings.as_deref().map(clean);
+    let baseline = Link { alias: None, up: false, settings, ..link.clone() };
+    let step = ReturnDevice {
+        device: seen.candidate.address,
+        inside: link.name.clone(),
+        baseline,
+        sysctls: Sysctls::default(),
+        features: Vec::new(),
+        reset: seen.reset,
+        driver: String::new(),
+    };
     Some(Remark { what, step: Some(Step::ReturnDevice(step)) })
 }

@@ -77,6 +77,10 @@ fn vf(chosen: &ChosenNetwork, device: &Device, tag: OwnerTag) -> Vec<PlannedStep
                 mac: device.link.mac.filter(|_| wanted.mac.is_none()),
                 ..device.link.clone()
             },
+            sysctls: device.sysctls.clone(),
+            features: device.features.clone(),
+            reset: chosen.intent.pool.reset,
+            driver: device.driver.clone(),
         })),
     ));
     steps

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     inventory::Route,
-    types::{AdminMac, VfAttributes},
+    types::{AdminMac, Reset, VfAttributes},
 };
 
 /// An undo as a sentence without subject.
@@ -28,8 +28,13 @@ pub fn sentence(step: &Step) -> String {
         }
         Step::ReturnDevice(step) => {
             let was = if step.baseline.up { "up" } else { "down" };
+            let reset = match step.reset {
+                Reset::None => "",
+                Reset::Driver => ", its driver bound anew",
+                Reset::Function => ", reset",
+            };
             format!(
-                "bring {} back as {} mtu {}, {was}",
+                "bring {} back as {} mtu {}, {was}{reset}",
                 step.device, step.baseline.name, step.baseline.mtu
             )
         }

@@ -9,8 +9,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    inventory::{Candidate, Link, Route},
-    types::{InterfaceName, KernelText, MacAddress, OwnerTag, PciAddress, VfAttributes},
+    inventory::{Candidate, Link, Route, Sysctls},
+    types::{InterfaceName, KernelText, MacAddress, OwnerTag, PciAddress, Reset, VfAttributes},
 };
 
 /// Which of the two namespaces of an operation a step works in.
@@ -190,6 +190,18 @@ pub struct ReturnDevice {
     pub inside: KernelText,
     /// What its interface was like before.
     pub baseline: Link,
+    /// The sysctls that its interface had on the host.
+    #[serde(default)]
+    pub sysctls: Sysctls,
+    /// Which of its features were asked for, 32 a word; empty where nobody looked.
+    #[serde(default)]
+    pub features: Vec<u32>,
+    /// What is done to it once its interface is home.
+    #[serde(default)]
+    pub reset: Reset,
+    /// The driver that takes it again then; empty for the one that has it.
+    #[serde(default)]
+    pub driver: String,
 }
 
 /// See [`Step::CreateMacvlan`].

@@ -65,6 +65,8 @@ pub(crate) fn link(index: u32, text: &str) -> Link {
         alias: None,
         master: None,
         xdp: None,
+        below: None,
+        settings: None,
         parent: None,
         addresses: Vec::new(),
     }

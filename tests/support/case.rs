@@ -10,8 +10,8 @@ use vfhook::{
     kernel::fake::{Driver, Machine},
     request::{AttachmentIntent, NetworkIntent, ServiceIntent},
     types::{
-        AdminMac, DeviceSelector, KernelText, LinkState, MacAddress, VfAttribute, VfAttributes,
-        Vlan, VlanProtocol,
+        AdminMac, DeviceSelector, KernelText, LinkState, MacAddress, Reset, VfAttribute,
+        VfAttributes, Vlan, VlanProtocol,
     },
 };
 
@@ -196,7 +196,7 @@ fn network() -> impl Strategy<Value = NetworkIntent> {
             NetworkIntent {
                 name: parse("network"),
                 network,
-                pool: Pool { kind, selector, num_vfs: None },
+                pool: Pool { kind, selector, reset: Reset::None, num_vfs: None },
                 interface: parse("net"),
                 addresses: Vec::new(),
                 mac,

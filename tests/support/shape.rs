@@ -2,13 +2,13 @@
 
 use vfhook::{
     config::{self, Config},
-    inventory::Link,
+    inventory::{Link, Setting},
     kernel::fake::{Driver, Machine},
     request::{self, NetworkRequest},
     types::{AdminMac, KernelText, VfAttribute, VfAttributes, Vlan, VlanProtocol},
 };
 
-use super::host::{BLUE, add_eth0, parse, with_driver};
+use super::host::{BLUE, VFS, add_eth0, parse, with_driver};
 
 /// One case.
 #[derive(Debug, Clone)]
@@ -120,6 +120,9 @@ interface = "lan1"
 mtu = 1400
 addresses = ["10.0.0.16-10.0.0.250/24", "fd00:20::/112"]
 "#;
+
+/// `IFF_NOARP`.
+const NO_ARP: u32 = 0x80;
 
 const NO_SERVICE: &str = "";
 
@@ -260,7 +263,7 @@ impl Shape {
         let mut machine = match self.host {
             HostKind::Usual => with_driver(Driver::default(), |_, _, _| {}),
             HostKind::Refusing => with_driver(refusing(), |_, _, _| {}),
-            HostKind::Strange => with_driver(Driver::default(), make_strange),
+            HostKind::Strange => strange(),
             HostKind::WithoutIpv6 => with_driver(Driver::default(), |_, _, _| {}),
         };
         machine.host.ipv6_disabled = self.host == HostKind::WithoutIpv6;
@@ -295,6 +298,18 @@ fn refusing() -> Driver {
     Driver { refuses, ..Driver::default() }
 }
 
+/// A host whose operator has other plans with its VFs.
+fn strange() -> Machine {
+    let mut machine = with_driver(Driver::default(), make_strange);
+    for index in 0..VFS {
+        let link = machine.host.link_mut(&format!("ens1f0v{index}")).unwrap();
+        link.sysctls.insert("ipv6/disable_ipv6".to_owned(), "1".to_owned());
+        link.sysctls.insert("ipv4/rp_filter".to_owned(), "1".to_owned());
+        link.features = vec![0xf0, 1];
+    }
+    machine
+}
+
 /// A VF as an operator with other plans left it.
 fn make_strange(index: usize, link: &mut Link, attributes: &mut VfAttributes) {
     link.altnames = [
@@ -308,6 +323,10 @@ fn make_strange(index: usize, link: &mut Link, attributes: &mut VfAttributes) {
     link.promiscuous = true;
     link.all_multicast = true;
     link.tx_queue_len = 500;
+    let settings = link.settings.as_mut().unwrap();
+    settings.numbers.insert(Setting::Group, 5);
+    settings.numbers.insert(Setting::GsoMaxSize, 30000);
+    settings.flags |= NO_ARP;
     attributes.mac = link.mac.map(AdminMac::Assigned);
     attributes.vlan = Some(Vlan { id: 7, qos: 3, protocol: VlanProtocol::Ieee8021Q });
     attributes.rate = Some((0, 50));

@@ -1,12 +1,15 @@
 //! Sets a machine up: cards with VFs, plain interfaces, and what a container engine put into a sandbox.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use ipnet::IpNet;
 
 use super::{Card, Driver, FakeLink, LinkKind, Machine, Namespace, Vf};
 use crate::{
-    inventory::{Link, Route},
+    inventory::{Link, Route, Setting, Settings},
     types::{
         AdminMac, InterfaceName, KernelText, LinkState, MacAddress, PciAddress, VfAttributes, Vlan,
     },
@@ -44,9 +47,20 @@ pub fn plain_link(name: impl Into<KernelText>, mac: Option<MacAddress>) -> Link 
         alias: None,
         master: None,
         xdp: None,
+        below: None,
+        settings: Some(Box::new(settings())),
         parent: None,
         addresses: Vec::new(),
     }
+}
+
+/// Settings that nobody touched.
+fn settings() -> Settings {
+    const MULTICAST: u32 = 0x1000;
+    let sizes = [Setting::GsoMaxSize, Setting::GsoIpv4MaxSize, Setting::GroMaxSize];
+    let mut numbers: BTreeMap<Setting, u32> = sizes.map(|size| (size, 65536)).into();
+    numbers.insert(Setting::Group, 0);
+    Settings { numbers, flags: MULTICAST, broadcast: Some([0xff; 6]), ..Settings::default() }
 }
 
 /// What a card enforces for a VF that nobody touched.
@@ -106,6 +120,13 @@ impl Namespace {
         let mut link = FakeLink::new(facts, LinkKind::Foreign);
         link.go_up();
         self.insert(link, None);
+    }
+
+    /// Puts a tenant's link here that stands on the interface of a device, which may be in another namespace.
+    pub fn add_upper(&mut self, name: &InterfaceName, device: PciAddress) {
+        let mac = MacAddress::local(crate::types::digest(name.as_str()));
+        let facts = plain_link(name, Some(mac));
+        self.insert(FakeLink::new(facts, LinkKind::Upper(device)), None);
     }
 
     /// Takes an interface of somebody else's away.

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::{
     inventory::{Link, Route},
-    types::{KernelText, MacAddress},
+    types::{KernelText, MacAddress, PciAddress},
 };
 
 /// An interface. Routes, neighbours and sysctls are kept here because they go when it goes.
@@ -20,6 +20,8 @@ pub struct FakeLink {
     pub routes: Vec<Route>,
     /// Permanent neighbours on it.
     pub neighbours: BTreeMap<IpAddr, MacAddress>,
+    /// Features that were asked for, 32 a word.
+    pub features: Vec<u32>,
     /// Sysctls of its own that are not the namespace's defaults.
     pub sysctls: BTreeMap<String, String>,
 }
@@ -33,6 +35,8 @@ pub enum LinkKind {
     Veth(String),
     /// On this parent of the host: goes.
     Macvlan(String),
+    /// A tenant's, on the interface of this device: goes with its own namespace, and stays when the device goes.
+    Upper(PciAddress),
     /// Somebody else's, of no matter what kind: goes.
     Foreign,
 }
@@ -45,6 +49,7 @@ impl FakeLink {
             kind,
             routes: Vec::new(),
             neighbours: BTreeMap::new(),
+            features: vec![0xff],
             sysctls: BTreeMap::new(),
         }
     }

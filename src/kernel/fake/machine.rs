@@ -118,6 +118,38 @@ impl Machine {
         self.returning.retain(|returning| stays(&returning.link));
     }
 
+    /// Whether a driver is bound to a VF.
+    pub(super) fn is_driven(&self, vf: PciAddress) -> bool {
+        self.card_of(vf).and_then(|card| card.vf(vf)).is_some_and(|vf| vf.driver.is_some())
+    }
+
+    /// A VF's driver lets go of it; all that stands on its interface goes with that.
+    pub fn unbind(&mut self, vf: PciAddress) {
+        self.remove_device(vf);
+        self.forget_uppers_of(vf);
+        for card in self.cards.values_mut() {
+            if let Some(vf) = card.vf_mut(vf) {
+                vf.driver = None;
+            }
+        }
+    }
+
+    /// A VF's driver lets go of it and takes it again, or `driver` does where none has it.
+    pub(super) fn reset_device(&mut self, address: PciAddress, driver: &str) {
+        let bound = self.card_of(address).and_then(|card| card.vf(address)?.driver.clone());
+        self.unbind(address);
+        let mut fresh = None;
+        for card in self.cards.values_mut() {
+            if let Some(vf) = card.vf_mut(address) {
+                vf.driver = Some(bound.clone().unwrap_or_else(|| driver.to_owned()));
+                fresh.clone_from(&vf.fresh_link);
+            }
+        }
+        if let Some(facts) = fresh {
+            self.host.insert(FakeLink::new(facts, LinkKind::Physical), None);
+        }
+    }
+
     /// A container gives the interface of its device another MAC, as far as driver and card let it.
     pub fn sandbox_sets_mac(
         &mut self,
@@ -140,6 +172,13 @@ impl Machine {
             link.facts.permanent_mac = if learns { Some(mac) } else { facts.permanent_mac };
         }
         Ok(())
+    }
+
+    /// What stands on a device is deleted, wherever it is.
+    pub(super) fn forget_uppers_of(&mut self, device: PciAddress) {
+        for namespace in self.namespaces_mut() {
+            namespace.links.retain(|_, link| link.kind != LinkKind::Upper(device));
+        }
     }
 
     /// A link that is no device's is deleted; the other end of a veth pair goes with it.

@@ -6,7 +6,7 @@ use super::{Card, FakeLink, Machine, session::Session};
 use crate::{
     inventory::{
         Binding, Candidate, Device, Hop, HostFacts, Ipv6, Link, PhysicalFunction, Route,
-        RouteFamilies, SandboxFacts, SeenRoute, Unusable, Use,
+        RouteFamilies, SandboxFacts, SeenRoute, Sysctls, Unusable, Use,
     },
     kernel::{Functions, KernelError},
     plan::step::Place,
@@ -133,6 +133,8 @@ pub(super) fn device(
         pf_mtu: pf.map(|pf| pf.facts.mtu),
         candidate: candidate.clone(),
         link: link.facts.clone(),
+        sysctls: Sysctls(link.sysctls.clone()),
+        features: link.features.clone(),
         attributes: attributes.then_some(vf.attributes),
         driver,
         uses: Use::shown_by(&link.facts, |_| None),

@@ -2,12 +2,12 @@
 
 use nix::errno::Errno;
 
-use super::{configure_vf, session::Session};
+use super::{FakeLink, configure_vf, session::Session};
 use crate::{
-    inventory::Link,
+    inventory::{Link, differences},
     kernel::KernelError,
     plan::step::{Place, ReturnDevice},
-    types::{Deadline, InterfaceName, KernelText, MacAddress, PciAddress},
+    types::{Deadline, InterfaceName, KernelText, MacAddress, PciAddress, Reset},
 };
 
 pub(super) fn apply(
@@ -18,16 +18,25 @@ pub(super) fn apply(
     if let Ok(sandbox) = session.namespace(Place::Sandbox) {
         let inside = sandbox.links.values().find(|link| link.facts.parent == Some(step.device));
         if let Some(index) = inside.map(|link| link.facts.index) {
+            session.machine.forget_uppers_of(step.device);
             bring_home(session, step, index)?;
         }
     }
+    if step.reset == Reset::None || session.machine.is_driven(step.device) {
+        let home = await_home(session, step.device, deadline)?;
+        if home.is_none() {
+            return Ok(());
+        }
+    }
+    if step.reset != Reset::None {
+        session.machine.reset_device(step.device, &step.driver);
+    }
     let Some(index) = await_home(session, step.device, deadline)? else { return Ok(()) };
-    let home = session.numbered(Place::Host, index)?.facts.clone();
     let mut before = step.baseline.clone();
-    if !differences(&home, &before).is_empty() {
+    if !all_differences(session.numbered(Place::Host, index)?, &before, step).is_empty() {
         before.mac = put_back(session, step, index)?;
     }
-    let left = differences(&session.numbered(Place::Host, index)?.facts, &before);
+    let left = all_differences(session.numbered(Place::Host, index)?, &before, step);
     if left.is_empty() {
         return Ok(());
     }
@@ -45,7 +54,10 @@ fn bring_home(session: &mut Session, step: &ReturnDevice, index: u32) -> Result<
     let mut refusal = None;
     for (name, number) in [(&baseline.name, number), (&baseline.name, None), (&temporary, None)] {
         match session.relocate((Place::Sandbox, index), (Place::Host, name), number) {
-            Ok(home) => return add_settings(session, home, baseline),
+            Ok(home) => {
+                let down = Link { up: false, ..baseline.clone() };
+                return add_settings(session, home, &down);
+            }
             Err(error) if matches!(error.errno(), Some(Errno::EEXIST | Errno::EBUSY)) => {
                 refusal = Some(error);
             }
@@ -106,9 +118,26 @@ fn put_back(
     }
     let link = session.numbered(Place::Host, index)?;
     link.facts.altnames.extend(missing.into_iter().cloned());
+    link.sysctls.clone_from(&step.sysctls.0);
+    if !step.features.is_empty() {
+        link.features.clone_from(&step.features);
+    }
     let now = link.facts.mac;
-    let Some(mac) = before.mac.filter(|mac| now != Some(*mac)) else { return Ok(before.mac) };
-    configure_vf::adopt(session, index, mac, before.permanent_mac).map(Some)
+    let mac = match before.mac.filter(|mac| now != Some(*mac)) {
+        Some(mac) => Some(configure_vf::adopt(session, index, mac, before.permanent_mac)?),
+        None => before.mac,
+    };
+    session.go(Place::Host, index, before.up)?;
+    Ok(mac)
+}
+
+fn all_differences(now: &FakeLink, before: &Link, step: &ReturnDevice) -> Vec<String> {
+    let mut found = differences(&now.facts, before);
+    found.extend((now.sysctls != step.sysctls.0).then(|| "sysctls".to_owned()));
+    found.extend(
+        (!step.features.is_empty() && now.features != step.features).then(|| "features".to_owned()),
+    );
+    found
 }
 
 /// Everything but names and the MAC.
@@ -119,20 +148,11 @@ fn add_settings(session: &mut Session, index: u32, before: &Link) -> Result<(), 
     facts.tx_queue_len = before.tx_queue_len;
     facts.promiscuous = before.promiscuous;
     facts.all_multicast = before.all_multicast;
-    session.go(Place::Host, index, before.up)
-}
-
-fn differences(now: &Link, before: &Link) -> Vec<&'static str> {
-    let compared = [
-        ("name", now.name == before.name),
-        ("altnames", now.altnames == before.altnames),
-        ("mtu", now.mtu == before.mtu),
-        ("alias", now.alias == before.alias),
-        ("txqueuelen", now.tx_queue_len == before.tx_queue_len),
-        ("promiscuous", now.promiscuous == before.promiscuous),
-        ("allmulticast", now.all_multicast == before.all_multicast),
-        ("up", now.up == before.up),
-        ("mac", before.mac.is_none() || now.mac == before.mac),
-    ];
-    compared.into_iter().filter(|(_, same)| !same).map(|(field, _)| field).collect()
+    if let (Some(now), Some(before)) = (&mut facts.settings, &before.settings) {
+        now.numbers.extend(now.to_set(before));
+        (now.flags, now.broadcast) = (before.flags, before.broadcast);
+        now.xdp.retain(|mode, program| before.xdp.get(mode) == Some(program));
+    }
+    let up = session.numbered(Place::Host, index)?.facts.up && before.up;
+    session.go(Place::Host, index, up)
 }

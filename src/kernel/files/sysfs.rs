@@ -270,7 +270,13 @@ impl Sysfs {
             .map_err(KernelError::io("set the number of VFs of", format!("{name} to {count}")))
     }
 
-    fn device(&self, address: PciAddress) -> PathBuf {
+    /// Where a driver of PCI functions takes and lets go of them.
+    pub(crate) fn driver_directory(&self, driver: &str) -> PathBuf {
+        self.root.join("bus/pci/drivers").join(driver)
+    }
+
+    /// Where the device is told of.
+    pub(crate) fn device(&self, address: PciAddress) -> PathBuf {
         self.root.join("bus/pci/devices").join(address.to_string())
     }
 }

@@ -47,17 +47,35 @@ pub(crate) fn by_index(netlink: &mut Netlink, index: u32) -> Result<Option<Link>
     found(netlink.get(get(numbered(index, Vec::new()))), &format!("interface number {index}"))
 }
 
+/// All that the kernel tells of the link with this number.
+fn message_of(netlink: &mut Netlink, index: u32) -> Result<Option<Message>, KernelError> {
+    match netlink.get(get(numbered(index, Vec::new()))) {
+        Ok(message) => Ok(Some(message)),
+        Err(refusal) if refusal.errno == Errno::ENODEV => Ok(None),
+        Err(refusal) => Err(refused("look at", format!("interface number {index}"))(refusal)),
+    }
+}
+
 /// The host's interface of a device; `None` when it is not there. sysfs gives a number, which may be another link's by the
 /// time that netlink is asked: what it answers must be the device's, and sysfs must still say so.
 pub(crate) fn of_device(
     kernel: &mut LinuxKernel,
     device: PciAddress,
 ) -> Result<Option<Link>, KernelError> {
+    Ok(whole_of_device(kernel, device)?.map(|(link, _)| link))
+}
+
+/// The same with all that the kernel tells of it.
+pub(crate) fn whole_of_device(
+    kernel: &mut LinuxKernel,
+    device: PciAddress,
+) -> Result<Option<(Link, Message)>, KernelError> {
     let Some(index) = kernel.sysfs.interface_index(device) else { return Ok(None) };
-    let found = by_index(&mut kernel.host, index)?;
-    let is_of_it = |link: &Link| link.parent.is_none_or(|parent| parent == device);
+    let Some(message) = message_of(&mut kernel.host, index)? else { return Ok(None) };
+    let link = read(&message, &format!("interface number {index}"))?;
+    let is_of_it = link.parent.is_none_or(|parent| parent == device);
     let still = kernel.sysfs.interface_index(device) == Some(index);
-    Ok(found.filter(|link| is_of_it(link) && still))
+    Ok((is_of_it && still).then_some((link, message)))
 }
 
 /// Every link in the socket's namespace.
@@ -190,7 +208,7 @@ pub(crate) fn into_namespace(descriptor: RawFd) -> LinkAttribute {
 }
 
 /// A request for links. VFs' attributes are never asked for here: each costs the driver up to milliseconds.
-fn get(mut message: LinkMessage) -> RouteNetlinkMessage {
+pub(crate) fn get(mut message: LinkMessage) -> RouteNetlinkMessage {
     message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
     RouteNetlinkMessage::GetLink(message)
 }
@@ -203,13 +221,17 @@ pub(super) fn message_with(attributes: Vec<LinkAttribute>) -> LinkMessage {
 
 fn found(answer: Result<Message, Refusal>, object: &str) -> Result<Option<Link>, KernelError> {
     match answer {
-        Ok(message) => link_message::read(&message).map(Some).ok_or_else(|| KernelError::Answer {
-            operation: "look at an interface",
-            reason: format!("what came for {object} tells of no link"),
-        }),
+        Ok(message) => read(&message, object).map(Some),
         Err(refusal) if refusal.errno == Errno::ENODEV => Ok(None),
         Err(refusal) => Err(refused("look at", object)(refusal)),
     }
+}
+
+fn read(message: &Message, object: &str) -> Result<Link, KernelError> {
+    link_message::read(message).ok_or_else(|| KernelError::Answer {
+        operation: "look at an interface",
+        reason: format!("what came for {object} tells of no link"),
+    })
 }
 
 /// Makes a refusal an error with its operation and object.

@@ -4,10 +4,13 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    inventory::Link,
-    kernel::netlink::{
-        attribute::{elements, find, word},
-        socket::Message,
+    inventory::{Below, Link},
+    kernel::{
+        netlink::{
+            attribute::{elements, find, signed, word},
+            socket::Message,
+        },
+        rtnetlink::settings,
     },
     types::{KernelText, MacAddress},
 };
@@ -25,9 +28,11 @@ mod attribute {
     pub(super) const ADDRESS: u16 = 1;
     pub(super) const NAME: u16 = 3;
     pub(super) const MTU: u16 = 4;
+    pub(super) const BELOW: u16 = 5;
     pub(super) const MASTER: u16 = 10;
     pub(super) const TX_QUEUE_LEN: u16 = 13;
     pub(super) const ALIAS: u16 = 20;
+    pub(super) const NAMESPACE_BELOW: u16 = 37;
     pub(super) const XDP: u16 = 43;
     pub(super) const XDP_ATTACHED: u16 = 2;
     pub(super) const XDP_PROGRAM: u16 = 4;
@@ -71,6 +76,8 @@ pub(crate) fn read_body(body: &[u8]) -> Option<Link> {
         alias: None,
         master: None,
         xdp: None,
+        below: below(attributes(body)),
+        settings: Some(Box::new(settings::read(flags, attributes(body)))),
         parent: None,
         addresses: Vec::new(),
     };
@@ -99,6 +106,11 @@ pub(crate) fn read_body(body: &[u8]) -> Option<Link> {
         }
     }
     Some(link)
+}
+
+fn below(attributes: &[u8]) -> Option<Below> {
+    let namespace = find(attributes, attribute::NAMESPACE_BELOW).and_then(signed);
+    Some(Below { index: find(attributes, attribute::BELOW).and_then(word)?, namespace })
 }
 
 fn alternative_names(properties: &[u8]) -> impl Iterator<Item = KernelText> {

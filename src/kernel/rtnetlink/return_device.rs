@@ -3,24 +3,26 @@
 //! The interface may still be in the sandbox; or in the host under any name, since a namespace that died gave it back; or
 //! on its way, since that happens in a kernel worker some time after the last user of the namespace is gone.
 
-use std::{collections::BTreeSet, os::fd::AsRawFd, time::Duration};
+use std::{os::fd::AsRawFd, time::Duration};
 
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::LinkAttribute;
 use nix::errno::Errno;
 
 use crate::kernel::{
     KernelError, LinuxKernel, Refusal,
+    files::reset,
     netlink::socket::Netlink,
     netns,
     rtnetlink::{
-        configure_vf,
         link::{self, into_namespace, numbered, refused},
+        put_back::{add_settings, make_as_before},
+        uppers,
     },
 };
 use crate::{
     inventory::Link,
     plan::step::{Place, ReturnDevice},
-    types::{Deadline, InterfaceName, KernelText, MacAddress},
+    types::{Deadline, InterfaceName, KernelText, Reset},
 };
 
 /// How long to wait for an event before looking again without one.
@@ -32,18 +34,36 @@ pub(crate) fn apply(
     step: &ReturnDevice,
     deadline: Deadline,
 ) -> Result<(), KernelError> {
-    if let Some(found) = in_sandbox(kernel, step)? {
-        bring_home(kernel, step, &found)?;
+    leave_sandbox(kernel, step)?;
+    // Without a driver it has no interface to wait for: a reset that was begun is to be ended.
+    if step.reset == Reset::None || kernel.sysfs.driver(step.device).is_some() {
+        let Some(home) = await_home(kernel, step, deadline)? else { return Ok(()) };
+        uppers::delete_from_afar(kernel, home.index)?;
     }
-    let Some(home) = await_home(kernel, step, deadline)? else { return Ok(()) };
-    make_as_before(kernel, step, home)
+    if step.reset != Reset::None && kernel.sysfs.exists(step.device) {
+        reset::apply(&kernel.sysfs, step.device, step.reset, &step.driver, deadline)?;
+        if await_home(kernel, step, deadline)?.is_none() {
+            return Ok(());
+        }
+    }
+    make_as_before(kernel, step)
 }
 
-/// The interface of the device inside the sandbox.
-fn in_sandbox(kernel: &mut LinuxKernel, step: &ReturnDevice) -> Result<Option<Link>, KernelError> {
-    let Ok(netlink) = kernel.netlink(Place::Sandbox) else { return Ok(None) };
+/// Takes the interface of the device out of the sandbox, and what stands on it off before; nothing where it is not there.
+fn leave_sandbox(kernel: &mut LinuxKernel, step: &ReturnDevice) -> Result<(), KernelError> {
+    let Ok(netlink) = kernel.netlink(Place::Sandbox) else { return Ok(()) };
+    let links = link::all(netlink)?;
     // By what it is, never by a name: the sandbox may have renamed it.
-    Ok(link::all(netlink)?.into_iter().find(|found| found.parent == Some(step.device)))
+    let Some(found) = links.iter().find(|found| found.parent == Some(step.device)) else {
+        return Ok(());
+    };
+    uppers::delete_here(netlink, &links, found.index)?;
+    if found.master.is_some() {
+        let message = numbered(found.index, vec![LinkAttribute::Controller(0)]);
+        link::set(netlink, message)
+            .map_err(refused("take", format!("{} from what it is enslaved to", step.device)))?;
+    }
+    bring_home(kernel, step, found)
 }
 
 /// One message: out of the sandbox, under the old name and number, with the old settings.
@@ -69,7 +89,7 @@ fn bring_home(
             number.and_then(|number| i32::try_from(number).ok()).map(LinkAttribute::NewIfIndex),
         );
         let mut message = numbered(found.index, attributes);
-        // Moving closes the link.
+        // Moving closes the link, and it stays so until all is as before.
         add_settings(&mut message, &Link { up: false, ..found.clone() }, &step.baseline);
         match link::set(netlink, message) {
             Ok(()) => return Ok(()),
@@ -131,117 +151,6 @@ fn await_home(
             .heard(deadline.remaining().min(PATIENCE))
             .map_err(KernelError::refused("listen to", "interface events"))?;
     }
-}
-
-/// Puts back whatever still differs, and proves that nothing does.
-fn make_as_before(
-    kernel: &mut LinuxKernel,
-    step: &ReturnDevice,
-    home: Link,
-) -> Result<(), KernelError> {
-    let object = || format!("{} ({})", step.device, step.baseline.name);
-    let mut now = home;
-    let mut before = step.baseline.clone();
-    if !differences(&now, &before).is_empty() {
-        before.mac = put_back(kernel, step, &now)?;
-        let again = link::by_index(&mut kernel.host, now.index)?;
-        now = again
-            .ok_or_else(|| KernelError::absent(object(), "it vanished while it was put back"))?;
-    }
-    let left = differences(&now, &before);
-    if left.is_empty() {
-        Ok(())
-    } else {
-        Err(KernelError::Differs { object: object(), differences: left.join(", ") })
-    }
-}
-
-/// The MAC address that it must have then; see [`configure_vf::adopt`].
-fn put_back(
-    kernel: &mut LinuxKernel,
-    step: &ReturnDevice,
-    now: &Link,
-) -> Result<Option<MacAddress>, KernelError> {
-    let before = &step.baseline;
-    let object = format!("{} as {}", step.device, before.name);
-    let host = &mut kernel.host;
-    let foreign: BTreeSet<_> = now.altnames.difference(&before.altnames).collect();
-    link::altnames(host, now.index, &foreign, false)
-        .map_err(refused("take alternative names of", object.clone()))?;
-    let mut message = numbered(now.index, Vec::new());
-    let mut now = now.clone();
-    if now.name != before.name {
-        message.attributes.push(link::named(&before.name));
-        if now.up {
-            link::set_up(host, now.index, false).map_err(refused("set down", object.clone()))?;
-            now.up = false;
-        }
-    }
-    add_settings(&mut message, &now, before);
-    if !message.attributes.is_empty() || !message.header.change_mask.is_empty() {
-        link::set(host, message).map_err(refused("put back", object.clone()))?;
-    }
-    let missing: BTreeSet<_> = before.altnames.difference(&now.altnames).collect();
-    link::altnames(host, now.index, &missing, true)
-        .map_err(refused("give alternative names to", object.clone()))?;
-    let Some(mac) = before.mac.filter(|mac| now.mac != Some(*mac)) else { return Ok(before.mac) };
-    configure_vf::adopt(kernel, step.device, now.index, mac, before.permanent_mac).map(Some)
-}
-
-/// What one message can put back besides the name: MTU, alias, queue length, flags. The MAC is not among them: a
-/// driver may want the link to go up and down for it.
-fn add_settings(message: &mut LinkMessage, now: &Link, before: &Link) {
-    if now.mtu != before.mtu {
-        message.attributes.push(LinkAttribute::Mtu(before.mtu));
-    }
-    if now.alias != before.alias {
-        message.attributes.push(link::noted(before.alias.as_ref()));
-    }
-    if now.tx_queue_len != before.tx_queue_len {
-        message.attributes.push(LinkAttribute::TxQueueLen(before.tx_queue_len));
-    }
-    let mut flag = |flag: LinkFlags, now: bool, before: bool| {
-        if now != before {
-            message.header.change_mask |= flag;
-            message.header.flags.set(flag, before);
-        }
-    };
-    flag(LinkFlags::Promisc, now.promiscuous, before.promiscuous);
-    flag(LinkFlags::Allmulti, now.all_multicast, before.all_multicast);
-    flag(LinkFlags::Up, now.up, before.up);
-}
-
-/// What is not as it was. The number is not compared: the kernel may have had to give another.
-fn differences(now: &Link, before: &Link) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut compare = |field: &str, now: String, before: String| {
-        if now != before {
-            found.push(format!("{field} {now}, was {before}"));
-        }
-    };
-    let show =
-        |value: &Option<KernelText>| value.as_ref().map_or("none".to_owned(), ToString::to_string);
-    compare("name", now.name.to_string(), before.name.to_string());
-    compare("altnames", list(&now.altnames), list(&before.altnames));
-    compare("mtu", now.mtu.to_string(), before.mtu.to_string());
-    compare("alias", show(&now.alias), show(&before.alias));
-    compare("txqueuelen", now.tx_queue_len.to_string(), before.tx_queue_len.to_string());
-    compare("promiscuous", now.promiscuous.to_string(), before.promiscuous.to_string());
-    compare("allmulticast", now.all_multicast.to_string(), before.all_multicast.to_string());
-    compare("up", now.up.to_string(), before.up.to_string());
-    if let Some(mac) = before.mac {
-        compare(
-            "mac",
-            now.mac.map_or_else(|| "none".to_owned(), |mac| mac.to_string()),
-            mac.to_string(),
-        );
-    }
-    found
-}
-
-fn list(names: &BTreeSet<KernelText>) -> String {
-    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(" ") }
 }
 
 /// A name of our own that nobody else has, for a device whose old name is taken.
