@@ -215,11 +215,11 @@ impl<'a> Seen<'a> {
 fn device_in<'a>(scene: &'a Scene, step: &TakeDevice) -> Option<&'a Link> {
     let links = &scene.sandbox.links;
     let is_it = |link: &&Link| link.parent == Some(step.device);
-    // A device of a bus whose interfaces do not say what they belong to.
+    // A device of a bus whose interfaces do not say what they belong to keeps its number and our tag.
     let is_tagged = |link: &&Link| {
         let tag = step.tag.to_string();
         let ours = link.alias.as_ref().is_some_and(|alias| *alias == *tag);
-        link.parent.is_none() && link.name == step.name && ours
+        link.parent.is_none() && link.index == step.index && ours
     };
     links.iter().find(is_it).or_else(|| links.iter().find(is_tagged))
 }

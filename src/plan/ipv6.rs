@@ -33,11 +33,13 @@ pub(super) fn steps(
     if ipv6 == Ipv6::Absent {
         return Vec::new();
     }
-    let (quiet, on) = ([("accept_ra", "0"), ("accept_redirects", "0")], ("disable_ipv6", "0"));
+    let quiet = [("accept_ra", "0"), ("autoconf", "0"), ("accept_redirects", "0")];
+    let (on, off) = (("disable_ipv6", "0"), ("disable_ipv6", "1"));
     let is_off = ipv6 == Ipv6::Off;
     let settings = match speaks {
         Speaks::Nothing | Speaks::LinkLocal if is_off => Vec::new(),
-        Speaks::Nothing => vec![("disable_ipv6", "1")],
+        // Quiet too, should somebody switch it on.
+        Speaks::Nothing => quiet.into_iter().chain([off]).collect(),
         Speaks::Unaddressed => {
             quiet.into_iter().chain([("addr_gen_mode", "1")]).chain(is_off.then_some(on)).collect()
         }

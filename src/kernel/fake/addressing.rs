@@ -162,7 +162,9 @@ pub(super) fn write_sysctl(
     let short = format!("{family}/{leaf}");
     let default = match short.as_str() {
         "ipv6/disable_ipv6" => default_off,
-        "ipv6/accept_ra" | "ipv6/accept_redirects" | "ipv4/accept_redirects" => "1",
+        "ipv6/accept_ra" | "ipv6/autoconf" | "ipv6/accept_redirects" | "ipv4/accept_redirects" => {
+            "1"
+        }
         _ => "0",
     };
     if value == default {

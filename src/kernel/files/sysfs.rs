@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use nix::net::if_::if_nametoindex;
+
 use crate::kernel::KernelError;
 use crate::{
     inventory::{Candidate, PhysicalFunction},
@@ -218,10 +220,16 @@ impl Sysfs {
     /// can be; by its name alone it must still be the device's afterwards.
     fn index_of(&self, device: PciAddress, name: &KernelText) -> Option<u32> {
         let below = self.device(device).join("net").join(component(name)).join("ifindex");
-        number(&below).ok().or_else(|| {
+        let by_class = || {
             let by_name = number(&self.class(name).join("ifindex")).ok()?;
             (self.address_of(name) == Some(device)).then_some(by_name)
-        })
+        };
+        // Where sysfs shows the name and no number, netlink tells whose it is.
+        let by_name = || {
+            let shown = !self.class(name).exists() && self.interfaces_of(device).contains(name);
+            shown.then(|| if_nametoindex(component(name)).ok())?
+        };
+        number(&below).ok().or_else(by_class).or_else(by_name)
     }
 
     /// The names of the interfaces of the same namespace that stand on one, or that it is a port of; `None` where this sysfs does
