@@ -98,7 +98,7 @@ fn a_problem_is_one_printable_line_with_its_field() {
 fn what_a_file_says_is_what_is_understood() {
     let config = right("every_selector");
     let pool = &config.pools[&"fast".parse().unwrap()];
-    assert_eq!((pool.kind, pool.num_vfs), (PoolKind::Sriov, Some(8)));
+    assert_eq!((pool.kind, pool.num_vfs, pool.up), (PoolKind::Sriov, Some(8), true));
     assert_eq!(pool.reset, Reset::Function);
     assert_eq!(right("pool_only").pools.values().next().unwrap().reset, Reset::None);
     let indexes: Vec<u32> = (0..9).filter(|index| pool.selector.wants_index(*index)).collect();

@@ -18,6 +18,8 @@ pub struct Pool {
     pub reset: Reset,
     /// How many VFs `provision` makes on each physical function; `None` leaves them as they are.
     pub num_vfs: Option<u32>,
+    /// Whether `provision` brings up a physical function that is down.
+    pub up: bool,
 }
 
 /// How a sandbox gets a device of a pool.
@@ -43,6 +45,10 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
         numa_node: section.list("numa_node"),
     };
     let num_vfs: Option<u32> = section.optional("num_vfs");
+    let up: Option<bool> = section.optional("up");
+    if up == Some(true) && num_vfs.is_none() {
+        section.problem("up", "needs num_vfs: it is provision that brings a pf up");
+    }
     if kind == Some(PoolKind::Macvlan) && selector.pf.len() != 1 {
         section.problem("pf", "a macvlan pool has exactly one parent interface");
     }
@@ -53,7 +59,8 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
     if reset != Reset::None && kind == Some(PoolKind::Macvlan) {
         section.problem("reset", "needs kind = \"sriov\": a macvlan device is made anew each time");
     }
-    Named { name, value: kind.map(|kind| Pool { kind, selector, reset, num_vfs }) }
+    let up = up.unwrap_or(false);
+    Named { name, value: kind.map(|kind| Pool { kind, selector, reset, num_vfs, up }) }
 }
 
 /// A VF index may be written as a number, a range as text.

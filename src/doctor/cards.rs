@@ -69,7 +69,7 @@ pub(super) fn made(facts: &Facts, config: &Config) -> Vec<Finding> {
                     subject,
                     format!("it has {has} VFs, pool {} asks for {wanted}", card.pool),
                 )
-                .advise(anew),
+                .advise(occupied(card).unwrap_or_else(|| anew.to_owned())),
             ),
             None if has == 0 => Some(
                 Finding::error(
@@ -82,6 +82,20 @@ pub(super) fn made(facts: &Facts, config: &Config) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// What to do first where somebody has VFs of a card whose number is to change.
+fn occupied(card: &CardFacts) -> Option<String> {
+    let shown: Vec<String> =
+        card.occupied.iter().map(|(vf, why)| format!("{vf} ({why})")).collect();
+    (!shown.is_empty()).then(|| {
+        format!(
+            "`vfhook provision` makes all of them anew, and refuses while somebody has one: free {} first, or leave num_vfs of pool {} \
+             as it is",
+            shown.join("; "),
+            card.pool
+        )
+    })
 }
 
 /// Whether each card is up: VFs of most cards have no carrier while it is down.

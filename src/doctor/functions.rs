@@ -24,8 +24,8 @@ fn of_card(card: &CardFacts, function: &PhysicalFunction) -> Vec<Finding> {
             format!("correct the selectors of pool {}; `vfhook status` lists VFs", card.pool);
         return vec![Finding::error(subject, breaks).advise(advice)];
     }
-    let (mut driverless, mut virtual_machines, mut elsewhere) =
-        (Vec::new(), Vec::new(), Vec::new());
+    let (mut driverless, mut virtual_machines, mut elsewhere, mut in_use) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (address, binding) in &card.idle {
         match binding {
             Binding { driver: None, .. } => driverless.push(*address),
@@ -33,10 +33,12 @@ fn of_card(card: &CardFacts, function: &PhysicalFunction) -> Vec<Finding> {
                 virtual_machines.push(*address);
             }
             Binding { interface: None, .. } => elsewhere.push(*address),
+            Binding { .. } if card.occupied.contains_key(address) => in_use.push(*address),
             Binding { .. } => {}
         }
     }
-    let worthless = driverless.len() + virtual_machines.len() + elsewhere.len() == card.wanted;
+    let worthless = [&driverless, &virtual_machines, &elsewhere, &in_use];
+    let worthless = worthless.map(Vec::len).iter().sum::<usize>() == card.wanted;
     let finding = |vfs: &[PciAddress], what: &str| {
         let breaks =
             format!("{} of the {} VFs of pool {} {what}", vfs.len(), card.wanted, card.pool);
@@ -63,6 +65,12 @@ fn of_card(card: &CardFacts, function: &PhysicalFunction) -> Vec<Finding> {
             list(&virtual_machines)
         )));
     }
+    if !in_use.is_empty() {
+        findings.push(finding(&in_use, &used_by(card, &in_use)).advise(format!(
+            "leave them out with `vf` of pool {}, or take away what uses them",
+            card.pool
+        )));
+    }
     if !elsewhere.is_empty() {
         let what = "have a driver and no interface on this host: they are in a namespace that vfhook did not put them into";
         findings.push(finding(&elsewhere, what).advise(
@@ -70,6 +78,11 @@ fn of_card(card: &CardFacts, function: &PhysicalFunction) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+fn used_by(card: &CardFacts, vfs: &[PciAddress]) -> String {
+    let shown = vfs.iter().filter_map(|vf| Some(format!("{vf} {}", card.occupied.get(vf)?)));
+    format!("are not to be given: {}", shown.collect::<Vec<_>>().join("; "))
 }
 
 /// One line of shell that does `what` with each of `vfs`.

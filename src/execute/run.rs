@@ -10,7 +10,7 @@ use crate::{
     types::Deadline,
 };
 
-/// What taking back may wait for at most; it is not held to the deadline that was missed.
+/// What taking back may wait for at least; it is not held to the deadline that was missed, and has as long as the work had.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Does every step of `plan`, or takes back what was done.
@@ -32,7 +32,7 @@ pub fn run(plan: &Plan, kernel: &mut impl Kernel, deadline: Deadline) -> Outcome
             )
         };
         if let Some((done, failure)) = failed {
-            let undone = undo(&plan.undo_of(done), kernel, Deadline::after(GRACE));
+            let undone = undo(&plan.undo_of(done), kernel, Deadline::after(GRACE.max(allowed)));
             return Outcome::Failed { failure, undone };
         }
     }

@@ -64,7 +64,7 @@ pub enum Verb {
     /// Tell whether this host is fit, and what mends what is not; changes nothing
     Doctor(Shown),
     /// Make virtual functions as the configuration says
-    Provision(Changes),
+    Provision(Provision),
     /// Take back what is half done or whose sandbox is gone; make the others follow changed service networks
     Reconcile(Changes),
     /// Check the configuration and report every problem
@@ -105,6 +105,22 @@ pub struct Changes {
     /// Answer in JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `provision`.
+#[derive(Debug, Args)]
+pub struct Provision {
+    /// Destroy VFs that the host, a virtual machine or another namespace uses, too; never one that a sandbox has
+    #[arg(long)]
+    pub even_in_use: bool,
+
+    /// Give up waiting for drivers after this many seconds
+    #[arg(long, default_value = "120", value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Duration,
+
+    /// How it is done and shown
+    #[command(flatten)]
+    pub changes: Changes,
 }
 
 /// Arguments of `attach`.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    arguments::{Arguments, Attach, Changes, Detach, Hook, Serve, Shown, Verb},
+    arguments::{Arguments, Attach, Changes, Detach, Hook, Provision, Serve, Shown, Verb},
     cni::{self, CallError},
     oci_hook::{self, HookError},
     output::{self, Output},
@@ -18,9 +18,6 @@ use crate::{
     telemetry::{self, system_log},
     types::{Deadline, NetnsSource, Origin, SandboxId, with_causes},
 };
-
-/// Making VFs takes seconds for each card.
-const PROVISION_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What reconciling may wait for devices that are on their way back.
 const RECONCILE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -177,15 +174,17 @@ fn doctor(arguments: &Arguments, verb: &Shown) -> Result<ExitCode, CommandError>
     Ok(if diagnosis.is_fit() { ExitCode::Done } else { ExitCode::HostUnfit })
 }
 
-fn provision(arguments: &Arguments, verb: &Changes) -> Result<ExitCode, CommandError> {
+fn provision(arguments: &Arguments, verb: &Provision) -> Result<ExitCode, CommandError> {
     let context = open(arguments)?;
     let mut kernel = LinuxKernel::open()?;
-    let output = Output::new(verb.json);
-    if verb.dry_run {
-        output.preview(&operation::preview_provision(&mut kernel, &context)?);
+    let output = Output::new(verb.changes.json);
+    if verb.changes.dry_run {
+        let preview = operation::preview_provision(&mut kernel, &context, verb.even_in_use)?;
+        output.preview(&preview);
     } else {
         output::progress("making virtual functions; a card takes some seconds");
-        let done = operation::provision(&mut kernel, &context, Deadline::after(PROVISION_TIMEOUT))?;
+        let deadline = Deadline::after(verb.timeout);
+        let done = operation::provision(&mut kernel, &context, verb.even_in_use, deadline)?;
         output.provisioned(&done);
     }
     Ok(ExitCode::Done)

@@ -103,6 +103,8 @@ pub struct CardFacts {
     pub found: Result<PhysicalFunction, String>,
     /// Those of its VFs that the pool wants and no lease holds, as sysfs shows them.
     pub idle: BTreeMap<PciAddress, Binding>,
+    /// Those of its VFs that would be missed, whatever pool wants them: who has each, or what for.
+    pub occupied: BTreeMap<PciAddress, String>,
     /// How many of its VFs are the pool's, with those that are leased.
     pub wanted: usize,
 }

@@ -4,7 +4,7 @@
 use crate::{
     inventory::{Link, PhysicalFunction},
     kernel::{KernelError, LinuxKernel, rtnetlink::link},
-    types::{DeviceName, DeviceSelector, KernelText},
+    types::{DeviceName, DeviceSelector, KernelText, PciAddress},
 };
 
 /// The physical functions that a selector names, each once, and those that are not there.
@@ -104,4 +104,17 @@ pub(super) fn interface(kernel: &mut LinuxKernel, name: &DeviceName) -> Result<L
         ),
     };
     found.ok_or_else(|| KernelError::absent(format!("interface {name}"), reason))
+}
+
+/// Brings the interface of a physical function up or down.
+pub(super) fn set_up(
+    kernel: &mut LinuxKernel,
+    pf: PciAddress,
+    name: &KernelText,
+    up: bool,
+) -> Result<(), KernelError> {
+    let link = interface(kernel, &DeviceName::Address(pf))?;
+    let operation = if up { "bring up" } else { "set down" };
+    link::set_up(&mut kernel.host, link.index, up)
+        .map_err(link::refused(operation, format!("{name} ({pf})")))
 }

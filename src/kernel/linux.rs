@@ -1,6 +1,9 @@
 //! The real machine: one file a kind of change, dispatched here.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use crate::kernel::{
     Functions, Kernel, KernelError,
@@ -36,6 +39,8 @@ pub struct LinuxKernel {
     pub(super) host: Netlink,
     pub(super) sandbox: Option<Sandbox>,
     pub(super) sysfs: Sysfs,
+    /// Physical functions whose drivers have not come back from a change of their VFs.
+    pub(super) stuck: BTreeSet<PciAddress>,
     /// Numbers of links that were made or used, so that each is asked for once.
     indexes: BTreeMap<(Place, InterfaceName), u32>,
     /// What each card was seen to enforce for its VFs, by its interface's number: a driver is asked once a look.
@@ -52,6 +57,7 @@ impl LinuxKernel {
             host,
             sandbox: None,
             sysfs: Sysfs::default(),
+            stuck: BTreeSet::new(),
             indexes: BTreeMap::new(),
             cards: BTreeMap::new(),
             other_messages: 0,
@@ -225,8 +231,9 @@ impl Kernel for LinuxKernel {
             }
             Step::InstallMasquerade { sources } => masquerade::install(self, sources),
             Step::RemoveMasquerade => masquerade::remove(self),
+            Step::SetFunctionUp { pf, pf_name, up } => functions::set_up(self, *pf, pf_name, *up),
             Step::SetNumVfs { pf, pf_name, count } => {
-                num_vfs::set(&self.sysfs, *pf, pf_name, *count)
+                num_vfs::set(self, *pf, pf_name, *count, deadline)
             }
         }
     }

@@ -75,7 +75,7 @@ pub(super) fn macs_of_card(
     pf: PciAddress,
 ) -> Result<Vec<(PciAddress, MacAddress)>, KernelError> {
     let mut found = kernel.sysfs.macs_of_card(pf);
-    if kernel.sysfs.num_vfs(pf).is_ok_and(|count| count > 0) {
+    if kernel.sysfs.vf(pf, 0).is_some() {
         if let Some(index) = kernel.sysfs.interface_index(pf) {
             let assigned = vf::assigned_macs(&mut kernel.host, index)?;
             let of = |(vf, mac)| Some((kernel.sysfs.vf(pf, vf)?, mac));

@@ -18,7 +18,10 @@ use nix::{
 };
 
 use super::LeaseError;
-use crate::{kill_point, types::Deadline};
+use crate::{
+    kill_point,
+    types::{Deadline, PciAddress},
+};
 
 /// How often a taken lock is looked at again. An attachment lasts some ten milliseconds.
 const PATIENCE: Duration = Duration::from_millis(2);
@@ -37,6 +40,20 @@ pub struct OperationLock {
 pub(super) fn byte_of(serial: u64) -> i64 {
     // 62 bits: never 0, never negative.
     i64::try_from(serial & (u64::MAX >> 2)).unwrap_or(i64::MAX >> 1) + 1
+}
+
+/// The byte of the VFs of a card: above those of all leases.
+pub(super) fn byte_of_card(pf: PciAddress) -> i64 {
+    let number = i64::try_from(pf.number()).unwrap_or(0);
+    (1 << 62) + 1 + number
+}
+
+/// Whether somebody holds the lock of `byte`.
+pub(super) fn is_taken(path: &Path, byte: i64) -> Result<bool, LeaseError> {
+    let mut range = range(byte);
+    fcntl(&open(path)?, FcntlArg::F_OFD_GETLK(&mut range))
+        .map_err(|errno| LeaseError::io("look at the locks of", path)(errno.into()))?;
+    Ok(i32::from(range.l_type) != libc::F_UNLCK)
 }
 
 /// Takes the lock of `byte`, waiting until `deadline`.
@@ -74,16 +91,19 @@ fn open(path: &Path) -> Result<File, LeaseError> {
 }
 
 fn try_lock(file: &File, byte: i64) -> Result<bool, Errno> {
-    let range = libc::flock {
+    match fcntl(file, FcntlArg::F_OFD_SETLK(&range(byte))) {
+        Ok(_) => Ok(true),
+        Err(Errno::EAGAIN | Errno::EACCES | Errno::EINTR) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn range(byte: i64) -> libc::flock {
+    libc::flock {
         l_type: libc::F_WRLCK.try_into().unwrap_or_default(),
         l_whence: libc::SEEK_SET.try_into().unwrap_or_default(),
         l_start: byte,
         l_len: 1,
         l_pid: 0,
-    };
-    match fcntl(file, FcntlArg::F_OFD_SETLK(&range)) {
-        Ok(_) => Ok(true),
-        Err(Errno::EAGAIN | Errno::EACCES | Errno::EINTR) => Ok(false),
-        Err(errno) => Err(errno),
     }
 }

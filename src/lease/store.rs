@@ -60,6 +60,19 @@ impl LeaseStore {
         Ok(TableLock::new(self, lock))
     }
 
+    /// Keeps the VFs of a card from being chosen, as long as the lock is held; `Busy` when another does. Whoever chooses and whoever
+    /// calls this holds the table lock.
+    pub fn withhold(&self, card: PciAddress) -> Result<OperationLock, LeaseError> {
+        let now = Deadline::after(std::time::Duration::ZERO);
+        let what = format!("the VFs of {card}, to make them anew,");
+        lock::take(&self.root.join("lock"), lock::byte_of_card(card), &what, now)
+    }
+
+    /// Whether somebody keeps the VFs of a card from being chosen.
+    pub fn is_withheld(&self, card: PciAddress) -> Result<bool, LeaseError> {
+        lock::is_taken(&self.root.join("lock"), lock::byte_of_card(card))
+    }
+
     /// Waits until nobody works on the lease that holds `claim`, then reads it; `None` when nothing holds it by then.
     pub fn reserve_existing(
         &self,

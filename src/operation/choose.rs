@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use super::{Context, OperationError};
 use crate::{
     config::PoolKind,
-    inventory::{Candidate, Unusable},
+    inventory::{Candidate, PhysicalFunction, Unusable},
     kernel::Kernel,
     lease::Claim,
     plan::{ChosenDevice, ChosenNetwork, ChosenService},
@@ -70,6 +70,22 @@ impl<'a, K: Kernel> Chooser<'a, K> {
         Ok((ChosenDevice::Macvlan(Box::new(parent)), segments))
     }
 
+    /// The functions whose VFs nobody is making anew, and why the others are left out.
+    fn not_withheld(
+        &self,
+        functions: Vec<PhysicalFunction>,
+    ) -> Result<(Vec<PhysicalFunction>, Vec<String>), OperationError> {
+        let (mut given, mut unusable) = (Vec::new(), Vec::new());
+        for function in functions {
+            if self.context.leases.is_withheld(function.address)? {
+                unusable.push(format!("{}: its VFs are being made anew", function.name));
+            } else {
+                given.push(function);
+            }
+        }
+        Ok((given, unusable))
+    }
+
     /// A free VF, and the wires that the pool's VFs are on: each of them may serve the network, so its addresses are on all.
     fn vf(
         &mut self,
@@ -80,7 +96,8 @@ impl<'a, K: Kernel> Chooser<'a, K> {
         let ports: BTreeSet<Port> =
             functions.iter().map(|function| Port::Pci(function.address)).collect();
         let segments = intent.network.segments(ports);
-        let mut members: Vec<Candidate> = functions
+        let (given, mut unusable) = self.not_withheld(functions)?;
+        let mut members: Vec<Candidate> = given
             .into_iter()
             .flat_map(|function| function.vfs)
             .filter(|vf| selector.wants(vf.index, vf.address))
@@ -88,7 +105,7 @@ impl<'a, K: Kernel> Chooser<'a, K> {
         // The one that has rested longest first: what was sent to the last tenant of a device is late for the next.
         members.sort_by_cached_key(|vf| self.context.leases.came_back(vf.address));
         let total = members.len();
-        let (mut leased, mut unusable) = (0, Vec::new());
+        let mut leased = 0;
         for candidate in members {
             if self.is_taken(&Claim::Device(candidate.address)) {
                 leased += 1;

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{Context, Finding, OperationError, status};
+use super::{Context, Finding, OperationError, provision::occupied_of, status};
 use crate::{
     config::{Config, ConfigError, PoolKind},
     doctor::{Diagnosis, Facts, examine},
@@ -75,6 +75,7 @@ fn cards_of(
             name: Some(KernelText::new(pf.to_string())),
             found: Err(found),
             idle: BTreeMap::new(),
+            occupied: BTreeMap::new(),
             wanted: 0,
         };
         let functions = kernel.physical_functions(&one);
@@ -96,6 +97,7 @@ fn cards_of(
                 name: None,
                 found,
                 idle: BTreeMap::new(),
+                occupied: BTreeMap::new(),
                 wanted: 0,
             });
         }
@@ -126,7 +128,12 @@ fn card(
         }
     }
     let name = Some(function.name.clone());
-    CardFacts { pool: pool.clone(), name, found: Ok(function), idle, wanted }
+    let occupied = occupied_of(kernel, leases, &function, false).unwrap_or_else(|error| {
+        // What cannot be looked at is left as it is.
+        let why = with_causes(&error);
+        function.vfs.iter().map(|vf| (vf.address, why.clone())).collect()
+    });
+    CardFacts { pool: pool.clone(), name, found: Ok(function), idle, occupied, wanted }
 }
 
 /// The reason alone, where the object is the finding's subject already.

@@ -158,6 +158,7 @@ impl OperationError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::NoFreeDevice { total: 0, .. }
+            | Self::Provision(ProvisionError::Down { .. })
             | Self::Plan(AttachPlanError::MtuTooHigh { .. } | AttachPlanError::NoIpv6(_))
             | Self::Kernel(KernelError::Absent { .. } | KernelError::Lacking { .. })
             | Self::Lease(LeaseError::Unsafe { .. }) => ExitCode::HostUnfit,
@@ -180,7 +181,7 @@ impl OperationError {
             | Self::Flawed(_)
             | Self::Missing { .. }
             | Self::RolledBack { .. }
-            | Self::Provision(ProvisionError::Leased { .. }) => ExitCode::Failed,
+            | Self::Provision(ProvisionError::InUse(_)) => ExitCode::Failed,
         }
     }
 
@@ -199,6 +200,9 @@ impl OperationError {
             Self::Conflict { .. } => "detach it first: `vfhook detach --id ID`",
             Self::Missing { .. } => {
                 "`vfhook status` shows what it has; is `vfhook serve` running, and what does it log?"
+            }
+            Self::Provision(ProvisionError::InUse(_)) => {
+                "detach sandboxes and free the rest first; --even-in-use destroys what is in use, but nothing that is leased"
             }
             Self::IdInUse { .. } => "choose another --id, or detach that one first",
             Self::NeedsCleanup { .. } => {

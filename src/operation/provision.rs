@@ -1,37 +1,47 @@
-//! Makes virtual functions as the pools say.
+//! Makes virtual functions as the pools say. What somebody has is never destroyed unasked, and nothing is given from a card whose VFs
+//! are being made.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Context, OperationError, Preview};
 use crate::{
     execute::{self, Outcome},
-    inventory::PhysicalFunction,
-    kernel::Kernel,
-    lease::Claim,
-    plan::{self, Plan},
-    types::{Deadline, PciAddress, SandboxId},
+    inventory::{PhysicalFunction, Unusable},
+    kernel::{Kernel, KernelError},
+    lease::{Claim, LeaseStore},
+    plan::{self, Plan, Wanted, step::Step},
+    types::{Deadline, DeviceName, PciAddress, with_causes},
 };
 
-/// Makes each physical function of a pool with `num_vfs` have that many. Returns what was done, in words.
+/// Makes each physical function of a pool with `num_vfs` have that many. VFs that are in use are destroyed only if `even_in_use`,
+/// those that sandboxes have not even then. Returns what was done, in words.
 pub fn provision(
     kernel: &mut impl Kernel,
     context: &Context,
+    even_in_use: bool,
     deadline: Deadline,
 ) -> Result<Preview, OperationError> {
-    // Held to the end: nothing may be leased from a card whose VFs are being made anew.
-    let _table = context.leases.lock(deadline)?;
-    let plan = make_plan(kernel, context)?;
+    let table = context.leases.lock(deadline)?;
+    let (plan, missing) = make_plan(kernel, context, even_in_use)?;
+    // Held to the end. Other cards, and sandboxes without VFs, do not wait for a driver.
+    let _withheld = cards_of(&plan)
+        .into_iter()
+        .map(|card| context.leases.withhold(card))
+        .collect::<Result<Vec<_>, _>>()?;
+    drop(table);
     match execute::run(&plan, kernel, deadline) {
-        Outcome::Applied => Ok(Preview::of_plan(&plan)),
+        // Who is there has its VFs; a boot unit tries again for the rest.
+        Outcome::Applied => match missing {
+            Some(missing) => Err(missing.into()),
+            None => Ok(Preview::of_plan(&plan)),
+        },
         Outcome::Failed { failure, undone } if undone.is_clean() => {
             Err(OperationError::RolledBack { verb: "provisioning", source: failure })
         }
-        Outcome::Failed { failure, undone } => {
-            let failures =
-                undone.failures.iter().map(|(step, error)| format!("{step}: {error}")).collect();
-            Err(OperationError::NeedsCleanup {
-                what: format!("provisioning failed ({failure})"),
-                failures,
-            })
-        }
+        Outcome::Failed { failure, undone } => Err(OperationError::NeedsCleanup {
+            what: format!("provisioning failed ({})", with_causes(&failure)),
+            failures: undone.reasons(),
+        }),
     }
 }
 
@@ -39,32 +49,83 @@ pub fn provision(
 pub fn preview_provision(
     kernel: &mut impl Kernel,
     context: &Context,
+    even_in_use: bool,
 ) -> Result<Preview, OperationError> {
-    Ok(Preview::of_plan(&make_plan(kernel, context)?))
+    Ok(Preview::of_plan(&make_plan(kernel, context, even_in_use)?.0))
 }
 
-fn make_plan(kernel: &mut impl Kernel, context: &Context) -> Result<Plan, OperationError> {
-    let pools =
-        context.config.pools.values().filter_map(|pool| Some((&pool.selector, pool.num_vfs?)));
-    let mut wanted: Vec<(PhysicalFunction, u32)> = Vec::new();
-    for (selector, count) in pools {
-        wanted.extend(
-            kernel
-                .physical_functions(selector)
-                .some()?
-                .into_iter()
-                .map(|function| (function, count)),
-        );
+fn cards_of(plan: &Plan) -> BTreeSet<PciAddress> {
+    let cards = plan.steps.iter().filter_map(|planned| match &planned.step {
+        Step::SetNumVfs { pf, .. } => Some(*pf),
+        _ => None,
+    });
+    cards.collect()
+}
+
+/// The plan for the physical functions that are there, and why another is not.
+fn make_plan(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    even_in_use: bool,
+) -> Result<(Plan, Option<KernelError>), OperationError> {
+    let pools = context.config.pools.values().filter_map(|pool| Some((pool, pool.num_vfs?)));
+    let (mut wanted, mut missing) = (Vec::new(), Vec::new());
+    for (pool, count) in pools {
+        let functions = kernel.physical_functions(&pool.selector);
+        missing.extend(functions.missing);
+        for function in functions.found {
+            wanted.push(asked(kernel, function, count, pool.up));
+        }
     }
     if wanted.is_empty() {
-        return Err(OperationError::NothingToProvision);
+        let why = missing.into_iter().next();
+        return Err(why.map_or(OperationError::NothingToProvision, OperationError::from));
     }
-    let all = wanted.iter().flat_map(|(function, _)| &function.vfs).map(|vf| vf.address);
-    let taken = all.filter(|address| context.leases.is_taken(&Claim::Device(*address)));
-    let leased = taken.map(|address| (address, holder(context, address))).collect();
-    Ok(plan::provision(&wanted, &leased)?)
+    for error in &missing {
+        tracing::warn!(error = %with_causes(error), "left out");
+    }
+    let mut occupied = BTreeMap::new();
+    for one in wanted.iter().filter(|one| one.changes()) {
+        occupied.extend(occupied_of(kernel, Some(&context.leases), &one.function, even_in_use)?);
+    }
+    let plan = plan::provision(&wanted, &occupied)?;
+    for one in wanted.iter().filter(|one| one.changes() && one.is_down && !one.up) {
+        let pf = &one.function.name;
+        tracing::warn!(%pf, "it is down: some drivers make no VFs then, and VFs have no carrier; `up = true` in the pool brings it up");
+    }
+    Ok((plan, missing.into_iter().next()))
 }
 
-fn holder(context: &Context, device: PciAddress) -> Option<SandboxId> {
-    Some(context.leases.find(&Claim::Device(device)).ok()??.id)
+fn asked(kernel: &mut impl Kernel, function: PhysicalFunction, count: u32, up: bool) -> Wanted {
+    // One without an interface here is in another namespace, or has none: its driver will say.
+    let link = kernel.observe_link(&DeviceName::Address(function.address));
+    let driver = kernel.binding(function.address).driver;
+    Wanted { function, count, up, is_down: link.is_ok_and(|link| !link.up), driver }
+}
+
+/// The VFs of a physical function that would be missed: those that sandboxes have, and those that anybody uses unless that is
+/// `even_in_use` no matter.
+pub(super) fn occupied_of(
+    kernel: &mut impl Kernel,
+    leases: Option<&LeaseStore>,
+    function: &PhysicalFunction,
+    even_in_use: bool,
+) -> Result<BTreeMap<PciAddress, String>, OperationError> {
+    let mut occupied = BTreeMap::new();
+    for vf in &function.vfs {
+        let claim = Claim::Device(vf.address);
+        if let Some(leases) = leases.filter(|leases| leases.is_taken(&claim)) {
+            occupied.insert(vf.address, format!("leased to {}", holder(leases, vf.address)));
+        } else if !even_in_use {
+            let unusable = kernel.observe_device(vf, false)?.err();
+            let use_of_it = unusable.filter(Unusable::is_use);
+            occupied.extend(use_of_it.map(|why| (vf.address, why.to_string())));
+        }
+    }
+    Ok(occupied)
+}
+
+fn holder(leases: &LeaseStore, device: PciAddress) -> String {
+    let lease = leases.find(&Claim::Device(device)).ok().flatten();
+    lease.map_or("a sandbox whose lease cannot be read".to_owned(), |lease| lease.id.to_string())
 }

@@ -26,7 +26,7 @@ pub use check::{Flaw, check};
 pub use detach::{detach, last_one_out};
 pub use held::{Held, holds};
 pub use mend::{Mending, mend};
-pub use provision::{ProvisionError, provision};
+pub use provision::{Occupied, ProvisionError, Wanted, provision};
 pub use render::{sentence, undo_sentence};
 pub use reroute::{Reroute, Served, differs, reroute};
 use step::Step;

@@ -73,6 +73,9 @@ pub fn sentence(step: &Step) -> String {
             format!("masquerade {} where they leave the host", sources.join(" "))
         }
         Step::RemoveMasquerade => "remove the masquerade table".to_owned(),
+        Step::SetFunctionUp { pf_name, up, .. } => {
+            format!("set {pf_name} {}", if *up { "up" } else { "down" })
+        }
         Step::SetNumVfs { pf_name, count, .. } => {
             format!("set the number of VFs of {pf_name} to {count}")
         }

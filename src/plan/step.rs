@@ -122,6 +122,15 @@ pub enum Step {
     },
     /// Removes our nft table.
     RemoveMasquerade,
+    /// Brings the interface of a physical function up or down.
+    SetFunctionUp {
+        /// The physical function.
+        pf: PciAddress,
+        /// The name of its interface, for messages.
+        pf_name: KernelText,
+        /// Whether it is to be up.
+        up: bool,
+    },
     /// Makes a physical function have this many VFs.
     SetNumVfs {
         /// The physical function.

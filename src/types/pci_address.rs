@@ -18,6 +18,14 @@ pub struct PciAddress {
 
 text_type!(PciAddress);
 
+impl PciAddress {
+    /// A number that no other address has; 48 bits at most.
+    pub fn number(self) -> u64 {
+        let Self { domain, bus, device, function } = self;
+        u64::from(domain) << 16 | u64::from(bus) << 8 | u64::from(device) << 3 | u64::from(function)
+    }
+}
+
 impl fmt::Display for PciAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04x}:{:02x}:{:02x}.{:x}", self.domain, self.bus, self.device, self.function)

@@ -136,6 +136,7 @@ pub(crate) fn card() -> CardFacts {
             vfs: candidates.collect(),
         }),
         idle: idle.collect(),
+        occupied: [].into(),
         wanted: 2,
     }
 }

@@ -196,7 +196,7 @@ fn network() -> impl Strategy<Value = NetworkIntent> {
             NetworkIntent {
                 name: parse("network"),
                 network,
-                pool: Pool { kind, selector, reset: Reset::None, num_vfs: None },
+                pool: Pool { kind, selector, reset: Reset::None, num_vfs: None, up: false },
                 interface: parse("net"),
                 addresses: Vec::new(),
                 mac,

@@ -113,6 +113,12 @@ impl FakeKernel {
                 session.machine.masquerade.clear();
                 Ok(())
             }
+            Step::SetFunctionUp { pf, pf_name, up } => {
+                let found = observe::named(session.machine, &DeviceName::Address(*pf));
+                let absent = || KernelError::absent(pf_name.to_string(), "it has no interface");
+                let index = found.ok_or_else(absent)?.facts.index;
+                session.go(Place::Host, index, *up)
+            }
             Step::SetNumVfs { pf, pf_name, count } => session
                 .machine
                 .set_num_vfs(*pf, *count)

@@ -59,14 +59,15 @@ impl Sysfs {
         }
         let total_vfs = number(&self.device(address).join("sriov_totalvfs"))
             .map_err(|_| "it has no SR-IOV capability")?;
-        let num_vfs = self.num_vfs(address).map_err(|_| "it does not say how many VFs it has")?;
         let name = self.port(address, called);
         let name = name.unwrap_or_else(|| KernelText::new(address.to_string()));
-        let vfs = (0..num_vfs).filter_map(|index| {
-            let vf = address_behind(&self.device(address).join(format!("virtfn{index}")))?;
+        // By the links to them: `sriov_numvfs` cannot be read while a driver makes VFs.
+        let vfs = (0..total_vfs).map_while(|index| {
+            let vf = self.vf(address, index)?;
             Some(Candidate { address: vf, index, pf_address: address, pf_name: name.clone() })
         });
-        let vfs = vfs.collect();
+        let vfs: Vec<Candidate> = vfs.collect();
+        let num_vfs = u32::try_from(vfs.len()).unwrap_or(total_vfs);
         Ok(PhysicalFunction { address, name, total_vfs, num_vfs, vfs })
     }
 
@@ -166,8 +167,8 @@ impl Sysfs {
 
     /// The MAC addresses of the interfaces of a physical function and of its VFs that are in the namespace that this sysfs shows.
     pub(crate) fn macs_of_card(&self, pf: PciAddress) -> Vec<(PciAddress, MacAddress)> {
-        let vfs = self.num_vfs(pf).unwrap_or(0);
-        let functions = [pf].into_iter().chain((0..vfs).filter_map(|index| self.vf(pf, index)));
+        let vfs = (0..).map_while(|index| self.vf(pf, index));
+        let functions = [pf].into_iter().chain(vfs);
         let macs = functions.flat_map(|function| {
             let names = self.interfaces_of(function).into_iter();
             names.filter_map(move |name| Some((function, self.mac_of(&name)?)))
@@ -261,21 +262,9 @@ impl Sysfs {
         number(&self.class(name).join("mtu")).ok()
     }
 
-    /// How many VFs the physical function has made.
-    pub(crate) fn num_vfs(&self, pf: PciAddress) -> Result<u32, KernelError> {
-        number(&self.device(pf).join("sriov_numvfs"))
-    }
-
-    /// Asks the physical function for a number of VFs.
-    pub(crate) fn set_num_vfs(
-        &self,
-        pf: PciAddress,
-        name: &KernelText,
-        count: u32,
-    ) -> Result<(), KernelError> {
-        let path = self.device(pf).join("sriov_numvfs");
-        fs::write(&path, count.to_string())
-            .map_err(KernelError::io("set the number of VFs of", format!("{name} to {count}")))
+    /// The file in which a physical function has the number of its VFs.
+    pub(crate) fn num_vfs(&self, pf: PciAddress) -> PathBuf {
+        self.device(pf).join("sriov_numvfs")
     }
 
     /// Where a driver of PCI functions takes and lets go of them.
