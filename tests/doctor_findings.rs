@@ -19,7 +19,7 @@ fn a_host_without_fault_has_no_finding() {
     assert_eq!(findings(&facts, CONFIG), []);
     let diagnosis = examine(&facts, &config(CONFIG));
     assert!(diagnosis.is_fit());
-    assert_eq!((diagnosis.checks, diagnosis.findings.len()), (27, 1));
+    assert_eq!((diagnosis.checks, diagnosis.findings.len()), (28, 1));
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn what_is_not_asked_for_is_not_checked() {
     let mut facts = Facts::default();
     facts.host.has_cookies = true;
     let diagnosis = examine(&facts, &config("version = 1"));
-    assert_eq!(diagnosis.checks, 8);
+    assert_eq!(diagnosis.checks, 9);
     assert!(diagnosis.is_fit());
 }
 
@@ -236,6 +236,36 @@ fn parents_of_macvlans() {
 }
 
 const HOOK: &str = include_str!("../hooks/vfhook-create-runtime.json");
+
+#[test]
+fn a_base_spec_that_lets_containers_open_few_files() {
+    const SPEC: &str = "/etc/vfhook/base-runtime-spec.json";
+    let with = |limits: &str| {
+        let text = format!(r#"{{"process": {{"rlimits": {limits}}}}}"#);
+        let mut facts = sound();
+        facts.host.runtimes.base_specs = [(SPEC.into(), text)].into();
+        findings(&facts, CONFIG)
+    };
+    let found = with(
+        r#"[{"type": "RLIMIT_CORE", "hard": 0, "soft": 0}, {"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024}]"#,
+    );
+    let [finding] = &found[..] else { panic!("{found:#?}") };
+    assert_eq!((finding.severity, finding.subject.as_str()), (Warning, SPEC));
+    assert!(finding.breaks.contains("more than 1024 files"), "{finding:#?}");
+    let mend = mended_by(finding);
+    assert!(
+        mend.contains("del(.process.rlimits)") && mend.contains("restart containerd"),
+        "{mend}"
+    );
+    for whole in [
+        "null",
+        "[]",
+        r#"[{"type": "RLIMIT_NOFILE", "hard": 1048576, "soft": 1024}]"#,
+        r#"[{"type": "RLIMIT_CORE", "hard": 1024, "soft": 0}]"#,
+    ] {
+        assert_eq!(with(whole), [], "{whole}");
+    }
+}
 
 #[test]
 fn who_tells_of_sandboxes() {

@@ -6,6 +6,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use clap::Parser as _;
@@ -142,6 +143,21 @@ fn the_base_spec_verifies_before_a_container_starts() {
     let [hook] = &found.hooks["createRuntime"][..] else { panic!("{file}") };
     assert_eq!(stage_of(hook, file), Stage::Verify);
     assert_gives_up_in_time(hook, file);
+}
+
+/// As an operator runs it, with a `ctr` that writes what containerd's own does.
+#[test]
+fn the_recipe_of_the_base_spec_keeps_the_spec_and_limits_nothing() {
+    let readme = fs::read_to_string(root().join("nri-config/README.md")).unwrap();
+    let recipe = readme.lines().find(|line| line.trim().starts_with("ctr oci spec |")).unwrap();
+    let recipe = recipe.replace("> /etc/vfhook/base-runtime-spec.json", "");
+    let ctr = r#"ctr() { echo '{"process": {"cwd": "/", "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024}]}}'; }"#;
+    let script = format!("{ctr}\n{recipe}");
+    let ran = Command::new("sh").args(["-ec", &script]).current_dir(root()).output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    let made: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!(made["process"], serde_json::json!({ "cwd": "/" }));
+    assert_eq!(made["hooks"]["createRuntime"][0]["path"], PROGRAM);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::guest::cri::{Cri, Pod};
 use crate::guest::daemon::Daemon;
 use crate::guest::failure::Failure;
 use crate::guest::interface::Interface;
+use crate::guest::place::Place;
 use crate::guest::serve::Serve;
 use crate::guest::{Guest, configure, vfhook};
 use crate::verdict::SHARE;
@@ -63,6 +64,9 @@ fn beside_eth0(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {
     reaches(guest, &pod, "net1", "svc0")?;
     let status = guest.expect(vfhook("status --json").ok())?;
     guest.expect(status.must_say(&[&pod.sandbox, "storage", "net1"]))?;
+    guest.step("it may open as many files as without vfhook");
+    let (may, usual) = (open_files(&pod.place)?, open_files(&Place::Process(std::process::id()))?);
+    guest.check("containerd's own hard limit", may == usual, format!("{may}, not {usual}"))?;
     guest.step("its address for Kubernetes is eth0's");
     let status = cri.pod_status(&pod.sandbox)?;
     let eth0 = Interface::read(&pod.place, "eth0")?.v4()?;
@@ -76,6 +80,16 @@ fn beside_eth0(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {
     }
     logger.end("TERM")?;
     guest.must_be_as_before("after the pod")
+}
+
+/// The hard limit of open files of a place's process.
+fn open_files(place: &Place) -> Result<String, Failure> {
+    let Place::Process(pid) = place else { return Err(Failure::unmet("a process", place)) };
+    let path = format!("/proc/{pid}/limits");
+    let limits = std::fs::read_to_string(&path).map_err(Failure::file("read", path))?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let hard = line.and_then(|line| line.split_whitespace().nth(1));
+    hard.map(str::to_owned).ok_or_else(|| Failure::unmet("a limit of open files", limits))
 }
 
 fn left_alone(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {

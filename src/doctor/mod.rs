@@ -54,10 +54,11 @@ impl Diagnosis {
 /// A check that needs no configuration.
 type HostCheck = fn(&Facts) -> Vec<Finding>;
 
-const HOST_CHECKS: [HostCheck; 5] = [
+const HOST_CHECKS: [HostCheck; 6] = [
     kernel::floor,
     runtimes::told_of_sandboxes,
     runtimes::both_hooks,
+    runtimes::open_files,
     state::usable,
     state::attention,
 ];

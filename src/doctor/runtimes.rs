@@ -1,4 +1,5 @@
-//! Whether anything tells vfhook of sandboxes: NRI, or the hooks of podman and CRI-O.
+//! Whether anything tells vfhook of sandboxes: NRI, or the hooks of podman and CRI-O; and what a runtime was told amiss for vfhook's
+//! sake.
 
 use std::path::PathBuf;
 
@@ -67,6 +68,33 @@ pub(super) fn both_hooks(facts: &Facts) -> Vec<Finding> {
     };
     let advice = "put both files of hooks/ there";
     vec![Finding::warning(path.display().to_string(), breaks).advise(advice)]
+}
+
+/// The hard limit that `ctr oci spec` writes.
+const FEW_FILES: u64 = 1024;
+
+/// Whether the spec that containers begin with leaves them the runtime's own limit of open files.
+pub(super) fn open_files(facts: &Facts) -> Vec<Finding> {
+    let specs = facts.host.runtimes.base_specs.iter();
+    let limited = specs.filter_map(|(path, text)| Some((path.display(), open_file_limit(text)?)));
+    limited
+        .filter(|(_, limit)| *limit <= FEW_FILES)
+        .map(|(path, limit)| {
+            let breaks = format!(
+                "containerd begins containers with this spec, and its RLIMIT_NOFILE lets none open more than {limit} files"
+            );
+            let clean = format!("jq 'del(.process.rlimits)' {path} > {path}.new");
+            let (replace, restart) = (format!("mv {path}.new {path}"), "systemctl restart containerd");
+            Finding::warning(path.to_string(), breaks).run([clean, replace, restart.to_owned()])
+        })
+        .collect()
+}
+
+/// The hard limit of open files that a spec sets.
+fn open_file_limit(text: &str) -> Option<u64> {
+    let spec: Value = serde_json::from_str(text).ok()?;
+    let limits = spec["process"]["rlimits"].as_array()?;
+    limits.iter().find(|limit| limit["type"] == "RLIMIT_NOFILE")?["hard"].as_u64()
 }
 
 /// Whether the text switches the plugin off. Files that it imports are not looked at.

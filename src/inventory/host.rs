@@ -88,8 +88,34 @@ pub struct RuntimeFacts {
     pub nri_socket: bool,
     /// The text of containerd's configuration.
     pub containerd: Option<String>,
+    /// The files that containerd's configuration names as specs for containers to begin with: path and text.
+    pub base_specs: BTreeMap<PathBuf, String>,
     /// The files for OCI hooks in the directories that podman and CRI-O read: path and text.
     pub hooks: BTreeMap<PathBuf, String>,
+}
+
+impl RuntimeFacts {
+    /// The specs that containerd's configuration names for containers to begin with, whichever runtime and version of the
+    /// configuration it is. Files that it imports are not looked at.
+    pub fn base_specs_in(containerd: &str) -> BTreeSet<PathBuf> {
+        let mut found = BTreeSet::new();
+        if let Ok(config) = containerd.parse::<toml::Table>() {
+            collect_base_specs(&config, &mut found);
+        }
+        found
+    }
+}
+
+fn collect_base_specs(table: &toml::Table, found: &mut BTreeSet<PathBuf>) {
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(inner) => collect_base_specs(inner, found),
+            toml::Value::String(path) if key == "base_runtime_spec" && !path.is_empty() => {
+                found.insert(PathBuf::from(path));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// A physical function that a pool asks for, and what became of it.
@@ -129,4 +155,28 @@ pub struct StateFacts {
     pub unreadable: Vec<String>,
     /// Leases that are half done, or whose sandbox is gone, and how.
     pub unfinished: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_specs_of_every_runtime_and_version_are_found() {
+        let found = |text: &str| {
+            let paths = RuntimeFacts::base_specs_in(text).into_iter();
+            paths.map(|path| path.display().to_string()).collect::<Vec<_>>()
+        };
+        for shipped in [
+            include_str!("../../nri-config/containerd-1.toml"),
+            include_str!("../../nri-config/containerd-2.toml"),
+        ] {
+            assert_eq!(found(shipped), ["/etc/vfhook/base-runtime-spec.json"]);
+        }
+        let two = "[plugins.'io.containerd.grpc.v1.cri'.containerd.default_runtime]\nbase_runtime_spec = ''\n\
+                   [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes]\n\
+                   a.base_runtime_spec = '/a'\nb.base_runtime_spec = '/b'";
+        assert_eq!(found(two), ["/a", "/b"]);
+        assert!(found("plugins = 1").is_empty() && found("no toml").is_empty());
+    }
 }

@@ -94,9 +94,12 @@ fn sysctls(routes: &[Route]) -> BTreeMap<String, u32> {
 fn runtimes() -> RuntimeFacts {
     let files = HOOK_DIRECTORIES.iter().flat_map(|directory| files_in(Path::new(directory)));
     let is_json = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");
+    let containerd = read(Path::new("/etc/containerd/config.toml"));
+    let named = containerd.iter().flat_map(|text| RuntimeFacts::base_specs_in(text));
     RuntimeFacts {
         nri_socket: Path::new("/var/run/nri/nri.sock").exists(),
-        containerd: read(Path::new("/etc/containerd/config.toml")),
+        base_specs: named.filter_map(|path| Some((path.clone(), read(&path)?))).collect(),
+        containerd,
         hooks: files
             .filter(is_json)
             .filter_map(|path| Some((path.clone(), read(&path)?)))

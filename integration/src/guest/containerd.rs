@@ -142,8 +142,7 @@ impl Containerd {
 
     /// The spec that containers begin with, made as operators are told to.
     fn base_spec(self) -> Result<(), Failure> {
-        let merge =
-            "\"$1\" oci spec | jq -s '.[0] * .[1]' - \"$2\" > /etc/vfhook/base-runtime-spec.json";
+        let merge = "\"$1\" oci spec | jq -s '.[0] * .[1] | del(.process.rlimits)' - \"$2\" > /etc/vfhook/base-runtime-spec.json";
         cmd("sh -ec")
             .arg(merge)
             .arg("sh")
