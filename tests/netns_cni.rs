@@ -4,7 +4,7 @@
 
 mod netns_support;
 
-use std::process::Command;
+use std::{fs, process::Command};
 
 use netns_support::{
     command::{self, Ran},
@@ -148,12 +148,128 @@ fn a_taken_back_sandbox_needs_no_namespace() {
 }
 
 #[test]
-fn versions_are_told() {
+fn versions_are_told_to_whoever_asks() {
     on_a_node(|host| {
-        let mut plugin = host.command(&[]);
-        let ran =
-            command::finish(plugin.env("CNI_COMMAND", "VERSION"), r#"{"cniVersion":"1.0.0"}"#);
-        assert_eq!(ran.json()["supportedVersions"], json!(["0.3.0", "0.3.1", "0.4.0", "1.0.0"]));
+        for (input, version) in [
+            (r#"{"cniVersion":"0.4.0"}"#, "0.4.0"),
+            (r#"{"cniVersion":"1.1.0"}"#, "1.1.0"),
+            (r#"{"cniVersion":"9.9.9"}"#, "1.1.0"),
+            (r#"{"cniVersion":7}"#, "1.1.0"),
+            ("", "1.1.0"),
+        ] {
+            let mut plugin = host.command(&[]);
+            let ran = command::finish(plugin.env("CNI_COMMAND", "VERSION"), input).json();
+            assert_eq!(ran["cniVersion"], version, "{input}");
+            let known = json!(["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]);
+            assert_eq!(ran["supportedVersions"], known, "{input}");
+        }
+    });
+}
+
+#[test]
+fn each_version_is_told_what_it_knows() {
+    on_a_node(|host| {
+        let blue = host.sandbox("blue");
+        for version in ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] {
+            let mut asks = configuration("storage@eth0");
+            asks["cniVersion"] = version.into();
+            let answer = call(host, "ADD", &blue, &asks).json();
+            assert_eq!(answer["cniVersion"], version);
+            assert_eq!(answer["ips"][0]["gateway"], "192.168.0.1", "{answer}");
+            assert_eq!(answer["ips"][1]["gateway"], "fd00:10::1", "{answer}");
+            let routes = json!([
+                { "dst": "0.0.0.0/0", "gw": "192.168.0.1" }, { "dst": "::/0", "gw": "fd00:10::1" },
+            ]);
+            assert_eq!(answer["routes"], routes);
+            let has_family = answer["ips"][0].get("version").is_some();
+            assert_eq!(has_family, version.starts_with('0'), "{answer}");
+            let mtu = (version == "1.1.0").then(|| json!(1400));
+            assert_eq!(answer["interfaces"][0].get("mtu"), mtu.as_ref(), "{answer}");
+            // A macvlan has no device of its own.
+            assert_eq!(answer["interfaces"][0].get("pciID"), None);
+        }
+    });
+}
+
+#[test]
+fn what_the_runtime_no_longer_knows_is_taken_back() {
+    on_a_node(|host| {
+        let before = Dump::of_host_at_rest(host);
+        let (kept, lost, own) = (host.sandbox("kept"), host.sandbox("lost"), host.sandbox("own"));
+        let asks = configuration("backup@eth0");
+        for (sandbox, id) in [(&kept, "kept"), (&lost, "lost")] {
+            let mut plugin = plugin(host, "ADD", sandbox);
+            command::finish(plugin.env("CNI_CONTAINERID", id), &asks.to_string()).ok();
+        }
+        host.attach(&own, "backup", &[]).ok();
+        let held = || -> Vec<String> {
+            let mut ids: Vec<String> =
+                host.leases().iter().map(|lease| lease["origin"].to_string()).collect();
+            ids.sort();
+            ids
+        };
+        let gc = || {
+            let mut plugin = host.command(&[]);
+            plugin.env("CNI_COMMAND", "GC").env("CNI_PATH", "/opt/cni/bin");
+            plugin
+        };
+        let with = |valid: Value| {
+            let mut configuration = asks.clone();
+            configuration["cniVersion"] = "1.1.0".into();
+            configuration["cni.dev/valid-attachments"] = valid;
+            configuration.to_string()
+        };
+        for (wrong, code) in [
+            (asks.to_string(), 7),
+            (with(Value::Null), 7),
+            (with(json!({})), 6),
+            (with(json!(["kept"])), 6),
+        ] {
+            refused(&mut gc(), &wrong, code, &[]);
+            assert_eq!(held().len(), 3, "{wrong}");
+        }
+        let known = json!({ "containerID": "kept", "ifname": "eth0" });
+        let listed = with(json!([known, { "containerID": "lost", "ifname": "eth9" }]));
+        assert_eq!(command::finish(&mut gc(), &listed).ok(), "");
+        assert_eq!(held(), ["\"cni\"", "\"command\""]);
+        assert_eq!(
+            (kept.links(), lost.links()),
+            (vec!["eth0".to_owned(), "svc0".to_owned()], vec![])
+        );
+        assert_eq!(command::finish(&mut gc(), &with(json!([]))).ok(), "");
+        assert_eq!(held(), ["\"command\""]);
+        host.detach(&own).ok();
+        before.must_be_again(host);
+    });
+}
+
+#[test]
+fn an_unfit_node_is_not_ready() {
+    on_a_host(|host| {
+        let status = || {
+            let mut plugin = host.command(&[]);
+            plugin.env("CNI_COMMAND", "STATUS").env("CNI_PATH", "/opt/cni/bin");
+            plugin
+        };
+        let input = configuration("storage@eth0").to_string().replace("1.0.0", "1.1.0");
+        assert_eq!(command::finish(&mut status(), &input).ok(), "");
+        assert!(!host.state_dir().exists(), "a question makes nothing");
+        let good = fs::read_to_string(host.config_file()).unwrap();
+        // One pool that has its device is enough.
+        host.configure(&good.replace("\"card1\"", "\"card9\""));
+        assert_eq!(command::finish(&mut status(), &input).ok(), "");
+        let cards = good.replace("\"card0\"", "\"card8\"").replace("\"card1\"", "\"card9\"");
+        for (text, words) in [
+            (cards.as_str(), &["not ready", "pool fast", "card8", "vfhook doctor"][..]),
+            ("version = 1", &["not ready", "no pool"]),
+            ("version = 9", &["not ready", "version"]),
+        ] {
+            host.configure(text);
+            refused(&mut status(), &input, 50, words);
+        }
+        host.configure(&good);
+        fs::write(host.state_dir(), "no directory").unwrap();
+        refused(&mut status(), &input, 50, &["not ready", "state"]);
     });
 }
 

@@ -51,7 +51,7 @@ impl From<LeaseError> for CommandError {
 
 impl CommandError {
     /// All of it on one line, for a log.
-    fn on_one_line(&self) -> String {
+    pub(super) fn on_one_line(&self) -> String {
         match self {
             Self::Config(error) | Self::Serve(ServeError::Config(error)) => error.on_one_line(),
             other => with_causes(other),

@@ -55,6 +55,27 @@ pub fn detach(
     Ok(Detached::Detached)
 }
 
+/// Takes back every lease that `is_stale`. One that fails keeps no other; the first failure is told.
+pub fn detach_stale(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    is_stale: impl Fn(&Lease) -> bool,
+    deadline: Deadline,
+) -> Result<(), OperationError> {
+    let (leases, unreadable) = context.leases.all()?;
+    let mut failures: Vec<OperationError> = unreadable.into_iter().map(Into::into).collect();
+    for seen in leases.iter().filter(|lease| is_stale(lease)) {
+        let reserved = context.leases.reserve_existing(&Claim::Id(seen.id.clone()), deadline);
+        let done = match reserved.map(|found| found.filter(|found| is_stale(&found.lease))) {
+            Ok(Some(stale)) => release(kernel, context, stale, deadline),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error.into()),
+        };
+        failures.extend(done.err());
+    }
+    failures.into_iter().next().map_or(Ok(()), Err)
+}
+
 /// What [`detach`] would do; `None` when there is no such lease.
 pub fn preview_detach(
     kernel: &mut impl Kernel,

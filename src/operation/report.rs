@@ -6,7 +6,12 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::{
+    inventory::Route,
     lease::{Attached, Lease},
+    plan::{
+        Plan, Undo,
+        step::{Place, Step},
+    },
     types::{InterfaceName, SandboxId},
 };
 
@@ -39,6 +44,9 @@ pub struct AttachReport {
     pub service_cidrs: Vec<IpNet>,
     /// How many netlink messages it took.
     pub netlink_messages: u64,
+    /// What was done.
+    #[serde(skip)]
+    plan: Plan,
 }
 
 impl AttachReport {
@@ -52,6 +60,7 @@ impl AttachReport {
             service_sources: lease.service_sources.clone(),
             service_cidrs: lease.service_cidrs.clone(),
             netlink_messages,
+            plan: lease.plan.clone(),
         }
     }
 
@@ -65,6 +74,38 @@ impl AttachReport {
             service_sources: Vec::new(),
             service_cidrs: Vec::new(),
             netlink_messages: 0,
+            plan: Plan { steps: Vec::new() },
         }
+    }
+
+    /// The routes that the sandbox was given over `interface`.
+    pub fn routes(&self, interface: &InterfaceName) -> impl Iterator<Item = &Route> {
+        self.plan.steps.iter().filter_map(move |planned| match &planned.step {
+            Step::AddRoute { place: Place::Sandbox, route } if route.interface == *interface => {
+                Some(route)
+            }
+            _ => None,
+        })
+    }
+
+    /// The next hops of the default routes that the sandbox was given over `interface`.
+    pub fn gateways(&self, interface: &InterfaceName) -> Vec<IpAddr> {
+        let default = self.routes(interface).filter(|route| route.to.prefix_len() == 0);
+        default.filter_map(|route| route.via).collect()
+    }
+
+    /// The MTU that `interface` was given or brought along; `None` where it took that of its parent.
+    pub fn mtu(&self, interface: &InterfaceName) -> Option<u32> {
+        self.plan.steps.iter().find_map(|planned| match (&planned.step, &planned.undo) {
+            (Step::TakeDevice(take), Undo::By(back)) if take.name == *interface => {
+                let own = match &**back {
+                    Step::ReturnDevice(back) => Some(back.baseline.mtu),
+                    _ => None,
+                };
+                take.mtu.or(own)
+            }
+            (Step::CreateMacvlan(create), _) if create.name == *interface => create.mtu,
+            _ => None,
+        })
     }
 }

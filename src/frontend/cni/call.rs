@@ -1,4 +1,4 @@
-//! Reads a runtime's call: variables and the network configuration on stdin (CNI specification 1.0.0, section 2 "Execution
+//! Reads a runtime's call: variables and the network configuration on stdin (CNI specification 1.1.0, section 2 "Execution
 //! Protocol"). Does nothing itself.
 
 use std::{
@@ -15,17 +15,24 @@ use crate::{
 };
 
 /// Versions of the specification that calls may be in, the newest last.
-pub(super) const VERSIONS: [&str; 4] = ["0.3.0", "0.3.1", "0.4.0", "1.0.0"];
+pub(super) const VERSIONS: [&str; 5] = ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
+
+/// Where a runtime lists what it knows of.
+const VALID_ATTACHMENTS: &str = "cni.dev/valid-attachments";
 
 /// Bytes of network configuration that are read.
 const LONGEST: u64 = 4 << 20;
 
-/// One of [`VERSIONS`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One of [`VERSIONS`], whose order is that of their texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Version(&'static str);
 
 impl Version {
-    const NEWEST: Self = Self("1.0.0");
+    /// Addresses do not say their family any more.
+    pub(super) const WITHOUT_FAMILY: Self = Self("1.0.0");
+    /// Interfaces have an MTU and a PCI address.
+    pub(super) const WITH_DEVICE: Self = Self("1.1.0");
+    const NEWEST: Self = Self("1.1.0");
 
     fn parse(text: &str) -> Option<Self> {
         VERSIONS.into_iter().find(|known| *known == text).map(Self)
@@ -52,8 +59,21 @@ pub(super) enum Call {
     Check { id: SandboxId, netns: NetnsSource, asked: Vec<NetworkRequest> },
     /// Take everything back.
     Del { id: SandboxId },
+    /// Take back what belongs to none of these.
+    Gc { valid: Vec<Attachment> },
+    /// Say whether a sandbox could be given anything.
+    Status,
     /// Say which versions are known.
     Version,
+}
+
+/// What a runtime still knows of.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Attachment {
+    #[serde(rename = "containerID")]
+    pub(super) container: String,
+    #[serde(rename = "ifname")]
+    pub(super) interface: String,
 }
 
 /// Why there is no call in what the runtime gave. Nothing was touched.
@@ -63,7 +83,7 @@ pub(in crate::frontend) enum CallError {
         "{0} is not set; `vfhook cni` is called by a container runtime (see nri-config/README.md)"
     )]
     Unset(&'static str),
-    #[error("CNI_COMMAND={}: expected ADD, DEL, CHECK or VERSION", quote(.0))]
+    #[error("CNI_COMMAND={}: expected ADD, CHECK, DEL, GC, STATUS or VERSION", quote(.0))]
     Command(String),
     #[error("{name}: {source}")]
     Variable { name: &'static str, source: Invalid },
@@ -77,6 +97,12 @@ pub(in crate::frontend) enum CallError {
     NotConfiguration(#[source] serde_json::Error),
     #[error("cniVersion {}: known are {}", quote(.0), VERSIONS.join(", "))]
     UnknownVersion(String),
+    #[error(
+        "GC without the list \"{VALID_ATTACHMENTS}\" in the network configuration: nothing was taken back"
+    )]
+    NoAttachments,
+    #[error("not ready: {0}")]
+    NotReady(String),
     #[error("pod {pod}")]
     Annotation { pod: String, source: AnnotationError },
     #[error("`networks` in the network configuration")]
@@ -96,7 +122,11 @@ impl CallError {
             Self::Unset(_) | Self::Command(_) | Self::Variable { .. } | Self::Netns(_) => 4,
             Self::Read(_) => 5,
             Self::TooLong | Self::NotConfiguration(_) => 6,
-            Self::Annotation { .. } | Self::Networks(_) | Self::AsksForNothing(_) => 7,
+            Self::Annotation { .. }
+            | Self::Networks(_)
+            | Self::AsksForNothing(_)
+            | Self::NoAttachments => 7,
+            Self::NotReady(_) => 50,
         }
     }
 }
@@ -110,6 +140,8 @@ struct Configuration {
     networks: Option<String>,
     #[serde(default)]
     runtime_config: RuntimeConfig,
+    #[serde(rename = "cni.dev/valid-attachments")]
+    valid_attachments: Option<Vec<Attachment>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -128,7 +160,13 @@ pub(super) fn read(
     let variable = |name| variable(name).filter(|value| !value.is_empty());
     // Before stdin, which is a terminal when a person tries the verb.
     let command = variable("CNI_COMMAND").ok_or(CallError::Unset("CNI_COMMAND")).map_err(newest)?;
-    let configuration = parse(input).map_err(newest)?;
+    let configuration = parse(input);
+    if command == "VERSION" {
+        // Whoever asks does not know yet which versions there are.
+        let asked = configuration.ok().and_then(|found| version(&found).ok());
+        return Ok(Request { version: asked.unwrap_or(Version::NEWEST), call: Call::Version });
+    }
+    let configuration = configuration.map_err(newest)?;
     let version = version(&configuration).map_err(newest)?;
     let call = call(&command, &variable, configuration).map_err(|error| (version, error))?;
     Ok(Request { version, call })
@@ -155,7 +193,11 @@ fn call(
 ) -> Result<Call, CallError> {
     let id = || -> Result<SandboxId, CallError> { parsed(variable, "CNI_CONTAINERID") };
     match command {
-        "VERSION" => Ok(Call::Version),
+        "GC" => {
+            let valid = configuration.valid_attachments.ok_or(CallError::NoAttachments)?;
+            Ok(Call::Gc { valid })
+        }
+        "STATUS" => Ok(Call::Status),
         "DEL" => Ok(Call::Del { id: id()? }),
         "ADD" => {
             let interface: InterfaceName = parsed(variable, "CNI_IFNAME")?;

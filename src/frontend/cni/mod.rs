@@ -1,4 +1,4 @@
-//! The address reporter: what a container runtime that insists on a network plugin calls (CNI specification 1.0.0). A pod gets
+//! The address reporter: what a container runtime that insists on a network plugin calls (CNI specification 1.1.0). A pod gets
 //! what it asks for here as from any other frontend; what is added is only the report of the address under the name that
 //! the runtime looks for. It must not print anything but the one answer on stdout.
 
@@ -12,17 +12,18 @@ pub(super) use call::CallError;
 
 use self::{
     answer::Failure,
-    call::{Call, Request},
+    call::{Attachment, Call, Request, Version},
 };
 use super::{
     arguments::Arguments,
     command::{self, CommandError},
 };
 use crate::{
-    config::{ConfigError, on_one_line},
+    config::{self, ConfigError, on_one_line},
     kernel::LinuxKernel,
+    lease::{Lease, LeaseStore},
     operation::{self, ExitCode, OperationError, Which},
-    types::{Deadline, with_causes},
+    types::{Deadline, Origin, with_causes},
 };
 
 /// A runtime sets no limit here, but its caller gives up on a pod after some minutes.
@@ -31,7 +32,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Reads one call, does it, and tells the answer with the exit code that belongs to it.
 pub(super) fn run(arguments: &Arguments, input: impl Read) -> (Answer, ExitCode) {
     let (version, done) = match call::read(|name| std::env::var(name).ok(), input) {
-        Ok(Request { version, call }) => (version, perform(arguments, call)),
+        Ok(Request { version, call }) => (version, perform(arguments, call, version)),
         Err((version, error)) => (version, Err(error.into())),
     };
     match done {
@@ -40,13 +41,13 @@ pub(super) fn run(arguments: &Arguments, input: impl Read) -> (Answer, ExitCode)
     }
 }
 
-fn perform(arguments: &Arguments, call: Call) -> Result<Answer, CommandError> {
+fn perform(arguments: &Arguments, call: Call, version: Version) -> Result<Answer, CommandError> {
     let deadline = Deadline::after(TIMEOUT);
     match call {
         Call::Add { event, interface } => {
             let mut kernel = LinuxKernel::open()?;
             let report = command::attach_event(arguments, &mut kernel, &event, deadline)?;
-            Ok(Answer::added(&report, &interface, &event.netns))
+            Ok(Answer::added(&report, &interface, &event.netns, version))
         }
         Call::Check { id, netns, asked } => {
             let context = command::open_leases(arguments)?;
@@ -66,8 +67,42 @@ fn perform(arguments: &Arguments, call: Call) -> Result<Answer, CommandError> {
             }
             Ok(Answer::nothing())
         }
+        Call::Gc { valid } => {
+            let context = command::open_leases(arguments)?;
+            let mut kernel = LinuxKernel::open()?;
+            let is_stale = |lease: &Lease| lease.origin == Origin::Cni && !is_known(lease, &valid);
+            operation::detach_stale(&mut kernel, &context, is_stale, deadline)?;
+            Ok(Answer::nothing())
+        }
+        Call::Status => {
+            let why = match unready(arguments) {
+                Ok(why) => why,
+                Err(error) => Some(error.on_one_line()),
+            };
+            match why {
+                Some(why) => Err(CallError::NotReady(why).into()),
+                None => Ok(Answer::nothing()),
+            }
+        }
         Call::Version => Ok(Answer::versions()),
     }
+}
+
+/// Whether the runtime knows of the attachment that a lease was made for.
+fn is_known(lease: &Lease, valid: &[Attachment]) -> bool {
+    valid.iter().any(|known| {
+        let holds = lease.id.as_str() == known.container
+            || lease.holders.iter().any(|holder| holder.as_str() == known.container);
+        holds && lease.networks.iter().any(|had| had.interface.as_str() == known.interface)
+    })
+}
+
+/// Why no sandbox could be given anything. Makes no state directory.
+fn unready(arguments: &Arguments) -> Result<Option<String>, CommandError> {
+    let config = config::load(&arguments.config)?;
+    let leases = LeaseStore::open_existing(&arguments.state_dir)?;
+    let mut kernel = LinuxKernel::open()?;
+    Ok(operation::unready(&mut kernel, &config, leases.as_ref()))
 }
 
 /// The specification's error codes (section "Error"); those from 100 on are a plugin's own.
