@@ -1,5 +1,6 @@
 //! What the kernel shows and takes as files: sysfs and sysctls.
 
+mod interface;
 pub(crate) mod num_vfs;
 pub(crate) mod reset;
 pub(crate) mod segment;

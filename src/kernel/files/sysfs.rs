@@ -13,7 +13,7 @@ use nix::net::if_::if_nametoindex;
 use crate::kernel::KernelError;
 use crate::{
     inventory::{Candidate, PhysicalFunction},
-    types::{DeviceSelector, KernelText, MacAddress, PciAddress},
+    types::{DeviceSelector, KernelText, PciAddress},
 };
 
 /// The mounted sysfs.
@@ -148,44 +148,13 @@ impl Sysfs {
         of_controller.unwrap_or(&port).starts_with("pf")
     }
 
-    /// The physical function behind an interface: its own, or that of its VF.
-    pub(crate) fn function_behind(&self, name: &KernelText) -> Option<PciAddress> {
-        let device = self.class(name).join("device");
-        address_behind(&device.join("physfn")).or_else(|| address_behind(&device))
-    }
-
-    /// The interfaces that one is made of, with their numbers.
-    pub(crate) fn lower_interfaces(&self, name: &KernelText) -> Vec<(KernelText, u32)> {
-        let Ok(entries) = fs::read_dir(self.class(name)) else { return Vec::new() };
-        let lower = entries.flatten().filter_map(|entry| {
-            let found = entry.file_name();
-            let name = found.as_bytes().strip_prefix(b"lower_")?.to_vec();
-            Some((KernelText::new(name), number(&entry.path().join("ifindex")).ok()?))
-        });
-        lower.collect()
-    }
-
-    /// The MAC addresses of the interfaces of a physical function and of its VFs that are in the namespace that this sysfs shows.
-    pub(crate) fn macs_of_card(&self, pf: PciAddress) -> Vec<(PciAddress, MacAddress)> {
-        let vfs = (0..).map_while(|index| self.vf(pf, index));
-        let functions = [pf].into_iter().chain(vfs);
-        let macs = functions.flat_map(|function| {
-            let names = self.interfaces_of(function).into_iter();
-            names.filter_map(move |name| Some((function, self.mac_of(&name)?)))
-        });
-        macs.collect()
-    }
-
-    fn mac_of(&self, name: &KernelText) -> Option<MacAddress> {
-        fs::read_to_string(self.class(name).join("address")).ok()?.trim().parse().ok()
-    }
-
     /// The VF of this number.
     pub(crate) fn vf(&self, pf: PciAddress, index: u32) -> Option<PciAddress> {
         address_behind(&self.device(pf).join(format!("virtfn{index}")))
     }
 
-    fn interfaces_of(&self, address: PciAddress) -> Vec<KernelText> {
+    /// The names of a device's interfaces, in order.
+    pub(crate) fn interfaces_of(&self, address: PciAddress) -> Vec<KernelText> {
         let Ok(entries) = fs::read_dir(self.device(address).join("net")) else { return Vec::new() };
         let mut names: Vec<_> =
             entries.flatten().map(|entry| KernelText::new(entry.file_name().into_vec())).collect();
@@ -233,33 +202,9 @@ impl Sysfs {
         number(&below).ok().or_else(by_class).or_else(by_name)
     }
 
-    /// The names of the interfaces of the same namespace that stand on one, or that it is a port of; `None` where this sysfs does
-    /// not show interfaces whole.
-    pub(crate) fn uppers(&self, name: &KernelText) -> Option<Vec<KernelText>> {
-        let directory = self.class(name);
-        directory.join("iflink").exists().then_some(())?;
-        let entries = fs::read_dir(directory).ok()?.flatten();
-        let upper = entries.filter_map(|entry| {
-            let name = entry.file_name().into_vec();
-            name.strip_prefix(b"upper_").map(KernelText::new)
-        });
-        Some(upper.collect())
-    }
-
-    /// The name of the interface that one is a port of.
-    pub(crate) fn master(&self, name: &KernelText) -> Option<KernelText> {
-        let master = fs::read_link(self.class(name).join("master")).ok()?;
-        Some(KernelText::new(master.file_name()?.as_bytes()))
-    }
-
     /// What is told of the interface of this name; of none, where the name could lead to another place.
-    fn class(&self, name: &KernelText) -> PathBuf {
+    pub(crate) fn class(&self, name: &KernelText) -> PathBuf {
         self.root.join("class/net").join(component(name))
-    }
-
-    /// The MTU of an interface, where it can be told.
-    pub(crate) fn mtu(&self, name: &KernelText) -> Option<u32> {
-        number(&self.class(name).join("mtu")).ok()
     }
 
     /// The file in which a physical function has the number of its VFs.
@@ -283,11 +228,12 @@ fn component(name: &KernelText) -> &OsStr {
 }
 
 /// The PCI address of the device that a link leads to.
-fn address_behind(link: &Path) -> Option<PciAddress> {
+pub(crate) fn address_behind(link: &Path) -> Option<PciAddress> {
     fs::read_link(link).ok()?.file_name()?.to_str()?.parse().ok()
 }
 
-fn number(path: &Path) -> Result<u32, KernelError> {
+/// The number that a file holds.
+pub(crate) fn number(path: &Path) -> Result<u32, KernelError> {
     let object = path.display().to_string();
     let text = fs::read_to_string(path).map_err(KernelError::io("read", object.clone()))?;
     text.trim().parse().map_err(|_| KernelError::absent(object, "it is not a number"))
