@@ -87,10 +87,7 @@ const DEEDS: &[Deed] = &[
         &["ip -n blue link add iv0 link net1 type ipvlan mode l2", "ip -n blue link set iv0 up"],
     ),
     deed("a macsec on it", &["ip -n blue link add link net1 ms0 type macsec"]),
-    deed(
-        "an XDP program on it",
-        &["ip -n blue link set net1 xdpgeneric pinned /sys/fs/bpf/lab-pass"],
-    ),
+    deed("an XDP program on it", &["ip -n blue link set net1 xdpgeneric pinned /run/lab-bpf/pass"]),
     deed(
         "its features off",
         &["nsenter --net=/run/netns/blue ethtool -K net1 gro off tx off sg off"],
@@ -121,7 +118,7 @@ const DEEDS: &[Deed] = &[
 /// A program that passes everything, pinned where `ip link` finds it.
 const PROGRAM: &str = r#"
 my $code = pack("CCsl CCsl", 0xb7, 0, 0, 2, 0x95, 0, 0, 0);
-my ($license, $path) = ("GPL\0", "/sys/fs/bpf/lab-pass\0");
+my ($license, $path) = ("GPL\0", "/run/lab-bpf/pass\0");
 my $load = pack("LLPPLLQLL", 6, 2, $code, $license, 0, 0, 0, 0, 0) . "\0" x 80;
 my $program = syscall(321, 5, $load, length $load);
 my $pin = pack("PLL", $path, $program, 0);
@@ -130,7 +127,12 @@ exit(syscall(321, 6, $pin, length $pin) ? 1 : 0);
 
 fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     configure(CONFIG)?;
-    script(&["modprobe -a ipvlan macsec bridge sch_ingress cls_matchall act_gact"])?;
+    script(&[
+        "modprobe -a ipvlan macsec bridge sch_ingress cls_matchall act_gact",
+        // Not below /sys, which `ip -n` mounts anew.
+        "mkdir -p /run/lab-bpf",
+        "mount -t bpf bpf /run/lab-bpf",
+    ])?;
     crate::guest::command::cmd("perl -e").arg(PROGRAM).ok()?;
     for name in ["blue", "green", "other"] {
         Netns::create(name)?;

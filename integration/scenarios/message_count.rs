@@ -52,6 +52,8 @@ fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
 fn run(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("a sandbox that keeps the masquerade table, which the first of all makes");
     vfhook("attach --netns /run/netns/keeper --network plain-seven --id keeper").ok()?;
+    guest.step("the host's number for the sandbox, which its first attachment asks for");
+    messages("plain-seven")?;
     for kind in ["plain", "vlan"] {
         guest.step(&format!("network {kind}: on seven VFs and on one"));
         let seven = messages(&format!("{kind}-seven"))?;
