@@ -62,8 +62,9 @@ fn smash(host: &Host, blue: &Sandbox, inside: bool, how: &str) {
 
 /// All that a lease means: the sandbox's side, the host's side, and the rules.
 fn everything(blue: &Sandbox, pair: &str) -> Vec<String> {
-    // The numbers of interfaces are not what was given.
-    let inside = "ip -br link | sed 's/@if[0-9]*//'; ip -o addr show scope global | sed 's/^[0-9]*//'; \
+    // Neither the numbers of interfaces nor how far their carriers are is what was given.
+    let inside = "ip -o link show up | sed -E 's/^[0-9]+: ([^:@]+).*link.ether ([0-9a-f:]+).*/\\1 \\2/; /^[0-9]/d'; \
+                  ip -o addr show scope global | sed 's/^[0-9]*//'; \
                   ip route show; ip -6 route show proto 118; ip neigh show nud permanent";
     let on_host = format!(
         "ip route show dev {pair}; ip -6 route show dev {pair} proto 118; \
