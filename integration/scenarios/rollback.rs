@@ -82,7 +82,7 @@ fn no_sysctls(guest: &mut Guest) -> Result<(), Failure> {
         "mount -o remount,ro,bind /proc/sys",
     ])?;
     guest.changes_nothing("an attach that may not write sysctls", || {
-        vfhook(ATTACH).fails(1, &["forwarding", "read-only"])
+        vfhook(ATTACH).fails(1, &["accept_ra", "read-only"])
     })?;
     script(&["umount /proc/sys", "sysctl -q -w net.ipv4.conf.default.forwarding=1"])
 }

@@ -102,11 +102,24 @@ fn put_back(
         }
         None => before.mac,
     };
+    if wants_more(&now.link, before) && !before.up {
+        // The kernel counts anew who wants all packets only when an interface comes up: for what stood on it, it still wants them.
+        for up in [true, false] {
+            link::set_up(&mut kernel.host, index, up)
+                .map_err(refused("set up and down", object.clone()))?;
+        }
+    }
     // Last, since it begins to speak then: what it may say is among the rest.
     if before.up && !now.link.up {
         link::set_up(&mut kernel.host, index, true).map_err(refused("set up", object))?;
     }
     Ok(mac)
+}
+
+/// Whether more listen to all packets than before.
+fn wants_more(now: &Link, before: &Link) -> bool {
+    let listeners = |link: &Link| link.settings.as_ref().map_or(0, |set| set.promiscuity);
+    listeners(now) > listeners(before)
 }
 
 /// What netlink sets: names, settings, and that it is down where it was.
