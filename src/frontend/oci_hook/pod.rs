@@ -78,7 +78,7 @@ pub enum PodError {
 /// Who runs a container, as far as it matters whose pod it is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Runtime {
-    /// It says so in [`MANAGER`].
+    /// It says so in `MANAGER`.
     CriO,
     /// It says nothing there, and has its keys.
     Containerd,
