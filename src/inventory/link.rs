@@ -37,9 +37,6 @@ pub struct Link {
     pub alias: Option<KernelText>,
     /// The interface that it is enslaved to.
     pub master: Option<u32>,
-    /// The XDP program that has what comes in by it.
-    #[serde(default)]
-    pub xdp: Option<u32>,
     /// The link that it stands on, or is the other end of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub below: Option<Below>,

@@ -32,7 +32,8 @@ impl Use {
         let number = |master: u32| KernelText::new(format!("interface number {master}"));
         let master = link.master.map(|master| name(master).unwrap_or_else(|| number(master)));
         let addresses = link.addresses.iter().copied().map(Self::Address);
-        let xdp = link.xdp.map(|_| Self::Xdp);
+        let settings = link.settings.as_ref().filter(|settings| !settings.xdp.is_empty());
+        let xdp = settings.map(|_| Self::Xdp);
         master.map(Self::PortOf).into_iter().chain(xdp).chain(addresses).collect()
     }
 }

@@ -4,10 +4,10 @@
 use std::fs;
 
 use crate::{
-    inventory::{Link, Use},
+    inventory::{Below, Link, Use},
     kernel::{
         KernelError, LinuxKernel,
-        rtnetlink::{address, route_message, upper},
+        rtnetlink::{self, address, route_message},
     },
     types::KernelText,
 };
@@ -36,14 +36,20 @@ pub(super) fn of(kernel: &mut LinuxKernel, link: &mut Link) -> Result<Vec<Use>, 
 /// The names of the host's interfaces that stand on one. Netlink is asked where sysfs does not show interfaces whole, since it
 /// would have to tell of all there are.
 fn uppers(kernel: &mut LinuxKernel, link: &Link) -> Result<Vec<KernelText>, KernelError> {
-    match kernel.sysfs.uppers(&link.name) {
-        Some(mut uppers) => {
-            let master = link.master.and_then(|_| kernel.sysfs.master(&link.name));
-            uppers.retain(|upper| Some(upper) != master.as_ref());
-            Ok(uppers)
-        }
-        None => upper::standing_on(&mut kernel.host, link.index),
+    if let Some(mut uppers) = kernel.sysfs.uppers(&link.name) {
+        let master = link.master.and_then(|_| kernel.sysfs.master(&link.name));
+        uppers.retain(|upper| Some(upper) != master.as_ref());
+        return Ok(uppers);
     }
+    let all = rtnetlink::link::all(&mut kernel.host)?.into_iter();
+    Ok(all.filter(|other| stands_on(other, link)).map(|upper| upper.name).collect())
+}
+
+/// Whether one interface stands on another one of the same namespace. The ends of a pair name each other, and neither does.
+fn stands_on(upper: &Link, lower: &Link) -> bool {
+    let names =
+        |one: &Link, other: &Link| one.below == Some(Below { index: other.index, namespace: None });
+    names(upper, lower) && !names(lower, upper) && upper.index != lower.index
 }
 
 /// Whether a packet socket of this namespace is bound to the interface with this number. One that hears all interfaces uses none.

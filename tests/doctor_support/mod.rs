@@ -64,7 +64,6 @@ pub(crate) fn link(index: u32, text: &str) -> Link {
         tx_queue_len: 1000,
         alias: None,
         master: None,
-        xdp: None,
         below: None,
         settings: None,
         parent: None,

@@ -46,7 +46,6 @@ pub fn plain_link(name: impl Into<KernelText>, mac: Option<MacAddress>) -> Link 
         tx_queue_len: 1000,
         alias: None,
         master: None,
-        xdp: None,
         below: None,
         settings: Some(Box::new(settings())),
         parent: None,

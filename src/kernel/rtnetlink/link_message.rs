@@ -33,9 +33,6 @@ mod attribute {
     pub(super) const TX_QUEUE_LEN: u16 = 13;
     pub(super) const ALIAS: u16 = 20;
     pub(super) const NAMESPACE_BELOW: u16 = 37;
-    pub(super) const XDP: u16 = 43;
-    pub(super) const XDP_ATTACHED: u16 = 2;
-    pub(super) const XDP_PROGRAM: u16 = 4;
     pub(super) const PROPERTIES: u16 = 52;
     pub(super) const ALTERNATIVE_NAME: u16 = 53;
     pub(super) const PERMANENT_ADDRESS: u16 = 54;
@@ -75,7 +72,6 @@ pub(crate) fn read_body(body: &[u8]) -> Option<Link> {
         tx_queue_len: 0,
         alias: None,
         master: None,
-        xdp: None,
         below: below(attributes(body)),
         settings: Some(Box::new(settings::read(flags, attributes(body)))),
         parent: None,
@@ -93,11 +89,6 @@ pub(crate) fn read_body(body: &[u8]) -> Option<Link> {
                     Some(KernelText::new(value)).filter(|alias| !alias.as_bytes().is_empty());
             }
             attribute::MASTER => link.master = word(value),
-            attribute::XDP => {
-                let how = find(value, attribute::XDP_ATTACHED).and_then(<[u8]>::first);
-                let program = find(value, attribute::XDP_PROGRAM).and_then(word).unwrap_or(0);
-                link.xdp = how.filter(|how| **how != 0).map(|_| program);
-            }
             attribute::PARENT_NAME => {
                 link.parent = KernelText::new(value).as_str().and_then(|name| name.parse().ok());
             }

@@ -15,6 +15,5 @@ pub(crate) mod return_device;
 pub(crate) mod route;
 pub(crate) mod route_message;
 pub(crate) mod settings;
-pub(crate) mod upper;
 pub(crate) mod uppers;
 pub(crate) mod vf;
