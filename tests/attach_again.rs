@@ -11,7 +11,9 @@ use support::{
 };
 use vfhook::{
     config::{self, Config},
+    kernel::Kernel,
     operation::{self, ExitCode, How, OperationError},
+    plan::{self, step::Step},
     request::{self, SandboxEvent},
 };
 
@@ -130,4 +132,34 @@ fn the_interface_whose_address_is_reported_is_one_that_was_given() {
         second.primary = Some(parse(primary));
         assert_eq!(attach(&stage, &second).is_ok(), is_there, "{primary}");
     }
+}
+
+/// Namespaces count their interfaces each for itself, and all that was given is tagged alike.
+#[test]
+fn no_link_of_ours_with_its_number_passes_for_a_device_that_is_gone() {
+    let mut stood_in = 0;
+    for shape in shape::all() {
+        let stage = Stage::of(&shape);
+        stage.attach([]).unwrap();
+        let lease = stage.leases().remove(0);
+        let mut kernel = stage.host.kernel();
+        kernel.open_sandbox(&lease.netns.source).unwrap();
+        let scene = kernel.observe_scene(&lease.plan).unwrap();
+        let taken = lease.plan.steps.iter().find_map(|planned| match &planned.step {
+            Step::TakeDevice(step) => Some(step),
+            _ => None,
+        });
+        let Some(step) = taken else { continue };
+        let mut gone = scene.clone();
+        gone.sandbox.links.retain(|link| link.parent != Some(step.device));
+        for position in 0..gone.sandbox.links.len() {
+            let mut gone = gone.clone();
+            gone.sandbox.links[position].index = step.index;
+            let found = plan::mend(&lease.plan, &gone);
+            let told = found.what();
+            assert!(told.contains("missing: "), "{}, {position}: {told:?}", shape.name);
+            stood_in += 1;
+        }
+    }
+    assert!(stood_in > 0);
 }

@@ -215,11 +215,13 @@ impl<'a> Seen<'a> {
 fn device_in<'a>(scene: &'a Scene, step: &TakeDevice) -> Option<&'a Link> {
     let links = &scene.sandbox.links;
     let is_it = |link: &&Link| link.parent == Some(step.device);
-    // A device of a bus whose interfaces do not say what they belong to keeps its number and our tag.
+    // A device of a bus whose interfaces do not say what they belong to keeps its number and our tag. Each namespace counts for
+    // itself and links that we made are tagged too, but those stand on something.
     let is_tagged = |link: &&Link| {
         let tag = step.tag.to_string();
         let ours = link.alias.as_ref().is_some_and(|alias| *alias == *tag);
-        link.parent.is_none() && link.index == step.index && ours
+        let is_device = link.parent.is_none() && link.below.is_none();
+        is_device && link.index == step.index && ours
     };
     links.iter().find(is_it).or_else(|| links.iter().find(is_tagged))
 }

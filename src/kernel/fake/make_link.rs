@@ -4,6 +4,7 @@ use nix::errno::Errno;
 
 use super::{FakeLink, LinkKind, build::plain_link, session::Session};
 use crate::{
+    inventory::Below,
     kernel::KernelError,
     plan::step::{CreateMacvlan, CreateVeth, OwnLink, Place},
     types::{InterfaceName, KernelText, MacAddress, OwnerTag},
@@ -33,6 +34,7 @@ pub(super) fn create_macvlan(
     namespace.admits(&(&step.name).into(), [], None).map_err(refused)?;
     let mut facts = plain_link(step.name.clone(), Some(step.mac));
     facts.mtu = mtu;
+    facts.below = Some(in_other_namespace(step.parent_index));
     namespace.insert(FakeLink::new(facts, LinkKind::Macvlan(parent_name)), None);
     Ok(())
 }
@@ -50,13 +52,20 @@ pub(super) fn create_veth(session: &mut Session, step: &CreateVeth) -> Result<()
     session.namespace(Place::Host)?.admits(&(&step.host).into(), [], None).map_err(refused)?;
     session.namespace(Place::Sandbox)?.admits(&(&step.inside).into(), [], None).map_err(refused)?;
     let kind = LinkKind::Veth(step.host.to_string());
-    for (place, name, mac) in
-        [(Place::Host, &step.host, step.host_mac), (Place::Sandbox, &step.inside, step.inside_mac)]
-    {
-        let facts = plain_link(name.clone(), Some(mac));
-        session.namespace(place)?.insert(FakeLink::new(facts, kind.clone()), None);
-    }
+    let end = |name: &InterfaceName, mac| {
+        FakeLink::new(plain_link(name.clone(), Some(mac)), kind.clone())
+    };
+    let host = session.namespace(Place::Host)?.insert(end(&step.host, step.host_mac), None);
+    let mut inside = end(&step.inside, step.inside_mac);
+    inside.facts.below = Some(in_other_namespace(host));
+    let inside = session.namespace(Place::Sandbox)?.insert(inside, None);
+    session.numbered(Place::Host, host)?.facts.below = Some(in_other_namespace(inside));
     Ok(())
+}
+
+/// What a link says that stands on one of another namespace. Of those there is one that either side knows.
+fn in_other_namespace(index: u32) -> Below {
+    Below { index, namespace: Some(0) }
 }
 
 /// Whether a link of this name is there with the MAC that only we give: the work of an earlier try.
