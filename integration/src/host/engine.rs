@@ -2,7 +2,7 @@
 
 /// QEMU's emulation with one thread for all of a guest's processors, which `-icount` needs.
 const EMULATION: &str = "tcg";
-/// An instruction takes 2^1 ns, so the guest is a machine of 500 million instructions a second. That is about what one core emulates when
+/// An instruction takes 2^2 ns, so the guest is a machine of 250 million instructions a second. That is about what one core emulates when
 /// it has nothing else to do, so that what the guest waits for takes as long as it would by the host's clock.
 const ICOUNT: &str = "shift=2";
 
@@ -71,7 +71,7 @@ mod tests {
         for given in [None, Some(""), Some("tcg")] {
             let engine = Engine::of(given);
             assert_eq!(engine.timebase, Timebase::Instructions);
-            assert_eq!(engine.arguments(), ["-accel", "tcg", "-icount", "shift=1"]);
+            assert_eq!(engine.arguments(), ["-accel", "tcg", "-icount", "shift=2"]);
             assert!(engine.kernel_arguments().contains("tsc_early_khz=1000000"));
         }
     }
