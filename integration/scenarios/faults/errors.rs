@@ -14,17 +14,12 @@ use super::provisioning;
 
 const ATTACH: &str = "attach --netns /run/netns/blue --network storage --id blue";
 
-/// A fault, how it is provoked when all is attached, and how that is mended before everything is taken back.
-const WHILE_ATTACHED: [(&str, &[&str], &[&str]); 5] = [
-    (
-        "the physical function goes down under a sandbox, and is still down at its end",
-        &["ip link set ens1f0 down"],
-        &[],
-    ),
-    ("another tool takes the VF out of the sandbox", &["ip -n blue link set net1 netns 1"], &[]),
-    ("another tool deletes the service path", &["ip -n blue link del svc0"], &[]),
-    ("the clock jumps ten years ahead", &["date -s +10years"], &[]),
-    ("the clock jumps ten years back", &["date -s -10years"], &[]),
+/// A fault, and how it is provoked when all is attached.
+const WHILE_ATTACHED: [(&str, &str); 4] = [
+    ("another tool takes the VF out of the sandbox", "ip -n blue link set net1 netns 1"),
+    ("another tool deletes the service path", "ip -n blue link del svc0"),
+    ("the clock jumps ten years ahead", "date -s +10years"),
+    ("the clock jumps ten years back", "date -s -10years"),
 ];
 
 /// What takes away a sandbox's device, which has this PCI address, and detaches.
@@ -39,20 +34,37 @@ pub(super) const TAKEN_APART: [(&str, Take); 3] = [
 
 /// Provokes all but [`TAKEN_APART`]; their names.
 pub(super) fn run(guest: &mut Guest) -> Result<Vec<String>, Failure> {
-    let mut injected = Vec::new();
-    for (name, provoke, mend) in WHILE_ATTACHED {
+    let mut injected = vec![card_is_down(guest)?];
+    for (name, provoke) in WHILE_ATTACHED {
         guest.step(name);
         vfhook(ATTACH).ok()?;
-        script(provoke)?;
-        script(mend)?;
+        cmd(provoke).ok()?;
         vfhook("detach --id blue").ok()?;
-        script(&["ip link set ens1f0 up"])?;
         guest.is_as_before()?;
         injected.push(name.to_owned());
     }
     injected.push(no_space(guest)?);
     injected.push(held(guest)?);
     Ok(injected)
+}
+
+/// A VF that goes down meanwhile is reset, of which igb learns at the next word of any VF: then it forgets the address that this one had
+/// told it, until it is told again, which a VF does as it comes up. Without vfhook it does the same.
+fn card_is_down(guest: &mut Guest) -> Result<String, Failure> {
+    let name = "the physical function goes down under a sandbox, and is still down at its end";
+    guest.step(name);
+    vfhook(ATTACH).ok()?;
+    cmd("ip link set ens1f0 down").ok()?;
+    vfhook("detach --id blue").ok()?;
+    cmd("ip link set ens1f0 up").ok()?;
+    for vf in &guest.vfs[0] {
+        script(&[
+            &format!("ip link set {} up", vf.name),
+            &format!("ip link set {} down", vf.name),
+        ])?;
+    }
+    guest.is_as_before()?;
+    Ok(name.to_owned())
 }
 
 /// ENOSPC from the state directory, before anything is done.

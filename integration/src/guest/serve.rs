@@ -33,9 +33,9 @@ impl Serve {
         self.daemon.pid()
     }
 
-    /// How often it could not attach what a sandbox asked for when that began.
+    /// How often it let a pod or its container not begin: it could not attach what was asked for, or not see whether it holds.
     pub(crate) fn failures(self) -> Result<usize, Failure> {
-        self.daemon.said("not attached")
+        Ok(self.daemon.said("not attached")? + self.daemon.said("refused work=CreateContainer")?)
     }
 
     /// How often a runtime has been introduced to it since its start.
