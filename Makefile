@@ -43,10 +43,11 @@ lab: ## the scenarios, in a VM each; `cargo lab list` marks those that are run b
 test: ## unit and lab, and how many tests ran; what CI calls
 	@.ci/test
 
-bench: ## attach and detach against the kernel floor and the iproute2 recipe; what an NRI event costs (needs root)
+bench: ## attach and detach against the kernel floor and the iproute2 recipe; what an NRI event and a look at leases cost (needs root)
 	@.ci/prepare
 	cargo bench --package vfhook --bench attach
 	cargo bench --package vfhook --bench nri_event
+	cargo bench --package vfhook --bench keeper
 
 install: build ## put the binary, the hooks, an example configuration and the host's files in place
 	install -D target/release/vfhook $(DESTDIR)/usr/bin/vfhook

@@ -11,10 +11,7 @@
 #[path = "../tests/netns_support/mod.rs"]
 mod netns_support;
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use containerd_nri::{
     Container, Event, Namespace, PodSandbox,
@@ -23,6 +20,7 @@ use containerd_nri::{
 use netns_support::{
     command::Running,
     host::{Host, on_a_host},
+    processor,
 };
 
 /// What an event may cost: half of all are to be answered within.
@@ -105,6 +103,5 @@ fn pod(netns: &str) -> PodSandbox {
 
 /// Of the thread that serves events.
 fn time_on_processor(daemon: &Running) -> Duration {
-    let shown = fs::read_to_string(format!("/proc/{}/schedstat", daemon.child.id())).unwrap();
-    Duration::from_nanos(shown.split(' ').next().unwrap().parse().unwrap())
+    processor::of_main_thread(daemon.child.id())
 }

@@ -4,13 +4,13 @@
 mod netns_support;
 
 use std::{
-    fs,
     path::Path,
     time::{Duration, Instant},
 };
 
 use netns_support::{
     host::{Host, on_a_host},
+    processor,
     sandbox::Sandbox,
 };
 use vfhook::{
@@ -109,16 +109,12 @@ struct Took {
 }
 
 fn timed(host: &Host, sandbox: &Sandbox) -> Took {
-    let (began, worked) = (Instant::now(), time_on_processor());
+    let (began, worked) = (Instant::now(), processor::of_this_thread());
     attach(host, sandbox, "probe", "storage");
-    let took = Took { wall: began.elapsed(), work: time_on_processor().saturating_sub(worked) };
+    let took =
+        Took { wall: began.elapsed(), work: processor::of_this_thread().saturating_sub(worked) };
     detach(host, "probe");
     took
-}
-
-fn time_on_processor() -> Duration {
-    let shown = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(shown.split(' ').next().unwrap().parse().unwrap())
 }
 
 /// The median in milliseconds.

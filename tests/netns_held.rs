@@ -16,8 +16,9 @@ use netns_support::{
 };
 use nix::sys::signal::Signal;
 
-/// How long the daemon may take to mend.
-const SOON: Duration = Duration::from_secs(5);
+/// How long the daemon may take to mend: twice what is promised, since this clock runs on while a busy machine does something else. The
+/// lab sees the promise kept by a clock that does not.
+const SOON: Duration = Duration::from_secs(10);
 
 /// Where something is broken, and by what words of a shell. `PAIR` stands for the host's end.
 const BREAKS: [(&str, bool, &str); 15] = [
