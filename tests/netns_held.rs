@@ -15,6 +15,11 @@ use netns_support::{
     sandbox::Sandbox,
 };
 use nix::sys::signal::Signal;
+use vfhook::{
+    lease::Lease,
+    operation::{self, Retry},
+    types::Deadline,
+};
 
 /// How long the daemon may take to mend: twice what is promised, since this clock runs on while a busy machine does something else. The
 /// lab sees the promise kept by a clock that does not.
@@ -147,6 +152,31 @@ fn the_daemon_mends_by_itself() {
         }
         node::signal(&daemon, Signal::SIGTERM);
         daemon.wait().ok();
+    });
+}
+
+/// What looks at many leases read once of the host is old by the time that the last is looked at.
+#[test]
+fn what_has_come_right_since_the_look_began_is_no_fault() {
+    on_a_host(|host| {
+        let blue = attached(host);
+        let pair = pair(host);
+        let green = host.sandbox("green").quiet();
+        host.attach(&green, "backup", &[]).ok();
+        let shown = shell(&format!("ip neighbour show dev {pair} nud permanent")).ok();
+        let (mut kernel, context) = (host.kernel(), host.context());
+        shell(&format!("ip neighbour flush dev {pair} nud permanent")).ok();
+        // Asked of each lease before it is looked at.
+        let meanwhile = |_: &Lease| {
+            let again = shown.lines().map(|line| format!("neighbour replace {line} dev {pair}"));
+            let again: Vec<String> = again.map(|line| line.replace("PERMANENT", "")).collect();
+            host.ip(&again.iter().map(String::as_str).collect::<Vec<_>>());
+            false
+        };
+        let (retry, deadline) = (Retry::Now, Deadline::after(SOON));
+        let found = operation::reconcile(&mut kernel, &context, meanwhile, retry, false, deadline);
+        assert_eq!(found.unwrap(), []);
+        blue.delete();
     });
 }
 

@@ -7,6 +7,7 @@ use std::{
 
 use crate::kernel::{
     Functions, Kernel, KernelError,
+    ahead::Ahead,
     files::{num_vfs, segment, sysctl, sysfs::Sysfs},
     functions, host_facts,
     netfilter::masquerade,
@@ -45,6 +46,8 @@ pub struct LinuxKernel {
     indexes: BTreeMap<(Place, InterfaceName), u32>,
     /// What each card was seen to enforce for its VFs, by its interface's number: a driver is asked once a look.
     pub(super) cards: BTreeMap<u32, BTreeMap<u32, VfAttributes>>,
+    /// What was read of the host for looks at many leases.
+    pub(super) ahead: Option<Ahead>,
     /// Messages of sockets that are closed already.
     pub(super) other_messages: u64,
 }
@@ -60,6 +63,7 @@ impl LinuxKernel {
             stuck: BTreeSet::new(),
             indexes: BTreeMap::new(),
             cards: BTreeMap::new(),
+            ahead: None,
             other_messages: 0,
         })
     }
@@ -204,7 +208,18 @@ impl Kernel for LinuxKernel {
         scene::look(self, plan)
     }
 
+    fn look_ahead(&mut self) -> Result<(), KernelError> {
+        self.ahead = Some(Ahead::read(&mut self.host)?);
+        Ok(())
+    }
+
+    fn look_anew(&mut self) -> bool {
+        let had_cards = !std::mem::take(&mut self.cards).is_empty();
+        self.ahead.take().is_some() || had_cards
+    }
+
     fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError> {
+        self.ahead = None;
         match step {
             Step::ConfigureVf(step) => {
                 self.cards.clear();

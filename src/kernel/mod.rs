@@ -1,6 +1,7 @@
 //! The only part that touches the machine: netlink, namespaces, sysfs, sysctl, nft, announcements. Decides nothing.
 
 mod abilities;
+mod ahead;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod answers;
 mod error;
@@ -109,6 +110,13 @@ pub trait Kernel {
 
     /// Looks once at all that `plan` gave, in the sandbox that is open, on the host and on the card. A bounded number of messages.
     fn observe_scene(&mut self, plan: &Plan) -> Result<Scene, KernelError>;
+
+    /// Reads what looks at many leases would each ask the host for, once for those that follow, until a change is made. What such a look
+    /// finds wrong may have been right since: who acts on it looks again after [`Kernel::look_anew`].
+    fn look_ahead(&mut self) -> Result<(), KernelError>;
+
+    /// Forgets what was read for more than one look. Whether anything was.
+    fn look_anew(&mut self) -> bool;
 
     /// Makes one change. May be repeated; waits for the machine until `deadline` at most.
     fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError>;

@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     KernelError, LinuxKernel,
-    files::sysctl,
     netfilter::masquerade,
+    netlink::socket::Netlink,
     rtnetlink::{address, link, neighbour, route_message, vf},
 };
 use crate::{
-    inventory::{Candidate, Link, RouteFamilies, Scene, Sight, Whereabouts},
+    inventory::{Candidate, Link, RouteFamilies, Scene, Sight, Sysctls, Whereabouts},
     plan::{
         Plan,
-        step::{Place, Step},
+        step::{CreateVeth, Place, Step},
     },
-    types::{PciAddress, VfAttributes},
+    types::{InterfaceName, PciAddress, VfAttributes},
 };
 
 /// What there is of what `plan` gave. The sandbox must be open.
@@ -63,22 +63,34 @@ fn in_sandbox(kernel: &mut LinuxKernel, plan: &Plan) -> Result<Sight, KernelErro
 
 /// On the host only the interfaces that the plan made are of interest.
 fn on_host(kernel: &mut LinuxKernel, plan: &Plan) -> Result<Sight, KernelError> {
-    let mut sight = Sight { sysctls: sysctls(plan), ..Sight::default() };
+    let mut sight = Sight::default();
     for planned in &plan.steps {
         let Step::CreateVeth(step) = &planned.step else { continue };
-        let netlink = &mut kernel.host;
-        let named = link::by_name(netlink, &step.host)?;
-        let found = match named {
-            Some(found) => Some(found),
-            // Somebody may have renamed it.
-            None => link::all(netlink)?.into_iter().find(|link| link.mac == Some(step.host_mac)),
-        };
-        let Some(found) = found else { continue };
-        sight.neighbours.extend(neighbour::permanent(netlink, found.index)?);
-        sight.routes.extend(route_message::by_link(netlink, &found)?);
+        let Some((found, sysctls)) = host_end(&mut kernel.host, step)? else { continue };
+        if let Some(ahead) = &kernel.ahead {
+            sight.neighbours.extend(ahead.neighbours_on(&found));
+            sight.routes.extend(ahead.routes_by(&found));
+        } else {
+            sight.neighbours.extend(neighbour::permanent(&mut kernel.host, found.index)?);
+            sight.routes.extend(route_message::by_link(&mut kernel.host, &found)?);
+        }
         sight.links.push(found);
+        sight.sysctls.extend(set_by(plan, &step.host, &sysctls));
     }
     Ok(sight)
+}
+
+/// The host's end of a pair, with its sysctls.
+fn host_end(
+    netlink: &mut Netlink,
+    step: &CreateVeth,
+) -> Result<Option<(Link, Sysctls)>, KernelError> {
+    if let Some(found) = link::whole_by_name(netlink, &step.host)? {
+        return Ok(Some(found));
+    }
+    // Somebody may have renamed it: then it is made anew, and how it is set is nobody's concern.
+    let found = link::all(netlink)?.into_iter().find(|link| link.mac == Some(step.host_mac));
+    Ok(found.map(|link| (link, Sysctls::default())))
 }
 
 fn has_neighbours(plan: &Plan, at: Place, link: &Link) -> bool {
@@ -87,12 +99,17 @@ fn has_neighbours(plan: &Plan, at: Place, link: &Link) -> bool {
     })
 }
 
-fn sysctls(plan: &Plan) -> BTreeMap<String, String> {
+/// Those that the plan set of the interface with this name, as they are now.
+fn set_by(plan: &Plan, name: &InterfaceName, now: &Sysctls) -> BTreeMap<String, String> {
     let keys = plan.steps.iter().filter_map(|planned| match &planned.step {
         Step::WriteSysctl { place: Place::Host, key, .. } => Some(key),
         _ => None,
     });
-    keys.filter_map(|key| Some((key.clone(), sysctl::read_here(key).ok()?))).collect()
+    let value = |key: &str| {
+        let (family, switch) = key.split_once(&format!("/conf/{name}/"))?;
+        now.0.get(&format!("{family}/{switch}")).cloned()
+    };
+    keys.filter_map(|key| Some((key.clone(), value(key)?))).collect()
 }
 
 fn whereabouts(kernel: &mut LinuxKernel, device: PciAddress) -> Result<Whereabouts, KernelError> {

@@ -180,7 +180,7 @@ fn prepare(
         state: LeaseState::Reserved,
         created: now(),
         netns: sandbox.netns.clone(),
-        number: kernel.number_sandbox(NetnsNumber::from_serial(serial)).ok(),
+        number: kernel.number_sandbox(NetnsNumber::of_cookie(sandbox.netns.cookie)).ok(),
         boot: Some(kernel.boot()),
         holders: BTreeSet::from([id.clone()]),
         networks: networks_of(&input),

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Context, Finding, OperationError, Retry,
-    reconcile::{reconcile_one, unread},
+    reconcile::{look_ahead, reconcile_one, unread},
 };
 use crate::{
     kernel::{Concern, Kernel},
@@ -47,6 +47,7 @@ pub fn attend_next(
     context.leases.forget_the_dead(deadline)?;
     let (leases, unreadable) = context.leases.next(&mut turn.0, most)?;
     let mut findings: Vec<Finding> = unreadable.iter().map(unread).collect();
+    look_ahead(kernel, &leases);
     for lease in leases {
         let retry = Retry::InTime;
         findings.extend(reconcile_one(kernel, context, &lease, &is_gone, retry, false, deadline));

@@ -43,7 +43,10 @@ pub(super) fn hold(
     dry_run: bool,
     deadline: Deadline,
 ) -> Result<Option<Finding>, OperationError> {
-    let found = look(kernel, lease)?;
+    let mut found = look(kernel, lease)?;
+    if !found.is_whole() && kernel.look_anew() {
+        found = look(kernel, lease)?;
+    }
     if found.is_whole() {
         return Ok(None);
     }

@@ -93,10 +93,21 @@ pub fn reconcile(
     }
     let (leases, unreadable) = context.leases.all()?;
     let mut findings: Vec<Finding> = unreadable.iter().map(unread).collect();
+    look_ahead(kernel, &leases);
     for seen in leases {
         findings.extend(reconcile_one(kernel, context, &seen, &is_gone, retry, dry_run, deadline));
     }
     Ok(findings)
+}
+
+/// What the host has is read once where several leases are looked at. Where it cannot be, each look asks for itself.
+pub(super) fn look_ahead(kernel: &mut impl Kernel, leases: &[Lease]) {
+    if leases.len() < 2 {
+        return;
+    }
+    if let Err(error) = kernel.look_ahead() {
+        tracing::debug!(%error, "the host is asked for each lease apart");
+    }
 }
 
 /// Looks at one lease. An error is this one's alone.

@@ -231,12 +231,12 @@ impl Kernel for FakeKernel {
 
     fn number_sandbox(&mut self, _: NetnsNumber) -> Result<NetnsNumber, KernelError> {
         let netns = self.sandbox.as_ref().ok_or(KernelError::SandboxGone)?;
-        Ok(NetnsNumber::from_serial(netns.cookie))
+        Ok(NetnsNumber::of_cookie(netns.cookie))
     }
 
     fn is_numbered(&mut self, number: NetnsNumber) -> Result<bool, KernelError> {
         let mut cookies = self.host.with(|machine| machine.cookies()).into_iter();
-        Ok(cookies.any(|cookie| NetnsNumber::from_serial(cookie) == number))
+        Ok(cookies.any(|cookie| NetnsNumber::of_cookie(cookie) == number))
     }
 
     fn boot(&mut self) -> String {
@@ -245,6 +245,14 @@ impl Kernel for FakeKernel {
 
     fn observe_scene(&mut self, plan: &Plan) -> Result<Scene, KernelError> {
         self.look(|session| scene::look(session, plan))
+    }
+
+    fn look_ahead(&mut self) -> Result<(), KernelError> {
+        Ok(())
+    }
+
+    fn look_anew(&mut self) -> bool {
+        false
     }
 
     fn apply(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError> {

@@ -10,11 +10,11 @@ use netlink_packet_route::{
 use nix::errno::Errno;
 
 use crate::{
-    inventory::Link,
+    inventory::{Link, Sysctls},
     kernel::{
         KernelError, LinuxKernel, Refusal,
         netlink::socket::{Message, Netlink},
-        rtnetlink::link_message,
+        rtnetlink::{interface_sysctls, link_message},
     },
     plan::step::{OwnLink, Place, TakeDevice},
     types::{InterfaceName, KernelText, OwnerTag, PciAddress},
@@ -31,6 +31,22 @@ pub(crate) fn by_name(
 ) -> Result<Option<Link>, KernelError> {
     let message = message_with(vec![LinkAttribute::IfName(name.to_string())]);
     found(netlink.get(get(message)), &format!("interface {name}"))
+}
+
+/// The same with its sysctls, which are in the same answer.
+pub(crate) fn whole_by_name(
+    netlink: &mut Netlink,
+    name: &InterfaceName,
+) -> Result<Option<(Link, Sysctls)>, KernelError> {
+    let object = format!("interface {name}");
+    match netlink.get(get(message_with(vec![LinkAttribute::IfName(name.to_string())]))) {
+        Ok(message) => {
+            let sysctls = interface_sysctls::read(link_message::attributes(&message.body));
+            Ok(Some((read(&message, &object)?, sysctls)))
+        }
+        Err(refusal) if refusal.errno == Errno::ENODEV => Ok(None),
+        Err(refusal) => Err(refused("look at", object)(refusal)),
+    }
 }
 
 /// The link that has this name, main or alternative, which may be longer than what is given.

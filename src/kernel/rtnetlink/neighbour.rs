@@ -37,10 +37,20 @@ pub(crate) fn permanent(
     let answers = netlink
         .dump(&RouteNetlinkMessage::GetNeighbour(message))
         .map_err(refused("list", format!("neighbours on interface number {index}")))?;
-    Ok(answers.iter().filter_map(|answer| read(answer, index)).collect())
+    Ok(answers.iter().filter_map(read).filter(|(on, ..)| *on == index).collect())
 }
 
-fn read(message: &Message, index: u32) -> Option<(u32, IpAddr, MacAddress)> {
+/// The permanent neighbours on all interfaces, each with the number of its own.
+pub(crate) fn all_permanent(
+    netlink: &mut Netlink,
+) -> Result<Vec<(u32, IpAddr, MacAddress)>, KernelError> {
+    let answers = netlink
+        .dump(&RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default()))
+        .map_err(refused("list", "neighbours"))?;
+    Ok(answers.iter().filter_map(read).collect())
+}
+
+fn read(message: &Message) -> Option<(u32, IpAddr, MacAddress)> {
     const NEW_NEIGHBOUR: u16 = 28;
     const HEADER: usize = 12;
     const PERMANENT: u8 = 0x80;
@@ -48,12 +58,12 @@ fn read(message: &Message, index: u32) -> Option<(u32, IpAddr, MacAddress)> {
     const HARDWARE_ADDRESS: u16 = 2;
     let header = message.body.first_chunk::<HEADER>()?;
     let (on, state) = (word(&header[4..])?, header[8]);
-    let wanted = message.kind == NEW_NEIGHBOUR && on == index && state & PERMANENT != 0;
+    let wanted = message.kind == NEW_NEIGHBOUR && state & PERMANENT != 0;
     wanted.then_some(())?;
     let attributes = &message.body[HEADER..];
     let mac =
         find(attributes, HARDWARE_ADDRESS)?.try_into().ok().and_then(MacAddress::from_bytes)?;
-    Some((index, ip(header[0], find(attributes, ADDRESS)?)?, mac))
+    Some((on, ip(header[0], find(attributes, ADDRESS)?)?, mac))
 }
 
 /// Adds a permanent neighbour.

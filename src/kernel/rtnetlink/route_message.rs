@@ -6,12 +6,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    route::{RouteAttribute, RouteMessage},
+    route::{RouteAttribute, RouteMessage, RouteProtocol},
 };
 use nix::{errno::Errno, libc};
 
 use crate::{
-    inventory::{Hop, Link, RouteFamilies, SeenRoute},
+    inventory::{Hop, Link, Route, RouteFamilies, SeenRoute},
     kernel::{
         KernelError,
         netlink::{
@@ -68,6 +68,30 @@ pub(crate) fn by_link(netlink: &mut Netlink, link: &Link) -> Result<Vec<SeenRout
     }
     found.retain(|route| !route.hops.is_empty());
     Ok(found)
+}
+
+/// The routes of ours in the main table, of both families, each with the number of the interface that it leaves by. The kernel leaves
+/// out the others itself.
+pub(crate) fn of_ours(netlink: &mut Netlink) -> Result<Vec<(u32, Message)>, KernelError> {
+    let mut found = Vec::new();
+    for ipv6 in [false, true] {
+        let mut request = RouteMessage::default();
+        request.header.address_family = family_of(any(ipv6));
+        request.header.table = libc::RT_TABLE_MAIN;
+        request.header.protocol = RouteProtocol::from(Route::PROTOCOL);
+        let family = u8::from(request.header.address_family);
+        let answers = netlink
+            .dump(&RouteNetlinkMessage::GetRoute(request))
+            .map_err(refused("list", "routes of vfhook's"))?;
+        // A kernel without IPv6 answers with the routes of every family that it has.
+        let of_it = answers.into_iter().filter(|answer| answer.body.first() == Some(&family));
+        found.extend(of_it.filter_map(|route| Some((leaves_by(&route)?, route))));
+    }
+    Ok(found)
+}
+
+fn leaves_by(route: &Message) -> Option<u32> {
+    find(route.body.get(HEADER..)?, libc::RTA_OIF).and_then(word)
 }
 
 /// The routes among the answers to a request for one family. A kernel without IPv6 answers for it with the routes of every
