@@ -35,10 +35,27 @@ pub(crate) enum Event {
     Restart(Vec<usize>),
     /// A container gives its VF another name.
     Rename(usize),
+    /// Somebody takes away a part of what a sandbox was given.
+    Break(usize, Damage),
     /// The VFs are taken away.
     RemoveVfs,
     /// The VFs are made.
     MakeVfs,
+}
+
+/// What somebody else on the machine, or a tenant, takes away.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Damage {
+    /// Both ends of the service path.
+    Pair,
+    /// Routes and neighbours of the service path, on the host.
+    Ways,
+    /// The addresses of what was given.
+    Addresses,
+    /// The interface that stands on one of the host's.
+    Macvlan,
+    /// The rules of all sandboxes.
+    Masquerade,
 }
 
 /// Any of them; whatever there is to go wrong with is common.
@@ -57,9 +74,15 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Reconcile),
         1 => subsequence((0..SLOTS).collect::<Vec<_>>(), 0..=SLOTS).prop_map(Event::Restart),
         2 => slot().prop_map(Event::Rename),
+        3 => (slot(), damage()).prop_map(|(slot, damage)| Event::Break(slot, damage)),
         1 => Just(Event::RemoveVfs),
         2 => Just(Event::MakeVfs),
     ]
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    use Damage::{Addresses, Macvlan, Masquerade, Pair, Ways};
+    prop_oneof![Just(Pair), Just(Ways), Just(Addresses), Just(Macvlan), Just(Masquerade)]
 }
 
 fn fault() -> impl Strategy<Value = Option<Fault>> {
@@ -106,6 +129,10 @@ pub(crate) fn happen(node: &mut Node, event: &Event) -> Result<(), TestCaseError
         Event::Restart(lost) => node.reconcile(lost),
         Event::Rename(slot) => {
             node.rename(*slot);
+            Ok(())
+        }
+        Event::Break(slot, damage) => {
+            node.suffer(*slot, *damage);
             Ok(())
         }
         Event::RemoveVfs => node.set_vfs(true),

@@ -7,8 +7,8 @@ use proptest::{prelude::*, test_runner::TestCaseError};
 use tempfile::TempDir;
 use vfhook::{
     config,
-    kernel::fake::{FakeHost, Fault, Snapshot},
-    lease::{Claim, Lease, LeaseState, LeaseStore},
+    kernel::fake::{FakeHost, FakeLink, Fault, LinkKind, Namespace, Snapshot},
+    lease::{Attached, Claim, Lease, LeaseState, LeaseStore},
     operation::{
         self, Context, Detached, ExitCode, Finding, How, Mended, OperationError, Retry, Which,
     },
@@ -18,6 +18,7 @@ use vfhook::{
 
 use super::{
     crash::survive,
+    happening::Damage,
     host::{CARD, VFS, parse, usual},
     model::{CONFIG, Expected, Held, Model, NETWORKS, SLOTS, Wish, id_of, joiner_of},
     stage::{event, in_time, on_tmpfs},
@@ -31,7 +32,7 @@ pub(crate) struct Node {
     pub(crate) model: Model,
     /// The namespace of each sandbox that has one: its path and cookie.
     pub(crate) namespaces: BTreeMap<usize, (String, u64)>,
-    /// Cookies of those whose VFs were taken away under them.
+    /// Cookies of those from whom something was taken away, and who were not seen to have it again.
     pub(crate) robbed: BTreeSet<u64>,
     made: usize,
     _directory: TempDir,
@@ -91,12 +92,12 @@ impl Node {
 
     pub(crate) fn attach(&mut self, slot: usize, wish: &Wish) -> Result<(), TestCaseError> {
         // A namespace that is not there yet is made for the asking.
-        let whole = self.has_all(slot);
+        let (whole, lacks_device) = (self.has_all(slot), self.lacks_device(slot));
         let expected = self.model.attach(slot, wish);
         let came = self.ask(slot, &id_of(slot), wish, None).unwrap();
         if matches!(expected, Expected::Already) && !whole {
             // What is no more cannot be given again; what came back can.
-            if self.model.vfs_gone {
+            if lacks_device {
                 let missed = matches!(came, Err(OperationError::Missing { .. }));
                 prop_assert!(missed, "it was taken for whole: {came:?}");
                 return Ok(());
@@ -151,11 +152,11 @@ impl Node {
             return Ok(());
         };
         let wish = had.wish.clone();
-        let whole = self.has_all(slot);
+        let (whole, lacks_device) = (self.has_all(slot), self.lacks_device(slot));
         let came = self.ask(slot, &joiner_of(slot), &wish, None).unwrap();
         if !whole {
             // What is no more cannot be given again; what came back can.
-            if self.model.vfs_gone {
+            if lacks_device {
                 let missed = matches!(came, Err(OperationError::Missing { .. }));
                 prop_assert!(missed, "it was taken for whole: {came:?}");
                 return Ok(());
@@ -168,15 +169,26 @@ impl Node {
         Ok(())
     }
 
-    /// Whether everything that the slot's lease gave is in its namespace, by whatever name, with its addresses.
+    /// Whether everything that the slot's lease gave is there, by whatever name, with its addresses, and so is its service path.
     fn has_all(&self, slot: usize) -> bool {
         let Some(lease) = self.lease_of(slot) else { return false };
         let sandbox = self.host.with(|machine| machine.sandbox(lease.netns.cookie).cloned());
         let Some(sandbox) = sandbox else { return false };
-        lease.networks.iter().all(|had| {
-            let link = sandbox.link(had.interface.as_str()).or(sandbox.link("mine"));
-            link.is_some_and(|link| link.facts.addresses == had.addresses)
-        })
+        let is_served = self.host.with(|machine| {
+            let pair = pair_of(&sandbox).and_then(|name| machine.host.link(&name));
+            let leads = |end: &FakeLink| !end.routes.is_empty() && !end.neighbours.is_empty();
+            !machine.masquerade.is_empty() && pair.is_some_and(leads)
+        });
+        is_served
+            && lease.networks.iter().all(|had| {
+                link_of(&sandbox, had).is_some_and(|link| link.facts.addresses == had.addresses)
+            })
+    }
+
+    /// Whether a VF that the slot's lease gave is no more, so that nobody can give it again.
+    fn lacks_device(&self, slot: usize) -> bool {
+        let Some(lease) = self.lease_of(slot).filter(|_| self.model.vfs_gone) else { return false };
+        lease.networks.iter().any(|had| had.device.is_some())
     }
 
     pub(crate) fn leave(&mut self, slot: usize, joined: bool) -> Result<(), TestCaseError> {
@@ -213,6 +225,9 @@ impl Node {
     pub(crate) fn reconcile(&mut self, lost: &[usize]) -> Result<(), TestCaseError> {
         let before = self.model.held.len();
         self.model.held.retain(|slot, had| had.whole && had.alive && !lost.contains(slot));
+        let slots: Vec<usize> = self.model.held.keys().copied().collect();
+        let lacking: Vec<usize> =
+            slots.iter().copied().filter(|slot| self.lacks_device(*slot)).collect();
         let lost: Vec<String> = lost.iter().copied().map(id_of).collect();
         let is_gone = |lease: &Lease| lost.iter().any(|id| id == lease.id.as_str());
         let mut kernel = self.host.kernel();
@@ -224,25 +239,22 @@ impl Node {
             found.iter().partition(|finding| finding.outcome == Mended::Released);
         prop_assert_eq!(released.len(), before - self.model.held.len(), "{:?}", found);
         // What somebody took away for good is told, what came back is given again, and nothing else is wrong.
-        let outcome = if self.model.vfs_gone { Mended::LeftAlone } else { Mended::Applied };
-        // Where somebody who mended it was stopped halfway, the device is there and the rest is not.
-        let robbed = |finding: &Finding| {
-            let id = finding.id.as_ref().map(ToString::to_string);
-            let slot = (0..SLOTS).find(|slot| Some(id_of(*slot)) == id);
-            let cookie = slot.and_then(|slot| self.lease_of(slot)).map(|lease| lease.netns.cookie);
-            cookie.is_some_and(|cookie| self.robbed.contains(&cookie))
-        };
         let is_robbed = |finding: &&Finding| {
-            let told = !self.model.vfs_gone || finding.what.contains("missing: ");
-            finding.outcome == outcome && robbed(finding) && told
+            let id = finding.id.as_ref().map(ToString::to_string);
+            let Some(slot) = slots.iter().find(|slot| Some(id_of(**slot)) == id) else {
+                return false;
+            };
+            let outcome = match &finding.outcome {
+                Mended::LeftAlone | Mended::Failed(_) => lacking.contains(slot),
+                outcome => *outcome == Mended::Applied && !lacking.contains(slot),
+            };
+            let told = !lacking.contains(slot) || finding.what.contains("missing: ");
+            outcome && told && self.robbed.contains(&self.namespaces[slot].1)
         };
         prop_assert!(others.iter().all(is_robbed), "{:?}", found);
-        if !self.model.vfs_gone {
-            let slots: Vec<usize> = self.model.held.keys().copied().collect();
-            for slot in slots {
-                prop_assert!(self.has_all(slot), "slot {} was not mended: {:?}", slot, found);
-                self.robbed.remove(&self.namespaces[&slot].1);
-            }
+        for slot in slots.iter().filter(|slot| !lacking.contains(slot)) {
+            prop_assert!(self.has_all(*slot), "slot {} was not mended: {:?}", slot, found);
+            self.robbed.remove(&self.namespaces[slot].1);
         }
         Ok(())
     }
@@ -260,6 +272,46 @@ impl Node {
                 link.facts.name = KernelText::new("mine");
             }
         });
+    }
+
+    /// Somebody takes away a part of what a sandbox was given.
+    pub(crate) fn suffer(&mut self, slot: usize, damage: Damage) {
+        let whole = self.model.held.get(&slot).is_some_and(|had| had.whole && had.alive);
+        let Some(lease) = self.lease_of(slot).filter(|_| whole) else { return };
+        let cookie = lease.netns.cookie;
+        self.host.with(|machine| {
+            let pair = machine.sandbox(cookie).and_then(|sandbox| pair_of(sandbox));
+            let pair = pair.unwrap_or_default();
+            match damage {
+                Damage::Pair => {
+                    machine.host.take_link(&pair);
+                    machine.sandbox(cookie).and_then(|sandbox| sandbox.take_link("svc0"));
+                }
+                Damage::Ways => {
+                    if let Some(end) = machine.host.link_mut(&pair) {
+                        end.routes.clear();
+                        end.neighbours.clear();
+                    }
+                }
+                Damage::Addresses => {
+                    let names = lease.networks.iter().map(|had| had.interface.as_str());
+                    for name in names {
+                        let sandbox = machine.sandbox(cookie);
+                        if let Some(link) = sandbox.and_then(|sandbox| sandbox.link_mut(name)) {
+                            link.facts.addresses.clear();
+                        }
+                    }
+                }
+                Damage::Macvlan => {
+                    machine.sandbox(cookie).and_then(|sandbox| sandbox.take_link("lan1"));
+                }
+                Damage::Masquerade => machine.masquerade.clear(),
+            }
+        });
+        if let Damage::Masquerade = damage {
+            self.robbed.extend(self.namespaces.values().map(|(_, cookie)| *cookie));
+        }
+        self.robbed.insert(cookie);
     }
 
     /// Somebody takes the VFs away, or makes them anew.
@@ -338,6 +390,20 @@ impl Node {
         prop_assert_eq!(self.leases(), []);
         Ok(())
     }
+}
+
+/// The name of the host's end of a sandbox's service path.
+fn pair_of(sandbox: &Namespace) -> Option<String> {
+    match &sandbox.link("svc0")?.kind {
+        LinkKind::Veth(name) => Some(name.clone()),
+        _ => None,
+    }
+}
+
+/// What was given for a network, also where its container calls it otherwise, as it may call a VF.
+pub(crate) fn link_of<'a>(sandbox: &'a Namespace, had: &Attached) -> Option<&'a FakeLink> {
+    let renamed = || sandbox.link("mine").filter(|_| had.device.is_some());
+    sandbox.link(had.interface.as_str()).or_else(renamed)
 }
 
 /// The networks of a lease.
