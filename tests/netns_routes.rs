@@ -3,11 +3,14 @@
 
 mod netns_support;
 
+use std::time::{Duration, Instant};
+
 use netns_support::{
     command::shell,
     config,
     dump::Dump,
     host::{Host, on_a_host, write_sysctl},
+    node::PATIENCE,
     sandbox::Sandbox,
 };
 
@@ -209,12 +212,19 @@ fn with_eth0(host: &Host, name: &str) -> Sandbox {
     for words in [
         "link set lo up",
         "link add eth0 type veth peer name other",
+        "link set other addrgenmode none",
         "link set other up",
         "link set eth0 up",
         "address add 10.5.0.2/24 dev eth0",
         "address add fd00:5::2/64 dev eth0 nodad",
     ] {
         blue.ip(words);
+    }
+    // The kernel gives it an address, and with that a route, when it gets to see its carrier.
+    let began = Instant::now();
+    while !routes(&blue).iter().any(|route| route.starts_with("unicast fe80::/64 dev eth0")) {
+        assert!(began.elapsed() < PATIENCE, "{:#?}", routes(&blue));
+        std::thread::sleep(Duration::from_millis(5));
     }
     blue
 }
