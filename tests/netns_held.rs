@@ -181,6 +181,34 @@ fn what_has_come_right_since_the_look_began_is_no_fault() {
 }
 
 #[test]
+fn the_way_to_its_own_network_is_a_part_of_an_address() {
+    on_a_host(|host| {
+        let blue = attached(host);
+        let direct = |to: &str| {
+            let way = blue.inside(|| shell(&format!("ip route get {to}"))).ok();
+            way.contains("dev net1") && !way.contains(" via ")
+        };
+        let defaults = || ["-4", "-6"].map(|family| blue.default_route(family));
+        let whole = defaults();
+        for how in [
+            "ip route del 192.168.0.0/24 dev net1",
+            "ip route flush dev net1",
+            "ip -6 route flush dev net1",
+        ] {
+            blue.inside(|| shell(how).ok());
+            let told = host.vfhook(&["status"]).ok();
+            assert!(told.contains("net1 lacks the route to its network"), "{how}: {told}");
+            let container = Container::inside(host, "late", &blue).asking_for("storage");
+            container.hook(host, "verify").must_exit(1);
+            host.vfhook(&["reconcile"]).ok();
+            assert!(direct("192.168.0.99") && direct("fd00:10::99"), "{how}");
+            assert_eq!(defaults(), whole, "{how}");
+            container.hook(host, "verify").ok();
+        }
+    });
+}
+
+#[test]
 fn a_namespace_that_ended_is_seen_by_its_number_alone() {
     on_a_host(|host| {
         let blue = host.sandbox("blue");

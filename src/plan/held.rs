@@ -1,11 +1,13 @@
 //! Whether what a step gave is still there, judged by what one look saw. Asks nothing and mends nothing.
 
+use ipnet::IpNet;
+
 use super::{
     Plan, PlannedStep, Undo,
     step::{ConfigureVf, CreateVeth, Place, Step, TakeDevice},
 };
 use crate::{
-    inventory::{Link, Route, Scene, SeenRoute, Sight, Whereabouts},
+    inventory::{Hop, Link, Route, Scene, SeenRoute, Sight, Whereabouts},
     types::{InterfaceName, KernelText, MacAddress, VfAttribute},
 };
 
@@ -29,10 +31,7 @@ pub fn holds(plan: &Plan, planned: &PlannedStep, scene: &Scene) -> Held {
         Step::CreateVeth(step) => seen.pair(step, &planned.undo),
         Step::CreateMacvlan(step) => seen.there(Place::Sandbox, &step.name),
         Step::LinkUp { place, name, .. } => seen.up(*place, name),
-        Step::AddAddress { name, address } => {
-            let has = |index| scene.sandbox.addresses.contains(&(index, *address));
-            seen.on(Place::Sandbox, name, has, || format!("{name} lacks address {address}"))
-        }
+        Step::AddAddress { name, address } => seen.address(name, *address),
         Step::AddRoute { place, route } => seen.route(*place, route),
         Step::AddNeighbour { place, name, address, mac } => {
             let neighbours = &seen.sight(*place).neighbours;
@@ -47,6 +46,37 @@ pub fn holds(plan: &Plan, planned: &PlannedStep, scene: &Scene) -> Held {
         _ => Held::Yes,
     }
 }
+
+/// The way to the network that an address is of, where the interface has the address and is up, and the way is gone all the same: the
+/// kernel makes it with the address and not again.
+pub(super) fn lost_network(
+    plan: &Plan,
+    scene: &Scene,
+    name: &InterfaceName,
+    address: IpNet,
+) -> Option<Route> {
+    let link = Seen { plan, scene }.named(Place::Sandbox, name).filter(|link| link.up)?;
+    let to = address.trunc();
+    let is_network = to.prefix_len() < to.max_prefix_len();
+    let has_it = scene.sandbox.addresses.contains(&(link.index, address));
+    let leads = |hop: &Hop| hop.via.is_none() && hop.interface == link.name;
+    let is_there = |seen: &SeenRoute| seen.to == to && seen.hops.iter().any(leads);
+    let is_lost = is_network && has_it && !scene.sandbox.routes.iter().any(is_there);
+    let ipv6 = to.addr().is_ipv6();
+    is_lost.then(|| Route {
+        to,
+        via: None,
+        interface: name.into(),
+        source: None,
+        onlink: false,
+        metric: if ipv6 { KERNELS_METRIC_6 } else { 0 },
+        protocol: Route::PROTOCOL,
+        other: Vec::new(),
+    })
+}
+
+/// The metric of the routes that IPv6 makes with addresses (`IP6_RT_PRIO_ADDRCONF`).
+const KERNELS_METRIC_6: u32 = 256;
 
 /// A look beside the plan that says what was to be seen.
 struct Seen<'a> {
@@ -129,6 +159,14 @@ impl<'a> Seen<'a> {
             Some(link) if !has(link.index) => Held::No(lacks()),
             _ => Held::Yes,
         }
+    }
+
+    fn address(&self, name: &InterfaceName, address: IpNet) -> Held {
+        if let Some(lost) = lost_network(self.plan, self.scene, name, address) {
+            return Held::No(format!("{name} lacks the route to its network {}", lost.to));
+        }
+        let has = |index| self.scene.sandbox.addresses.contains(&(index, address));
+        self.on(Place::Sandbox, name, has, || format!("{name} lacks address {address}"))
     }
 
     /// Both ends, called and addressed as they were made: neighbours and rules name them so.

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Held, Plan, PlannedStep, Undo, holds,
+    Held, Plan, PlannedStep, Undo,
+    held::lost_network,
+    holds,
     step::{ConfigureVf, OwnLink, Place, Step, TakeDevice},
 };
 use crate::{
@@ -78,6 +80,12 @@ fn again(plan: &Plan, planned: &PlannedStep, scene: &Scene) -> Vec<PlannedStep> 
         (Step::ConfigureVf(step), _) => vec![only(set_again(step, scene))],
         (step @ (Step::CreateVeth(_) | Step::CreateMacvlan(_)), Undo::By(undo)) => {
             vec![only(delete(undo, scene)), only(step.clone())]
+        }
+        // Added again, an address that is there brings nothing back.
+        (step @ Step::AddAddress { name, address }, _) => {
+            let route = lost_network(plan, scene, name, *address);
+            let route = route.map(|route| Step::AddRoute { place: Place::Sandbox, route });
+            vec![only(route.unwrap_or_else(|| step.clone()))]
         }
         // One that is there in part would be taken for the whole.
         (step @ Step::AddRoute { place, route }, _) => {

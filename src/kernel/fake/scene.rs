@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Machine, Namespace, observe::seen, session::Session};
 use crate::{
-    inventory::{Scene, Sight, Whereabouts},
+    inventory::{Hop, Scene, SeenRoute, Sight, Whereabouts},
     kernel::KernelError,
     plan::{
         Plan,
@@ -59,6 +59,14 @@ fn sight(namespace: &Namespace) -> Sight {
         let neighbours = link.neighbours.iter().map(|(address, mac)| (*index, *address, *mac));
         sight.neighbours.extend(neighbours);
         sight.routes.extend(link.routes.iter().map(seen));
+        sight.routes.extend(link.facts.addresses.iter().map(|address| SeenRoute {
+            // Made by the kernel with the address.
+            to: address.trunc(),
+            metric: 0,
+            protocol: 2,
+            source: None,
+            hops: vec![Hop { via: None, interface: link.facts.name.clone(), onlink: false }],
+        }));
         let sysctls = link.sysctls.iter().filter_map(|(short, value)| {
             let (family, leaf) = short.split_once('/')?;
             Some((format!("{family}/conf/{}/{leaf}", link.facts.name), value.clone()))
