@@ -74,6 +74,17 @@ pub(super) fn prepare(
     edition: Edition,
     network: PodNetwork,
 ) -> Result<(), Failure> {
+    lay_out(guest, edition, network)?;
+    guest.step("start vfhook serve");
+    Serve::handle().start()
+}
+
+/// Lays out the networks and starts containerd.
+pub(super) fn lay_out(
+    guest: &mut Guest,
+    edition: Edition,
+    network: PodNetwork,
+) -> Result<(), Failure> {
     configure(CONFIG)?;
     peer::gateway()?;
     peer::vf(guest.vf(0, 3)?, "near", &["192.168.0.2/24", "fd00:10::2/64"])?;
@@ -82,9 +93,7 @@ pub(super) fn prepare(
     let services = [Service::tcp("WEB", "10.96.0.10:80", &["10.244.1.2:8080"])?];
     kube_proxy::install(&services, Masquerade::HairpinOnly)?;
     guest.step("start containerd");
-    Containerd::handle(edition).prepare(network)?;
-    guest.step("start vfhook serve");
-    Serve::handle().start()
+    Containerd::handle(edition).prepare(network)
 }
 
 /// A pod that asks for this.

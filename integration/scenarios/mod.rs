@@ -37,6 +37,7 @@ mod scenario;
 mod service_matrix;
 mod service_path_iptables;
 mod strange_baseline;
+mod systemd_unit;
 mod two_networks;
 mod vlan_isolation;
 
@@ -88,6 +89,7 @@ pub(crate) static ALL: &[Scenario] = &[
     host_access::SCENARIO,
     rollback::SCENARIO,
     strange_baseline::SCENARIO,
+    systemd_unit::SCENARIO,
     netns_gone::SCENARIO,
     bad_input::SCENARIO,
     hooks_at_once::SCENARIO,

@@ -18,6 +18,8 @@ pub(crate) struct Scenario {
     limit_seconds: u64,
     /// Whether it runs only when it is named: `--all` has no time for it.
     pub(crate) by_name: bool,
+    /// Whether systemd is the guest's PID 1, with udev and the journal, as on most nodes. It takes some ten seconds more to boot.
+    pub(crate) systemd: bool,
     /// How many VFs each card has.
     pub(crate) vfs: [u32; 2],
     /// Lays out what is there before vfhook comes: it is part of both dumps.
@@ -34,7 +36,16 @@ impl Scenario {
         summary: &'static str,
         run: Part,
     ) -> Self {
-        Self { name, summary, limit_seconds, by_name: false, vfs: [4, 1], prepare: |_| Ok(()), run }
+        Self {
+            name,
+            summary,
+            limit_seconds,
+            by_name: false,
+            systemd: false,
+            vfs: [4, 1],
+            prepare: |_| Ok(()),
+            run,
+        }
     }
 
     /// Laid out by this first.
@@ -46,6 +57,12 @@ impl Scenario {
     /// Run only when it is named.
     pub(super) const fn by_name(mut self) -> Self {
         self.by_name = true;
+        self
+    }
+
+    /// On a node that systemd runs.
+    pub(super) const fn under_systemd(mut self) -> Self {
+        self.systemd = true;
         self
     }
 

@@ -21,8 +21,9 @@ const NETWORK: [&str; 9] = [
     "nft list ruleset",
     "ss -tulpn",
 ];
-const MACHINE: [(&str, &str); 6] = [
+const MACHINE: [(&str, &str); 7] = [
     ("dmesg.txt", "dmesg"),
+    ("journal.txt", "journalctl --no-pager --quiet"),
     ("processes.txt", "ps -ef"),
     ("mounts.txt", "cat /proc/self/mountinfo"),
     ("state.txt", "find /run/vfhook -type f -printf ==%p\\n -exec cat {} ; -printf \\n"),

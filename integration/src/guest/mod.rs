@@ -27,6 +27,7 @@ pub(crate) mod refusal;
 pub(crate) mod serve;
 mod shell;
 pub(crate) mod strace;
+pub(crate) mod systemd;
 pub(crate) mod talk;
 
 use std::process::ExitCode;

@@ -81,6 +81,9 @@ fn boot_until_good(
             limit_seconds: scenario.limit().as_secs(),
             seed: seed(),
         })?;
+        if scenario.systemd {
+            dir.write_systemd()?;
+        }
         let ended = boot::run(lab, &dir, scenario.limit())?;
         let Some(bad) = ended.bad.clone() else { return Ok(ended) };
         bad_boots.push(bad);

@@ -17,7 +17,7 @@ use crate::verdict::{
 const PID1: &str = include_str!("../../boot/pid1.sh");
 
 /// Folders of the checkout that guests see: what operators would install.
-const SHIPPED: [&str; 2] = ["hooks", "nri-config"];
+const SHIPPED: [&str; 3] = ["hooks", "host-files", "nri-config"];
 
 /// A run's folder, made anew for each run.
 #[derive(Debug)]
@@ -94,6 +94,12 @@ impl RunDir {
     pub(crate) fn write_shell(&self, start_file: &str) -> Result<(), LabError> {
         let path = self.share().join("shell");
         fs::write(&path, start_file).map_err(LabError::file("write", &path))
+    }
+
+    /// Makes systemd the guest's PID 1.
+    pub(crate) fn write_systemd(&self) -> Result<(), LabError> {
+        let path = self.share().join("systemd");
+        fs::write(&path, "").map_err(LabError::file("write", &path))
     }
 
     /// Drops what the guest was given, keeps what it wrote, and reads the result, if there is one.
