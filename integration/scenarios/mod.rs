@@ -18,6 +18,7 @@ mod device_audit;
 mod driver_refuses;
 mod existing_mode;
 mod faults;
+mod held;
 mod hooks_at_once;
 mod host_access;
 mod lab_recipe;
@@ -86,6 +87,9 @@ pub(crate) static ALL: &[Scenario] = &[
     coexistence::SCENARIO,
     comes_back_clean::SCENARIO,
     device_audit::SCENARIO,
+    held::BY_HAND,
+    held::networkd::SCENARIO,
+    held::network_manager::SCENARIO,
     host_access::SCENARIO,
     rollback::SCENARIO,
     strange_baseline::SCENARIO,

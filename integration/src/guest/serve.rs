@@ -28,6 +28,14 @@ impl Serve {
         self.is_connected_since(0)
     }
 
+    /// Starts it where there is no runtime, and waits until it has looked for one: by then it keeps the leases.
+    pub(crate) fn start_alone(self) -> Result<(), Failure> {
+        let program = confined(VFHOOK);
+        self.daemon
+            .start(&format!("{program} serve --nri-socket /run/lab/nobody --log info"), &[])?;
+        self.daemon.says("no connection to the runtime", 1, CONNECT_SECONDS)
+    }
+
     /// Its process id.
     pub(crate) fn pid(self) -> Result<u32, Failure> {
         self.daemon.pid()
@@ -36,6 +44,16 @@ impl Serve {
     /// How often it let a pod or its container not begin: it could not attach what was asked for, or not see whether it holds.
     pub(crate) fn failures(self) -> Result<usize, Failure> {
         Ok(self.daemon.said("not attached")? + self.daemon.said("refused work=CreateContainer")?)
+    }
+
+    /// Succeeds when it has mended something so often since its start.
+    pub(crate) fn has_mended(self, times: usize) -> Result<(), Failure> {
+        let mended = self.daemon.said("applied")?;
+        if mended >= times {
+            Ok(())
+        } else {
+            Err(Failure::unmet(format!("{times} mendings"), mended))
+        }
     }
 
     /// How often a runtime has been introduced to it since its start.
