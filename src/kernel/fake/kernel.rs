@@ -4,20 +4,14 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 use ipnet::IpNet;
 
-use super::{
-    Effect, FakeHost, Fault, addressing, configure_vf, fault, make_link, observe, return_device,
-    scene, session::Session, take_device,
-};
+use super::{Effect, FakeHost, Fault, Machine, fault, observe, perform, scene, session::Session};
 use crate::{
     inventory::{
         Binding, Candidate, Device, HostFacts, Ipv6, Link, RouteFamilies, SandboxFacts, Scene,
         Unusable,
     },
     kernel::{Functions, Kernel, KernelError},
-    plan::{
-        Plan, sentence,
-        step::{Place, Step},
-    },
+    plan::{Plan, sentence, step::Step},
     types::{
         Deadline, DeviceName, DeviceSelector, MacAddress, NetnsIdentity, NetnsNumber, NetnsSource,
         PciAddress, Segment, VfAttributes,
@@ -51,11 +45,18 @@ impl FakeKernel {
     }
 
     /// A look, before which a moment passes.
-    fn look<T>(&mut self, work: impl FnOnce(&mut Session) -> T) -> T {
+    fn look<T>(&mut self, what: &str, work: impl FnOnce(&mut Session) -> T) -> T {
+        self.host.tell(what);
         self.session(|session| {
             session.machine.tick();
             work(session)
         })
+    }
+
+    /// A look that costs no message.
+    fn glance<T>(&self, what: &str, work: impl FnOnce(&mut Machine) -> T) -> T {
+        self.host.tell(what);
+        self.host.with(work)
     }
 
     fn find(&mut self, source: &NetnsSource) -> Result<u64, KernelError> {
@@ -86,44 +87,7 @@ impl FakeKernel {
     }
 
     fn perform(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError> {
-        self.session(|session| match step {
-            Step::ConfigureVf(step) => configure_vf::apply(session, step),
-            Step::TakeDevice(step) => take_device::apply(session, step),
-            Step::ReturnDevice(step) => return_device::apply(session, step, deadline),
-            Step::CreateMacvlan(step) => make_link::create_macvlan(session, step),
-            Step::CreateVeth(step) => make_link::create_veth(session, step),
-            Step::DeleteLink(step) => make_link::delete(session, step),
-            Step::LinkUp { place, name, tag } => make_link::up(session, *place, name, tag),
-            Step::ProbeAddresses { name, addresses } => addressing::probe(session, name, addresses),
-            Step::AddAddress { name, address } => addressing::add_address(session, name, *address),
-            Step::AddRoute { place, route } => addressing::add_route(session, *place, route),
-            Step::DeleteRoute { place, route } => addressing::delete_route(session, *place, route),
-            Step::AddNeighbour { place, name, address, mac } => {
-                addressing::add_neighbour(session, *place, name, *address, *mac)
-            }
-            Step::WriteSysctl { place, key, value } => {
-                addressing::write_sysctl(session, *place, key, value)
-            }
-            Step::Announce { name, .. } => session.index(Place::Sandbox, name).map(drop),
-            Step::InstallMasquerade { sources } => {
-                session.machine.masquerade.insert(sources.clone());
-                Ok(())
-            }
-            Step::RemoveMasquerade => {
-                session.machine.masquerade.clear();
-                Ok(())
-            }
-            Step::SetFunctionUp { pf, pf_name, up } => {
-                let found = observe::named(session.machine, &DeviceName::Address(*pf));
-                let absent = || KernelError::absent(pf_name.to_string(), "it has no interface");
-                let index = found.ok_or_else(absent)?.facts.index;
-                session.go(Place::Host, index, *up)
-            }
-            Step::SetNumVfs { pf, pf_name, count } => session
-                .machine
-                .set_num_vfs(*pf, *count)
-                .map_err(KernelError::refused("set the number of VFs of", pf_name.to_string())),
-        })
+        self.session(|session| perform::step(session, step, deadline))
     }
 }
 
@@ -151,11 +115,11 @@ impl Kernel for FakeKernel {
 
     fn observe_sandbox(&mut self, routes: RouteFamilies) -> Result<SandboxFacts, KernelError> {
         let netns = self.sandbox.clone().ok_or(KernelError::SandboxGone)?;
-        self.look(|session| observe::sandbox(session, netns, routes))
+        self.look("observe_sandbox", |session| observe::sandbox(session, netns, routes))
     }
 
     fn physical_functions(&mut self, selector: &DeviceSelector) -> Functions {
-        self.host.with(|machine| observe::physical_functions(machine, selector))
+        self.glance("physical_functions", |machine| observe::physical_functions(machine, selector))
     }
 
     fn observe_device(
@@ -163,11 +127,13 @@ impl Kernel for FakeKernel {
         candidate: &Candidate,
         attributes: bool,
     ) -> Result<Result<Device, Unusable>, KernelError> {
-        Ok(self.look(|session| observe::device(session.machine, candidate, attributes)))
+        Ok(self.look("observe_device", |session| {
+            observe::device(session.machine, candidate, attributes)
+        }))
     }
 
     fn observe_attributes(&mut self, candidate: &Candidate) -> Result<VfAttributes, KernelError> {
-        let found = self.look(|session| {
+        let found = self.look("observe_attributes", |session| {
             let card = session.machine.card_of(candidate.address);
             card.and_then(|card| card.vf(candidate.address)).map(|vf| vf.attributes)
         });
@@ -177,11 +143,12 @@ impl Kernel for FakeKernel {
     }
 
     fn matches(&mut self, candidate: &Candidate, selector: &DeviceSelector) -> bool {
-        self.host.with(|machine| observe::matches(machine, candidate.address, selector))
+        self.glance("matches", |machine| observe::matches(machine, candidate.address, selector))
     }
 
     fn observe_link(&mut self, name: &DeviceName) -> Result<Link, KernelError> {
-        let found = self.look(|session| observe::named(session.machine, name).cloned());
+        let found =
+            self.look("observe_link", |session| observe::named(session.machine, name).cloned());
         found.map(|link| link.facts).ok_or_else(|| {
             KernelError::absent(
                 format!("interface {name}"),
@@ -191,30 +158,30 @@ impl Kernel for FakeKernel {
     }
 
     fn segments_of(&mut self, link: &Link) -> Vec<Segment> {
-        self.host.with(|machine| observe::segments(machine, link))
+        self.glance("segments_of", |machine| observe::segments(machine, link))
     }
 
     fn macs_of_card(
         &mut self,
         pf: PciAddress,
     ) -> Result<Vec<(PciAddress, MacAddress)>, KernelError> {
-        Ok(self.look(|session| observe::macs_of_card(session.machine, pf)))
+        Ok(self.look("macs_of_card", |session| observe::macs_of_card(session.machine, pf)))
     }
 
     fn is_host_address(&mut self, address: IpAddr) -> Result<bool, KernelError> {
-        Ok(self.look(|session| session.machine.host.has_address(address)))
+        Ok(self.look("is_host_address", |session| session.machine.host.has_address(address)))
     }
 
     fn binding(&mut self, device: PciAddress) -> Binding {
-        self.host.with(|machine| observe::binding(machine, device))
+        self.glance("binding", |machine| observe::binding(machine, device))
     }
 
     fn host_facts(&mut self) -> Result<HostFacts, KernelError> {
-        Ok(self.look(|session| observe::host(session.machine)))
+        Ok(self.look("host_facts", |session| observe::host(session.machine)))
     }
 
     fn host_addresses(&mut self) -> Result<Vec<IpAddr>, KernelError> {
-        let all: BTreeSet<IpAddr> = self.look(|session| {
+        let all: BTreeSet<IpAddr> = self.look("host_addresses", |session| {
             let links = session.machine.host.links.values();
             links.flat_map(|link| link.facts.addresses.iter().map(IpNet::addr)).collect()
         });
@@ -222,7 +189,7 @@ impl Kernel for FakeKernel {
     }
 
     fn ipv6(&mut self) -> Ipv6 {
-        self.host.with(|machine| match (machine.lacks_ipv6, machine.host.ipv6_disabled) {
+        self.glance("ipv6", |machine| match (machine.lacks_ipv6, machine.host.ipv6_disabled) {
             (true, _) => Ipv6::Absent,
             (false, true) => Ipv6::Off,
             (false, false) => Ipv6::On,
@@ -235,7 +202,7 @@ impl Kernel for FakeKernel {
     }
 
     fn is_numbered(&mut self, number: NetnsNumber) -> Result<bool, KernelError> {
-        let mut cookies = self.host.with(|machine| machine.cookies()).into_iter();
+        let mut cookies = self.glance("is_numbered", |machine| machine.cookies()).into_iter();
         Ok(cookies.any(|cookie| NetnsNumber::of_cookie(cookie) == number))
     }
 
@@ -244,10 +211,11 @@ impl Kernel for FakeKernel {
     }
 
     fn observe_scene(&mut self, plan: &Plan) -> Result<Scene, KernelError> {
-        self.look(|session| scene::look(session, plan))
+        self.look("observe_scene", |session| scene::look(session, plan))
     }
 
     fn look_ahead(&mut self) -> Result<(), KernelError> {
+        self.host.tell("look_ahead");
         Ok(())
     }
 

@@ -16,11 +16,13 @@ mod machine;
 mod make_link;
 mod namespace;
 mod observe;
+mod perform;
 mod return_device;
 mod scene;
 mod session;
 mod snapshot;
 mod take_device;
+mod witness;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,15 +34,25 @@ pub use link::{FakeLink, LinkKind};
 pub use machine::Machine;
 pub use namespace::Namespace;
 pub use snapshot::Snapshot;
+use witness::Witness;
 
 /// A machine that several operations, and the world around them, work on. Outlives each of them, as a machine does.
 #[derive(Debug, Clone, Default)]
-pub struct FakeHost(Arc<Mutex<Machine>>);
+pub struct FakeHost {
+    machine: Arc<Mutex<Machine>>,
+    witness: Witness,
+}
 
 impl FakeHost {
     /// A host with this machine in it.
     pub fn new(machine: Machine) -> Self {
-        Self(Arc::new(Mutex::new(machine)))
+        Self { machine: Arc::new(Mutex::new(machine)), witness: Witness::default() }
+    }
+
+    /// The same host, whose kernels from here on tell `witness` of each look, by the name of the question, before they take it.
+    #[must_use]
+    pub fn watched(&self, witness: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { machine: Arc::clone(&self.machine), witness: Witness::new(witness) }
     }
 
     /// A kernel for one operation.
@@ -56,7 +68,11 @@ impl FakeHost {
     /// Looks at the machine, or does to it what the world does.
     pub fn with<T>(&self, work: impl FnOnce(&mut Machine) -> T) -> T {
         // An operation that dies by unwinding leaves the machine as its last step did, as a dying process does.
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.machine.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn tell(&self, look: &str) {
+        self.witness.tell(look);
     }
 
     /// The whole state.
