@@ -29,8 +29,8 @@ const PATIENCE: Duration = Duration::from_millis(2);
 /// The byte that guards choosing and recording.
 pub(super) const TABLE: i64 = 0;
 
-/// Held while one lease is attached, changed or taken back. A lease in a transient state whose lock is free was left
-/// by a process that died.
+/// Held while one lease is attached, changed or taken back, or something is looked at. A lease in a transient state whose lock is
+/// free was left by a process that died.
 #[derive(Debug)]
 pub struct OperationLock {
     _file: File,
@@ -42,10 +42,16 @@ pub(super) fn byte_of(serial: u64) -> i64 {
     i64::try_from(serial & (u64::MAX >> 2)).unwrap_or(i64::MAX >> 1) + 1
 }
 
-/// The byte of the VFs of a card: above those of all leases.
-pub(super) fn byte_of_card(pf: PciAddress) -> i64 {
-    let number = i64::try_from(pf.number()).unwrap_or(0);
+/// The byte of a PCI function, which stands for the VFs of a card and for one VF: above those of all leases.
+pub(super) fn byte_of_function(function: PciAddress) -> i64 {
+    let number = i64::try_from(function.number()).unwrap_or(0);
     (1 << 62) + 1 + number
+}
+
+/// The byte of the network namespace with this cookie: above those of all functions.
+pub(super) fn byte_of_netns(cookie: u64) -> i64 {
+    let number = i64::try_from(cookie & (u64::MAX >> 3)).unwrap_or(0);
+    (1 << 62) + (1 << 61) + number
 }
 
 /// Whether somebody holds the lock of `byte`.
@@ -71,6 +77,14 @@ pub(super) fn take(
         thread::sleep(PATIENCE);
     }
     Ok(OperationLock { _file: file })
+}
+
+/// Takes the lock of `byte`; `None` when another has it.
+pub(super) fn take_if_free(path: &Path, byte: i64) -> Result<Option<OperationLock>, LeaseError> {
+    let file = open(path)?;
+    let taken =
+        try_lock(&file, byte).map_err(|errno| LeaseError::io("lock", path)(errno.into()))?;
+    Ok(taken.then_some(OperationLock { _file: file }))
 }
 
 /// Makes the file where it is absent.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! /run/vfhook/            0700, on tmpfs: a reboot clears it, as it clears the VFs
-//!   lock                  byte 0: choosing and recording; byte 1+serial: one lease's operation in progress
+//!   lock                  byte 0: recording; byte 1+serial: one lease's operation in progress; above: what is looked at
 //!   leases/ID-SERIAL      a lease: readable JSON, replaced as a whole
 //!   claims/KIND.WHAT      a symbolic link to the lease that holds WHAT
 //!   missed                sandboxes that run without what they ask for, for people
@@ -16,6 +16,7 @@ mod claim;
 mod directory;
 mod error;
 mod lock;
+mod looking;
 mod missed;
 mod record;
 mod store;

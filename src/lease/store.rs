@@ -54,23 +54,10 @@ impl LeaseStore {
         Ok(Some(Self { root: root.to_owned() }))
     }
 
-    /// Takes the lock for choosing and recording.
+    /// Takes the lock for recording.
     pub fn lock(&self, deadline: Deadline) -> Result<TableLock<'_>, LeaseError> {
         let lock = lock::take(&self.root.join("lock"), lock::TABLE, "the lease table", deadline)?;
         Ok(TableLock::new(self, lock))
-    }
-
-    /// Keeps the VFs of a card from being chosen, as long as the lock is held; `Busy` when another does. Whoever chooses and whoever
-    /// calls this holds the table lock.
-    pub fn withhold(&self, card: PciAddress) -> Result<OperationLock, LeaseError> {
-        let now = Deadline::after(std::time::Duration::ZERO);
-        let what = format!("the VFs of {card}, to make them anew,");
-        lock::take(&self.root.join("lock"), lock::byte_of_card(card), &what, now)
-    }
-
-    /// Whether somebody keeps the VFs of a card from being chosen.
-    pub fn is_withheld(&self, card: PciAddress) -> Result<bool, LeaseError> {
-        lock::is_taken(&self.root.join("lock"), lock::byte_of_card(card))
     }
 
     /// Waits until nobody works on the lease that holds `claim`, then reads it; `None` when nothing holds it by then.

@@ -1,6 +1,6 @@
 //! What only who holds the table lock may do: let claims hold and free them. It must not decide who gets what.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use super::{
     Claim, Lease, LeaseError, LeaseStore, OperationLock, Reservation, directory, lock,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::types::Deadline;
 
-/// Held while something is chosen and recorded; short, and shared by every vfhook on the machine.
+/// Held while something is recorded; short, since nothing is looked at meanwhile, and shared by every vfhook on the machine.
 #[derive(Debug)]
 pub struct TableLock<'a> {
     store: &'a LeaseStore,
@@ -21,7 +21,8 @@ impl<'a> TableLock<'a> {
         Self { store, _lock: lock }
     }
 
-    /// Records `lease` with all of its claims and takes the lock of its operation. Nothing may have been done yet.
+    /// Records `lease` with all of its claims and takes the lock of its operation; `Taken` when another lease holds one of them.
+    /// Nothing may have been done yet.
     pub fn reserve(&self, lease: Lease) -> Result<Reservation, LeaseError> {
         let path = self.store.root.join("lock");
         let what = format!("the lease of {}", lease.id);
@@ -32,6 +33,7 @@ impl<'a> TableLock<'a> {
             Deadline::after(std::time::Duration::ZERO),
         )?;
         self.forget_the_dead()?;
+        self.refuse_taken(&lease)?;
         directory::write(&self.store.reserving(), &self.store.encode(&lease)?)?;
         let claimed = self.claim(&lease).and_then(|()| {
             // From here on all claims hold, and not before.
@@ -66,6 +68,7 @@ impl<'a> TableLock<'a> {
 
     /// Writes what a lease has become, with claims that it did not have before.
     pub fn update(&self, lease: &Lease) -> Result<(), LeaseError> {
+        self.refuse_taken(lease)?;
         self.claim(lease)?;
         self.store.update(lease)
     }
@@ -87,15 +90,23 @@ impl<'a> TableLock<'a> {
         self.forget(&reservation.lease)
     }
 
+    /// Fails when another lease holds what this one is to hold.
+    fn refuse_taken(&self, lease: &Lease) -> Result<(), LeaseError> {
+        let target = target_of(lease);
+        let is_others =
+            |claim: &Claim| self.store.is_taken(claim) && !leads(&self.store.link(claim), &target);
+        match lease.claims().into_iter().find(is_others) {
+            Some(claim) => Err(LeaseError::Taken { claim }),
+            None => Ok(()),
+        }
+    }
+
     fn claim(&self, lease: &Lease) -> Result<(), LeaseError> {
         let target = target_of(lease);
         for claim in lease.claims() {
             let link = self.store.link(&claim);
-            if fs::read_link(&link).is_ok_and(|found| found == target) {
+            if leads(&link, &target) {
                 continue;
-            }
-            if self.store.is_taken(&claim) {
-                return Err(LeaseError::Taken { claim });
             }
             directory::remove(&link)?;
             directory::link(&target, &link)?;
@@ -110,9 +121,13 @@ impl<'a> TableLock<'a> {
         // A process that died while a container joined or left may have linked one that the record does not name.
         let joined = self.store.links("id.").unwrap_or_default();
         for link in known.iter().chain(&joined) {
-            if fs::read_link(link).is_ok_and(|found| found == target) {
+            if leads(link, &target) {
                 let _ = directory::remove(link);
             }
         }
     }
+}
+
+fn leads(link: &Path, target: &Path) -> bool {
+    fs::read_link(link).is_ok_and(|found| found == target)
 }

@@ -1,5 +1,5 @@
 //! Chooses addresses that nobody on the wire has as far as this host knows, and refuses chosen MACs that somebody there has. A part
-//! of choosing: runs under the table lock.
+//! of choosing, which records nothing.
 
 use std::{collections::BTreeSet, net::IpAddr};
 

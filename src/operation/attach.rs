@@ -1,25 +1,23 @@
 //! Gives a sandbox what it asks for: observe, choose, plan, record, do, record.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::collections::BTreeSet;
 
 use super::{
     AttachReport, Context, How, OperationError, Preview,
-    choose::Chooser,
     conflict::Conflicts,
     join::{join, refuse_conflict},
-    journal, now,
+    journal,
+    prepare::{Prepared, prepare},
     recover::{self, release},
 };
-use ipnet::IpNet;
-
 use crate::{
     execute::{self, Outcome},
-    inventory::{RouteFamilies, SandboxFacts},
+    inventory::RouteFamilies,
     kernel::Kernel,
-    lease::{Attached, Claim, Lease, LeaseState, Reservation, VERSION, new_serial},
-    plan::{self, AttachInput, ChosenDevice, ChosenNetwork, ChosenService, step::Step},
-    request::{AttachmentIntent, SandboxEvent, ServiceIntent, resolve},
-    types::{AddressRange, Deadline, MacAddress, NetnsIdentity, NetnsNumber},
+    lease::{Claim, Lease, LeaseError, LeaseState, Reservation},
+    plan::step::Step,
+    request::{AttachmentIntent, SandboxEvent, resolve},
+    types::{Deadline, MacAddress, NetnsIdentity},
 };
 
 /// Attaches what `event` asks for, or finds it attached.
@@ -44,17 +42,9 @@ pub fn attach(
             Existing::None => {}
         }
         let intent = resolve(&context.config, event)?;
-        let table = context.leases.lock(deadline)?;
-        let theirs = [Claim::Netns(netns.cookie), Claim::Id(event.id.clone())];
-        if theirs.iter().any(|claim| context.leases.is_taken(claim)) {
-            // Somebody was faster; what they did is looked at in the next round.
-            continue;
-        }
-        // Under the lock: what another vfhook just took out of the sandbox must not be seen there.
-        let sandbox = kernel.observe_sandbox(routes_to_know(&intent))?;
-        let prepared = prepare(kernel, context, event, &intent, &sandbox, &conflicts.avoided);
-        let reservation = table.reserve(prepared.map_err(|error| conflicts.explain(error))?)?;
-        drop(table);
+        let reserved = reserve(kernel, context, event, &intent, &netns, &mut conflicts, deadline)?;
+        // Somebody was faster; what they did is looked at in the next round.
+        let Some(reservation) = reserved else { continue };
         let done = perform(kernel, context, reservation, deadline);
         if let Some(done) = conflicts.unless_others_will_do(done, &intent) {
             return done;
@@ -70,33 +60,52 @@ pub fn preview_attach(
     deadline: Deadline,
 ) -> Result<Preview, OperationError> {
     let netns = kernel.open_sandbox(&event.netns)?;
-    let _table = context.leases.lock(deadline)?;
-    if let Some(lease) = context.leases.find(&Claim::Netns(netns.cookie))? {
-        refuse_conflict(&lease, event)?;
-        return Ok(Preview { steps: Vec::new() });
+    loop {
+        if let Some(lease) = context.leases.find(&Claim::Netns(netns.cookie))? {
+            refuse_conflict(&lease, event)?;
+            return Ok(Preview { steps: Vec::new() });
+        }
+        let intent = resolve(&context.config, event)?;
+        match prepare(kernel, context, event, &intent, &BTreeSet::new())? {
+            Prepared::Lease { lease, .. } => return Ok(Preview::of_plan(&lease.plan)),
+            Prepared::Busy(device) => context.leases.wait_for(device, deadline)?,
+        }
     }
-    let intent = resolve(&context.config, event)?;
-    let sandbox = kernel.observe_sandbox(routes_to_know(&intent))?;
-    let lease = prepare(kernel, context, event, &intent, &sandbox, &BTreeSet::new())?;
-    Ok(Preview::of_plan(&lease.plan))
 }
 
-/// IPv6 routes are told from others by their metric, so those that are there must be known; of IPv4's only the gateway that a
-/// service path is to use.
-fn routes_to_know(intent: &AttachmentIntent) -> RouteFamilies {
-    let defaults = intent.networks.iter().filter(|network| network.network.default_route);
-    let mut gateways = defaults.flat_map(|network| &network.network.gateway);
-    let is_v6 = |cidr: &IpNet| cidr.addr().is_ipv6();
-    let (ipv4, ipv6) = match &intent.service {
-        Some(ServiceIntent::Existing { cidrs, .. }) => {
-            (cidrs.iter().any(|cidr| !is_v6(cidr)), cidrs.iter().any(is_v6))
+/// Looks, chooses and plans, and records that; `None` when somebody was faster. The table lock is held for recording alone: what
+/// was looked at is kept from others by locks of its own, and what was chosen unlooked at is refused where others have it by then.
+fn reserve(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    event: &SandboxEvent,
+    intent: &AttachmentIntent,
+    netns: &NetnsIdentity,
+    conflicts: &mut Conflicts,
+    deadline: Deadline,
+) -> Result<Option<Reservation>, OperationError> {
+    let leases = &context.leases;
+    // What another vfhook just took out of the sandbox, or puts into it, must not be seen there.
+    let _looking = leases.look_into(netns.cookie, deadline)?;
+    let theirs = [Claim::Netns(netns.cookie), Claim::Id(event.id.clone())];
+    if theirs.iter().any(|claim| leases.is_taken(claim)) {
+        return Ok(None);
+    }
+    let prepared = prepare(kernel, context, event, intent, &conflicts.avoided);
+    let (lease, looking) = match prepared.map_err(|error| conflicts.explain(error))? {
+        Prepared::Lease { lease, looking } => (lease, looking),
+        Prepared::Busy(device) => {
+            leases.wait_for(device, deadline)?;
+            return Ok(None);
         }
-        Some(ServiceIntent::Veth { source, .. }) => {
-            (false, source.iter().any(AddressRange::is_ipv6))
-        }
-        None => (false, false),
     };
-    RouteFamilies { ipv4, ipv6: ipv6 || gateways.any(IpAddr::is_ipv6) }
+    let reserved = match leases.lock(deadline)?.reserve(*lease) {
+        Err(LeaseError::Taken { .. }) if !deadline.passed() => None,
+        reserved => Some(reserved?),
+    };
+    // Until here nobody else may choose what was chosen.
+    drop(looking);
+    Ok(reserved)
 }
 
 pub(super) enum Existing {
@@ -138,78 +147,6 @@ pub(super) fn existing(
     }
     release(kernel, context, elsewhere, deadline)?;
     Ok(Existing::Cleared)
-}
-
-/// Chooses, plans, and makes the lease that is to be recorded.
-fn prepare(
-    kernel: &mut impl Kernel,
-    context: &Context,
-    event: &SandboxEvent,
-    intent: &AttachmentIntent,
-    sandbox: &SandboxFacts,
-    avoided: &BTreeSet<IpAddr>,
-) -> Result<Lease, OperationError> {
-    let id = &event.id;
-    let (networks, service) = Chooser::new(kernel, context, id, avoided).choose(intent)?;
-    let serial = new_serial();
-    let opens = intent.networks.iter().any(|network| network.network.host_access);
-    let host_addresses = if opens { kernel.host_addresses()? } else { Vec::new() };
-    let host_ipv6 = kernel.ipv6();
-    let input = AttachInput { id, serial, sandbox, networks, service, host_addresses, host_ipv6 };
-    let plan = plan::attach(&input)?;
-    let flaws = plan::check(&plan);
-    if !flaws.is_empty() {
-        return Err(OperationError::Flawed(flaws));
-    }
-    let sources = match &input.service {
-        Some(ChosenService::Veth { sources, .. }) => sources.clone(),
-        _ => Vec::new(),
-    };
-    let interface = input.service.as_ref().map(|service| match service {
-        ChosenService::Veth { interface, .. } | ChosenService::Existing { interface, .. } => {
-            interface.clone()
-        }
-    });
-    Ok(Lease {
-        version: VERSION,
-        id: id.clone(),
-        origin: event.origin,
-        pod: event.pod.clone(),
-        namespace: event.namespace.clone(),
-        serial,
-        state: LeaseState::Reserved,
-        created: now(),
-        netns: sandbox.netns.clone(),
-        number: kernel.number_sandbox(NetnsNumber::of_cookie(sandbox.netns.cookie)).ok(),
-        boot: Some(kernel.boot()),
-        holders: BTreeSet::from([id.clone()]),
-        networks: networks_of(&input),
-        service_sources: sources,
-        service_cidrs: intent.service_cidrs().to_vec(),
-        service_interface: interface,
-        plan,
-    })
-}
-
-fn networks_of(input: &AttachInput) -> Vec<Attached> {
-    let chosen = input.networks.iter().enumerate();
-    chosen.map(|(position, chosen)| attached(input.serial, position, chosen)).collect()
-}
-
-fn attached(serial: u64, position: usize, chosen: &ChosenNetwork) -> Attached {
-    let device = match &chosen.device {
-        ChosenDevice::Vf(device) => Some(device.candidate.address),
-        ChosenDevice::Macvlan(_) => None,
-    };
-    Attached {
-        network: chosen.intent.name.clone(),
-        pool: chosen.intent.network.pool.clone(),
-        interface: chosen.intent.interface.clone(),
-        device,
-        mac: plan::interface_mac(serial, position, chosen),
-        addresses: chosen.addresses.clone(),
-        segments: chosen.segments.clone(),
-    }
 }
 
 /// Does what is recorded, and records what came of it.

@@ -48,8 +48,10 @@ pub fn audit(
             let Some(remark) = plan::audit(&Seen { candidate, home, reset, twin }) else {
                 continue;
             };
-            // Taken since the leases were listed: somebody's work.
-            if held.is_none() && context.leases.is_taken(&Claim::Device(candidate.address)) {
+            // Taken since the leases were listed, or looked at to be: somebody's work.
+            let looking = context.leases.look_at(candidate.address)?;
+            let is_taken = context.leases.is_taken(&Claim::Device(candidate.address));
+            if held.is_none() && (looking.is_none() || is_taken) {
                 continue;
             }
             findings.push(act(kernel, candidate.address, held, remark, dry_run, deadline));

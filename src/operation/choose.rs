@@ -1,16 +1,17 @@
-//! Chooses a device that no lease holds; `address` chooses what it has on its wire. Runs under the table lock, so that a choice holds until it is recorded.
+//! Chooses a device that no lease holds; `address` chooses what it has on its wire. Nobody else chooses a device that is looked at
+//! here. Everything else that is chosen may be another's by the time it is recorded: who records is told so, and chooses anew.
 
 use std::{collections::BTreeSet, net::IpAddr};
 
 use super::{Context, OperationError};
 use crate::{
     config::PoolKind,
-    inventory::{Candidate, PhysicalFunction, Unusable},
+    inventory::{Candidate, Device, PhysicalFunction},
     kernel::Kernel,
-    lease::Claim,
+    lease::{Claim, OperationLock},
     plan::{ChosenDevice, ChosenNetwork, ChosenService},
     request::{AttachmentIntent, NetworkIntent},
-    types::{Port, SandboxId, Segment},
+    types::{KernelText, PciAddress, Port, SandboxId, Segment},
 };
 
 /// What is chosen for one sandbox so far.
@@ -21,6 +22,18 @@ pub(super) struct Chooser<'a, K> {
     pub(super) chosen: BTreeSet<Claim>,
     /// Addresses that somebody on the wire has.
     pub(super) avoided: &'a BTreeSet<IpAddr>,
+    /// The devices that were chosen, kept from others.
+    looking: Vec<OperationLock>,
+    /// A device that another looks at, where none was free.
+    busy: Option<PciAddress>,
+}
+
+/// What came of choosing.
+pub(super) enum Choice {
+    /// This, and what keeps it from others until it is recorded.
+    Made(Vec<ChosenNetwork>, Option<ChosenService>, Vec<OperationLock>),
+    /// None that is free, but another looks at this device and may let go of it.
+    Busy(PciAddress),
 }
 
 impl<'a, K: Kernel> Chooser<'a, K> {
@@ -30,24 +43,28 @@ impl<'a, K: Kernel> Chooser<'a, K> {
         id: &'a SandboxId,
         avoided: &'a BTreeSet<IpAddr>,
     ) -> Self {
-        Self { kernel, context, id, chosen: BTreeSet::new(), avoided }
+        let (chosen, looking) = (BTreeSet::new(), Vec::new());
+        Self { kernel, context, id, chosen, avoided, looking, busy: None }
     }
 
     /// Everything that `intent` needs, or the first thing that cannot be had.
-    pub(super) fn choose(
-        mut self,
-        intent: &AttachmentIntent,
-    ) -> Result<(Vec<ChosenNetwork>, Option<ChosenService>), OperationError> {
-        let networks = intent
-            .networks
-            .iter()
-            .map(|network| self.network(network))
-            .collect::<Result<Vec<_>, _>>()?;
+    pub(super) fn choose(mut self, intent: &AttachmentIntent) -> Result<Choice, OperationError> {
+        let mut networks = Vec::new();
+        for network in &intent.networks {
+            match (self.network(network), self.busy) {
+                (Ok(chosen), _) => networks.push(chosen),
+                (Err(OperationError::NoFreeDevice { .. }), Some(busy)) => {
+                    return Ok(Choice::Busy(busy));
+                }
+                (Err(error), _) => return Err(error),
+            }
+        }
         let service = intent.service.as_ref().map(|service| self.service(service)).transpose()?;
-        Ok((networks, service))
+        Ok(Choice::Made(networks, service, self.looking))
     }
 
     fn network(&mut self, intent: &NetworkIntent) -> Result<ChosenNetwork, OperationError> {
+        self.busy = None;
         let (device, segments) = match intent.pool.kind {
             PoolKind::Sriov => self.vf(intent)?,
             PoolKind::Macvlan => self.parent(intent)?,
@@ -78,7 +95,7 @@ impl<'a, K: Kernel> Chooser<'a, K> {
         let (mut given, mut unusable) = (Vec::new(), Vec::new());
         for function in functions {
             if self.context.leases.is_withheld(function.address)? {
-                unusable.push(format!("{}: its VFs are being made anew", function.name));
+                unusable.push(made_anew(&function.name));
             } else {
                 given.push(function);
             }
@@ -107,26 +124,54 @@ impl<'a, K: Kernel> Chooser<'a, K> {
         let total = members.len();
         let mut leased = 0;
         for candidate in members {
-            if self.is_taken(&Claim::Device(candidate.address)) {
+            let claim = Claim::Device(candidate.address);
+            if self.is_taken(&claim) {
                 leased += 1;
                 continue;
             }
             if !self.kernel.matches(&candidate, selector) {
                 continue;
             }
-            let touches_card = !intent.network.attributes.is_empty() || intent.mac.is_some();
-            match self.kernel.observe_device(&candidate, touches_card)? {
-                Ok(device) if self.has_taken_mac(&device, &segments) => {
-                    unusable.push(format!("{} has another sandbox's MAC", candidate.address));
-                }
+            let Some(looking) = self.context.leases.look_at(candidate.address)? else {
+                self.busy = Some(candidate.address);
+                continue;
+            };
+            // Asked again: from here on the answers stay as they are.
+            if self.is_taken(&claim) {
+                leased += 1;
+                continue;
+            }
+            if self.context.leases.is_withheld(candidate.pf_address)? {
+                unusable.push(made_anew(&candidate.pf_name));
+                continue;
+            }
+            match self.usable(intent, &candidate, &segments)? {
                 Ok(device) => {
-                    self.chosen.insert(Claim::Device(candidate.address));
+                    self.chosen.insert(claim);
+                    self.looking.push(looking);
                     return Ok((ChosenDevice::Vf(Box::new(device)), segments));
                 }
-                Err(reason) => unusable.push(shown(&candidate, &reason)),
+                Err(why) => unusable.push(format!("{} {why}", candidate.address)),
             }
         }
         Err(none_free(intent, total, leased, unusable))
+    }
+
+    /// Looks at a VF, or tells why it cannot be given.
+    fn usable(
+        &mut self,
+        intent: &NetworkIntent,
+        candidate: &Candidate,
+        segments: &[Segment],
+    ) -> Result<Result<Device, String>, OperationError> {
+        let touches_card = !intent.network.attributes.is_empty() || intent.mac.is_some();
+        Ok(match self.kernel.observe_device(candidate, touches_card)? {
+            Ok(device) if self.has_taken_mac(&device, segments) => {
+                Err("has another sandbox's MAC".to_owned())
+            }
+            Ok(device) => Ok(device),
+            Err(reason) => Err(reason.to_string()),
+        })
     }
 
     pub(super) fn is_taken(&self, claim: &Claim) -> bool {
@@ -134,8 +179,8 @@ impl<'a, K: Kernel> Chooser<'a, K> {
     }
 }
 
-fn shown(candidate: &Candidate, reason: &Unusable) -> String {
-    format!("{} {reason}", candidate.address)
+fn made_anew(function: &KernelText) -> String {
+    format!("{function}: its VFs are being made anew")
 }
 
 fn none_free(

@@ -15,6 +15,7 @@ mod follow;
 mod hold;
 mod join;
 mod journal;
+mod prepare;
 mod preview;
 mod provision;
 mod ready;

@@ -21,17 +21,24 @@ pub fn provision(
     even_in_use: bool,
     deadline: Deadline,
 ) -> Result<Preview, OperationError> {
-    let table = context.leases.lock(deadline)?;
-    let (plan, missing) = make_plan(kernel, context, even_in_use)?;
+    let mut asked = ask(kernel, context)?;
+    let mut plan = make_plan(kernel, context, &asked, even_in_use)?;
     // Held to the end. Other cards, and sandboxes without VFs, do not wait for a driver.
-    let _withheld = cards_of(&plan)
-        .into_iter()
-        .map(|card| context.leases.withhold(card))
-        .collect::<Result<Vec<_>, _>>()?;
-    drop(table);
+    let mut withheld = BTreeMap::new();
+    while !cards_of(&plan).iter().all(|card| withheld.contains_key(card)) {
+        withheld.clear();
+        for card in cards_of(&plan) {
+            withheld.insert(card, context.leases.withhold(card)?);
+        }
+        asked = ask(kernel, context)?;
+        wait_for_lookers(context, &asked, deadline)?;
+        // Until now a sandbox could be given one of their VFs.
+        plan = make_plan(kernel, context, &asked, even_in_use)?;
+    }
+    asked.tell();
     match execute::run(&plan, kernel, deadline) {
         // Who is there has its VFs; a boot unit tries again for the rest.
-        Outcome::Applied => match missing {
+        Outcome::Applied => match asked.missing.into_iter().next() {
             Some(missing) => Err(missing.into()),
             None => Ok(Preview::of_plan(&plan)),
         },
@@ -51,7 +58,44 @@ pub fn preview_provision(
     context: &Context,
     even_in_use: bool,
 ) -> Result<Preview, OperationError> {
-    Ok(Preview::of_plan(&make_plan(kernel, context, even_in_use)?.0))
+    let asked = ask(kernel, context)?;
+    let plan = make_plan(kernel, context, &asked, even_in_use)?;
+    asked.tell();
+    Ok(Preview::of_plan(&plan))
+}
+
+/// Waits until whoever looks at a VF that is to be made anew has recorded it or let go of it.
+fn wait_for_lookers(
+    context: &Context,
+    asked: &Asked,
+    deadline: Deadline,
+) -> Result<(), OperationError> {
+    let changing = asked.wanted.iter().filter(|one| one.changes());
+    for vf in changing.flat_map(|one| &one.function.vfs) {
+        context.leases.wait_for(vf.address, deadline)?;
+    }
+    Ok(())
+}
+
+/// What pools ask of physical functions.
+struct Asked {
+    /// Of those that are there.
+    wanted: Vec<Wanted>,
+    /// Why others are not.
+    missing: Vec<KernelError>,
+}
+
+impl Asked {
+    /// Says what of it an operator may have to mend.
+    fn tell(&self) {
+        for error in &self.missing {
+            tracing::warn!(error = %with_causes(error), "left out");
+        }
+        for one in self.wanted.iter().filter(|one| one.changes() && one.is_down && !one.up) {
+            let pf = &one.function.name;
+            tracing::warn!(%pf, "it is down: some drivers make no VFs then, and VFs have no carrier; `up = true` in the pool brings it up");
+        }
+    }
 }
 
 fn cards_of(plan: &Plan) -> BTreeSet<PciAddress> {
@@ -62,12 +106,8 @@ fn cards_of(plan: &Plan) -> BTreeSet<PciAddress> {
     cards.collect()
 }
 
-/// The plan for the physical functions that are there, and why another is not.
-fn make_plan(
-    kernel: &mut impl Kernel,
-    context: &Context,
-    even_in_use: bool,
-) -> Result<(Plan, Option<KernelError>), OperationError> {
+/// Looks for the physical functions that pools ask something of.
+fn ask(kernel: &mut impl Kernel, context: &Context) -> Result<Asked, OperationError> {
     let pools = context.config.pools.values().filter_map(|pool| Some((pool, pool.num_vfs?)));
     let (mut wanted, mut missing) = (Vec::new(), Vec::new());
     for (pool, count) in pools {
@@ -81,19 +121,21 @@ fn make_plan(
         let why = missing.into_iter().next();
         return Err(why.map_or(OperationError::NothingToProvision, OperationError::from));
     }
-    for error in &missing {
-        tracing::warn!(error = %with_causes(error), "left out");
-    }
+    Ok(Asked { wanted, missing })
+}
+
+/// The plan for the physical functions that are there.
+fn make_plan(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    asked: &Asked,
+    even_in_use: bool,
+) -> Result<Plan, OperationError> {
     let mut occupied = BTreeMap::new();
-    for one in wanted.iter().filter(|one| one.changes()) {
+    for one in asked.wanted.iter().filter(|one| one.changes()) {
         occupied.extend(occupied_of(kernel, Some(&context.leases), &one.function, even_in_use)?);
     }
-    let plan = plan::provision(&wanted, &occupied)?;
-    for one in wanted.iter().filter(|one| one.changes() && one.is_down && !one.up) {
-        let pf = &one.function.name;
-        tracing::warn!(%pf, "it is down: some drivers make no VFs then, and VFs have no carrier; `up = true` in the pool brings it up");
-    }
-    Ok((plan, missing.into_iter().next()))
+    Ok(plan::provision(&asked.wanted, &occupied)?)
 }
 
 fn asked(kernel: &mut impl Kernel, function: PhysicalFunction, count: u32, up: bool) -> Wanted {

@@ -14,3 +14,4 @@ pub(crate) mod shape;
 pub(crate) mod sound;
 pub(crate) mod source;
 pub(crate) mod stage;
+pub(crate) mod table;

@@ -22,6 +22,7 @@ use super::{
     host::{CARD, VFS, parse, usual},
     model::{CONFIG, Expected, Held, Model, NETWORKS, SLOTS, Wish, id_of, joiner_of},
     stage::{event, in_time, on_tmpfs},
+    table,
 };
 
 /// A node with the model of it.
@@ -40,9 +41,10 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new() -> Self {
-        let host = FakeHost::new(usual());
         let directory = on_tmpfs();
         let leases = LeaseStore::open(&directory.path().join("state")).unwrap();
+        let witness = table::must_be_free(&directory.path().join("state"));
+        let host = FakeHost::new(usual()).watched(witness);
         Self {
             start: host.snapshot(),
             host,
