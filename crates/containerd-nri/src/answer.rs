@@ -15,9 +15,10 @@ use crate::budget::Budget;
 use crate::call::Occurrence;
 use crate::error::Refusal;
 use crate::event::{Event, EventSet};
-use crate::plugin::{Plugin, Work};
+use crate::plugin::Plugin;
 use crate::update::ContainerUpdate;
 use crate::wire::nri as wire;
+use crate::work::Work;
 
 /// The payload of an answer, or the status that refuses.
 pub(crate) type Answer = Result<Vec<u8>, Status>;

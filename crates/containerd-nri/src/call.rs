@@ -6,10 +6,10 @@ use protobuf::{Message, MessageField};
 use crate::container::Container;
 use crate::error::Violation;
 use crate::event::Event;
-use crate::plugin::Work;
 use crate::pod::{PodSandbox, PodUpdate};
 use crate::resources::Resources;
 use crate::wire::nri as wire;
+use crate::work::Work;
 
 /// A call by the runtime.
 #[derive(Debug)]

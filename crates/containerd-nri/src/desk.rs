@@ -13,12 +13,13 @@ use crate::budget::Budget;
 use crate::call::{self, Call, Occurrence};
 use crate::container::Container;
 use crate::error::{Refusal, Violation};
-use crate::plugin::{Plugin, Work};
+use crate::plugin::Plugin;
 use crate::pod::PodSandbox;
 use crate::reply::encode;
 use crate::runtime::{DEFAULT_REQUEST_TIMEOUT, RuntimeInfo};
 use crate::state::Step;
 use crate::wire::nri as wire;
+use crate::work::Work;
 
 const SERVICE: &str = "nri.pkg.api.v1alpha1.Plugin";
 

@@ -7,8 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::plugin::Work;
-use crate::state::Phase;
+use crate::phase::Phase;
 
 /// A plugin's refusal of a call, with the reason the runtime will report.
 ///
@@ -239,12 +238,6 @@ pub enum CallError {
         /// What was wrong.
         detail: String,
     },
-}
-
-/// The refusal for work that did not end inside its budget.
-pub(crate) fn still_working(work: &Work, budget: Duration) -> Refusal {
-    let call = work.call();
-    Refusal::new(format!("{call} takes longer than {budget:.1?}; it goes on, try again"))
 }
 
 #[cfg(test)]

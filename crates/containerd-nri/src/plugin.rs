@@ -1,18 +1,18 @@
 //! What a plugin is: a set of events and a handler for each. Every handler has a default that
 //! agrees to everything; nothing here talks to a runtime.
 
-use std::fmt;
 use std::future::{Future, ready};
 
 use crate::adjustment::Creation;
 use crate::budget::Budget;
 use crate::container::Container;
-use crate::error::{Refusal, one_line, still_working};
-use crate::event::{Event, EventSet};
+use crate::error::Refusal;
+use crate::event::EventSet;
 use crate::pod::{PodSandbox, PodUpdate};
 use crate::resources::Resources;
 use crate::runtime::RuntimeInfo;
 use crate::update::ContainerUpdate;
+use crate::work::{Work, still_working};
 
 /// A plugin's handlers. Write them as `async fn`.
 ///
@@ -182,50 +182,5 @@ pub trait Plugin: Send + Sync + 'static {
         _container: Container,
     ) -> impl Future<Output = Result<(), Refusal>> + Send {
         ready(Ok(()))
-    }
-}
-
-/// One call of a handler, by what it is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Work {
-    /// [`Plugin::configure`].
-    Configure,
-    /// [`Plugin::synchronize`].
-    Synchronize,
-    /// The handler of an event.
-    Event {
-        /// The event.
-        event: Event,
-        /// The id of the pod's sandbox.
-        pod_id: String,
-        /// The id of the container, for an event of one.
-        container_id: Option<String>,
-    },
-}
-
-impl Work {
-    /// The call's name, without what it is about.
-    pub fn call(&self) -> &'static str {
-        match self {
-            Self::Configure => "Configure",
-            Self::Synchronize => "Synchronize",
-            Self::Event { event, .. } => event.name(),
-        }
-    }
-}
-
-impl fmt::Display for Work {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Configure | Self::Synchronize => f.write_str(self.call()),
-            Self::Event { event, pod_id, container_id: None } => {
-                write!(f, "{event} of pod {}", one_line(pod_id))
-            }
-            Self::Event { event, pod_id, container_id: Some(container_id) } => {
-                let (container, pod) = (one_line(container_id), one_line(pod_id));
-                write!(f, "{event} of container {container} of pod {pod}")
-            }
-        }
     }
 }

@@ -10,11 +10,11 @@
 //!  any ──► Stopped
 //! ```
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Lost;
+use crate::phase::Phase;
 use crate::runtime::RuntimeInfo;
 
 /// The state of a session.
@@ -109,47 +109,6 @@ pub(crate) enum Step {
     Synchronized,
     Lost { cause: Arc<Lost>, retry_in: Duration },
     Stopped,
-}
-
-/// What a session is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Phase {
-    /// Connecting.
-    Dialing,
-    /// Registering with the runtime.
-    Registering,
-    /// Being configured by the runtime.
-    Configuring,
-    /// Learning what exists.
-    Synchronizing,
-    /// Getting events.
-    Serving,
-}
-
-impl Phase {
-    pub(crate) fn advice(self) -> &'static str {
-        match self {
-            Self::Dialing | Self::Registering => "it may be about to stop, or refuse plugins",
-            Self::Configuring => "its log may say what it did not like about the plugin",
-            Self::Synchronizing => {
-                "it may not know an event the plugin subscribed to; its log says which"
-            }
-            Self::Serving => "it stopped, or an answer came too late for it",
-        }
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Dialing => "connecting",
-            Self::Registering => "registering",
-            Self::Configuring => "being configured",
-            Self::Synchronizing => "being synchronized",
-            Self::Serving => "serving",
-        })
-    }
 }
 
 #[cfg(test)]

@@ -20,10 +20,11 @@ use crate::desk::ROOM_KIB;
 use crate::error::{CallError, Lost};
 use crate::identity::Identity;
 use crate::mux::{self, Ended, Mux, Trunk};
+use crate::phase::Phase;
 use crate::plugin::Plugin;
 use crate::runtime::DEFAULT_REGISTRATION_TIMEOUT;
 use crate::serve;
-use crate::state::{Phase, State, Step};
+use crate::state::{State, Step};
 
 /// How long the last answers have to reach the trunk when the session is told to stop.
 const FLUSH: Duration = Duration::from_secs(1);
