@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use super::{
     KernelError,
     netlink::socket::{Message, Netlink},
+    open::Ahead,
     rtnetlink::{neighbour, route_message},
 };
 use crate::{
@@ -13,26 +14,20 @@ use crate::{
     types::MacAddress,
 };
 
-/// By the number of the interface.
-pub(super) struct Ahead {
-    routes: BTreeMap<u32, Vec<Message>>,
-    neighbours: BTreeMap<u32, Vec<(u32, IpAddr, MacAddress)>>,
+/// Reads it: three messages.
+pub(super) fn read(host: &mut Netlink) -> Result<Ahead, KernelError> {
+    let mut routes: BTreeMap<u32, Vec<Message>> = BTreeMap::new();
+    for (index, route) in route_message::of_ours(host)? {
+        routes.entry(index).or_default().push(route);
+    }
+    let mut neighbours: BTreeMap<u32, Vec<_>> = BTreeMap::new();
+    for found in neighbour::all_permanent(host)? {
+        neighbours.entry(found.0).or_default().push(found);
+    }
+    Ok(Ahead { routes, neighbours })
 }
 
 impl Ahead {
-    /// Reads it: three messages.
-    pub(super) fn read(host: &mut Netlink) -> Result<Self, KernelError> {
-        let mut routes: BTreeMap<u32, Vec<Message>> = BTreeMap::new();
-        for (index, route) in route_message::of_ours(host)? {
-            routes.entry(index).or_default().push(route);
-        }
-        let mut neighbours: BTreeMap<u32, Vec<_>> = BTreeMap::new();
-        for found in neighbour::all_permanent(host)? {
-            neighbours.entry(found.0).or_default().push(found);
-        }
-        Ok(Self { routes, neighbours })
-    }
-
     /// Routes of ours that leave by this interface.
     pub(super) fn routes_by(&self, link: &Link) -> Vec<SeenRoute> {
         let messages = self.routes.get(&link.index).into_iter().flatten();

@@ -1,17 +1,12 @@
 //! The real machine: one file a kind of change, dispatched here.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::net::IpAddr;
 
 use crate::kernel::{
-    Functions, Kernel, KernelError,
-    ahead::Ahead,
-    files::{num_vfs, segment, sysctl, sysfs::Sysfs},
+    Functions, Kernel, KernelError, LinuxKernel, ahead,
+    files::{num_vfs, segment, sysctl},
     functions, host_facts,
     netfilter::masquerade,
-    netlink::socket::Netlink,
     netns::Sandbox,
     observe,
     rtnetlink::{
@@ -25,89 +20,12 @@ use crate::{
         Binding, Candidate, Device, HostFacts, Ipv6, Link, RouteFamilies, SandboxFacts, Scene,
         Unusable,
     },
-    plan::{
-        Plan,
-        step::{Place, Step},
-    },
+    plan::{Plan, step::Step},
     types::{
-        Deadline, DeviceName, DeviceSelector, InterfaceName, MacAddress, NetnsIdentity,
-        NetnsNumber, NetnsSource, PciAddress, Segment, VfAttributes,
+        Deadline, DeviceName, DeviceSelector, MacAddress, NetnsIdentity, NetnsNumber, NetnsSource,
+        PciAddress, Segment, VfAttributes,
     },
 };
-
-/// The kernel that vfhook runs on, seen from the namespace that it runs in.
-pub struct LinuxKernel {
-    pub(super) host: Netlink,
-    pub(super) sandbox: Option<Sandbox>,
-    pub(super) sysfs: Sysfs,
-    /// Physical functions whose drivers have not come back from a change of their VFs.
-    pub(super) stuck: BTreeSet<PciAddress>,
-    /// Numbers of links that were made or used, so that each is asked for once.
-    indexes: BTreeMap<(Place, InterfaceName), u32>,
-    /// What each card was seen to enforce for its VFs, by its interface's number: a driver is asked once a look.
-    pub(super) cards: BTreeMap<u32, BTreeMap<u32, VfAttributes>>,
-    /// What was read of the host for looks at many leases.
-    pub(super) ahead: Option<Ahead>,
-    /// Messages of sockets that are closed already.
-    pub(super) other_messages: u64,
-}
-
-impl LinuxKernel {
-    /// Opens the socket that everything goes through.
-    pub fn open() -> Result<Self, KernelError> {
-        let host = Netlink::route().map_err(KernelError::refused("open", "a netlink socket"))?;
-        Ok(Self {
-            host,
-            sandbox: None,
-            sysfs: Sysfs::default(),
-            stuck: BTreeSet::new(),
-            indexes: BTreeMap::new(),
-            cards: BTreeMap::new(),
-            ahead: None,
-            other_messages: 0,
-        })
-    }
-
-    /// The socket in `place`.
-    pub(super) fn netlink(&mut self, place: Place) -> Result<&mut Netlink, KernelError> {
-        match place {
-            Place::Host => Ok(&mut self.host),
-            Place::Sandbox => {
-                Ok(&mut self.sandbox.as_mut().ok_or(KernelError::SandboxGone)?.netlink)
-            }
-        }
-    }
-
-    pub(super) fn sandbox(&self) -> Result<&Sandbox, KernelError> {
-        self.sandbox.as_ref().ok_or(KernelError::SandboxGone)
-    }
-
-    /// The number of a link that this operation works on.
-    pub(super) fn index(&mut self, place: Place, name: &InterfaceName) -> Result<u32, KernelError> {
-        if let Some(index) = self.indexes.get(&(place, name.clone())) {
-            return Ok(*index);
-        }
-        let found = link::by_name(self.netlink(place)?, name)?;
-        let gone = || KernelError::LinkGone { name: name.into(), place };
-        let index = found.ok_or_else(gone)?.index;
-        self.indexes.insert((place, name.clone()), index);
-        Ok(index)
-    }
-
-    pub(super) fn forget(&mut self, place: Place, name: &InterfaceName) {
-        self.indexes.remove(&(place, name.clone()));
-    }
-
-    fn enter(&mut self, sandbox: Sandbox) {
-        self.leave();
-        self.sandbox = Some(sandbox);
-    }
-
-    fn leave(&mut self) {
-        self.other_messages += self.sandbox.take().map_or(0, |old| old.netlink.sent());
-        self.indexes.retain(|(place, _), _| *place == Place::Host);
-    }
-}
 
 impl Kernel for LinuxKernel {
     fn open_sandbox(&mut self, source: &NetnsSource) -> Result<NetnsIdentity, KernelError> {
@@ -209,7 +127,7 @@ impl Kernel for LinuxKernel {
     }
 
     fn look_ahead(&mut self) -> Result<(), KernelError> {
-        self.ahead = Some(Ahead::read(&mut self.host)?);
+        self.ahead = Some(ahead::read(&mut self.host)?);
         Ok(())
     }
 

@@ -16,14 +16,16 @@ mod netfilter;
 mod netlink;
 mod netns;
 mod observe;
+mod open;
 mod rtnetlink;
 mod scene;
+mod sysfs;
 mod usage;
 mod wire;
 
 pub use error::{KernelError, Refusal};
 pub use functions::Functions;
-pub use linux::LinuxKernel;
+pub use open::LinuxKernel;
 pub use rtnetlink::events::{Concern, HostEvents};
 
 use std::net::IpAddr;

@@ -3,14 +3,13 @@
 use crate::kernel::{
     KernelError, LinuxKernel, features,
     files::sysctl,
-    netlink::socket::Message,
-    rtnetlink::{interface_sysctls, link, link_message, route_message, vf},
+    rtnetlink::{interface_sysctls, link, route_message, vf},
     usage,
 };
 use crate::{
     inventory::{Candidate, Device, RouteFamilies, SandboxFacts, Sysctls, Unusable},
     plan::step::Place,
-    types::{KernelText, MacAddress, PciAddress},
+    types::{MacAddress, PciAddress},
 };
 
 /// What is in the sandbox.
@@ -59,7 +58,7 @@ pub(super) fn device(
     if let Some(unusable) = device.unusable() {
         return Ok(Err(unusable));
     }
-    device.sysctls = sysctls(&device.link.name, &message);
+    device.sysctls = interface_sysctls::whole(&device.link.name, &message);
     // A driver that has none to tell of has none to be put back.
     device.features = features::requested(&kernel.host, &device.link.name).unwrap_or_default();
     if attributes {
@@ -83,11 +82,4 @@ pub(super) fn macs_of_card(
         }
     }
     Ok(found)
-}
-
-/// The sysctls of the host's interface of this name, from what netlink told of it and the few files that this leaves out.
-pub(super) fn sysctls(name: &KernelText, message: &Message) -> Sysctls {
-    let mut found = interface_sysctls::read(link_message::attributes(&message.body));
-    found.0.extend(sysctl::read_of(name, &interface_sysctls::UNTOLD));
-    found
 }

@@ -1,14 +1,10 @@
 //! What becomes of a namespace that nobody lives in or holds open any more (`default_device_exit_net`).
 
-use super::{FakeLink, LinkKind, Machine};
+use super::{
+    LinkKind, Machine,
+    machine::{Returning, Sandbox},
+};
 use crate::types::{KernelText, PciAddress};
-
-/// A device on its way back to the host, brought by a kernel worker that has not come to it yet.
-#[derive(Debug, Clone)]
-pub(super) struct Returning {
-    pub(super) link: FakeLink,
-    looks_left: u32,
-}
 
 impl Machine {
     /// Those who lived in the namespace are gone, and its path with them. It lasts while somebody holds it open.
@@ -36,7 +32,7 @@ impl Machine {
     }
 
     fn bury(&mut self, cookie: u64) {
-        let dead = |found: &super::machine::Sandbox| found.ended && found.holders == 0;
+        let dead = |found: &Sandbox| found.ended && found.holders == 0;
         if !self.sandboxes.get(&cookie).is_some_and(dead) {
             return;
         }

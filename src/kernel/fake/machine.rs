@@ -9,7 +9,7 @@ use std::{
 use ipnet::IpNet;
 use nix::errno::Errno;
 
-use super::{Card, FakeLink, LinkKind, Namespace, death::Returning};
+use super::{Card, FakeLink, LinkKind, Namespace};
 use crate::types::{MacAddress, NetnsSource, PciAddress};
 
 /// A machine.
@@ -44,6 +44,13 @@ pub(super) struct Sandbox {
     pub(super) holders: usize,
     /// Whether those who lived in it are gone.
     pub(super) ended: bool,
+}
+
+/// A device on its way back to the host, brought by a kernel worker that has not come to it yet.
+#[derive(Debug, Clone)]
+pub(super) struct Returning {
+    pub(super) link: FakeLink,
+    pub(super) looks_left: u32,
 }
 
 impl Machine {

@@ -1,8 +1,6 @@
-//! What the kernel shows and takes as files: sysfs and sysctls.
+//! What the kernel takes as files: sysctls, the number of VFs, a reset; and where the files of an interface lead.
 
-mod interface;
 pub(crate) mod num_vfs;
 pub(crate) mod reset;
 pub(crate) mod segment;
 pub(crate) mod sysctl;
-pub(crate) mod sysfs;

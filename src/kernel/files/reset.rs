@@ -3,7 +3,7 @@
 
 use std::{fs, path::PathBuf, sync::mpsc, thread};
 
-use crate::kernel::{KernelError, files::sysfs::Sysfs};
+use crate::kernel::{KernelError, sysfs::Sysfs};
 use crate::types::{Deadline, PciAddress, Reset};
 
 /// Resets the function. `driver` takes it afterwards, where none has it now: an earlier try may have ended half way.

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path};
 
-use super::sysfs::Sysfs;
+use crate::kernel::sysfs::Sysfs;
 use crate::{
     inventory::Link,
     types::{KernelText, Port, Segment, Vlan, VlanProtocol},

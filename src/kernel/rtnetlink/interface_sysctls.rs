@@ -5,7 +5,15 @@ use std::collections::BTreeMap;
 
 use crate::{
     inventory::Sysctls,
-    kernel::netlink::attribute::{find, signed, word},
+    kernel::{
+        files::sysctl,
+        netlink::{
+            attribute::{find, signed, word},
+            socket::Message,
+        },
+        rtnetlink::link_message,
+    },
+    types::KernelText,
 };
 
 /// Of a link's message, and below it.
@@ -117,7 +125,7 @@ const OF_6: [&str; 60] = [
 ];
 
 /// Those that a message does not tell of: each is a file to be read. They are in no kernel before 6.9.
-pub(crate) const UNTOLD: [&str; 3] =
+const UNTOLD: [&str; 3] =
     ["ipv6/ra_honor_pio_life", "ipv6/ra_honor_pio_pflag", "ipv6/regen_min_advance"];
 
 /// Told in milliseconds, written in seconds.
@@ -130,6 +138,13 @@ const IN_SECONDS: [&str; 4] = [
 
 /// Those that are no signed numbers.
 const UNSIGNED: [&str; 3] = ["ra_defrtr_metric", "ioam6_id", "ioam6_id_wide"];
+
+/// The sysctls of the host's interface of this name, from what netlink told of it and the few files that this leaves out.
+pub(crate) fn whole(name: &KernelText, message: &Message) -> Sysctls {
+    let mut found = read(link_message::attributes(&message.body));
+    found.0.extend(sysctl::read_of(name, &UNTOLD));
+    found
+}
 
 /// The sysctls of the interface that a link's attributes tell of, as their files show them.
 pub(crate) fn read(attributes: &[u8]) -> Sysctls {

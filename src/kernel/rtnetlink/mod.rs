@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod announce;
 pub(crate) mod configure_vf;
 pub(crate) mod events;
+mod index;
 pub(crate) mod interface_sysctls;
 pub(crate) mod link;
 pub(crate) mod link_message;

@@ -8,9 +8,8 @@ use crate::kernel::{
     KernelError, LinuxKernel, features,
     files::sysctl,
     netlink::socket::Netlink,
-    observe,
     rtnetlink::{
-        configure_vf,
+        configure_vf, interface_sysctls,
         link::{self, numbered, refused},
         settings,
     },
@@ -63,7 +62,7 @@ fn look(kernel: &mut LinuxKernel, step: &ReturnDevice) -> Result<Whole, KernelEr
         features::requested(&kernel.host, &link.name)
             .map_err(KernelError::refused("look at the features of", object()))?
     };
-    let sysctls = observe::sysctls(&link.name, &message);
+    let sysctls = interface_sysctls::whole(&link.name, &message);
     Ok(Whole { link, sysctls, features })
 }
 

@@ -5,7 +5,7 @@ use std::{
     os::unix::ffi::{OsStrExt, OsStringExt},
 };
 
-use super::sysfs::{Sysfs, address_behind, number};
+use super::function::{Sysfs, address_behind, number};
 use crate::types::{KernelText, MacAddress, PciAddress};
 
 impl Sysfs {
