@@ -4,7 +4,10 @@
 
 mod support;
 
-use support::source::{Source, code_of, paths, sources};
+use support::{
+    modules::Modules,
+    source::{Source, code_of, paths, sources, sources_in},
+};
 
 /// A part of the program, and all that it may name of others. Each part names only parts above it in the list, so
 /// that reading from the top down nothing is met before it is known.
@@ -132,7 +135,7 @@ const TOOLS: [Tool; 15] = [
         below: &["time::Instant", "time::SystemTime"],
         places: &[
             "types/deadline.rs",
-            "execute/run.rs",
+            "execute/timed.rs",
             "operation/mod.rs",
             "operation/journal.rs",
             "daemon/keeper.rs",
@@ -271,6 +274,49 @@ fn the_list_of_parts_is_an_order() {
             assert!(named < position, "{} may name {path}, which comes later", part.folder);
         }
     }
+}
+
+/// Read in some order, no file of a folder names one that comes later. Parts have the order of the list.
+#[test]
+fn no_files_of_a_folder_name_each_other_in_a_circle() {
+    let mut circles = Modules::of(&sources()).circles(false);
+    circles.extend(Modules::of(&sources_in("crates/containerd-nri/src")).circles(true));
+    assert_none(&circles);
+}
+
+#[test]
+fn a_circle_is_found_by_whatever_path_it_is_closed() {
+    let file = |path: &str, code: &str| Source {
+        path: path.to_owned(),
+        text: String::new(),
+        code: code.to_owned(),
+    };
+    let circles = |closing: &str| {
+        let sources = [
+            file("lib.rs", "mod a;\nmod b;"),
+            file("a/mod.rs", "mod one;\nmod two;\npub use one::{One, make};"),
+            file("a/one.rs", "use super::two;"),
+            file("a/two.rs", closing),
+            file("b.rs", "use crate::a::{One, one};"),
+        ];
+        Modules::of(&sources).circles(true)
+    };
+    for closing in [
+        "use super::one;",
+        "use super::one::One;",
+        "use crate::a::one::{self, make};",
+        "use super::One;",
+        "use crate::{a::make, b};",
+        "fn two() { super::make() }",
+    ] {
+        let found = circles(closing);
+        assert!(
+            found.iter().any(|found| found.starts_with("a: one names two")),
+            "{closing}: {found:?}"
+        );
+    }
+    assert_eq!(circles("use super::Three;"), [""; 0]);
+    assert_eq!(circles("use crate::b::B;"), [": a names b, b names a"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod outcome;
 mod rollback;
 mod run;
+mod timed;
 
 pub use outcome::{Failure, Outcome};
 pub use rollback::{Undone, undo};

@@ -1,6 +1,6 @@
 //! Undo steps, one after the other, to the end whatever happens.
 
-use super::run::timed;
+use super::timed::timed;
 use crate::{
     kernel::{Kernel, KernelError},
     plan::{sentence, step::Step},

@@ -1,12 +1,11 @@
 //! Steps in order until done, refused, or out of time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::{Failure, Outcome, undo};
+use super::{Failure, Outcome, timed::timed, undo};
 use crate::{
     kernel::Kernel,
-    kill_point,
-    plan::{Plan, sentence, step::Step},
+    plan::{Plan, sentence},
     types::Deadline,
 };
 
@@ -37,12 +36,4 @@ pub fn run(plan: &Plan, kernel: &mut impl Kernel, deadline: Deadline) -> Outcome
         }
     }
     Outcome::Applied
-}
-
-/// Runs `work` and logs how long the step took, whatever came of it.
-pub(super) fn timed<T>(verb: &str, step: &Step, work: impl FnOnce() -> T) -> T {
-    let began = Instant::now();
-    let done = kill_point::around(|| sentence(step), work);
-    tracing::debug!(us = began.elapsed().as_micros(), "{verb}: {}", sentence(step));
-    done
 }

@@ -4,71 +4,23 @@ use std::time::Duration;
 
 use super::{
     arguments::{Arguments, Attach, Changes, Detach, Hook, Provision, Serve, Shown, Verb},
-    cni::{self, CallError},
-    oci_hook::{self, HookError},
+    cni,
+    failure::CommandError,
+    oci_hook, open,
     output::{self, Output},
 };
 use crate::{
     config::{self, ConfigError},
-    daemon::{self, ServeError},
-    kernel::{KernelError, LinuxKernel},
-    lease::{LeaseError, LeaseStore},
-    operation::{self, AttachReport, Context, ExitCode, Mended, OperationError, Retry, Which},
+    daemon,
+    kernel::LinuxKernel,
+    operation::{self, ExitCode, Mended, Retry, Which},
     request::SandboxEvent,
     telemetry::{self, system_log},
-    types::{Deadline, NetnsSource, Origin, SandboxId, with_causes},
+    types::{Deadline, NetnsSource, Origin, SandboxId},
 };
 
 /// What reconciling may wait for devices that are on their way back.
 const RECONCILE_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Why a verb failed.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum CommandError {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Operation(#[from] OperationError),
-    #[error(transparent)]
-    Serve(#[from] ServeError),
-    #[error(transparent)]
-    Hook(#[from] HookError),
-    #[error(transparent)]
-    Cni(#[from] CallError),
-}
-
-impl From<KernelError> for CommandError {
-    fn from(error: KernelError) -> Self {
-        OperationError::from(error).into()
-    }
-}
-
-impl From<LeaseError> for CommandError {
-    fn from(error: LeaseError) -> Self {
-        OperationError::from(error).into()
-    }
-}
-
-impl CommandError {
-    /// All of it on one line, for a log.
-    pub(super) fn on_one_line(&self) -> String {
-        match self {
-            Self::Config(error) | Self::Serve(ServeError::Config(error)) => error.on_one_line(),
-            other => with_causes(other),
-        }
-    }
-
-    /// The exit code that tells it.
-    pub(super) fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::Config(_) | Self::Hook(_) | Self::Cni(_) | Self::Serve(ServeError::Config(_)) => {
-                ExitCode::Usage
-            }
-            Self::Serve(_) => ExitCode::HostUnfit,
-            Self::Operation(error) => error.exit_code(),
-        }
-    }
-}
 
 /// Does what was typed, shows the answer or the error, and tells the exit code.
 pub fn run(arguments: &Arguments) -> ExitCode {
@@ -126,10 +78,10 @@ fn attach(arguments: &Arguments, verb: &Attach) -> Result<ExitCode, CommandError
     };
     let output = Output::new(verb.changes.json);
     if verb.changes.dry_run {
-        let context = open(arguments)?;
+        let context = open::both(arguments)?;
         output.preview(&operation::preview_attach(&mut kernel, &context, &event, deadline)?);
     } else {
-        output.attached(&attach_event(arguments, &mut kernel, &event, deadline)?);
+        output.attached(&open::attach(arguments, &mut kernel, &event, deadline)?);
     }
     Ok(ExitCode::Done)
 }
@@ -141,7 +93,7 @@ fn id_of(kernel: &mut LinuxKernel, netns: &NetnsSource) -> Result<SandboxId, Com
 
 fn detach(arguments: &Arguments, verb: &Detach) -> Result<ExitCode, CommandError> {
     let deadline = Deadline::after(verb.timeout);
-    let context = open_leases(arguments)?;
+    let context = open::leases(arguments)?;
     let mut kernel = LinuxKernel::open()?;
     let by_id = verb.id.clone().map(Which::Id);
     let by_netns = || verb.netns.clone().map(|path| Which::Netns(NetnsSource::Path(path)));
@@ -160,7 +112,7 @@ fn detach(arguments: &Arguments, verb: &Detach) -> Result<ExitCode, CommandError
 }
 
 fn status(arguments: &Arguments, verb: &Shown) -> Result<ExitCode, CommandError> {
-    let context = open(arguments)?;
+    let context = open::both(arguments)?;
     let mut kernel = LinuxKernel::open()?;
     Output::new(verb.json).status(&operation::status(&mut kernel, &context)?);
     Ok(ExitCode::Done)
@@ -175,7 +127,7 @@ fn doctor(arguments: &Arguments, verb: &Shown) -> Result<ExitCode, CommandError>
 }
 
 fn provision(arguments: &Arguments, verb: &Provision) -> Result<ExitCode, CommandError> {
-    let context = open(arguments)?;
+    let context = open::both(arguments)?;
     let mut kernel = LinuxKernel::open()?;
     let output = Output::new(verb.changes.json);
     if verb.changes.dry_run {
@@ -191,7 +143,7 @@ fn provision(arguments: &Arguments, verb: &Provision) -> Result<ExitCode, Comman
 }
 
 fn reconcile(arguments: &Arguments, verb: &Changes) -> Result<ExitCode, CommandError> {
-    let mut context = open_leases(arguments)?;
+    let mut context = open::leases(arguments)?;
     // What is to be taken back does not wait for a configuration that can be used.
     match config::load(&arguments.config) {
         Ok(config) => context.config = config,
@@ -228,13 +180,18 @@ fn hook(arguments: &Arguments, verb: &Hook) -> Result<ExitCode, CommandError> {
     let mut kernel = LinuxKernel::open()?;
     match call {
         oci_hook::Call::Attach(event) => {
-            attach_event(arguments, &mut kernel, &event, deadline)?;
+            open::attach(arguments, &mut kernel, &event, deadline)?;
         }
         oci_hook::Call::Verify { id, netns, asked } => {
-            operation::verify(&mut kernel, &open_leases(arguments)?, &id, &netns, &asked)?;
+            operation::verify(&mut kernel, &open::leases(arguments)?, &id, &netns, &asked)?;
         }
         oci_hook::Call::Detach(id) => {
-            operation::detach(&mut kernel, &open_leases(arguments)?, &Which::Holder(id), deadline)?;
+            operation::detach(
+                &mut kernel,
+                &open::leases(arguments)?,
+                &Which::Holder(id),
+                deadline,
+            )?;
         }
     }
     Ok(ExitCode::Done)
@@ -245,39 +202,4 @@ fn cni(arguments: &Arguments) -> ExitCode {
     let (answer, code) = cni::run(arguments, std::io::stdin().lock());
     output::cni(&answer);
     code
-}
-
-/// Attaches what `event` asks for. A sandbox that has it already does not wait for a configuration that can be used.
-pub(super) fn attach_event(
-    arguments: &Arguments,
-    kernel: &mut LinuxKernel,
-    event: &SandboxEvent,
-    deadline: Deadline,
-) -> Result<AttachReport, CommandError> {
-    let unusable = match open(arguments) {
-        Ok(context) => return Ok(operation::attach(kernel, &context, event, deadline)?),
-        Err(CommandError::Config(unusable)) => unusable,
-        Err(other) => return Err(other),
-    };
-    let Some(leases) = LeaseStore::open_existing(&arguments.state_dir)? else {
-        return Err(unusable.into());
-    };
-    let context = Context { config: config::Config::default(), leases };
-    let had = operation::attached_already(kernel, &context, event, deadline)?;
-    had.ok_or_else(|| unusable.into())
-}
-
-pub(super) fn open(arguments: &Arguments) -> Result<Context, CommandError> {
-    Ok(Context {
-        config: config::load(&arguments.config)?,
-        leases: LeaseStore::open(&arguments.state_dir)?,
-    })
-}
-
-/// Taking back needs no configuration: the lease says everything, also after the configuration changed or broke.
-pub(super) fn open_leases(arguments: &Arguments) -> Result<Context, CommandError> {
-    Ok(Context {
-        config: config::Config::default(),
-        leases: LeaseStore::open(&arguments.state_dir)?,
-    })
 }

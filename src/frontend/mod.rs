@@ -4,9 +4,11 @@
 pub mod arguments;
 mod cni;
 mod command;
+mod failure;
 mod holder;
 pub mod nri;
 pub mod oci_hook;
+mod open;
 mod output;
 mod table;
 mod wrapped;

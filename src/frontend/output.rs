@@ -9,7 +9,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{cni::Answer, command::CommandError, holder, table::Table, wrapped};
+use super::{cni::Answer, failure::CommandError, holder, table::Table, wrapped};
 use crate::{
     config::{Config, ConfigError, Problem},
     daemon::ServeError,
@@ -239,7 +239,7 @@ pub(super) fn error(error: &CommandError) {
                 eprintln!("{lead}  hint: {hint}");
             }
         }
-        CommandError::Hook(_) | CommandError::Cni(_) | CommandError::Serve(_) => {}
+        CommandError::Hook(_) | CommandError::Serve(_) => {}
     }
 }
 

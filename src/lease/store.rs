@@ -10,7 +10,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{Claim, Lease, LeaseError, OperationLock, TableLock, VERSION, directory, lock};
+use super::{Claim, Lease, LeaseError, OperationLock, VERSION, directory, lock};
 use crate::types::{Deadline, InterfaceName, KernelText, PciAddress};
 
 /// The state directory.
@@ -52,12 +52,6 @@ impl LeaseStore {
             }
         }
         Ok(Some(Self { root: root.to_owned() }))
-    }
-
-    /// Takes the lock for recording.
-    pub fn lock(&self, deadline: Deadline) -> Result<TableLock<'_>, LeaseError> {
-        let lock = lock::take(&self.root.join("lock"), lock::TABLE, "the lease table", deadline)?;
-        Ok(TableLock::new(self, lock))
     }
 
     /// Waits until nobody works on the lease that holds `claim`, then reads it; `None` when nothing holds it by then.
@@ -111,16 +105,6 @@ impl LeaseStore {
         Ok(self.links("source.")?.iter().any(|link| {
             fs::metadata(link).is_ok() && fs::read_link(link).is_ok_and(|target| target != own)
         }))
-    }
-
-    /// Clears away what a process left that died while it made or forgot a lease. It holds nothing; this is for who makes and
-    /// forgets none, and yet is to leave no trace.
-    pub fn forget_the_dead(&self, deadline: Deadline) -> Result<(), LeaseError> {
-        // Most often nobody died, and whoever holds the lock need not be waited for.
-        if fs::symlink_metadata(self.reserving()).is_err() {
-            return Ok(());
-        }
-        self.lock(deadline)?.forget_the_dead()
     }
 
     /// Every lease, in order of its file's name; the unreadable ones as errors beside them.

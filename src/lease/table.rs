@@ -15,12 +15,25 @@ pub struct TableLock<'a> {
     _lock: OperationLock,
 }
 
-impl<'a> TableLock<'a> {
-    /// Whoever has `lock` holds the table of `store`.
-    pub(super) fn new(store: &'a LeaseStore, lock: OperationLock) -> Self {
-        Self { store, _lock: lock }
+impl LeaseStore {
+    /// Takes the lock for recording.
+    pub fn lock(&self, deadline: Deadline) -> Result<TableLock<'_>, LeaseError> {
+        let lock = lock::take(&self.root.join("lock"), lock::TABLE, "the lease table", deadline)?;
+        Ok(TableLock { store: self, _lock: lock })
     }
 
+    /// Clears away what a process left that died while it made or forgot a lease. It holds nothing; this is for who makes and
+    /// forgets none, and yet is to leave no trace.
+    pub fn forget_the_dead(&self, deadline: Deadline) -> Result<(), LeaseError> {
+        // Most often nobody died, and whoever holds the lock need not be waited for.
+        if fs::symlink_metadata(self.reserving()).is_err() {
+            return Ok(());
+        }
+        self.lock(deadline)?.forget_the_dead()
+    }
+}
+
+impl TableLock<'_> {
     /// Records `lease` with all of its claims and takes the lock of its operation; `Taken` when another lease holds one of them.
     /// Nothing may have been done yet.
     pub fn reserve(&self, lease: Lease) -> Result<Reservation, LeaseError> {

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use super::{
     AttachReport, Context, How, OperationError, Preview,
     conflict::Conflicts,
+    existing::{Existing, existing},
     join::{join, refuse_conflict},
     journal,
     prepare::{Prepared, prepare},
-    recover::{self, release},
+    recover,
 };
 use crate::{
     execute::{self, Outcome},
@@ -106,47 +107,6 @@ fn reserve(
     // Until here nobody else may choose what was chosen.
     drop(looking);
     Ok(reserved)
-}
-
-pub(super) enum Existing {
-    /// The namespace has this lease, and nobody works on it.
-    Lease(Box<Reservation>),
-    /// There was what a process that died left behind, and it is no more.
-    Cleared,
-    /// Nothing.
-    None,
-}
-
-/// Waits for whoever works on a lease of this sandbox; clears away what is half done or belongs to a namespace that is
-/// gone.
-pub(super) fn existing(
-    kernel: &mut impl Kernel,
-    context: &Context,
-    event: &SandboxEvent,
-    netns: &NetnsIdentity,
-    deadline: Deadline,
-) -> Result<Existing, OperationError> {
-    let here = context.leases.reserve_existing(&Claim::Netns(netns.cookie), deadline)?;
-    if let Some(reservation) = here {
-        if reservation.lease.state == LeaseState::Attached {
-            return Ok(Existing::Lease(Box::new(reservation)));
-        }
-        release(kernel, context, reservation, deadline)?;
-        return Ok(Existing::Cleared);
-    }
-    let Some(elsewhere) =
-        context.leases.reserve_existing(&Claim::Id(event.id.clone()), deadline)?
-    else {
-        return Ok(Existing::None);
-    };
-    // The id had another namespace before: a container that is started again has a new one.
-    if elsewhere.lease.state == LeaseState::Attached && recover::is_alive(kernel, &elsewhere.lease)?
-    {
-        let netns = elsewhere.lease.netns.source.to_string();
-        return Err(OperationError::IdInUse { id: event.id.clone(), netns });
-    }
-    release(kernel, context, elsewhere, deadline)?;
-    Ok(Existing::Cleared)
 }
 
 /// Does what is recorded, and records what came of it.

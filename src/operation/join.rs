@@ -3,7 +3,7 @@
 
 use super::{
     AttachReport, Context, How, OperationError,
-    attach::{Existing, existing},
+    existing::{Existing, existing},
     hold,
     verify::gives,
 };

@@ -4,12 +4,15 @@ mod address;
 mod attach;
 mod audit;
 mod check;
+mod chosen;
 mod detach;
 mod held;
 mod ipv6;
+mod mac;
 mod mend;
 mod network;
 mod provision;
+mod refusal;
 mod render;
 mod reroute;
 mod service_path;
@@ -18,15 +21,16 @@ pub mod step;
 use serde::{Deserialize, Serialize};
 
 pub use address::{candidates, seed};
-pub use attach::{
-    AttachInput, AttachPlanError, ChosenDevice, ChosenNetwork, ChosenService, attach, interface_mac,
-};
+pub use attach::attach;
 pub use audit::{Remark, Seen, audit};
 pub use check::{Flaw, check};
+pub use chosen::{AttachInput, ChosenDevice, ChosenNetwork, ChosenService};
 pub use detach::{detach, last_one_out};
 pub use held::{Held, holds};
+pub use mac::interface_mac;
 pub use mend::{Mending, mend};
 pub use provision::{Occupied, ProvisionError, Wanted, provision};
+pub use refusal::AttachPlanError;
 pub use render::{sentence, undo_sentence};
 pub use reroute::{Reroute, Served, differs, reroute};
 use step::Step;

@@ -6,8 +6,10 @@ use ipnet::IpNet;
 
 use super::{
     PlannedStep, Undo,
-    attach::{AttachInput, AttachPlanError, ChosenDevice, ChosenNetwork, interface_mac, made_mac},
+    chosen::{AttachInput, ChosenDevice, ChosenNetwork},
     ipv6::{self, Speaks},
+    mac::{interface_mac, made_mac},
+    refusal::AttachPlanError,
     step::{ConfigureVf, CreateMacvlan, OwnLink, Place, ReturnDevice, Step, TakeDevice},
 };
 use crate::{

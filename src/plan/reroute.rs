@@ -7,8 +7,8 @@ use ipnet::IpNet;
 
 use super::{
     Plan, PlannedStep, Undo,
-    attach::AttachPlanError,
     network::put_route,
+    refusal::AttachPlanError,
     step::{Place, Step},
 };
 use crate::{

@@ -10,9 +10,11 @@ use ipnet::IpNet;
 
 use super::{
     PlannedStep, Undo,
-    attach::{AttachInput, AttachPlanError, ChosenService, MacRole, local_mac, refuse_taken},
+    chosen::{AttachInput, ChosenService},
     ipv6::{self, Speaks},
+    mac::{MacRole, local_mac},
     network::{gone_with, put_route},
+    refusal::{AttachPlanError, refuse_taken},
     step::{CreateVeth, OwnLink, Place, Step},
 };
 use crate::{

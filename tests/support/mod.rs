@@ -8,6 +8,7 @@ pub(crate) mod crash;
 pub(crate) mod happening;
 pub(crate) mod host;
 pub(crate) mod model;
+pub(crate) mod modules;
 pub(crate) mod node;
 pub(crate) mod seed;
 pub(crate) mod shape;

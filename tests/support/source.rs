@@ -19,11 +19,17 @@ pub(crate) struct Source {
 
 /// Every file below `src`, in order.
 pub(crate) fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let sources = sources_in("src");
+    assert!(sources.len() > 60, "only {} files", sources.len());
+    sources
+}
+
+/// Every file below a folder of the repository, in order.
+pub(crate) fn sources_in(folder: &str) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut paths = Vec::new();
     collect(&root, &mut paths);
     paths.sort();
-    assert!(paths.len() > 60, "only {} files in {}", paths.len(), root.display());
     paths.iter().map(|path| Source::read(&root, path)).collect()
 }
 
@@ -49,6 +55,12 @@ impl Source {
     pub(crate) fn depth(&self) -> usize {
         let folders = self.path.matches('/').count();
         folders + usize::from(!self.path.ends_with("mod.rs"))
+    }
+
+    /// The names that lead to its module.
+    pub(crate) fn module(&self) -> Vec<String> {
+        let names = self.path.trim_end_matches(".rs").split('/').map(str::to_owned);
+        names.filter(|name| name != "mod" && name != "lib").collect()
     }
 
     /// How often a path in it goes up at once.

@@ -7,20 +7,15 @@ mod call;
 
 use std::{io::Read, time::Duration};
 
-pub(super) use answer::Answer;
-pub(super) use call::CallError;
-
+pub(super) use self::answer::Answer;
 use self::{
     answer::Failure,
-    call::{Attachment, Call, Request, Version},
+    call::{Attachment, Call, CallError, Request, Version},
 };
-use super::{
-    arguments::Arguments,
-    command::{self, CommandError},
-};
+use super::{arguments::Arguments, failure::CommandError, open};
 use crate::{
     config::{self, ConfigError, on_one_line},
-    kernel::LinuxKernel,
+    kernel::{KernelError, LinuxKernel},
     lease::{Lease, LeaseStore},
     operation::{self, ExitCode, OperationError, Which},
     types::{Deadline, Origin, with_causes},
@@ -28,6 +23,36 @@ use crate::{
 
 /// A runtime sets no limit here, but its caller gives up on a pod after some minutes.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+enum CniError {
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error(transparent)]
+    Command(#[from] CommandError),
+}
+
+impl From<KernelError> for CniError {
+    fn from(error: KernelError) -> Self {
+        Self::Command(error.into())
+    }
+}
+
+impl From<OperationError> for CniError {
+    fn from(error: OperationError) -> Self {
+        Self::Command(error.into())
+    }
+}
+
+impl CniError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Call(_) => ExitCode::Usage,
+            Self::Command(error) => error.exit_code(),
+        }
+    }
+}
 
 /// Reads one call, does it, and tells the answer with the exit code that belongs to it.
 pub(super) fn run(arguments: &Arguments, input: impl Read) -> (Answer, ExitCode) {
@@ -41,22 +66,22 @@ pub(super) fn run(arguments: &Arguments, input: impl Read) -> (Answer, ExitCode)
     }
 }
 
-fn perform(arguments: &Arguments, call: Call, version: Version) -> Result<Answer, CommandError> {
+fn perform(arguments: &Arguments, call: Call, version: Version) -> Result<Answer, CniError> {
     let deadline = Deadline::after(TIMEOUT);
     match call {
         Call::Add { event, interface } => {
             let mut kernel = LinuxKernel::open()?;
-            let report = command::attach_event(arguments, &mut kernel, &event, deadline)?;
+            let report = open::attach(arguments, &mut kernel, &event, deadline)?;
             Ok(Answer::added(&report, &interface, &event.netns, version))
         }
         Call::Check { id, netns, asked } => {
-            let context = command::open_leases(arguments)?;
+            let context = open::leases(arguments)?;
             let mut kernel = LinuxKernel::open()?;
             operation::verify(&mut kernel, &context, &id, &netns, &asked)?;
             Ok(Answer::nothing())
         }
         Call::Del { id } => {
-            let context = command::open_leases(arguments)?;
+            let context = open::leases(arguments)?;
             let mut kernel = LinuxKernel::open()?;
             match operation::detach(&mut kernel, &context, &Which::Id(id), deadline) {
                 // It is recorded and tried again; a runtime that is told keeps the pod in its terminating state for ever.
@@ -68,7 +93,7 @@ fn perform(arguments: &Arguments, call: Call, version: Version) -> Result<Answer
             Ok(Answer::nothing())
         }
         Call::Gc { valid } => {
-            let context = command::open_leases(arguments)?;
+            let context = open::leases(arguments)?;
             let mut kernel = LinuxKernel::open()?;
             let is_stale = |lease: &Lease| lease.origin == Origin::Cni && !is_known(lease, &valid);
             operation::detach_stale(&mut kernel, &context, is_stale, deadline)?;
@@ -106,16 +131,18 @@ fn unready(arguments: &Arguments) -> Result<Option<String>, CommandError> {
 }
 
 /// The specification's error codes (section "Error"); those from 100 on are a plugin's own.
-fn failure(error: &CommandError) -> Failure {
+fn failure(error: &CniError) -> Failure {
     let code = match (error, error.exit_code()) {
-        (CommandError::Cni(error), _) => error.code(),
+        (CniError::Call(error), _) => error.code(),
         (_, ExitCode::Usage) => 7,
         (_, ExitCode::NothingFree) => 11,
         (_, other) => 100 + other as u32,
     };
     let details = match error {
-        CommandError::Config(ConfigError::Wrong { problems, .. }) => Some(on_one_line(problems)),
-        CommandError::Operation(error) => error.hint(),
+        CniError::Command(CommandError::Config(ConfigError::Wrong { problems, .. })) => {
+            Some(on_one_line(problems))
+        }
+        CniError::Command(CommandError::Operation(error)) => error.hint(),
         _ => None,
     };
     Failure { code, msg: format!("vfhook: {}", with_causes(error)), details }

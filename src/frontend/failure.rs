@@ -1,0 +1,55 @@
+//! Why a verb failed, and the exit code that tells it. Shows nothing.
+
+use super::oci_hook::HookError;
+use crate::{
+    config::ConfigError,
+    daemon::ServeError,
+    kernel::KernelError,
+    lease::LeaseError,
+    operation::{ExitCode, OperationError},
+    types::with_causes,
+};
+
+/// Why a verb failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CommandError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Operation(#[from] OperationError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Hook(#[from] HookError),
+}
+
+impl From<KernelError> for CommandError {
+    fn from(error: KernelError) -> Self {
+        OperationError::from(error).into()
+    }
+}
+
+impl From<LeaseError> for CommandError {
+    fn from(error: LeaseError) -> Self {
+        OperationError::from(error).into()
+    }
+}
+
+impl CommandError {
+    /// All of it on one line, for a log.
+    pub(super) fn on_one_line(&self) -> String {
+        match self {
+            Self::Config(error) | Self::Serve(ServeError::Config(error)) => error.on_one_line(),
+            other => with_causes(other),
+        }
+    }
+
+    /// The exit code that tells it.
+    pub(super) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Config(_) | Self::Hook(_) | Self::Serve(ServeError::Config(_)) => ExitCode::Usage,
+            Self::Serve(_) => ExitCode::HostUnfit,
+            Self::Operation(error) => error.exit_code(),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Opens what an operation works with, for frontends that are processes of their own.
+
+use super::{arguments::Arguments, failure::CommandError};
+use crate::{
+    config,
+    kernel::LinuxKernel,
+    lease::LeaseStore,
+    operation::{self, AttachReport, Context},
+    request::SandboxEvent,
+    types::Deadline,
+};
+
+/// The configuration, and the leases.
+pub(super) fn both(arguments: &Arguments) -> Result<Context, CommandError> {
+    Ok(Context {
+        config: config::load(&arguments.config)?,
+        leases: LeaseStore::open(&arguments.state_dir)?,
+    })
+}
+
+/// Taking back needs no configuration: the lease says everything, also after the configuration changed or broke.
+pub(super) fn leases(arguments: &Arguments) -> Result<Context, CommandError> {
+    Ok(Context {
+        config: config::Config::default(),
+        leases: LeaseStore::open(&arguments.state_dir)?,
+    })
+}
+
+/// Attaches what `event` asks for. A sandbox that has it already does not wait for a configuration that can be used.
+pub(super) fn attach(
+    arguments: &Arguments,
+    kernel: &mut LinuxKernel,
+    event: &SandboxEvent,
+    deadline: Deadline,
+) -> Result<AttachReport, CommandError> {
+    let unusable = match both(arguments) {
+        Ok(context) => return Ok(operation::attach(kernel, &context, event, deadline)?),
+        Err(CommandError::Config(unusable)) => unusable,
+        Err(other) => return Err(other),
+    };
+    let Some(leases) = LeaseStore::open_existing(&arguments.state_dir)? else {
+        return Err(unusable.into());
+    };
+    let context = Context { config: config::Config::default(), leases };
+    let had = operation::attached_already(kernel, &context, event, deadline)?;
+    had.ok_or_else(|| unusable.into())
+}

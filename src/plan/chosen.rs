@@ -1,0 +1,75 @@
+//! What was chosen for a sandbox, and all else that its plan is made from. Decides nothing.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use ipnet::IpNet;
+
+use crate::{
+    inventory::{Device, Ipv6, Link, SandboxFacts},
+    request::NetworkIntent,
+    types::{InterfaceName, SandboxId, Segment},
+};
+
+/// All that the plan is made from.
+#[derive(Debug)]
+pub struct AttachInput<'a> {
+    /// Whose sandbox.
+    pub id: &'a SandboxId,
+    /// A number that no other lease has; names and hardware addresses of our links are made from it.
+    pub serial: u64,
+    /// What is in the sandbox already.
+    pub sandbox: &'a SandboxFacts,
+    /// The networks with what was chosen for them.
+    pub networks: Vec<ChosenNetwork>,
+    /// The service path with what was chosen for it.
+    pub service: Option<ChosenService>,
+    /// The host's own addresses; looked up only for networks with `host_access`.
+    pub host_addresses: Vec<IpAddr>,
+    /// What IPv6 is like on the host.
+    pub host_ipv6: Ipv6,
+}
+
+/// A network with a device and addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChosenNetwork {
+    /// What was wanted.
+    pub intent: NetworkIntent,
+    /// The device that serves it.
+    pub device: ChosenDevice,
+    /// Its addresses.
+    pub addresses: Vec<IpNet>,
+    /// The wires that the network is on.
+    pub segments: Vec<Segment>,
+}
+
+/// Where a network's interface comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChosenDevice {
+    /// A virtual function.
+    Vf(Box<Device>),
+    /// A macvlan on this parent.
+    Macvlan(Box<Link>),
+}
+
+/// A service path with addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChosenService {
+    /// Over a veth pair.
+    Veth {
+        /// The sandbox's end.
+        interface: InterfaceName,
+        /// The networks reached over it.
+        cidrs: Vec<IpNet>,
+        /// Addresses of the sandbox's end.
+        sources: Vec<IpAddr>,
+        /// All networks that sources of this node come from, for the one masquerade table.
+        masqueraded: BTreeSet<IpNet>,
+    },
+    /// Through what is there.
+    Existing {
+        /// The interface.
+        interface: InterfaceName,
+        /// The networks reached through it.
+        cidrs: Vec<IpNet>,
+    },
+}

@@ -1,0 +1,35 @@
+//! The hardware addresses that interfaces of a lease have. Nothing is drawn here: a lease always comes to the same.
+
+use super::chosen::{ChosenDevice, ChosenNetwork};
+use crate::types::MacAddress;
+
+/// The hardware address of the interface of network number `position` of a lease; `None` when a VF has no Ethernet one.
+pub fn interface_mac(serial: u64, position: usize, chosen: &ChosenNetwork) -> Option<MacAddress> {
+    match &chosen.device {
+        ChosenDevice::Vf(device) => chosen.intent.mac.or(device.link.mac),
+        ChosenDevice::Macvlan(_) => Some(made_mac(serial, position, chosen)),
+    }
+}
+
+/// The hardware address of a device that is made: what the request chose, or one of our own.
+pub(super) fn made_mac(serial: u64, position: usize, chosen: &ChosenNetwork) -> MacAddress {
+    chosen.intent.mac.unwrap_or_else(|| local_mac(serial, MacRole::Network(position)))
+}
+
+/// What a hardware address that we make is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum MacRole {
+    ServiceHost,
+    ServiceSandbox,
+    Network(usize),
+}
+
+/// A hardware address of our own: different for each lease and role, and the same each time it is asked for.
+pub(super) fn local_mac(serial: u64, role: MacRole) -> MacAddress {
+    let offset = match role {
+        MacRole::ServiceHost => 0,
+        MacRole::ServiceSandbox => 1,
+        MacRole::Network(position) => 2 + position as u64,
+    };
+    MacAddress::local(serial.wrapping_add(offset))
+}
