@@ -80,9 +80,9 @@ fn concern(event: &Message) -> Option<Concern> {
     const DELETED_NUMBER: u16 = 89;
     match event.kind {
         link_message::NEW_LINK | link_message::DELETED_LINK => {
-            let link = link_message::read(event)?;
-            let tag = link.alias.as_ref().and_then(OwnerTag::parse);
-            let pair = link.name.is_ours().then_some(Concern::Pair(link.name));
+            let (name, alias) = link_message::known_by(event)?;
+            let tag = alias.as_ref().and_then(OwnerTag::parse);
+            let pair = name.is_ours().then_some(Concern::Pair(name));
             tag.map(|tag| Concern::Sandbox(tag.sandbox().clone())).or(pair)
         }
         DELETED_NUMBER => {

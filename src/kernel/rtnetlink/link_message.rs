@@ -51,6 +51,16 @@ pub(crate) fn read(message: &Message) -> Option<Link> {
     matches!(message.kind, NEW_LINK | DELETED_LINK).then(|| read_body(&message.body))?
 }
 
+/// The name and the alias of the link that a message tells of: all that is read where a tenant makes messages as fast as it likes.
+pub(crate) fn known_by(message: &Message) -> Option<(KernelText, Option<KernelText>)> {
+    let attributes = message.body.get(HEADER..)?;
+    let alias = find(attributes, attribute::ALIAS).map(KernelText::new);
+    Some((
+        KernelText::new(find(attributes, attribute::NAME)?),
+        alias.filter(|alias| !alias.as_bytes().is_empty()),
+    ))
+}
+
 /// The attributes of a message about a link.
 pub(crate) fn attributes(body: &[u8]) -> &[u8] {
     body.get(HEADER..).unwrap_or_default()
