@@ -258,7 +258,12 @@ impl<'a> Node<'a> {
             if self.half_done().is_empty() {
                 break false;
             }
-            assert!(began.elapsed() < PATIENCE, "serve leaves {:?}", self.half_done());
+            if began.elapsed() >= PATIENCE {
+                let left = self.half_done();
+                let lease = left.first().and_then(|path| fs::read_to_string(path).ok());
+                daemon.child.kill().expect("kill a child of ours");
+                panic!("serve leaves {left:?}: {lease:?}\n{}", daemon.wait().stderr);
+            }
             thread::sleep(Duration::from_millis(2));
         };
         // It may have died by itself just now.

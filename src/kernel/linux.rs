@@ -11,7 +11,7 @@ use crate::kernel::{
     observe,
     rtnetlink::{
         address, announce, configure_vf, link, make_link, neighbour, netns_number, return_device,
-        route, route_message, vf,
+        route, route_message, switch, vf,
     },
     scene, wire,
 };
@@ -158,7 +158,7 @@ impl Kernel for LinuxKernel {
             Step::AddNeighbour { place, name, address, mac } => {
                 neighbour::add(self, *place, name, *address, *mac)
             }
-            Step::WriteSysctl { place, key, value } => sysctl::write(self, *place, key, value),
+            Step::WriteSysctl { place, key, value } => switch::set(self, *place, key, value),
             Step::Announce { name, addresses } => {
                 announce::announce(self, name, addresses, deadline)
             }

@@ -16,5 +16,6 @@ pub(crate) mod return_device;
 pub(crate) mod route;
 pub(crate) mod route_message;
 pub(crate) mod settings;
+pub(crate) mod switch;
 pub(crate) mod uppers;
 pub(crate) mod vf;
