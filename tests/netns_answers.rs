@@ -3,6 +3,8 @@
 
 mod netns_support;
 
+use std::os::{fd::OwnedFd, unix::net::UnixStream};
+
 use netns_support::{dump::Dump, host::on_a_host};
 use serde_json::{Value, json};
 
@@ -19,6 +21,32 @@ fn asking_again_gives_the_same_answer() {
         }
         assert_eq!(blue.shape(), inside);
         outside.must_be_again(host);
+    });
+}
+
+#[test]
+fn who_reads_no_further_changes_nothing() {
+    on_a_host(|host| {
+        let blue = host.sandbox("blue").quiet();
+        for arguments in [
+            &["attach", "--netns", blue.as_str(), "--network", "storage"][..],
+            &["status"],
+            &["status", "--json"],
+            &["doctor"],
+            &["detach", "--netns", blue.as_str()],
+            &["detach", "--netns", "/nowhere"],
+        ] {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            drop(ours);
+            let mut command = host.command(arguments);
+            command
+                .stdout(OwnedFd::from(theirs.try_clone().unwrap()))
+                .stderr(OwnedFd::from(theirs));
+            let ended = command.status().unwrap();
+            // A panic exits with 101.
+            assert!(ended.code().is_some_and(|code| code < 10), "{arguments:?}: {ended}");
+        }
+        assert!(host.leases().is_empty());
     });
 }
 

@@ -1,9 +1,8 @@
 //! What people and scripts read: answers on stdout, errors and progress on stderr. Nothing else prints.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one place that prints")]
 
 use std::{
     error::Error,
-    io::{IsTerminal, stderr},
+    io::{IsTerminal, Write, stderr, stdout},
     path::Path,
 };
 
@@ -19,6 +18,17 @@ use crate::{
     telemetry,
     types::one_line,
 };
+
+// What is told is done already: who reads no further (`| head -1`) changes nothing of it, where the standard library's would panic.
+macro_rules! print {
+    ($($what:tt)*) => {{ let _ = write!(stdout(), $($what)*); }};
+}
+macro_rules! println {
+    ($($what:tt)*) => {{ let _ = writeln!(stdout(), $($what)*); }};
+}
+macro_rules! eprintln {
+    ($($what:tt)*) => {{ let _ = writeln!(stderr(), $($what)*); }};
+}
 
 /// Shows answers as text or as JSON.
 pub(super) struct Output {
