@@ -74,13 +74,13 @@ fn run(guest: &mut Guest, edition: Edition, stride: usize) -> Result<(), Failure
     guest.check("it has no pod", left.is_empty(), format!("{left:?}"))
 }
 
-/// What stops vfhook is outside of it: somebody holds the lock that choosing needs, for longer than containerd waits.
+/// What stops vfhook is outside of it: somebody holds the lock that recording needs, for longer than containerd waits.
 fn slow(guest: &mut Guest, containerd: Containerd) -> Result<(), Failure> {
     guest.step("attaching takes longer than containerd waits: vfhook answers before");
     let connections = Serve::handle().connections()?;
     let lock = hold(TABLE_LOCK)?;
     let pod = asking("slow", "storage");
-    let sandbox = scene::keeps_out(guest, containerd, &pod, &["vfhook", "lease table"])?;
+    let sandbox = scene::keeps_out(guest, containerd, &pod, &["vfhook", "did not finish in time"])?;
     guest.check("nothing was attached", leases()? == 0, "there is a lease")?;
     let still = Serve::handle().connections()? == connections;
     guest.check("containerd keeps its plugin", still, "it was thrown out")?;
