@@ -39,14 +39,10 @@ pub(crate) fn whole_by_name(
     name: &InterfaceName,
 ) -> Result<Option<(Link, Sysctls)>, KernelError> {
     let object = format!("interface {name}");
-    match netlink.get(get(message_with(vec![LinkAttribute::IfName(name.to_string())]))) {
-        Ok(message) => {
-            let sysctls = interface_sysctls::read(link_message::attributes(&message.body));
-            Ok(Some((read(&message, &object)?, sysctls)))
-        }
-        Err(refusal) if refusal.errno == Errno::ENODEV => Ok(None),
-        Err(refusal) => Err(refused("look at", object)(refusal)),
-    }
+    let asked = get(message_with(vec![LinkAttribute::IfName(name.to_string())]));
+    let Some(message) = there(netlink.get(asked), &object)? else { return Ok(None) };
+    let sysctls = interface_sysctls::read(link_message::attributes(&message.body));
+    Ok(Some((read(&message, &object)?, sysctls)))
 }
 
 /// The link that has this name, main or alternative, which may be longer than what is given.
@@ -65,11 +61,8 @@ pub(crate) fn by_index(netlink: &mut Netlink, index: u32) -> Result<Option<Link>
 
 /// All that the kernel tells of the link with this number.
 fn message_of(netlink: &mut Netlink, index: u32) -> Result<Option<Message>, KernelError> {
-    match netlink.get(get(numbered(index, Vec::new()))) {
-        Ok(message) => Ok(Some(message)),
-        Err(refusal) if refusal.errno == Errno::ENODEV => Ok(None),
-        Err(refusal) => Err(refused("look at", format!("interface number {index}"))(refusal)),
-    }
+    let asked = get(numbered(index, Vec::new()));
+    there(netlink.get(asked), &format!("interface number {index}"))
 }
 
 /// The host's interface of a device; `None` when it is not there. sysfs gives a number, which may be another link's by the
@@ -236,8 +229,13 @@ pub(super) fn message_with(attributes: Vec<LinkAttribute>) -> LinkMessage {
 }
 
 fn found(answer: Result<Message, Refusal>, object: &str) -> Result<Option<Link>, KernelError> {
+    there(answer, object)?.map(|message| read(&message, object)).transpose()
+}
+
+/// The answer to a question about one link; `None` when there is no such link.
+fn there(answer: Result<Message, Refusal>, object: &str) -> Result<Option<Message>, KernelError> {
     match answer {
-        Ok(message) => read(&message, object).map(Some),
+        Ok(message) => Ok(Some(message)),
         Err(refusal) if refusal.errno == Errno::ENODEV => Ok(None),
         Err(refusal) => Err(refused("look at", object)(refusal)),
     }

@@ -54,11 +54,8 @@ pub(crate) fn read(message: &Message) -> Option<Link> {
 /// The name and the alias of the link that a message tells of: all that is read where a tenant makes messages as fast as it likes.
 pub(crate) fn known_by(message: &Message) -> Option<(KernelText, Option<KernelText>)> {
     let attributes = message.body.get(HEADER..)?;
-    let alias = find(attributes, attribute::ALIAS).map(KernelText::new);
-    Some((
-        KernelText::new(find(attributes, attribute::NAME)?),
-        alias.filter(|alias| !alias.as_bytes().is_empty()),
-    ))
+    let name = KernelText::new(find(attributes, attribute::NAME)?);
+    Some((name, find(attributes, attribute::ALIAS).and_then(alias)))
 }
 
 /// The attributes of a message about a link.
@@ -94,10 +91,7 @@ pub(crate) fn read_body(body: &[u8]) -> Option<Link> {
             attribute::PERMANENT_ADDRESS => link.permanent_mac = mac(value),
             attribute::MTU => link.mtu = word(value).unwrap_or(0),
             attribute::TX_QUEUE_LEN => link.tx_queue_len = word(value).unwrap_or(0),
-            attribute::ALIAS => {
-                link.alias =
-                    Some(KernelText::new(value)).filter(|alias| !alias.as_bytes().is_empty());
-            }
+            attribute::ALIAS => link.alias = alias(value),
             attribute::MASTER => link.master = word(value),
             attribute::PARENT_NAME => {
                 link.parent = KernelText::new(value).as_str().and_then(|name| name.parse().ok());
@@ -107,6 +101,11 @@ pub(crate) fn read_body(body: &[u8]) -> Option<Link> {
         }
     }
     Some(link)
+}
+
+/// An empty one is none.
+fn alias(value: &[u8]) -> Option<KernelText> {
+    Some(KernelText::new(value)).filter(|alias| !alias.as_bytes().is_empty())
 }
 
 fn below(attributes: &[u8]) -> Option<Below> {
