@@ -26,7 +26,7 @@ use crate::{
 /// How often a taken lock is looked at again. An attachment lasts some ten milliseconds.
 const PATIENCE: Duration = Duration::from_millis(2);
 
-/// The byte that guards choosing and recording.
+/// The byte that guards recording.
 pub(super) const TABLE: i64 = 0;
 
 /// Held while one lease is attached, changed or taken back, or something is looked at. A lease in a transient state whose lock is

@@ -1,6 +1,6 @@
 //! The sysctls of an interface as a message about it has them (`IFLA_INET_CONF` and `IFLA_INET6_CONF`): all of them in the answer that is asked
-//! for anyway, where reading each as a file would cost a hundred times as much. The few that it
-//! leaves out are read as files; none is written here.
+//! for anyway, where reading each as a file would cost a hundred times as much. The few that it leaves out are
+//! read as files; none is written here.
 
 use std::collections::BTreeMap;
 
