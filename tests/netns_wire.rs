@@ -101,6 +101,27 @@ fn the_mac_of_the_parent_is_not_chosen() {
 }
 
 #[test]
+fn the_mac_of_a_gateway_is_not_chosen() {
+    on_a_host(|host| {
+        let with_gateway = ONE_ADDRESS.replace(
+            "[[network]]\nname = \"plain\"",
+            "gateway = [\"192.168.0.1\"]\n[[network]]\nname = \"plain\"",
+        );
+        host.configure(&with_gateway);
+        host.vfhook(&["reconcile"]).must_exit(0);
+        let wire = host.wire();
+        let gateway = wire.link("wire0")["address"].as_str().expect("a MAC address").to_owned();
+        let baseline = Baseline::as_is(host);
+        let chosen = format!(r#"[{{"name":"jumbo","mac":"{gateway}"}}]"#);
+        baseline.asking_refused(
+            &chosen,
+            NOTHING_FREE,
+            &[&gateway, "gateway 192.168.0.1", "MAC address"],
+        );
+    });
+}
+
+#[test]
 fn two_hundred_addresses_are_refused_at_once() {
     on_a_host(|host| {
         let baseline = Baseline::as_is(host);

@@ -13,6 +13,7 @@ use support::{
 use tempfile::TempDir;
 use vfhook::{
     config,
+    inventory::XdpMode,
     kernel::fake::{CardTemplate, Driver, FakeHost},
     lease::LeaseStore,
     operation::{self, AttachReport, Context, Which},
@@ -129,6 +130,33 @@ fn given_twice(pools: &[&str], one: (&str, &str), other: (&str, &str)) -> bool {
         node.attach("red", "b");
     }
     second.is_ok()
+}
+
+#[test]
+fn a_gateway_s_mac_is_not_chosen_and_a_silent_one_stops_nobody() {
+    let with_gateway = network("a", "fast", "gateway = [\"192.168.0.1\"]");
+    let node = Node::with(&[FAST, &with_gateway]);
+    node.host.with(|machine| {
+        machine.host.link_mut("ens1f0").unwrap().facts.up = true;
+        machine.neighbours.insert(parse("192.168.0.1"), parse("02:00:5e:00:53:77"));
+    });
+    let said = node.refused("blue", r#"[{"name":"a","mac":"02:00:5e:00:53:77"}]"#);
+    assert!(said.contains("gateway 192.168.0.1"), "{said}");
+    node.host.with(|machine| machine.neighbours.clear());
+    node.attach("blue", r#"[{"name":"a","mac":"02:00:5e:00:53:77"}]"#);
+}
+
+#[test]
+fn a_vf_with_an_xdp_program_is_in_use() {
+    let node = Node::with(&[FAST, &network("a", "fast", "")]);
+    node.host.with(|machine| {
+        for name in ["ens1f0v0", "ens1f0v1", "ens1f0v2"] {
+            let link = machine.host.link_mut(name).unwrap();
+            link.facts.settings.as_mut().unwrap().xdp.insert(XdpMode::Native, 7);
+        }
+    });
+    let said = node.refused("blue", "a");
+    assert!(said.contains("has an XDP program"), "{said}");
 }
 
 #[test]

@@ -89,6 +89,10 @@ impl Kernel for LinuxKernel {
         observe::macs_of_card(self, pf)
     }
 
+    fn ask_wire(&mut self, from: &Link, address: IpAddr) -> Option<MacAddress> {
+        wire::who_answers(from, address)
+    }
+
     fn is_host_address(&mut self, address: IpAddr) -> Result<bool, KernelError> {
         route_message::is_own(&mut self.host, address)
     }

@@ -84,6 +84,10 @@ pub trait Kernel {
         pf: PciAddress,
     ) -> Result<Vec<(PciAddress, MacAddress)>, KernelError>;
 
+    /// The MAC with which somebody on the wire of an interface of the host answers for an address; `None` where nobody does in 0.2 s, and
+    /// where the interface cannot ask. Costs three frames at most and no netlink message.
+    fn ask_wire(&mut self, from: &Link, address: IpAddr) -> Option<MacAddress>;
+
     /// Whether an address is the host's own, or one that the host hears together with others.
     fn is_host_address(&mut self, address: IpAddr) -> Result<bool, KernelError>;
 

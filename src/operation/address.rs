@@ -13,7 +13,7 @@ use crate::{
     lease::Claim,
     plan::{ChosenDevice, ChosenService, candidates, seed},
     request::{NetworkIntent, RequestError, ServiceIntent},
-    types::{AddressRange, MacAddress, Name, Port, Segment, kept_by_network},
+    types::{AddressRange, DeviceName, MacAddress, Name, Port, Segment, kept_by_network},
 };
 
 /// Who has an address that is chosen already.
@@ -195,7 +195,8 @@ impl<K: Kernel> Chooser<'_, K> {
             let by = if claims.iter().any(|claim| self.is_taken(claim)) {
                 Some(ANOTHER.to_owned())
             } else {
-                self.mac_holder(device, segments, mac)?
+                let holder = self.mac_holder(device, segments, mac)?;
+                holder.or_else(|| self.gateway_with(intent, device, mac))
             };
             if let Some(by) = by {
                 return Err(OperationError::MacTaken { network: intent.name.clone(), mac, by });
@@ -233,6 +234,29 @@ impl<K: Kernel> Chooser<'_, K> {
             }
         }
         Ok(None)
+    }
+
+    /// Which gateway of the network has `mac`, as far as the untagged wire of the card or parent tells: who had its MAC would get what
+    /// all others send out. Asked only where a MAC was chosen, which few do.
+    fn gateway_with(
+        &mut self,
+        intent: &NetworkIntent,
+        device: &ChosenDevice,
+        mac: MacAddress,
+    ) -> Option<String> {
+        if intent.network.gateway.is_empty() {
+            return None;
+        }
+        let from = match device {
+            // A card may have no interface, or be another's: its VFs work nevertheless.
+            ChosenDevice::Vf(device) => {
+                self.kernel.observe_link(&DeviceName::Address(device.candidate.pf_address)).ok()?
+            }
+            ChosenDevice::Macvlan(parent) => (**parent).clone(),
+        };
+        let mut gateways = intent.network.gateway.iter();
+        let with_it = gateways.find(|gateway| self.kernel.ask_wire(&from, **gateway) == Some(mac));
+        with_it.map(|gateway| format!("gateway {gateway}"))
     }
 
     /// Whether the MAC that a VF has by itself is one that a sandbox has on the same wire.

@@ -168,6 +168,11 @@ impl Kernel for FakeKernel {
         Ok(self.look("macs_of_card", |session| observe::macs_of_card(session.machine, pf)))
     }
 
+    fn ask_wire(&mut self, from: &Link, address: IpAddr) -> Option<MacAddress> {
+        let answer = self.glance("ask_wire", |machine| machine.neighbours.get(&address).copied());
+        answer.filter(|_| from.up)
+    }
+
     fn is_host_address(&mut self, address: IpAddr) -> Result<bool, KernelError> {
         Ok(self.look("is_host_address", |session| session.machine.host.has_address(address)))
     }

@@ -1,4 +1,4 @@
-//! Asks on a sandbox's wire who has an address, before the sandbox does: an ARP probe (RFC 5227, section 2.1) for IPv4, a neighbour
+//! Asks on a wire who has an address, before a sandbox does: an ARP probe (RFC 5227, section 2.1) for IPv4, a neighbour
 //! solicitation without a source (RFC 4862, section 5.4.2) for IPv6. What is asked so disturbs no neighbour's memory.
 //!
 //! The kernel's own detection would keep an IPv6 address waiting for up to two seconds, and does nothing for IPv4.
@@ -22,6 +22,7 @@ use nix::{
 };
 
 use crate::{
+    inventory::Link,
     kernel::{
         KernelError, LinuxKernel,
         rtnetlink::announce::{await_carrier, hardware_address, has_carrier},
@@ -38,6 +39,9 @@ const PATIENCE: Duration = Duration::from_millis(200);
 
 /// How long to wait for a carrier: without one nobody hears.
 const CARRIER: Duration = Duration::from_secs(2);
+
+/// How long the host is given for one question about somebody else's address; with a carrier half of it is used at most.
+const HOST_PATIENCE: Duration = Duration::from_millis(400);
 
 /// What came of it.
 enum Answer {
@@ -70,6 +74,19 @@ pub(crate) fn probe(
             format!("the wire of {name}"),
             "there is no carrier, so nobody can be asked who has its addresses (conflict_check)",
         )),
+    }
+}
+
+/// The MAC with which somebody answers for `address` on the wire of an interface of the host.
+pub(crate) fn who_answers(from: &Link, address: IpAddr) -> Option<MacAddress> {
+    let name = from.name.as_str()?.parse().ok().filter(|_| from.up)?;
+    match ask(from.index, &name, &[address], Deadline::after(HOST_PATIENCE)) {
+        Ok(Answer::Has(_, mac)) => Some(mac),
+        Ok(Answer::Nobody | Answer::NoCarrier) => None,
+        Err(errno) => {
+            tracing::debug!(%name, %address, %errno, "the wire could not be asked");
+            None
+        }
     }
 }
 
