@@ -145,7 +145,7 @@ fn no_link_of_ours_with_its_number_passes_for_a_device_that_is_gone() {
         let mut kernel = stage.host.kernel();
         kernel.open_sandbox(&lease.netns.source).unwrap();
         let scene = kernel.observe_scene(&lease.plan).unwrap();
-        let taken = lease.plan.steps.iter().find_map(|planned| match &planned.step {
+        let taken = lease.plan.steps().iter().find_map(|planned| match &planned.step {
             Step::TakeDevice(step) => Some(step),
             _ => None,
         });

@@ -19,7 +19,7 @@ use vfhook::{
     lease::Lease,
     operation::{self, Detached, ExitCode, Which},
     plan::{
-        Undo,
+        Plan, Undo,
         step::{Place, Step},
     },
     types::{AdminMac, Deadline, InterfaceName, KernelText},
@@ -197,7 +197,8 @@ fn a_mac_that_the_card_assigned_and_nobody_used_before_stays() {
 fn as_replaced(stage: &Stage) {
     let file = stage.lease_file();
     let mut lease: Lease = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-    for planned in &mut lease.plan.steps {
+    let mut steps = lease.plan.steps().to_vec();
+    for planned in &mut steps {
         if let Step::AddRoute { place: Place::Sandbox, route } = &planned.step {
             let (via, metric) =
                 if route.to.addr().is_ipv6() { ("fd00:88::1", 1024) } else { ("10.88.0.1", 0) };
@@ -212,6 +213,7 @@ fn as_replaced(stage: &Stage) {
             planned.undo = Undo::By(Box::new(back));
         }
     }
+    lease.plan = Plan::new(steps);
     std::fs::write(&file, serde_json::to_string(&lease).unwrap()).unwrap();
 }
 

@@ -52,7 +52,7 @@ const ERRNOS: [Errno; 20] = [
 fn steps_of(shape: &Shape) -> usize {
     let stage = Stage::of(shape);
     stage.attach([]).unwrap_or_else(|error| panic!("{}: {}", shape.name, chain(&error)));
-    stage.leases()[0].plan.steps.len()
+    stage.leases()[0].plan.steps().len()
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
@@ -170,7 +170,7 @@ fn undos_of(shape: &Shape) -> Vec<Step> {
     let stage = Stage::of(shape);
     stage.attach([]).unwrap();
     let lease = stage.leases().remove(0);
-    lease.plan.undo_of(lease.plan.steps.len())
+    lease.plan.undo_of(lease.plan.steps().len())
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn all_undos_failing_keeps_all_of_them_in_their_order() {
         ];
         let error = stage.attach(faults).unwrap_err();
         let plan = stage.leases()[0].plan.clone();
-        let all = plan.undo_of(plan.steps.len());
+        let all = plan.undo_of(plan.steps().len());
         assert_needs_cleanup(&stage, &error, all.len(), shape.name);
         let LeaseState::NeedsCleanup { remaining, .. } = stage.leases()[0].state.clone() else {
             panic!("{}", shape.name);
@@ -282,7 +282,7 @@ fn assert_remains(stage: &Stage, error: &OperationError, position: usize, when: 
     let LeaseState::NeedsCleanup { remaining, .. } = &lease.state else {
         panic!("{when}: {:?}", lease.state);
     };
-    let all = lease.plan.undo_of(lease.plan.steps.len());
+    let all = lease.plan.undo_of(lease.plan.steps().len());
     assert_eq!(remaining.first(), all.get(position), "{when}");
     let returns = matches!(remaining[0], Step::ReturnDevice(_));
     let follows =

@@ -63,7 +63,7 @@ fn steps_of(shape: &Shape) -> (usize, usize) {
     stage.attach([]).unwrap();
     let plan = stage.leases().remove(0).plan;
     let shared = usize::from(plan.masquerades());
-    (plan.steps.len(), plan.undo_of(plan.steps.len()).len() + shared)
+    (plan.steps().len(), plan.undo_of(plan.steps().len()).len() + shared)
 }
 
 #[test]
@@ -246,8 +246,8 @@ fn a_lease_of_a_later_vfhook_is_left_alone_and_told() {
     stage.attach([]).unwrap();
     let file = stage.lease_file();
     let text = fs::read_to_string(&file).unwrap();
-    assert!(text.contains("\"version\": 1,"), "{text}");
-    fs::write(&file, text.replace("\"version\": 1,", "\"version\": 2, \"unheard\": [],")).unwrap();
+    assert!(text.contains("\"version\":1,"), "{text}");
+    fs::write(&file, text.replace("\"version\":1,", "\"version\": 2, \"unheard\": [],")).unwrap();
     let attached = stage.host.snapshot();
     for error in [stage.attach([]).unwrap_err(), stage.detach([]).unwrap_err()] {
         let OperationError::Lease(LeaseError::Future { found: 2, path }) = &error else {
@@ -364,7 +364,10 @@ fn file_name(path: &Path) -> &str {
 fn a_container_that_left_or_joined_as_its_process_died_is_forgotten_with_the_lease() {
     let stage = Stage::of(&shape::everything());
     stage.attach([]).unwrap();
-    // Linked before it is recorded, unlinked after.
+    // Named before it is linked, unlinked while it is named still.
+    let mut lease = stage.leases().remove(0);
+    lease.passing.insert(parse("second"));
+    stage.context.leases.update(&lease).unwrap();
     let target = Path::new("../leases").join(file_name(&stage.lease_file()));
     unix::fs::symlink(&target, stage.state_dir().join("claims/id.second")).unwrap();
     stage.detach([]).unwrap();

@@ -62,7 +62,7 @@ fn a_lease_that_cannot_be_read_is_left_alone() {
         let whole = fs::read_to_string(lease.path()).unwrap();
         for (text, word) in [
             (whole[..whole.len() / 2].to_owned(), "cannot be read"),
-            (whole.replacen("\"version\": 1", "\"version\": 9", 1), "format 9"),
+            (whole.replacen("\"version\":1", "\"version\": 9", 1), "format 9"),
         ] {
             fs::write(lease.path(), text).unwrap();
             let baseline = Baseline::as_is(host);

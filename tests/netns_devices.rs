@@ -7,7 +7,7 @@ use std::{
     os::fd::{AsRawFd, OwnedFd},
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use netns_support::{
@@ -158,6 +158,11 @@ fn a_vf_that_somebody_listens_on_or_has_elsewhere_is_in_use() {
         cards.hide("vf1", &vf(1));
         cards.bind(&vf(1), "vfio-pci");
         cards.hide("vf2", &vf(2));
+        // A process that another test is just starting has a copy of the socket until it runs its own program.
+        let end = Instant::now() + Duration::from_secs(10);
+        while states(host)[0] != "free" && Instant::now() < end {
+            thread::sleep(Duration::from_millis(10));
+        }
         let states = states(host);
         assert_eq!(states[0], "free");
         assert!(states[1].contains("in use: bound to vfio-pci"), "{states:?}");

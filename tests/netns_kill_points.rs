@@ -281,7 +281,7 @@ impl<'a> Node<'a> {
         found.retain(|path| path.extension().is_none_or(|extension| extension != "next"));
         found.retain(|path| {
             // One that is gone by now is none.
-            fs::read_to_string(path).is_ok_and(|text| !text.contains("\"state\": \"attached\""))
+            fs::read_to_string(path).is_ok_and(|text| !text.contains("\"state\":\"attached\""))
         });
         found.extend(Some(root.join("reserving")).filter(|path| path.exists()));
         found

@@ -171,9 +171,9 @@ proptest! {
     #[test]
     fn undoing_the_whole_restores_from_any_prefix(case in any_case(), part: Index) {
         let trial = Trial::new(&case);
-        let done = part.index(trial.plan.steps.len() + 1);
+        let done = part.index(trial.plan.steps().len() + 1);
         let mut kernel = trial.kernel([]);
-        for planned in &trial.plan.steps[..done] {
+        for planned in &trial.plan.steps()[..done] {
             kernel.apply(&planned.step, in_time()).unwrap();
         }
         drop(kernel);
@@ -213,7 +213,7 @@ proptest! {
     ) {
         let trial = Trial::new(&case);
         trial.run([])?;
-        let devices: Vec<_> = trial.plan.steps.iter().filter_map(|planned| match &planned.step {
+        let devices: Vec<_> = trial.plan.steps().iter().filter_map(|planned| match &planned.step {
             Step::TakeDevice(take) => Some(take.name.clone()),
             _ => None,
         }).collect();

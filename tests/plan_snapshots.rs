@@ -23,7 +23,7 @@ fn every_shape_in_words() {
 
 fn in_words(plan: &Plan) -> String {
     let mut text = String::new();
-    for (position, planned) in plan.steps.iter().enumerate() {
+    for (position, planned) in plan.steps().iter().enumerate() {
         let what = sentence(&planned.step);
         let undo = undo_sentence(&planned.undo);
         writeln!(text, "{:>2}. {what}\n    undo: {undo}", position + 1).unwrap();

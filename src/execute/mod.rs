@@ -6,5 +6,5 @@ mod run;
 mod timed;
 
 pub use outcome::{Failure, Outcome};
-pub use rollback::{Undone, undo};
+pub use rollback::{Undone, undo, undo_telling};
 pub use run::run;

@@ -38,8 +38,23 @@ impl Undone {
 /// Does all of `steps` and collects what failed. What would be undone on a link, on a device or in a namespace that is gone is
 /// undone; where nothing else is left, what is the sandbox's own is given up.
 pub fn undo(steps: &[Step], kernel: &mut impl Kernel, deadline: Deadline) -> Undone {
+    undo_telling(steps, steps.len(), || {}, kernel, deadline)
+}
+
+/// The same; calls `tell` once the first `urgent` steps are done, if all of them are.
+pub fn undo_telling(
+    steps: &[Step],
+    urgent: usize,
+    tell: impl FnOnce(),
+    kernel: &mut impl Kernel,
+    deadline: Deadline,
+) -> Undone {
     let mut undone = Undone::default();
-    for step in steps {
+    let mut tell = Some(tell);
+    for (position, step) in steps.iter().enumerate() {
+        if position == urgent && undone.is_whole() {
+            tell.take().into_iter().for_each(|tell| tell());
+        }
         match timed("undid", step, || kernel.apply(step, deadline)) {
             Ok(())
             | Err(

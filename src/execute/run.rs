@@ -15,10 +15,10 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Does every step of `plan`, or takes back what was done.
 pub fn run(plan: &Plan, kernel: &mut impl Kernel, deadline: Deadline) -> Outcome {
     let allowed = deadline.remaining();
-    for (index, planned) in plan.steps.iter().enumerate() {
+    for (index, planned) in plan.steps().iter().enumerate() {
         let position = index + 1;
         let failed = if deadline.passed() {
-            Some((index, Failure::Deadline { position, steps: plan.steps.len(), allowed }))
+            Some((index, Failure::Deadline { position, steps: plan.steps().len(), allowed }))
         } else {
             timed("did", &planned.step, || kernel.apply(&planned.step, deadline)).err().map(
                 |source| {

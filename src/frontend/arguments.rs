@@ -1,6 +1,6 @@
 //! The command line as typed.
 
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -8,6 +8,11 @@ use crate::{
     request::NetworkRequest,
     types::{NetnsSource, SandboxId},
 };
+
+/// Variables that say what the options of the same name would, each with what is meant without either.
+const CONFIG: (&str, &str) = ("VFHOOK_CONFIG", "/etc/vfhook/config.toml");
+const STATE_DIR: (&str, &str) = ("VFHOOK_STATE_DIR", "/run/vfhook");
+const LOG: &str = "VFHOOK_LOG";
 
 /// Gives containers an SR-IOV virtual function and a path to service networks, and takes both back.
 #[derive(Debug, Parser)]
@@ -17,8 +22,8 @@ pub struct Arguments {
     #[arg(
         long,
         global = true,
-        env = "VFHOOK_CONFIG",
-        default_value = "/etc/vfhook/config.toml",
+        env = CONFIG.0,
+        default_value = CONFIG.1,
         value_name = "FILE"
     )]
     pub config: PathBuf,
@@ -27,19 +32,44 @@ pub struct Arguments {
     #[arg(
         long,
         global = true,
-        env = "VFHOOK_STATE_DIR",
-        default_value = "/run/vfhook",
+        env = STATE_DIR.0,
+        default_value = STATE_DIR.1,
         value_name = "DIR"
     )]
     pub state_dir: PathBuf,
 
     /// Say more or less on stderr: error, warn, info, debug, trace
-    #[arg(long, global = true, env = "VFHOOK_LOG", value_name = "LEVEL")]
+    #[arg(long, global = true, env = LOG, value_name = "LEVEL")]
     pub log: Option<tracing::Level>,
 
     /// What to do
     #[command(subcommand)]
     pub verb: Verb,
+}
+
+impl Arguments {
+    /// The two words with which a runtime calls a hook, without the grammar of all the others: to build that takes longer than most
+    /// containers give a hook to do. `None` for any other command line, and where a variable needs the grammar's judgement.
+    pub fn of_hook(
+        words: &[OsString],
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Option<Self> {
+        let [_, verb, stage] = words else { return None };
+        if verb != "hook" || variable(LOG).is_some() {
+            return None;
+        }
+        let stage = Stage::from_str(stage.to_str()?, false).ok()?;
+        let path = |(name, usual): (&str, &str)| {
+            let given = variable(name).unwrap_or_else(|| usual.into());
+            (!given.is_empty()).then(|| PathBuf::from(given))
+        };
+        Some(Self {
+            config: path(CONFIG)?,
+            state_dir: path(STATE_DIR)?,
+            log: None,
+            verb: Verb::Hook(Hook { stage, timeout: None }),
+        })
+    }
 }
 
 const EXIT_CODES: &str = "Exit codes:
@@ -228,5 +258,42 @@ fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.001..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("expected a number of seconds from 0.001 to 3600".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hook_is_understood_as_the_grammar_would() {
+        for stage in Stage::value_variants() {
+            let words = ["vfhook".to_owned(), "hook".to_owned(), stage.to_string()];
+            let quick = Arguments::of_hook(&words.clone().map(OsString::from), |_| None);
+            let slow = Arguments::try_parse_from(words).unwrap();
+            assert_eq!(format!("{quick:?}"), format!("Some({slow:?})"));
+        }
+    }
+
+    #[test]
+    fn what_is_unusual_is_left_to_the_grammar() {
+        let quick = |words: &[&str], set: (&str, &str)| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            Arguments::of_hook(&words, |name| (name == set.0).then(|| set.1.into()))
+        };
+        let usual = ["vfhook", "hook", "poststop"];
+        let elsewhere = quick(&usual, ("VFHOOK_STATE_DIR", "/run/other")).unwrap();
+        assert_eq!(elsewhere.state_dir, PathBuf::from("/run/other"));
+        assert!(quick(&usual, ("VFHOOK_CONFIG", "")).is_none());
+        assert!(quick(&usual, ("VFHOOK_LOG", "debug")).is_none());
+        for words in [
+            &["vfhook", "hook"][..],
+            &["vfhook", "hook", "later"],
+            &["vfhook", "hook", "--help"],
+            &["vfhook", "status", "poststop"],
+            &["vfhook", "hook", "poststop", "--timeout"],
+        ] {
+            assert!(quick(words, ("", "")).is_none(), "{words:?}");
+        }
     }
 }

@@ -164,18 +164,16 @@ impl KernelError {
 
     pub(super) fn refused(
         operation: &'static str,
-        object: impl Into<String>,
+        object: impl fmt::Display,
     ) -> impl FnOnce(Errno) -> Self {
-        let object = object.into();
-        move |errno| Self::Refused { operation, object, source: errno.into() }
+        move |errno| Self::Refused { operation, object: object.to_string(), source: errno.into() }
     }
 
     pub(super) fn io(
         operation: &'static str,
-        object: impl Into<String>,
+        object: impl fmt::Display,
     ) -> impl FnOnce(io::Error) -> Self {
-        let object = object.into();
-        move |source| Self::Io { operation, object, source }
+        move |source| Self::Io { operation, object: object.to_string(), source }
     }
 
     pub(super) fn absent(object: impl Into<String>, reason: impl Into<String>) -> Self {

@@ -1,6 +1,8 @@
 //! Features of an interface that may be switched (`ethtool -k` and `-K`): checksums, segmentation and their like, by the requests of
 //! `linux/ethtool.h`. They are bits whose meaning stays the same for as long as a kernel runs, so none is named here.
 
+use std::os::fd::AsRawFd;
+
 use nix::{errno::Errno, libc};
 
 use crate::{kernel::netlink::socket::Netlink, types::KernelText};
@@ -84,5 +86,5 @@ fn call<T>(socket: &Netlink, name: &KernelText, about: &mut T) -> Result<(), Err
     #[expect(unsafe_code, reason = "no crate asks for features of an interface")]
     // SAFETY: the data are one of the two structures that the commands in them say, with room for as many words as they say, and live until
     // the call is over.
-    unsafe { ethtool(socket.descriptor(), &raw mut request) }.map(drop)
+    unsafe { ethtool(socket.as_raw_fd(), &raw mut request) }.map(drop)
 }

@@ -9,10 +9,10 @@ use std::{
 use crate::inventory::{Hop, HostFacts, Route, RouteFamilies, RuntimeFacts, SeenRoute};
 use crate::kernel::{
     KernelError, LinuxKernel, abilities,
-    files::sysctl,
     netfilter::{legacy_rules, ruleset},
     netns::has_cookies,
     rtnetlink::{address, link, route_message},
+    sysctl,
 };
 use crate::types::InterfaceName;
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::kernel::{
     Functions, Kernel, KernelError, LinuxKernel, ahead,
-    files::{num_vfs, segment, sysctl},
+    files::{num_vfs, segment},
     functions, host_facts,
     netfilter::masquerade,
     netns::Sandbox,
@@ -13,7 +13,7 @@ use crate::kernel::{
         address, announce, configure_vf, link, make_link, neighbour, netns_number, return_device,
         route, route_message, switch, vf,
     },
-    scene, wire,
+    scene, sysctl, wire,
 };
 use crate::{
     inventory::{
@@ -123,7 +123,7 @@ impl Kernel for LinuxKernel {
     }
 
     fn boot(&mut self) -> String {
-        sysctl::boot()
+        sysctl::boot().to_owned()
     }
 
     fn observe_scene(&mut self, plan: &Plan) -> Result<Scene, KernelError> {

@@ -19,6 +19,7 @@ mod observe;
 mod open;
 mod rtnetlink;
 mod scene;
+mod sysctl;
 mod sysfs;
 mod usage;
 mod wire;

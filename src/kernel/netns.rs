@@ -1,15 +1,14 @@
-//! Opens network namespaces, proves what they are, and works inside them. The calling thread never leaves its own.
+//! Opens network namespaces, proves what they are, and works inside them. Nothing else enters one, and a thread that did is back in its
+//! own before anything else is done.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
+    marker::PhantomData,
     os::{
         fd::AsRawFd,
         unix::fs::{MetadataExt, OpenOptionsExt},
     },
-    panic::{self, AssertUnwindSafe},
     path::Path,
-    sync::mpsc::{Sender, channel},
-    thread::{self, JoinHandle},
 };
 
 use nix::{
@@ -18,15 +17,18 @@ use nix::{
     sched::{CloneFlags, setns},
 };
 
-use crate::kernel::{KernelError, netlink::socket::Netlink};
+use crate::kernel::{KernelError, netlink::socket::Netlink, sysctl::Directories};
 use crate::types::{NetnsIdentity, NetnsSource};
 
-/// The sandbox of an operation: its namespace held open, a thread inside it, and a socket that was made there.
+/// The sandbox of an operation: its namespace held open, a socket that was made there, and the way back. It stays with the thread that
+/// opened it, whose own namespace it knows.
 pub(super) struct Sandbox {
     pub(super) identity: NetnsIdentity,
     pub(super) netlink: Netlink,
-    inside: Inside,
+    pub(super) sysctls: Directories,
     namespace: File,
+    own: File,
+    of_this_thread: PhantomData<*const ()>,
 }
 
 impl Sandbox {
@@ -36,28 +38,24 @@ impl Sandbox {
             NetnsSource::Path(path) => open_path(path)?,
             NetnsSource::Pid(pid) => open_pid(*pid)?,
         };
-        refuse_host(&namespace, source)?;
-        let shown = source.to_string();
-        let again = namespace.try_clone().map_err(KernelError::io("open", shown.clone()))?;
-        let inside = Inside::enter(again);
-        let opened =
-            inside.run(|| Netlink::route().and_then(|netlink| Ok((cookie(&netlink)?, netlink))));
+        let own = own()?;
+        refuse_host(&namespace, &own, source)?;
+        let opened = inside(&namespace, &own, || {
+            Netlink::route().and_then(|netlink| Ok((cookie(&netlink)?, netlink)))
+        });
         let (cookie, netlink) = opened.and_then(|opened| opened).map_err(|errno| match errno {
             Errno::ENOPROTOOPT => too_old(source),
-            errno => KernelError::refused("enter", shown)(errno),
+            errno => KernelError::refused("enter", source.to_string())(errno),
         })?;
         let identity = NetnsIdentity { cookie, source: source.clone() };
-        Ok(Self { identity, netlink, inside, namespace })
+        let sysctls = Directories::default();
+        Ok(Self { identity, netlink, sysctls, namespace, own, of_this_thread: PhantomData })
     }
 
-    /// Runs `work` on the thread inside the namespace.
-    pub(super) fn inside<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, KernelError> {
-        self.inside
-            .run(work)
-            .map_err(KernelError::refused("enter", self.identity.source.to_string()))
+    /// Runs `work` inside the namespace.
+    pub(super) fn inside<T>(&self, work: impl FnOnce() -> T) -> Result<T, KernelError> {
+        inside(&self.namespace, &self.own, work)
+            .map_err(|errno| KernelError::refused("enter", self.identity.source.to_string())(errno))
     }
 
     /// The namespace's descriptor, for messages that name it.
@@ -148,12 +146,13 @@ fn not_one(shown: &str, reason: &str) -> KernelError {
 }
 
 /// Namespaces that are alive at the same time have different inodes, so this comparison is exact.
-fn refuse_host(namespace: &File, source: &NetnsSource) -> Result<(), KernelError> {
-    let found = namespace.metadata().map_err(KernelError::io("look at", source.to_string()))?;
-    for (whose, path) in
-        [("vfhook's own", "/proc/thread-self/ns/net"), ("the host's", "/proc/1/ns/net")]
-    {
-        let Ok(host) = std::fs::metadata(path) else { continue };
+fn refuse_host(namespace: &File, own: &File, source: &NetnsSource) -> Result<(), KernelError> {
+    let look =
+        |file: &File| file.metadata().map_err(KernelError::io("look at", source.to_string()));
+    let (found, own) = (look(namespace)?, look(own)?);
+    let first = fs::metadata("/proc/1/ns/net").ok();
+    for (whose, host) in [("vfhook's own", Some(own)), ("the host's", first)] {
+        let Some(host) = host else { continue };
         if (host.dev(), host.ino()) == (found.dev(), found.ino()) {
             let reason = format!("this is {whose} namespace; nothing is ever moved there");
             return Err(KernelError::NotASandbox { object: source.to_string(), reason });
@@ -162,55 +161,23 @@ fn refuse_host(namespace: &File, source: &NetnsSource) -> Result<(), KernelError
     Ok(())
 }
 
-/// What the thread inside is to do; it is told whether it could enter.
-type Job = Box<dyn FnOnce(Result<(), Errno>) + Send>;
-
-/// A thread that has entered a namespace and does there what it is told; entering is undone by its end. One for all that
-/// an operation does inside: to start a thread and to enter costs more than most of what is done.
-struct Inside {
-    jobs: Option<Sender<Job>>,
-    thread: Option<JoinHandle<()>>,
+/// Runs `work` in a namespace. The thread is back in its own when this returns or unwinds.
+fn inside<T>(namespace: &File, own: &File, work: impl FnOnce() -> T) -> Result<T, Errno> {
+    setns(namespace, CloneFlags::CLONE_NEWNET)?;
+    let _back = Back(own);
+    Ok(work())
 }
 
-impl Inside {
-    fn enter(namespace: File) -> Self {
-        let (jobs, told) = channel::<Job>();
-        let thread = thread::spawn(move || {
-            let entered = setns(&namespace, CloneFlags::CLONE_NEWNET);
-            drop(namespace);
-            for job in told {
-                job(entered);
-            }
-        });
-        Self { jobs: Some(jobs), thread: Some(thread) }
-    }
+/// Takes the thread back to its own namespace.
+struct Back<'a>(&'a File);
 
-    /// Waits for what `work` gives. A panic of it is one of the caller's.
-    fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Errno> {
-        let (answer, answered) = channel();
-        let job: Job = Box::new(move |entered| {
-            let done = entered.map(|()| panic::catch_unwind(AssertUnwindSafe(work)));
-            // Whoever asked waits for it.
-            let _ = answer.send(done);
-        });
-        let told = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
-        let done = if told { answered.recv().ok() } else { None };
-        match done.ok_or(Errno::ESRCH)?? {
-            Ok(value) => Ok(value),
-            Err(panic) => panic::resume_unwind(panic),
-        }
-    }
-}
-
-impl Drop for Inside {
-    /// The thread holds the namespace: it must be gone when its owner is.
+impl Drop for Back<'_> {
+    /// Whoever went on from here would take the sandbox for the host.
     fn drop(&mut self) {
-        self.jobs.take();
-        // It panics nowhere: jobs catch theirs.
-        let _ = self.thread.take().map(JoinHandle::join);
+        if let Err(errno) = setns(self.0, CloneFlags::CLONE_NEWNET) {
+            tracing::error!(%errno, "cannot leave the sandbox's network namespace; ending at once");
+            std::process::abort();
+        }
     }
 }
 
@@ -236,7 +203,7 @@ fn cookie(netlink: &Netlink) -> Result<u64, Errno> {
     // SAFETY: `value` and `length` live through the call, and `length` is the size of `value`.
     let result = unsafe {
         libc::getsockopt(
-            netlink.descriptor(),
+            netlink.as_raw_fd(),
             libc::SOL_SOCKET,
             libc::SO_NETNS_COOKIE,
             (&raw mut value).cast(),
@@ -249,7 +216,6 @@ fn cookie(netlink: &Netlink) -> Result<u64, Errno> {
 #[cfg(test)]
 mod tests {
     use std::{
-        fs,
         os::unix::fs::symlink,
         process::{Child, Command},
     };

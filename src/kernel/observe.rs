@@ -2,7 +2,6 @@
 
 use crate::kernel::{
     KernelError, LinuxKernel, features,
-    files::sysctl,
     rtnetlink::{interface_sysctls, link, route_message, vf},
     usage,
 };
@@ -20,7 +19,7 @@ pub(super) fn sandbox(
     let links = link::all(kernel.netlink(Place::Sandbox)?)?;
     let routes = route_message::all(kernel.netlink(Place::Sandbox)?, routes, &links)?;
     let sandbox = kernel.sandbox()?;
-    let ipv6 = sandbox.inside(sysctl::ipv6)?;
+    let ipv6 = sandbox.inside(|| sandbox.sysctls.ipv6())?;
     let names = links.iter().flat_map(|link| link.altnames.iter().chain([&link.name]).cloned());
     Ok(SandboxFacts {
         netns: sandbox.identity.clone(),

@@ -24,7 +24,7 @@ pub(super) fn look(kernel: &mut LinuxKernel, plan: &Plan) -> Result<Scene, Kerne
     let host = on_host(kernel, plan)?;
     let (mut elsewhere, mut cards) = (BTreeMap::new(), BTreeMap::new());
     let mut masquerades = true;
-    for planned in &plan.steps {
+    for planned in plan.steps() {
         match &planned.step {
             Step::TakeDevice(step) if !has_device(&sandbox, step.device) => {
                 elsewhere.insert(step.device, whereabouts(kernel, step.device)?);
@@ -64,7 +64,7 @@ fn in_sandbox(kernel: &mut LinuxKernel, plan: &Plan) -> Result<Sight, KernelErro
 /// On the host only the interfaces that the plan made are of interest.
 fn on_host(kernel: &mut LinuxKernel, plan: &Plan) -> Result<Sight, KernelError> {
     let mut sight = Sight::default();
-    for planned in &plan.steps {
+    for planned in plan.steps() {
         let Step::CreateVeth(step) = &planned.step else { continue };
         let Some((found, sysctls)) = host_end(&mut kernel.host, step)? else { continue };
         if let Some(ahead) = &kernel.ahead {
@@ -94,14 +94,14 @@ fn host_end(
 }
 
 fn has_neighbours(plan: &Plan, at: Place, link: &Link) -> bool {
-    plan.steps.iter().any(|planned| {
+    plan.steps().iter().any(|planned| {
         matches!(&planned.step, Step::AddNeighbour { place, name, .. } if *place == at && link.name == *name)
     })
 }
 
 /// Those that the plan set of the interface with this name, as they are now.
 fn set_by(plan: &Plan, name: &InterfaceName, now: &Sysctls) -> BTreeMap<String, String> {
-    let keys = plan.steps.iter().filter_map(|planned| match &planned.step {
+    let keys = plan.steps().iter().filter_map(|planned| match &planned.step {
         Step::WriteSysctl { place: Place::Host, key, .. } => Some(key),
         _ => None,
     });

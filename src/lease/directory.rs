@@ -97,9 +97,24 @@ pub(super) fn stamp(path: &Path) -> Result<(), LeaseError> {
     changing("stamp", path, || options.open(path)).map(drop).map_err(LeaseError::io("stamp", path))
 }
 
-/// Makes a symbolic link at `path`.
+/// Makes a symbolic link at `path`, in place of one that leads elsewhere.
 pub(super) fn link(target: &Path, path: &Path) -> Result<(), LeaseError> {
-    changing("link", path, || symlink(target, path)).map_err(LeaseError::io("link", path))
+    let make = || changing("link", path, || symlink(target, path));
+    let linked = match make() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if leads(path, target) {
+                return Ok(());
+            }
+            remove_file(path).and_then(|()| make())
+        }
+        linked => linked,
+    };
+    linked.map_err(LeaseError::io("link", path))
+}
+
+/// Whether the link at `path` leads to `target`.
+pub(super) fn leads(path: &Path, target: &Path) -> bool {
+    fs::read_link(path).is_ok_and(|found| found == target)
 }
 
 /// Removes a file or link; one that is gone is no failure.
@@ -124,15 +139,16 @@ pub(super) fn next_to(path: &Path) -> PathBuf {
 }
 
 fn make(path: &Path, content: &[u8]) -> io::Result<()> {
-    remove_file(path)?;
-    let mut file: File = changing("make", path, || {
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(path)
-    })?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    let open = || changing("make", path, || options.open(path));
+    let mut file: File = match open() {
+        // Of a process that died.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            remove_file(path).and_then(|()| open())
+        }
+        opened => opened,
+    }?;
     changing("fill", path, || file.write_all(content).and_then(|()| file.sync_all()))
 }
 

@@ -23,8 +23,10 @@ use crate::{
     types::{Deadline, PciAddress},
 };
 
-/// How often a taken lock is looked at again. An attachment lasts some ten milliseconds.
-const PATIENCE: Duration = Duration::from_millis(2);
+/// How long until a taken lock is looked at again: at first as long as recording takes, then twice as long each time, up to a part of what an
+/// attachment takes. No call both waits for such a lock and ends in time.
+const PATIENCE: Duration = Duration::from_micros(50);
+const LONGEST: Duration = Duration::from_millis(2);
 
 /// The byte that guards recording.
 pub(super) const TABLE: i64 = 0;
@@ -70,11 +72,13 @@ pub(super) fn take(
     deadline: Deadline,
 ) -> Result<OperationLock, LeaseError> {
     let file = open(path)?;
+    let mut patience = PATIENCE;
     while !try_lock(&file, byte).map_err(|errno| LeaseError::io("lock", path)(errno.into()))? {
         if deadline.passed() {
             return Err(LeaseError::Busy { what: what.to_owned() });
         }
-        thread::sleep(PATIENCE);
+        thread::sleep(patience);
+        patience = LONGEST.min(patience * 2);
     }
     Ok(OperationLock { _file: file })
 }

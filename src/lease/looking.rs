@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{LeaseError, LeaseStore, OperationLock, lock};
+use super::{Lease, LeaseError, LeaseStore, OperationLock, lock};
 use crate::types::{Deadline, PciAddress};
 
 impl LeaseStore {
@@ -25,6 +25,11 @@ impl LeaseStore {
         let what = format!("VF {device}");
         lock::take(&self.root.join("lock"), lock::byte_of_function(device), &what, deadline)
             .map(drop)
+    }
+
+    /// Whether somebody works on a lease.
+    pub fn is_worked_on(&self, lease: &Lease) -> Result<bool, LeaseError> {
+        lock::is_taken(&self.root.join("lock"), lock::byte_of(lease.serial))
     }
 
     /// Keeps the VFs of a card from being given, as long as the lock is held; `Busy` when another does. Those that are looked at may

@@ -27,5 +27,5 @@ pub use error::LeaseError;
 pub use lock::OperationLock;
 pub use missed::Missed;
 pub use record::{Attached, Lease, LeaseState, VERSION};
-pub use store::{LeaseStore, Reservation, new_serial};
+pub use store::{LeaseStore, Leases, Reservation, new_serial};
 pub use table::TableLock;

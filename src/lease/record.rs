@@ -49,6 +49,9 @@ pub struct Lease {
     pub boot: Option<String>,
     /// Every container that shares it; the last one to leave gives it back.
     pub holders: BTreeSet<SandboxId>,
+    /// Containers that came or went last: a claim of theirs may be there without their holding the lease.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub passing: BTreeSet<SandboxId>,
     /// What was given.
     pub networks: Vec<Attached>,
     /// Source addresses of the service path; empty without one, or over an existing interface.
@@ -164,7 +167,7 @@ impl Lease {
     /// The MAC that an interface has, and those that its device was to have and is to have again.
     fn macs_of(&self, attached: &Attached) -> BTreeSet<MacAddress> {
         let mut macs: BTreeSet<MacAddress> = attached.mac.into_iter().collect();
-        for planned in &self.plan.steps {
+        for planned in self.plan.steps() {
             let undo = if let Undo::By(undo) = &planned.undo { Some(&**undo) } else { None };
             for step in [Some(&planned.step), undo].into_iter().flatten() {
                 if let Step::ConfigureVf(step) = step {

@@ -60,11 +60,18 @@ impl LeaseStore {
         claim: &Claim,
         deadline: Deadline,
     ) -> Result<Option<Reservation>, LeaseError> {
-        let Some(seen) = self.find(claim)? else { return Ok(None) };
+        let path = self.link(claim);
+        let Some(text) = text_at(&path)? else { return Ok(None) };
+        let seen = parse(&path, &text)?;
         let what = format!("the lease of {}", seen.id);
         let lock =
             lock::take(&self.root.join("lock"), lock::byte_of(seen.serial), &what, deadline)?;
-        let now = self.find(claim)?.filter(|now| now.serial == seen.serial);
+        let now = match text_at(&path)? {
+            None => None,
+            // The serial number is in it, so it is that lease.
+            Some(now) if now == text => Some(seen),
+            Some(now) => Some(parse(&path, &now)?).filter(|now| now.serial == seen.serial),
+        };
         Ok(now.map(|lease| Reservation { lease, _lock: lock }))
     }
 
@@ -99,32 +106,53 @@ impl LeaseStore {
         self.root.join("returned").join(device.to_string())
     }
 
-    /// Whether a lease other than `lease` has an address of the service path.
+    /// Whether a lease other than `lease` has an address of the service path. Looks no further than the first.
     pub fn others_have_sources(&self, lease: &Lease) -> Result<bool, LeaseError> {
         let own = target_of(lease);
-        Ok(self.links("source.")?.iter().any(|link| {
-            fs::metadata(link).is_ok() && fs::read_link(link).is_ok_and(|target| target != own)
-        }))
+        let path = self.root.join("claims");
+        let mut entries = fs::read_dir(&path).map_err(LeaseError::io("list", &path))?;
+        let is_others = |entry: io::Result<fs::DirEntry>| {
+            let entry = entry?;
+            let is_source = entry.file_name().as_bytes().starts_with(b"source.");
+            let link = entry.path();
+            Ok(is_source
+                && fs::metadata(&link).is_ok()
+                && fs::read_link(&link).is_ok_and(|target| target != own))
+        };
+        entries
+            .find_map(|entry| is_others(entry).map(|found| found.then_some(())).transpose())
+            .transpose()
+            .map(|found| found.is_some())
+            .map_err(LeaseError::io("list", path))
     }
 
-    /// Every lease, in order of its file's name; the unreadable ones as errors beside them.
+    /// Every lease at once, in order of its file's name; the unreadable ones as errors beside them. A lease has some ten kilobytes: who
+    /// needs no two at a time takes [`LeaseStore::each`].
     pub fn all(&self) -> Result<(Vec<Lease>, Vec<LeaseError>), LeaseError> {
-        Ok(read_all(&self.entries("leases")?))
+        let (mut leases, mut errors) = (Vec::new(), Vec::new());
+        for lease in self.each()? {
+            match lease {
+                Ok(lease) => leases.push(lease),
+                Err(error) => errors.push(error),
+            }
+        }
+        Ok((leases, errors))
+    }
+
+    /// Every lease, each read when it is asked for, in order of its file's name.
+    pub fn each(&self) -> Result<Leases, LeaseError> {
+        Ok(Leases(self.entries("leases")?.into_iter()))
     }
 
     /// At most `most` leases, from the one after `last` on; `last` is set to where to go on, or to the beginning again.
-    pub fn next(
-        &self,
-        last: &mut Option<PathBuf>,
-        most: usize,
-    ) -> Result<(Vec<Lease>, Vec<LeaseError>), LeaseError> {
+    pub fn next(&self, last: &mut Option<PathBuf>, most: usize) -> Result<Leases, LeaseError> {
         let mut paths = self.entries("leases")?;
         if let Some(last) = last {
             paths.retain(|path| path > last);
         }
         let rest = paths.split_off(most.min(paths.len()));
         *last = paths.last().filter(|_| !rest.is_empty()).cloned();
-        Ok(read_all(&paths))
+        Ok(Leases(paths.into_iter()))
     }
 
     /// The lease whose pair of interfaces has an end of this name on the host, as far as the name tells.
@@ -144,7 +172,7 @@ impl LeaseStore {
     }
 
     pub(super) fn encode(&self, lease: &Lease) -> Result<Vec<u8>, LeaseError> {
-        let mut text = serde_json::to_vec_pretty(lease).map_err(|source| LeaseError::Io {
+        let mut text = serde_json::to_vec(lease).map_err(|source| LeaseError::Io {
             operation: "encode",
             path: self.file(lease),
             source: source.into(),
@@ -172,15 +200,6 @@ impl LeaseStore {
         Ok(paths)
     }
 
-    /// The links of all claims of one kind.
-    pub(super) fn links(&self, kind: &str) -> Result<Vec<PathBuf>, LeaseError> {
-        let mut links = self.entries("claims")?;
-        links.retain(|path| {
-            path.file_name().is_some_and(|name| name.as_bytes().starts_with(kind.as_bytes()))
-        });
-        Ok(links)
-    }
-
     pub(super) fn file(&self, lease: &Lease) -> PathBuf {
         self.root.join("leases").join(file_name(lease))
     }
@@ -190,35 +209,55 @@ impl LeaseStore {
     }
 }
 
-/// The leases at `paths`; the unreadable ones as errors beside them.
-fn read_all(paths: &[PathBuf]) -> (Vec<Lease>, Vec<LeaseError>) {
-    let (mut leases, mut errors) = (Vec::new(), Vec::new());
-    for path in paths {
-        match read(path) {
-            Ok(lease) => leases.extend(lease),
-            Err(error) => errors.push(error),
-        }
+/// Leases that are read one by one.
+#[derive(Debug)]
+pub struct Leases(std::vec::IntoIter<PathBuf>);
+
+impl Leases {
+    /// How many there are still, or were when they were listed.
+    pub fn left(&self) -> usize {
+        self.0.len()
     }
-    (leases, errors)
+}
+
+impl Iterator for Leases {
+    type Item = Result<Lease, LeaseError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // One that is gone since is none.
+        self.0.find_map(|path| read(&path).transpose())
+    }
 }
 
 /// The lease at `path`; `None` when there is none.
 pub(super) fn read(path: &Path) -> Result<Option<Lease>, LeaseError> {
+    text_at(path)?.map(|text| parse(path, &text)).transpose()
+}
+
+fn text_at(path: &Path) -> Result<Option<Vec<u8>>, LeaseError> {
+    match fs::read(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(LeaseError::io("read", path)(error)),
+    }
+}
+
+fn parse(path: &Path, text: &[u8]) -> Result<Lease, LeaseError> {
     #[derive(Deserialize)]
     struct Format {
         version: u32,
     }
-    let text = match fs::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(LeaseError::io("read", path)(error)),
-    };
     let unreadable = |source| LeaseError::Unreadable { path: path.to_owned(), source };
-    let format: Format = serde_json::from_slice(&text).map_err(unreadable)?;
-    if format.version > VERSION {
-        return Err(LeaseError::Future { path: path.to_owned(), found: format.version });
+    let lease = serde_json::from_slice::<Lease>(text);
+    let found = match &lease {
+        Ok(lease) => lease.version,
+        // What a later version wrote may not be understood at all.
+        Err(_) => serde_json::from_slice::<Format>(text).map_err(unreadable)?.version,
+    };
+    if found > VERSION {
+        return Err(LeaseError::Future { path: path.to_owned(), found });
     }
-    serde_json::from_slice(&text).map(Some).map_err(unreadable)
+    lease.map_err(unreadable)
 }
 
 /// Where a claim of `lease` leads.

@@ -6,7 +6,7 @@ use super::{
     Claim, Lease, LeaseError, LeaseStore, OperationLock, Reservation, directory, lock,
     store::{read, target_of},
 };
-use crate::types::Deadline;
+use crate::types::{Deadline, SandboxId};
 
 /// Held while something is recorded; short, since nothing is looked at meanwhile, and shared by every vfhook on the machine.
 #[derive(Debug)]
@@ -79,16 +79,31 @@ impl TableLock<'_> {
         directory::remove(&self.store.reserving())
     }
 
-    /// Writes what a lease has become, with claims that it did not have before.
-    pub fn update(&self, lease: &Lease) -> Result<(), LeaseError> {
-        self.refuse_taken(lease)?;
-        self.claim(lease)?;
+    /// Lets one more container hold a lease; `Taken` when it has another one.
+    pub fn join(&self, lease: &mut Lease, id: &SandboxId) -> Result<(), LeaseError> {
+        let claim = Claim::Id(id.clone());
+        self.refuse_others(&claim, &target_of(lease))?;
+        // Named before its claim is there, so that whoever ends the lease finds it even if we die in between.
+        lease.passing.insert(id.clone());
+        self.store.update(lease)?;
+        directory::link(&target_of(lease), &self.store.link(&claim))?;
+        lease.passing.remove(id);
+        lease.holders.insert(id.clone());
         self.store.update(lease)
     }
 
-    /// Gives up one claim of a lease that goes on.
-    pub fn give_up(&self, claim: &Claim) -> Result<(), LeaseError> {
-        directory::remove(&self.store.link(claim))
+    /// Takes one container out of a lease that goes on. The claim of the lease's own id stays with it.
+    pub fn leave(&self, lease: &mut Lease, id: &SandboxId) -> Result<(), LeaseError> {
+        let target = target_of(lease);
+        let link_of = |id: &SandboxId| self.store.link(&Claim::Id(id.clone()));
+        lease.passing.retain(|gone| directory::leads(&link_of(gone), &target));
+        lease.holders.remove(id);
+        if *id == lease.id {
+            return self.store.update(lease);
+        }
+        lease.passing.insert(id.clone());
+        self.store.update(lease)?;
+        directory::remove(&link_of(id))
     }
 
     /// Forgets a lease: everything it held is free from this moment.
@@ -106,23 +121,20 @@ impl TableLock<'_> {
     /// Fails when another lease holds what this one is to hold.
     fn refuse_taken(&self, lease: &Lease) -> Result<(), LeaseError> {
         let target = target_of(lease);
-        let is_others =
-            |claim: &Claim| self.store.is_taken(claim) && !leads(&self.store.link(claim), &target);
-        match lease.claims().into_iter().find(is_others) {
-            Some(claim) => Err(LeaseError::Taken { claim }),
-            None => Ok(()),
+        lease.claims().iter().try_for_each(|claim| self.refuse_others(claim, &target))
+    }
+
+    fn refuse_others(&self, claim: &Claim, target: &Path) -> Result<(), LeaseError> {
+        if self.store.is_taken(claim) && !directory::leads(&self.store.link(claim), target) {
+            return Err(LeaseError::Taken { claim: claim.clone() });
         }
+        Ok(())
     }
 
     fn claim(&self, lease: &Lease) -> Result<(), LeaseError> {
         let target = target_of(lease);
         for claim in lease.claims() {
-            let link = self.store.link(&claim);
-            if leads(&link, &target) {
-                continue;
-            }
-            directory::remove(&link)?;
-            directory::link(&target, &link)?;
+            directory::link(&target, &self.store.link(&claim))?;
         }
         Ok(())
     }
@@ -130,17 +142,11 @@ impl TableLock<'_> {
     /// Links without a lease mean nothing; that one stays is no failure.
     fn unlink(&self, lease: &Lease) {
         let target = target_of(lease);
-        let known = lease.claims().iter().map(|claim| self.store.link(claim)).collect::<Vec<_>>();
-        // A process that died while a container joined or left may have linked one that the record does not name.
-        let joined = self.store.links("id.").unwrap_or_default();
-        for link in known.iter().chain(&joined) {
-            if leads(link, &target) {
-                let _ = directory::remove(link);
+        let passing = lease.passing.iter().cloned().map(Claim::Id);
+        for link in lease.claims().into_iter().chain(passing).map(|claim| self.store.link(&claim)) {
+            if directory::leads(&link, &target) {
+                let _ = directory::remove(&link);
             }
         }
     }
-}
-
-fn leads(link: &Path, target: &Path) -> bool {
-    fs::read_link(link).is_ok_and(|found| found == target)
 }

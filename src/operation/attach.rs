@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    AttachReport, Context, How, OperationError, Preview,
+    AttachReport, Context, ExitCode, How, OperationError, Preview,
     conflict::Conflicts,
     existing::{Existing, existing},
     join::{join, refuse_conflict},
@@ -92,8 +92,15 @@ fn reserve(
     if theirs.iter().any(|claim| leases.is_taken(claim)) {
         return Ok(None);
     }
-    let prepared = prepare(kernel, context, event, intent, &conflicts.avoided);
-    let (lease, looking) = match prepared.map_err(|error| conflicts.explain(error))? {
+    let prepared = match prepare(kernel, context, event, intent, &conflicts.avoided) {
+        Err(error)
+            if error.exit_code() == ExitCode::NothingFree && returning(context, deadline)? =>
+        {
+            return Ok(None);
+        }
+        prepared => prepared.map_err(|error| conflicts.explain(error))?,
+    };
+    let (lease, looking) = match prepared {
         Prepared::Lease { lease, looking } => (lease, looking),
         Prepared::Busy(device) => {
             leases.wait_for(device, deadline)?;
@@ -107,6 +114,20 @@ fn reserve(
     // Until here nobody else may choose what was chosen.
     drop(looking);
     Ok(reserved)
+}
+
+/// Waits for somebody who takes a lease back at this moment: what it has is free after that. `false` when nobody does, or not in time.
+fn returning(context: &Context, deadline: Deadline) -> Result<bool, OperationError> {
+    let leases = &context.leases;
+    for lease in leases.each()?.flatten() {
+        if lease.state == LeaseState::Releasing && leases.is_worked_on(&lease)? {
+            return match leases.reserve_existing(&Claim::Id(lease.id), deadline) {
+                Err(LeaseError::Busy { .. }) => Ok(false),
+                waited => Ok(waited.map(|_| true)?),
+            };
+        }
+    }
+    Ok(false)
 }
 
 /// Does what is recorded, and records what came of it.
@@ -134,7 +155,7 @@ fn perform(
 
 /// A MAC address that a driver may refuse is recorded only if it is there.
 fn forget_refused_macs(kernel: &mut impl Kernel, lease: &mut Lease) {
-    let wished = lease.plan.steps.iter().filter_map(|planned| match &planned.step {
+    let wished = lease.plan.steps().iter().filter_map(|planned| match &planned.step {
         Step::ConfigureVf(step) if step.forgiving => step.interface_mac,
         _ => None,
     });

@@ -45,12 +45,16 @@ pub fn attend_next(
     deadline: Deadline,
 ) -> Result<Vec<Finding>, OperationError> {
     context.leases.forget_the_dead(deadline)?;
-    let (leases, unreadable) = context.leases.next(&mut turn.0, most)?;
-    let mut findings: Vec<Finding> = unreadable.iter().map(unread).collect();
-    look_ahead(kernel, &leases);
+    let leases = context.leases.next(&mut turn.0, most)?;
+    look_ahead(kernel, leases.left());
+    let mut findings = Vec::new();
     for lease in leases {
         let retry = Retry::InTime;
-        findings.extend(reconcile_one(kernel, context, &lease, &is_gone, retry, false, deadline));
+        match lease {
+            Ok(lease) => findings
+                .extend(reconcile_one(kernel, context, &lease, &is_gone, retry, false, deadline)),
+            Err(error) => findings.push(unread(&error)),
+        }
     }
     Ok(findings)
 }
@@ -68,14 +72,13 @@ fn concerned(
             }
             Concern::Pair(name) => context.leases.with_pair(name)?.into_iter().collect(),
             Concern::Namespace(number) => {
-                let (all, _) = context.leases.all()?;
                 let of_it = |lease: &Lease| lease.number.is_some_and(|had| had.0 == *number);
-                all.into_iter().filter(of_it).collect::<Vec<_>>()
+                context.leases.each()?.flatten().filter(of_it).collect::<Vec<_>>()
             }
             // The table is mended for all by the first.
             Concern::Masquerade => {
-                let (all, _) = context.leases.all()?;
-                all.into_iter().find(|lease| lease.plan.masquerades()).into_iter().collect()
+                let mut all = context.leases.each()?.flatten();
+                all.find(|lease| lease.plan.masquerades()).into_iter().collect()
             }
         };
         found.extend(leases.into_iter().map(|lease| (lease.serial, lease)));

@@ -10,7 +10,7 @@ use crate::{
     inventory::{Candidate, Device, PhysicalFunction, Unusable},
     kernel::Kernel,
     lease::{Attached, Claim, Lease},
-    plan::{self, Remark, Seen},
+    plan::{self, Plan, Remark, Seen},
     types::{Deadline, DeviceSelector, MacAddress, PciAddress, Reset, with_causes},
 };
 
@@ -21,7 +21,11 @@ pub fn audit(
     dry_run: bool,
     deadline: Deadline,
 ) -> Result<Vec<Finding>, OperationError> {
-    let (leases, _) = context.leases.all()?;
+    let with_devices = |lease: &Lease| lease.networks.iter().any(|had| had.device.is_some());
+    // What they did is most of them, and asked by nobody here.
+    let without_plan = |lease| Lease { plan: Plan::default(), ..lease };
+    let leases = context.leases.each()?.flatten().filter(with_devices).map(without_plan);
+    let leases: Vec<Lease> = leases.collect();
     let holders = by_device(&leases);
     // That one is missing is told by `status` and `doctor`.
     let functions = kernel.physical_functions(&DeviceSelector::default()).found;

@@ -2,7 +2,7 @@
 
 use super::{
     Context, OperationError, Preview,
-    recover::{left_of, release},
+    recover::{left_of, release, release_telling},
 };
 use crate::{
     kernel::Kernel,
@@ -41,6 +41,18 @@ pub fn detach(
     which: &Which,
     deadline: Deadline,
 ) -> Result<Detached, OperationError> {
+    detach_telling(kernel, context, which, deadline, || {})
+}
+
+/// The same, for who need not wait to the end: `tell` is called when devices are home and only links of ours are left to be deleted,
+/// which the kernel takes its time for. Should the process die then, the lease has the rest.
+pub fn detach_telling(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    which: &Which,
+    deadline: Deadline,
+    tell: impl FnOnce(),
+) -> Result<Detached, OperationError> {
     let claim = claim_of(kernel, which)?;
     let Some(mut reservation) = context.leases.reserve_existing(&claim, deadline)? else {
         context.leases.forget_the_dead(deadline)?;
@@ -51,7 +63,7 @@ pub fn detach(
             return Ok(Detached::StillShared);
         }
     }
-    release(kernel, context, reservation, deadline)?;
+    release_telling(kernel, context, reservation, deadline, tell)?;
     Ok(Detached::Detached)
 }
 
@@ -62,9 +74,16 @@ pub fn detach_stale(
     is_stale: impl Fn(&Lease) -> bool,
     deadline: Deadline,
 ) -> Result<(), OperationError> {
-    let (leases, unreadable) = context.leases.all()?;
-    let mut failures: Vec<OperationError> = unreadable.into_iter().map(Into::into).collect();
-    for seen in leases.iter().filter(|lease| is_stale(lease)) {
+    let mut failures: Vec<OperationError> = Vec::new();
+    for seen in context.leases.each()? {
+        let seen = match seen {
+            Ok(lease) if is_stale(&lease) => lease,
+            Ok(_) => continue,
+            Err(error) => {
+                failures.push(error.into());
+                continue;
+            }
+        };
         let reserved = context.leases.reserve_existing(&Claim::Id(seen.id.clone()), deadline);
         let done = match reserved.map(|found| found.filter(|found| is_stale(&found.lease))) {
             Ok(Some(stale)) => release(kernel, context, stale, deadline),
@@ -106,11 +125,6 @@ fn leave(
     if lease.state != LeaseState::Attached || !lease.holders.iter().any(|holder| holder != id) {
         return Ok(false);
     }
-    lease.holders.remove(id);
-    let table = context.leases.lock(deadline)?;
-    table.update(lease)?;
-    if *id != lease.id {
-        table.give_up(&Claim::Id(id.clone()))?;
-    }
+    context.leases.lock(deadline)?.leave(lease, id)?;
     Ok(true)
 }

@@ -52,8 +52,8 @@ fn attention(
     context: &Context,
     facts: &mut StateFacts,
 ) -> Result<(), OperationError> {
-    let (_, unreadable) = context.leases.all()?;
-    facts.unreadable = unreadable.iter().map(ToString::to_string).collect();
+    let unreadable = context.leases.each()?.filter_map(Result::err);
+    facts.unreadable = unreadable.map(|error| error.to_string()).collect();
     let unfinished = status::unfinished(kernel, context)?;
     let shown = |found: &Finding| format!("{}: {}", found.subject(), found.what);
     facts.unfinished = unfinished.iter().map(shown).collect();

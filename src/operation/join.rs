@@ -38,8 +38,8 @@ pub(super) fn join(
 ) -> Result<AttachReport, OperationError> {
     refuse_conflict(&reservation.lease, event)?;
     hold::restore(kernel, &reservation.lease, deadline)?;
-    if reservation.lease.holders.insert(event.id.clone()) {
-        context.leases.lock(deadline)?.update(&reservation.lease)?;
+    if !reservation.lease.holders.contains(&event.id) {
+        context.leases.lock(deadline)?.join(&mut reservation.lease, &event.id)?;
     }
     Ok(AttachReport::of(&reservation.lease, How::Already, kernel.messages()))
 }

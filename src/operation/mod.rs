@@ -33,7 +33,7 @@ pub use attach::{attach, preview_attach};
 pub use attend::{Turn, attend, attend_next};
 pub use audit::audit;
 pub use catch_up::{Listed, catch_up, forget_missed};
-pub use detach::{Detached, Which, detach, detach_stale, preview_detach};
+pub use detach::{Detached, Which, detach, detach_stale, detach_telling, preview_detach};
 pub use doctor::doctor;
 pub use error::{ExitCode, OperationError};
 pub use finding::{Finding, Mended};

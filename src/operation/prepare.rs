@@ -108,6 +108,7 @@ fn lease_of(
         number: kernel.number_sandbox(NetnsNumber::of_cookie(input.sandbox.netns.cookie)).ok(),
         boot: Some(kernel.boot()),
         holders: BTreeSet::from([event.id.clone()]),
+        passing: BTreeSet::new(),
         networks: networks_of(input),
         service_sources: sources,
         service_cidrs: intent.service_cidrs().to_vec(),

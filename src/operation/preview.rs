@@ -25,7 +25,7 @@ pub struct PreviewStep {
 impl Preview {
     /// What `plan` would do.
     pub(super) fn of_plan(plan: &Plan) -> Self {
-        Self { steps: plan.steps.iter().map(of_planned).collect() }
+        Self { steps: plan.steps().iter().map(of_planned).collect() }
     }
 
     /// What taking back would do; taking back is not undone.

@@ -99,7 +99,7 @@ impl Asked {
 }
 
 fn cards_of(plan: &Plan) -> BTreeSet<PciAddress> {
-    let cards = plan.steps.iter().filter_map(|planned| match &planned.step {
+    let cards = plan.steps().iter().filter_map(|planned| match &planned.step {
         Step::SetNumVfs { pf, .. } => Some(*pf),
         _ => None,
     });

@@ -38,18 +38,22 @@ pub fn reconcile(
     if !dry_run {
         context.leases.forget_the_dead(deadline)?;
     }
-    let (leases, unreadable) = context.leases.all()?;
-    let mut findings: Vec<Finding> = unreadable.iter().map(unread).collect();
-    look_ahead(kernel, &leases);
+    let leases = context.leases.each()?;
+    look_ahead(kernel, leases.left());
+    let mut findings = Vec::new();
     for seen in leases {
-        findings.extend(reconcile_one(kernel, context, &seen, &is_gone, retry, dry_run, deadline));
+        match seen {
+            Ok(seen) => findings
+                .extend(reconcile_one(kernel, context, &seen, &is_gone, retry, dry_run, deadline)),
+            Err(error) => findings.push(unread(&error)),
+        }
     }
     Ok(findings)
 }
 
 /// What the host has is read once where several leases are looked at. Where it cannot be, each look asks for itself.
-pub(super) fn look_ahead(kernel: &mut impl Kernel, leases: &[Lease]) {
-    if leases.len() < 2 {
+pub(super) fn look_ahead(kernel: &mut impl Kernel, leases: usize) {
+    if leases < 2 {
         return;
     }
     if let Err(error) = kernel.look_ahead() {

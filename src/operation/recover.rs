@@ -19,8 +19,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) fn release(
     kernel: &mut impl Kernel,
     context: &Context,
+    reservation: Reservation,
+    deadline: Deadline,
+) -> Result<(), OperationError> {
+    release_telling(kernel, context, reservation, deadline, || {})
+}
+
+/// The same; calls `tell` when nobody needs to wait any longer, unless there is something to tell of.
+pub(super) fn release_telling(
+    kernel: &mut impl Kernel,
+    context: &Context,
     mut reservation: Reservation,
     deadline: Deadline,
+    tell: impl FnOnce(),
 ) -> Result<(), OperationError> {
     let began = journal::begin();
     let steps = left_of(&reservation.lease);
@@ -32,7 +43,7 @@ pub(super) fn release(
         }
     }
     kernel.reopen_sandbox(&reservation.lease.netns)?;
-    let undone = execute::undo(&steps, kernel, deadline);
+    let undone = execute::undo_telling(&steps, plan::urgent(&steps), tell, kernel, deadline);
     let lease = reservation.lease.clone();
     settle(kernel, context, reservation, undone, "not all was taken back")?;
     journal::taken_back(&lease, &began);
@@ -82,7 +93,7 @@ pub(super) fn settle(
         tries,
         tried: now(),
     };
-    table.update(&reservation.lease)?;
+    context.leases.update(&reservation.lease)?;
     Err(OperationError::NeedsCleanup { what: what.to_owned(), failures })
 }
 

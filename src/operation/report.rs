@@ -74,13 +74,13 @@ impl AttachReport {
             service_sources: Vec::new(),
             service_cidrs: Vec::new(),
             netlink_messages: 0,
-            plan: Plan { steps: Vec::new() },
+            plan: Plan::default(),
         }
     }
 
     /// The routes that the sandbox was given over `interface`.
     pub fn routes(&self, interface: &InterfaceName) -> impl Iterator<Item = &Route> {
-        self.plan.steps.iter().filter_map(move |planned| match &planned.step {
+        self.plan.steps().iter().filter_map(move |planned| match &planned.step {
             Step::AddRoute { place: Place::Sandbox, route } if route.interface == *interface => {
                 Some(route)
             }
@@ -96,7 +96,7 @@ impl AttachReport {
 
     /// The MTU that `interface` was given or brought along; `None` where it took that of its parent.
     pub fn mtu(&self, interface: &InterfaceName) -> Option<u32> {
-        self.plan.steps.iter().find_map(|planned| match (&planned.step, &planned.undo) {
+        self.plan.steps().iter().find_map(|planned| match (&planned.step, &planned.undo) {
             (Step::TakeDevice(take), Undo::By(back)) if take.name == *interface => {
                 let own = match &**back {
                     Step::ReturnDevice(back) => Some(back.baseline.mtu),

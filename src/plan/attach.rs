@@ -24,7 +24,7 @@ pub fn attach(input: &AttachInput) -> Result<Plan, AttachPlanError> {
         refuse_mtu(chosen)?;
         steps.extend(network::steps(input, position, chosen)?);
     }
-    Ok(Plan { steps })
+    Ok(Plan::new(steps))
 }
 
 /// The kernel refuses a macvlan that is longer than its parent, and says no more than that; a VF that is longer than its

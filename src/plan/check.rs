@@ -28,12 +28,12 @@ pub fn check(plan: &Plan) -> Vec<Flaw> {
     let mut devices = BTreeSet::new();
     let mut made = BTreeSet::new();
     let makers: BTreeSet<_> = plan
-        .steps
+        .steps()
         .iter()
         .filter_map(|planned| inside_name(&planned.step))
         .map(KernelText::from)
         .collect();
-    for (position, planned) in plan.steps.iter().enumerate() {
+    for (position, planned) in plan.steps().iter().enumerate() {
         if let Step::TakeDevice(take) = &planned.step {
             if !devices.insert(take.device) {
                 flaws.push(Flaw::TakenTwice(take.device));

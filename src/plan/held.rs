@@ -98,7 +98,7 @@ impl<'a> Seen<'a> {
         let by_mac = |mac: MacAddress| links.iter().find(|link| link.mac == Some(mac));
         let tagged =
             || links.iter().find(|link| link.name == *name && self.is_tagged(place, name, link));
-        for planned in &self.plan.steps {
+        for planned in self.plan.steps() {
             match (&planned.step, place) {
                 (Step::TakeDevice(step), Place::Sandbox) if step.name == *name => {
                     return device_in(self.scene, step);
@@ -119,7 +119,7 @@ impl<'a> Seen<'a> {
     }
 
     fn is_tagged(&self, place: Place, name: &InterfaceName, link: &Link) -> bool {
-        let tags = self.plan.steps.iter().filter_map(|planned| match &planned.step {
+        let tags = self.plan.steps().iter().filter_map(|planned| match &planned.step {
             Step::LinkUp { place: up, name: of, tag } if *up == place && of == name => Some(tag),
             _ => None,
         });

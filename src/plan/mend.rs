@@ -42,9 +42,10 @@ impl Mending {
 /// Judges every step of `plan` by what was seen, and says what mends it.
 pub fn mend(plan: &Plan, scene: &Scene) -> Mending {
     let mut found = Mending::default();
+    let mut steps = Vec::new();
     // Interfaces that are made or taken anew, and those that cannot be.
     let (mut anew, mut absent) = (BTreeSet::new(), BTreeSet::new());
-    for planned in &plan.steps {
+    for planned in plan.steps() {
         let leans_on = |names: &BTreeSet<(Place, InterfaceName)>| {
             used(&planned.step).is_some_and(|used| names.contains(&used))
         };
@@ -59,12 +60,13 @@ pub fn mend(plan: &Plan, scene: &Scene) -> Mending {
                 found.device = found.device.or(device_of(&planned.step));
                 found.wrong.push(what);
                 anew.extend(made(&planned.step));
-                found.steps.steps.extend(again(plan, planned, scene));
+                steps.extend(again(plan, planned, scene));
             }
-            Held::Yes if leans_on(&anew) => found.steps.steps.push(only(planned.step.clone())),
+            Held::Yes if leans_on(&anew) => steps.push(only(planned.step.clone())),
             Held::Yes => {}
         }
     }
+    found.steps = Plan::new(steps);
     found
 }
 
@@ -113,7 +115,7 @@ fn take_again(plan: &Plan, step: &TakeDevice, scene: &Scene) -> Vec<PlannedStep>
     let Some(Whereabouts::Home(link)) = scene.elsewhere.get(&step.device) else {
         return Vec::new();
     };
-    let set = plan.steps.iter().filter(|planned| device_of(&planned.step) == Some(step.device));
+    let set = plan.steps().iter().filter(|planned| device_of(&planned.step) == Some(step.device));
     let set = set.filter(|planned| matches!(planned.step, Step::ConfigureVf(_)));
     let take = Step::TakeDevice(TakeDevice { index: link.index, ..step.clone() });
     set.map(|planned| only(planned.step.clone())).chain([only(take)]).collect()

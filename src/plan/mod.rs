@@ -15,6 +15,7 @@ mod provision;
 mod refusal;
 mod render;
 mod reroute;
+mod sequence;
 mod service_path;
 pub mod step;
 
@@ -25,7 +26,7 @@ pub use attach::attach;
 pub use audit::{Remark, Seen, audit};
 pub use check::{Flaw, check};
 pub use chosen::{AttachInput, ChosenDevice, ChosenNetwork, ChosenService};
-pub use detach::{detach, last_one_out};
+pub use detach::{detach, last_one_out, urgent};
 pub use held::{Held, holds};
 pub use mac::interface_mac;
 pub use mend::{Mending, mend};
@@ -33,14 +34,8 @@ pub use provision::{Occupied, ProvisionError, Wanted, provision};
 pub use refusal::AttachPlanError;
 pub use render::{sentence, undo_sentence};
 pub use reroute::{Reroute, Served, differs, reroute};
+pub use sequence::Plan;
 use step::Step;
-
-/// What to do, in order.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
-    /// The steps.
-    pub steps: Vec<PlannedStep>,
-}
 
 /// A step with its undo and its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,19 +71,5 @@ impl Undo {
 
     pub(crate) fn with(what: impl Into<String>) -> Self {
         Self::With(what.into())
-    }
-}
-
-impl Plan {
-    /// The steps that undo the first `done` steps, in the order in which they must be done.
-    pub fn undo_of(&self, done: usize) -> Vec<Step> {
-        self.steps
-            .iter()
-            .take(done)
-            .rev()
-            .filter_map(|planned| {
-                if let Undo::By(step) = &planned.undo { Some((**step).clone()) } else { None }
-            })
-            .collect()
     }
 }

@@ -115,7 +115,7 @@ pub fn provision(
             }
         }
     }
-    if destroyed.is_empty() { Ok(Plan { steps }) } else { Err(ProvisionError::InUse(destroyed)) }
+    if destroyed.is_empty() { Ok(Plan::new(steps)) } else { Err(ProvisionError::InUse(destroyed)) }
 }
 
 fn destroyed_by<'a>(
@@ -183,7 +183,7 @@ mod tests {
     fn said(wanted: &Wanted, occupied: &[(&str, &str)]) -> Result<Vec<String>, String> {
         let occupied = occupied.iter().map(|(vf, why)| (vf.parse().unwrap(), (*why).to_owned()));
         match provision(std::slice::from_ref(wanted), &occupied.collect()) {
-            Ok(plan) => Ok(plan.steps.iter().map(|planned| sentence(&planned.step)).collect()),
+            Ok(plan) => Ok(plan.steps().iter().map(|planned| sentence(&planned.step)).collect()),
             Err(error) => Err(error.to_string()),
         }
     }

@@ -67,7 +67,7 @@ pub fn reroute(
     if has == wanted {
         return Ok(None);
     }
-    let steps = &served.plan.steps;
+    let steps = served.plan.steps();
     let is_known = |cidr: &&IpNet| steps.iter().any(|step| leads_to(step, served) == Some(**cidr));
     let new = wanted.difference(&has).filter(|cidr| !is_known(cidr));
     let new = new.filter_map(|cidr| {
@@ -75,20 +75,20 @@ pub fn reroute(
         Some(added(template, route_of(template)?, *cidr, sandbox))
     });
     let new = new.collect::<Result<Vec<_>, _>>()?;
-    let during = Plan { steps: steps.iter().cloned().chain(new).collect() };
+    let during = Plan::new(steps.iter().cloned().chain(new).collect());
     let of = |wanted_of: &dyn Fn(IpNet) -> bool| {
         let chosen =
-            during.steps.iter().filter(|step| leads_to(step, served).is_some_and(wanted_of));
+            during.steps().iter().filter(|step| leads_to(step, served).is_some_and(wanted_of));
         chosen.cloned().collect::<Vec<PlannedStep>>()
     };
     let remove = of(&|cidr| has.contains(&cidr) && !wanted.contains(&cidr));
     let add = of(&|cidr| wanted.contains(&cidr) && !has.contains(&cidr));
-    let after = during.steps.iter().filter(|step| !remove.contains(step)).cloned().collect();
+    let after = during.steps().iter().filter(|step| !remove.contains(step)).cloned().collect();
     Ok(Some(Reroute {
         cidrs: wanted.into_iter().collect(),
-        add: Plan { steps: add },
+        add: Plan::new(add),
         remove: remove.iter().filter_map(taken_away).collect(),
-        after: Plan { steps: after },
+        after: Plan::new(after),
         during,
     }))
 }
@@ -113,7 +113,7 @@ fn template<'a>(
     has: &BTreeSet<IpNet>,
     cidr: &IpNet,
 ) -> Option<&'a PlannedStep> {
-    served.plan.steps.iter().find(|step| {
+    served.plan.steps().iter().find(|step| {
         leads_to(step, served)
             .is_some_and(|to| has.contains(&to) && to.addr().is_ipv6() == cidr.addr().is_ipv6())
     })
@@ -173,7 +173,7 @@ mod tests {
     /// A veth with a service network, and a default route over the device.
     fn plan() -> Plan {
         let default = step("0.0.0.0/0", "net1", Undo::with("goes with net1"));
-        Plan { steps: vec![step("10.96.0.0/12", "svc0", Undo::with("goes with vfh1")), default] }
+        Plan::new(vec![step("10.96.0.0/12", "svc0", Undo::with("goes with vfh1")), default])
     }
 
     fn sandbox(routes: Vec<SeenRoute>) -> SandboxFacts {
@@ -211,7 +211,7 @@ mod tests {
         let change =
             changed(&plan(), "10.96.0.0/12", "10.96.0.0/12 10.112.0.0/16", Vec::new()).unwrap();
         let added = step("10.112.0.0/16", "svc0", Undo::with("goes with vfh1"));
-        assert_eq!(change.add.steps, [added]);
+        assert_eq!(change.add.steps(), [added]);
         assert_eq!(change.remove, []);
         assert_eq!(change.during, change.after);
     }
@@ -256,8 +256,7 @@ mod tests {
 
     #[test]
     fn a_route_that_none_can_win_over_is_refused() {
-        let plan =
-            Plan { steps: vec![step("fd00:96::/108", "svc0", Undo::with("goes with vfh1"))] };
+        let plan = Plan::new(vec![step("fd00:96::/108", "svc0", Undo::with("goes with vfh1"))]);
         let interface = "svc0".parse().unwrap();
         let has = cidrs("fd00:96::/108");
         let served = Served { plan: &plan, interface: &interface, cidrs: &has };

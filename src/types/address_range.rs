@@ -7,13 +7,13 @@ use std::{
 };
 
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{Invalid, kept_by_network, text_type};
 
 /// `FIRST-LAST/LEN`, `ADDRESS/LEN` for one address, or `NETWORK/LEN` for all hosts of a network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct AddressRange {
     first: IpAddr,
     last: IpAddr,

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{InterfaceName, Invalid, KernelText, PciAddress, interface_name, text_type};
 
@@ -10,8 +10,8 @@ use super::{InterfaceName, Invalid, KernelText, PciAddress, interface_name, text
 const LONGEST: usize = 127;
 
 /// A physical function, or the parent of macvlans.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub enum DeviceName {
     /// By the name of its interface, main or alternative.
     Interface(KernelText),

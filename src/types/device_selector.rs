@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{DeviceName, Invalid, PciAddress, text_type};
 
@@ -43,8 +43,8 @@ impl DeviceSelector {
 }
 
 /// Numbers `first` to `last`, both among them: `3` or `0-5`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct IndexRange {
     first: u32,
     last: u32,

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{Invalid, text_type};
 
@@ -11,8 +11,8 @@ use super::{Invalid, text_type};
 /// The kernel's `dev_valid_name` allows 1 to 15 bytes without `/`, `:` and white space, and neither `.` nor
 /// `..`. This type is narrower: printable ASCII only, no `%` (the kernel reads it as a pattern), no quote
 /// and no backslash, and not `lo`, `all` or `default`, which mean something else.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct InterfaceName(String);
 
 text_type!(InterfaceName);

@@ -2,13 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{Invalid, text_type};
 
 /// A unicast address other than all zero, written as six hexadecimal bytes with colons.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct MacAddress([u8; 6]);
 
 text_type!(MacAddress);
@@ -34,8 +34,9 @@ impl MacAddress {
 
 impl fmt::Display for MacAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = self.0.map(|byte| format!("{byte:02x}"));
-        f.write_str(&bytes.join(":"))
+        let [first, others @ ..] = self.0;
+        write!(f, "{first:02x}")?;
+        others.iter().try_for_each(|byte| write!(f, ":{byte:02x}"))
     }
 }
 

@@ -67,7 +67,7 @@ pub fn quote(text: &str) -> String {
     format!("\"{shown}{cut}\"")
 }
 
-/// Implements `Display`, `FromStr`-based serde and `TryFrom<String>` for a type that is a checked text.
+/// Implements serde and `TryFrom<String>` for a type that is a checked text, by its `Display` and `FromStr`.
 macro_rules! text_type {
     ($type:ty) => {
         impl TryFrom<String> for $type {
@@ -76,9 +76,9 @@ macro_rules! text_type {
                 text.parse()
             }
         }
-        impl From<$type> for String {
-            fn from(value: $type) -> String {
-                value.to_string()
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
             }
         }
     };

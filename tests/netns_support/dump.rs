@@ -26,15 +26,19 @@ pub(crate) struct Dump(BTreeMap<&'static str, String>);
 /// How long the kernel may take to take a dead namespace apart.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Those that somebody answered for or made: that nobody answered, such as for an address that was announced, the kernel notes by itself
+/// some seconds later.
+const NEIGHBOURS: &str = "neighbour show nud permanent nud reachable nud stale nud delay nud probe";
+
 /// What `ip` is asked for, and what that is called: by default, where rules are IPv4's, and of IPv6.
 const DEFAULT: &[(&str, &str)] = &[
     ("link show", "ip link"),
     ("address show", "ip address"),
     ("route show table all", "ip route"),
     ("rule show", "ip -4 rule"),
-    ("neighbour show", "ip neighbour"),
+    (NEIGHBOURS, "ip neighbour"),
 ];
-const IPV6: &[(&str, &str)] = &[("rule show", "ip -6 rule"), ("neighbour show", "ip -6 neighbour")];
+const IPV6: &[(&str, &str)] = &[("rule show", "ip -6 rule"), (NEIGHBOURS, "ip -6 neighbour")];
 
 /// Sysctls that count or tell the time.
 const RESTLESS: [&str; 2] = ["netfilter/nf_conntrack_count", "ipv4/route/"];

@@ -213,7 +213,7 @@ pub(super) fn nothing_is_half_done() -> Result<(), Failure> {
         // What a lease was to become goes with it.
         .filter(|path| path.extension().is_none_or(|extension| extension != "next"))
         .filter(|path| {
-            fs::read_to_string(path).is_ok_and(|text| !text.contains("\"state\": \"attached\""))
+            fs::read_to_string(path).is_ok_and(|text| !text.contains("\"state\":\"attached\""))
         })
         .collect();
     let reserving = PathBuf::from("/run/vfhook/reserving");

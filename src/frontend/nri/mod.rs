@@ -15,7 +15,7 @@ use containerd_nri::{
     Container, ContainerUpdate, Creation, Event, EventSet, Plugin, PodSandbox, Refusal,
     RuntimeInfo, Work,
 };
-use tokio::task;
+use tokio::{sync::oneshot, task};
 
 use crate::{
     kernel::LinuxKernel,
@@ -150,15 +150,22 @@ impl<N: Node> NriPlugin<N> {
         if !context.leases.is_taken(&Claim::Id(id.clone())) {
             return;
         }
+        let (tell, told) = oneshot::channel();
         let done = blocking(move || {
             let mut kernel = LinuxKernel::open()?;
-            let deadline = Deadline::after(TAKING_BACK);
-            operation::detach(&mut kernel, &context, &Which::Id(id), deadline).map(drop)
+            let (which, deadline) = (Which::Id(id), Deadline::after(TAKING_BACK));
+            // Nobody listens where the runtime gave up.
+            let tell = move || tell.send(()).unwrap_or(());
+            operation::detach_telling(&mut kernel, &context, &which, deadline, tell).map(drop)
         });
-        if let Err(reason) = done.await {
-            let (name, namespace) = (quote(&pod.name), quote(&pod.namespace));
-            tracing::error!(pod = %name, %namespace, reason, "not all was taken back");
-        }
+        let (name, namespace) = (quote(&pod.name), quote(&pod.namespace));
+        task::spawn(async move {
+            if let Err(reason) = done.await {
+                tracing::error!(pod = %name, %namespace, reason, "not all was taken back");
+            }
+        });
+        // Told, or over: then nobody is left to tell.
+        let _ = told.await;
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn look(session: &mut Session, plan: &Plan) -> Result<Scene, KernelEr
     let host = sight(session.namespace(Place::Host)?);
     let (mut elsewhere, mut cards) = (BTreeMap::new(), BTreeMap::new());
     let mut masquerades = true;
-    for planned in &plan.steps {
+    for planned in plan.steps() {
         match &planned.step {
             Step::TakeDevice(step)
                 if !sandbox.links.iter().any(|link| link.parent == Some(step.device)) =>

@@ -3,4 +3,3 @@
 pub(crate) mod num_vfs;
 pub(crate) mod reset;
 pub(crate) mod segment;
-pub(crate) mod sysctl;

@@ -70,7 +70,7 @@ pub(crate) fn chains() -> Result<Vec<Chain>, KernelError> {
         for table in in_use.lines().filter(|table| matches!(*table, "filter" | "nat")) {
             let read = read(layout, table);
             found.extend(
-                read.map_err(KernelError::refused("read", format!("iptables table {table}")))?,
+                read.map_err(KernelError::refused("read", format_args!("iptables table {table}")))?,
             );
         }
     }

@@ -1,6 +1,9 @@
 //! A netlink socket: requests out, answers in, and the kernel's words on a refusal. Knows no message's meaning.
 
-use std::{os::fd::AsRawFd, time::Duration};
+use std::{
+    os::fd::{AsRawFd, RawFd},
+    time::Duration,
+};
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
@@ -63,7 +66,7 @@ impl Netlink {
         socket.connect(&SocketAddr::new(0, 0)).map_err(errno_of)?;
         socket.set_ext_ack(true).map_err(errno_of)?;
         socket.set_cap_ack(true).map_err(errno_of)?;
-        Ok(Self { socket, sequence: 0, sent: 0, buffer: vec![0; DATAGRAM] })
+        Ok(Self { socket, sequence: 0, sent: 0, buffer: Vec::with_capacity(DATAGRAM) })
     }
 
     /// Opens a socket that hears of every link that appears or changes in the calling thread's namespace.
@@ -100,11 +103,6 @@ impl Netlink {
             }
             Err(errno) => Err(errno),
         }
-    }
-
-    /// The socket's descriptor, for options that netlink-sys does not know.
-    pub(crate) fn descriptor(&self) -> i32 {
-        self.socket.as_raw_fd()
     }
 
     /// How many messages were sent.
@@ -252,13 +250,21 @@ impl Netlink {
 
     fn receive(&mut self) -> Result<usize, Errno> {
         loop {
-            let mut space = &mut self.buffer[..];
-            match self.socket.recv(&mut space, 0) {
+            // Its capacity is what one datagram may fill; it is not filled with anything before, since most of it never is.
+            self.buffer.clear();
+            match self.socket.recv(&mut self.buffer, 0) {
                 Ok(received) => return Ok(received),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(errno_of(error)),
             }
         }
+    }
+}
+
+/// For options and questions that netlink-sys does not know.
+impl AsRawFd for Netlink {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn add(
     kernel
         .netlink(Place::Sandbox)?
         .change(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_REPLACE)
-        .map_err(refused("add address", format!("{address} to {name}")))
+        .map_err(refused("add address", format_args!("{address} to {name}")))
 }
 
 /// The addresses of an interface that somebody gave it: all but the link-local ones that the kernel makes for IPv6.
@@ -60,7 +60,9 @@ pub(crate) fn of_somebody(netlink: &mut Netlink, link: &Link) -> Result<Vec<IpNe
     let answers = match netlink.dump(&RouteNetlinkMessage::GetAddress(message)) {
         // It vanished since it was looked at; whoever uses it next is told.
         Err(refusal) if refusal.errno == Errno::ENODEV => Vec::new(),
-        other => other.map_err(refused("list", format!("addresses of interface {}", link.name)))?,
+        other => {
+            other.map_err(refused("list", format_args!("addresses of interface {}", link.name)))?
+        }
     };
     let given = answers.iter().filter_map(read).filter(|found| {
         found.index == link.index && !found.by_kernel && !is_made_of(found.net.addr(), link)

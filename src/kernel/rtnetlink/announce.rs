@@ -10,8 +10,7 @@
 use std::{
     io::IoSlice,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV6},
-    os::fd::{AsRawFd, OwnedFd},
-    thread,
+    os::fd::AsRawFd,
     time::Duration,
 };
 
@@ -26,11 +25,11 @@ use nix::{
     libc,
     sys::socket::{
         AddressFamily, ControlMessage, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn6,
-        bind, sendmsg, socket,
+        sendmsg, socket,
     },
 };
 
-use crate::kernel::{KernelError, LinuxKernel};
+use crate::kernel::{KernelError, LinuxKernel, netlink::socket::Netlink, rtnetlink::ask};
 use crate::{
     plan::step::Place,
     types::{Deadline, InterfaceName, MacAddress},
@@ -62,8 +61,12 @@ pub(crate) fn announce(
         return Ok(());
     }
     let patience = CARRIER.min(deadline.remaining() / 2);
-    let named = name.clone();
-    let sent = kernel.sandbox()?.inside(move || advertise(index, &named, &advertised, patience))?;
+    let sandbox = kernel.sandbox()?;
+    let sender = sender(&sandbox.netlink, name, patience);
+    let sent = sandbox.inside(|| {
+        let Some(mac) = sender? else { return Ok(()) };
+        advertise(index, mac, &advertised)
+    })?;
     if let Err(errno) = sent {
         tracing::debug!(%name, %errno, "not advertised");
     }
@@ -85,29 +88,31 @@ fn ask_for_own(kernel: &mut LinuxKernel, index: u32, address: Ipv4Addr) -> Resul
     Ok(())
 }
 
-fn advertise(
-    index: u32,
+/// The hardware address to speak of, asked for once there is a carrier: some drivers learn only when they are up which one they may use.
+fn sender(
+    socket: &Netlink,
     name: &InterfaceName,
-    addresses: &[Ipv6Addr],
     patience: Duration,
-) -> Result<(), Errno> {
-    let open = || {
-        // The kernel fills in the checksum of such a socket's messages.
-        let protocol = SockProtocol::IcmpV6;
-        socket(AddressFamily::Inet6, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)
-    };
-    let asking = open()?;
-    // Once for all of them: they share the link.
-    await_carrier(&asking, name, patience)?;
-    // Asked for now that it is up: some drivers learn then which one they may use.
-    let Some(mac) = hardware_address(&asking, name)? else { return Ok(()) };
+) -> Result<Option<MacAddress>, Errno> {
+    ask::await_carrier(socket, name, patience)?;
+    ask::hardware_address(socket, name)
+}
+
+/// Tells all nodes, each address by itself. The thread is in the sandbox.
+fn advertise(index: u32, mac: MacAddress, addresses: &[Ipv6Addr]) -> Result<(), Errno> {
+    // The kernel fills in the checksum of such a socket's messages.
+    let protocol = SockProtocol::IcmpV6;
+    let socket = socket(AddressFamily::Inet6, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
+    let all_nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+    let to = SockaddrIn6::from(SocketAddrV6::new(all_nodes, 0, 0, index));
     for address in addresses {
-        let socket = open()?;
-        bind(socket.as_raw_fd(), &SockaddrIn6::from(SocketAddrV6::new(*address, 0, 0, 0)))?;
-        let all_nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-        let to = SockaddrIn6::from(SocketAddrV6::new(all_nodes, 0, 0, index));
         let message = advertisement(mac, *address);
-        let control = [ControlMessage::Ipv6HopLimit(&HOP_LIMIT)];
+        let from = libc::in6_pktinfo {
+            ipi6_addr: libc::in6_addr { s6_addr: address.octets() },
+            ipi6_ifindex: index,
+        };
+        let control =
+            [ControlMessage::Ipv6HopLimit(&HOP_LIMIT), ControlMessage::Ipv6PacketInfo(&from)];
         let parts = [IoSlice::new(&message)];
         sendmsg(socket.as_raw_fd(), &parts, &control, MsgFlags::empty(), Some(&to))?;
     }
@@ -121,66 +126,6 @@ fn advertisement(mac: MacAddress, address: Ipv6Addr) -> Vec<u8> {
     message.extend([2, 1]);
     message.extend(mac.bytes());
     message
-}
-
-pub(crate) fn await_carrier(
-    socket: &OwnedFd,
-    name: &InterfaceName,
-    patience: Duration,
-) -> Result<(), Errno> {
-    let deadline = Deadline::after(patience);
-    while !has_carrier(socket, name)? && !deadline.passed() {
-        thread::sleep(Duration::from_millis(1));
-    }
-    Ok(())
-}
-
-nix::ioctl_readwrite_bad!(get_flags, libc::SIOCGIFFLAGS, libc::ifreq);
-nix::ioctl_readwrite_bad!(get_hardware_address, libc::SIOCGIFHWADDR, libc::ifreq);
-
-pub(crate) fn has_carrier(socket: &OwnedFd, name: &InterfaceName) -> Result<bool, Errno> {
-    let mut request = about(name);
-    #[expect(unsafe_code, reason = "no crate asks for the flags of one interface without a dump")]
-    // SAFETY: the kernel fills the flags of the union, which are read only after it said so.
-    let flags = unsafe {
-        get_flags(socket.as_raw_fd(), &raw mut request)?;
-        request.ifr_ifru.ifru_flags
-    };
-    Ok(i32::from(flags) & libc::IFF_RUNNING != 0)
-}
-
-/// `None` for what is no Ethernet.
-pub(crate) fn hardware_address(
-    socket: &OwnedFd,
-    name: &InterfaceName,
-) -> Result<Option<MacAddress>, Errno> {
-    let mut request = about(name);
-    #[expect(unsafe_code, reason = "no crate asks for the address of one interface without a dump")]
-    // SAFETY: the kernel fills the hardware address of the union, which is read only after it said so.
-    let found = unsafe {
-        get_hardware_address(socket.as_raw_fd(), &raw mut request)?;
-        request.ifr_ifru.ifru_hwaddr
-    };
-    if found.sa_family != libc::ARPHRD_ETHER {
-        return Ok(None);
-    }
-    let mut bytes = [0; 6];
-    for (to, from) in bytes.iter_mut().zip(found.sa_data) {
-        *to = from.to_ne_bytes()[0];
-    }
-    Ok(MacAddress::from_bytes(bytes))
-}
-
-/// A question about an interface.
-fn about(name: &InterfaceName) -> libc::ifreq {
-    #[expect(unsafe_code, reason = "the structure of the C library has no constructor")]
-    // SAFETY: all zero is a valid `ifreq`.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    // It fits with its terminating zero: an `InterfaceName` has 15 bytes at most.
-    for (to, from) in request.ifr_name.iter_mut().zip(name.as_str().bytes()) {
-        *to = libc::c_char::from_ne_bytes([from]);
-    }
-    request
 }
 
 #[cfg(test)]

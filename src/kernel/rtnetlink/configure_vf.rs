@@ -138,7 +138,7 @@ pub(crate) fn adopt(
         return Ok(assigned);
     }
     let refusal = answer.err().unwrap_or_else(|| nix::errno::Errno::EADDRNOTAVAIL.into());
-    Err(refused("set the MAC address of", format!("{object} to {mac}"))(refusal))
+    Err(refused("set the MAC address of", format_args!("{object} to {mac}"))(refusal))
 }
 
 /// The MAC address that the card has assigned to a VF, where that can be known.

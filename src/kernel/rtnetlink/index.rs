@@ -1,6 +1,6 @@
 //! The number of a link by its name, asked for once an operation.
 
-use crate::kernel::{KernelError, LinuxKernel, rtnetlink::link};
+use crate::kernel::{KernelError, LinuxKernel, rtnetlink::ask};
 use crate::{plan::step::Place, types::InterfaceName};
 
 impl LinuxKernel {
@@ -13,9 +13,9 @@ impl LinuxKernel {
         if let Some(index) = self.indexes.get(&(place, name.clone())) {
             return Ok(*index);
         }
-        let found = link::by_name(self.netlink(place)?, name)?;
-        let gone = || KernelError::LinkGone { name: name.into(), place };
-        let index = found.ok_or_else(gone)?.index;
+        let found = ask::index(self.netlink(place)?, name);
+        let found = found.map_err(KernelError::refused("look at", name.to_string()))?;
+        let index = found.ok_or_else(|| KernelError::LinkGone { name: name.into(), place })?;
         self.indexes.insert((place, name.clone()), index);
         Ok(index)
     }

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use crate::{
     inventory::Sysctls,
     kernel::{
-        files::sysctl,
         netlink::{
             attribute::{find, signed, word},
             socket::Message,
         },
         rtnetlink::link_message,
+        sysctl,
     },
     types::KernelText,
 };

@@ -1,6 +1,6 @@
 //! Links: looked at, moved, brought up, deleted. How they are made stands in `make_link`.
 
-use std::{collections::BTreeSet, os::fd::RawFd};
+use std::{collections::BTreeSet, fmt, os::fd::RawFd};
 
 use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::{
@@ -131,7 +131,7 @@ pub(crate) fn up(
     let mut message = numbered(index, vec![LinkAttribute::IfAlias(tag.to_string())]);
     message.header.flags = LinkFlags::Up;
     message.header.change_mask = LinkFlags::Up;
-    set(kernel.netlink(place)?, message).map_err(refused("bring up", format!("{name}")))
+    set(kernel.netlink(place)?, message).map_err(refused("bring up", name))
 }
 
 /// Deletes a link of ours; one that is gone is gone. On the host nobody renames it, so only the sandbox is searched.
@@ -150,7 +150,7 @@ pub(crate) fn delete(kernel: &mut LinuxKernel, step: &OwnLink) -> Result<(), Ker
     let message = RouteNetlinkMessage::DelLink(numbered(found.index, Vec::new()));
     match netlink.change(message, 0) {
         Err(refusal) if refusal.errno == Errno::ENODEV => Ok(()),
-        other => other.map_err(refused("delete", format!("link {}", step.name))),
+        other => other.map_err(refused("delete", format_args!("link {}", step.name))),
     }
 }
 
@@ -251,8 +251,7 @@ fn read(message: &Message, object: &str) -> Result<Link, KernelError> {
 /// Makes a refusal an error with its operation and object.
 pub(crate) fn refused(
     operation: &'static str,
-    object: impl Into<String>,
+    object: impl fmt::Display,
 ) -> impl FnOnce(Refusal) -> KernelError {
-    let object = object.into();
-    move |source| KernelError::Refused { operation, object, source }
+    move |source| KernelError::Refused { operation, object: object.to_string(), source }
 }

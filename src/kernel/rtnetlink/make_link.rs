@@ -8,19 +8,27 @@ use netlink_packet_route::{
         MacVlanMode,
     },
 };
-use nix::{errno::Errno, net::if_::if_nametoindex};
+use nix::errno::Errno;
 
-use super::link::{by_name, message_with, numbered, refused, set};
+use super::{
+    ask,
+    link::{by_name, message_with, numbered, refused, set},
+};
 use crate::{
     kernel::{KernelError, LinuxKernel},
     plan::step::{CreateMacvlan, CreateVeth, Place},
     types::{InterfaceName, MacAddress},
 };
 
+/// A pair that is told nothing has a queue for each processor, each with directories of its own in sysfs, and uses none of them: it has
+/// no queueing discipline and takes no lock to send.
+const ONE_QUEUE: [LinkAttribute; 2] =
+    [LinkAttribute::NumTxQueues(1), LinkAttribute::NumRxQueues(1)];
+
 /// Makes a macvlan device in the sandbox, in bridge mode so that neighbours on one parent reach each other.
 pub(crate) fn macvlan(kernel: &mut LinuxKernel, step: &CreateMacvlan) -> Result<(), KernelError> {
     // Kernels before 6.15 look for the name in the host's namespace, and refuse one that the host has.
-    let renamed = if_nametoindex(step.name.as_str()).is_ok();
+    let renamed = ask::index(&kernel.host, &step.name).is_ok_and(|found| found.is_some());
     if renamed && is_made(kernel, Place::Sandbox, &step.name, step.mac)? {
         return Ok(());
     }
@@ -55,7 +63,8 @@ fn rename_inside(
     let index = kernel.index(Place::Sandbox, from)?;
     kernel.forget(Place::Sandbox, from);
     let message = numbered(index, vec![LinkAttribute::IfName(to.to_string())]);
-    set(kernel.netlink(Place::Sandbox)?, message).map_err(refused("name", format!("macvlan {to}")))
+    set(kernel.netlink(Place::Sandbox)?, message)
+        .map_err(refused("name", format_args!("macvlan {to}")))
 }
 
 /// Makes a veth pair whose other end is in the sandbox from its first moment. Both ends are down: what must be said of them
@@ -65,10 +74,14 @@ pub(crate) fn veth(kernel: &mut LinuxKernel, step: &CreateVeth) -> Result<(), Ke
         LinkAttribute::NetNsFd(kernel.sandbox()?.descriptor()),
         LinkAttribute::IfName(step.inside.to_string()),
         LinkAttribute::Address(step.inside_mac.bytes().to_vec()),
+        ONE_QUEUE[0].clone(),
+        ONE_QUEUE[1].clone(),
     ]);
     let message = message_with(vec![
         LinkAttribute::IfName(step.host.to_string()),
         LinkAttribute::Address(step.host_mac.bytes().to_vec()),
+        ONE_QUEUE[0].clone(),
+        ONE_QUEUE[1].clone(),
         LinkAttribute::LinkInfo(vec![
             LinkInfo::Kind(InfoKind::Veth),
             LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),

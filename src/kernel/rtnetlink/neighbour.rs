@@ -36,7 +36,7 @@ pub(crate) fn permanent(
     message.attributes = vec![NeighbourAttribute::Other(filter)];
     let answers = netlink
         .dump(&RouteNetlinkMessage::GetNeighbour(message))
-        .map_err(refused("list", format!("neighbours on interface number {index}")))?;
+        .map_err(refused("list", format_args!("neighbours on interface number {index}")))?;
     Ok(answers.iter().filter_map(read).filter(|(on, ..)| *on == index).collect())
 }
 
@@ -90,5 +90,5 @@ pub(crate) fn add(
     kernel
         .netlink(place)?
         .change(RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE | NLM_F_REPLACE)
-        .map_err(refused("add neighbour", format!("{address} on {name}")))
+        .map_err(refused("add neighbour", format_args!("{address} on {name}")))
 }

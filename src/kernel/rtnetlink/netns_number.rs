@@ -52,7 +52,9 @@ pub(crate) fn is_given(netlink: &mut Netlink, number: NetnsNumber) -> Result<boo
         Err(refusal) if matches!(refusal.errno, Errno::EINVAL | Errno::ENOENT | Errno::ESRCH) => {
             Ok(false)
         }
-        Err(refusal) => Err(refused("look for", format!("namespace number {}", number.0))(refusal)),
+        Err(refusal) => {
+            Err(refused("look for", format_args!("namespace number {}", number.0))(refusal))
+        }
     }
 }
 

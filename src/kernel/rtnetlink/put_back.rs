@@ -6,13 +6,13 @@ use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 
 use crate::kernel::{
     KernelError, LinuxKernel, features,
-    files::sysctl,
     netlink::socket::Netlink,
     rtnetlink::{
         configure_vf, interface_sysctls,
         link::{self, numbered, refused},
         settings,
     },
+    sysctl,
 };
 use crate::{
     inventory::{Link, Sysctls, differences, differing_sysctls},

@@ -60,8 +60,10 @@ fn leave_sandbox(kernel: &mut LinuxKernel, step: &ReturnDevice) -> Result<(), Ke
     uppers::delete_here(netlink, &links, found.index)?;
     if found.master.is_some() {
         let message = numbered(found.index, vec![LinkAttribute::Controller(0)]);
-        link::set(netlink, message)
-            .map_err(refused("take", format!("{} from what it is enslaved to", step.device)))?;
+        link::set(netlink, message).map_err(refused(
+            "take",
+            format_args!("{} from what it is enslaved to", step.device),
+        ))?;
     }
     bring_home(kernel, step, found)
 }
@@ -112,7 +114,7 @@ fn settings_refused(
     if kernel.sysfs.interface_of(step.device).is_some() {
         return Ok(());
     }
-    Err(refused("move", format!("{} out of the sandbox", step.device))(refusal))
+    Err(refused("move", format_args!("{} out of the sandbox", step.device))(refusal))
 }
 
 /// The interface in the host, waited for until `deadline`; `None` when the device itself is no more.

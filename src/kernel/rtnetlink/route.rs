@@ -1,5 +1,7 @@
 //! Routes of ours: added before all others, and deleted.
 
+use std::fmt;
+
 use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_REPLACE};
 use netlink_packet_route::{
     RouteNetlinkMessage,
@@ -35,7 +37,7 @@ pub(crate) fn add(
     let how = if route.is_ours() { NLM_F_CREATE } else { NLM_F_CREATE | NLM_F_REPLACE };
     match kernel.netlink(place)?.change(RouteNetlinkMessage::NewRoute(message), how) {
         Err(refusal) if refusal.errno == Errno::EEXIST && is_there(kernel, place, route)? => Ok(()),
-        other => other.map_err(refused("add route", shown(route))),
+        other => other.map_err(refused("add route", Shown(route))),
     }
 }
 
@@ -65,7 +67,7 @@ pub(crate) fn delete(
     };
     match kernel.netlink(place)?.change(RouteNetlinkMessage::DelRoute(message), 0) {
         Err(refusal) if refusal.errno == Errno::ESRCH => Ok(()),
-        other => other.map_err(refused("delete route", shown(route))),
+        other => other.map_err(refused("delete route", Shown(route))),
     }
 }
 
@@ -130,7 +132,16 @@ fn index(kernel: &mut LinuxKernel, place: Place, route: &Route) -> Result<u32, K
     found.map(|link| link.index).ok_or(KernelError::LinkGone { name, place })
 }
 
-fn shown(route: &Route) -> String {
-    let via = route.via.map(|via| format!(" via {via}")).unwrap_or_default();
-    format!("{}{via} dev {}", route.to, route.interface)
+/// A route in words.
+struct Shown<'a>(&'a Route);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(route) = self;
+        write!(f, "{}", route.to)?;
+        if let Some(via) = route.via {
+            write!(f, " via {via}")?;
+        }
+        write!(f, " dev {}", route.interface)
+    }
 }

@@ -63,7 +63,7 @@ pub(crate) fn by_link(netlink: &mut Netlink, link: &Link) -> Result<Vec<SeenRout
         request.attributes.push(RouteAttribute::Oif(link.index));
         let answers = netlink
             .dump(&RouteNetlinkMessage::GetRoute(request))
-            .map_err(refused("list", format!("routes by {}", link.name)))?;
+            .map_err(refused("list", format_args!("routes by {}", link.name)))?;
         found.extend(of_family(&answers, ipv6, std::slice::from_ref(link)));
     }
     found.retain(|route| !route.hops.is_empty());
@@ -147,7 +147,9 @@ pub(crate) fn leaving_by(
     let answers = match netlink.dump(&RouteNetlinkMessage::GetRoute(request)) {
         // It vanished since it was looked at.
         Err(refusal) if refusal.errno == Errno::ENODEV => Vec::new(),
-        other => other.map_err(refused("list", format!("routes by interface number {index}")))?,
+        other => {
+            other.map_err(refused("list", format_args!("routes by interface number {index}")))?
+        }
     };
     Ok(answers.iter().filter_map(by_somebody).collect())
 }

@@ -25,7 +25,7 @@ use crate::{
     inventory::Link,
     kernel::{
         KernelError, LinuxKernel,
-        rtnetlink::announce::{await_carrier, hardware_address, has_carrier},
+        rtnetlink::ask::{await_carrier, hardware_address, has_carrier},
     },
     plan::step::Place,
     types::{Deadline, InterfaceName, MacAddress},
@@ -62,8 +62,7 @@ pub(crate) fn probe(
     deadline: Deadline,
 ) -> Result<(), KernelError> {
     let index = kernel.index(Place::Sandbox, name)?;
-    let (link, asked) = (name.clone(), addresses.to_vec());
-    let answer = kernel.sandbox()?.inside(move || ask(index, &link, &asked, deadline))?;
+    let answer = kernel.sandbox()?.inside(|| ask(index, name, addresses, deadline))?;
     let refused = KernelError::refused("ask who has an address on the wire of", name.to_string());
     match answer.map_err(refused)? {
         Answer::Nobody => Ok(()),
