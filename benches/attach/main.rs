@@ -17,6 +17,8 @@ mod in_process;
 mod netns_support;
 mod process;
 mod recipe;
+#[path = "../report/mod.rs"]
+mod report;
 mod rounds;
 mod table;
 
