@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    Contender,
+    contender::{Contender, Worker},
     netns_support::{container::Container, host::Host, sandbox::Sandbox},
 };
 
@@ -41,8 +41,8 @@ pub(crate) fn command(host: &Host, stage: &str, input: &Path) -> Command {
 }
 
 impl Contender for Hook<'_> {
-    fn name(&self) -> String {
-        "hook in a new process".to_owned()
+    fn name(&self) -> &'static str {
+        "hook"
     }
 
     fn attach(&mut self) {
@@ -55,5 +55,9 @@ impl Contender for Hook<'_> {
 
     fn sandbox(&self) -> &Sandbox {
         &self.sandbox
+    }
+
+    fn worker(&self) -> Worker {
+        Worker::Children
     }
 }

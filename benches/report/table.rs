@@ -51,3 +51,14 @@ impl fmt::Display for Table {
 pub(crate) fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.decimals$}"))
 }
+
+/// A number with three digits that count; `-` for what is not known.
+pub(crate) fn significant(value: Option<f64>) -> String {
+    let decimals = match value {
+        Some(value) if value.abs() >= 100.0 => 0,
+        Some(value) if value.abs() >= 10.0 => 1,
+        Some(value) if value.abs() >= 1.0 => 2,
+        _ => 3,
+    };
+    number(value, decimals)
+}
