@@ -9,16 +9,20 @@ use std::{
 use crate::{
     command::run,
     contender::{Contender, Worker},
-    netns_support::{host::Host, sandbox::Sandbox},
+    netns_support::sandbox::Sandbox,
+    scene::Scene,
 };
 
-const ON_HOST: &str = "\
+const PAIR: &str = "\
 link add svc7 address 02:00:00:00:07:01 type veth peer name svc0 address 02:00:00:00:07:02 netns batch
 link set svc7 up
 neigh add 169.254.111.7 lladdr 02:00:00:00:07:02 dev svc7
 neigh add fd00:97::ff07 lladdr 02:00:00:00:07:02 dev svc7
 route add 169.254.111.7/32 dev svc7 proto 118
 route add fd00:97::ff07/128 dev svc7 proto 118
+";
+
+const MACVLAN: &str = "\
 link add net1 netns batch link card0 address 02:00:00:00:07:03 mtu 1400 type macvlan mode bridge
 ";
 
@@ -38,7 +42,7 @@ route add default via fd00:10::1 dev net1 proto 118
 ";
 
 /// The other end of the pair goes with this one.
-const END: &str = "link delete net1\nlink delete svc0\n";
+const END_OF_PAIR: &str = "link delete svc0\n";
 
 pub(crate) struct Batch {
     sandbox: Sandbox,
@@ -46,10 +50,19 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn new(host: &Host) -> Self {
+    pub(crate) fn new(scene: &Scene<'_>) -> Self {
+        let host = scene.host;
+        let (device, end) = match scene.vf(1) {
+            None => (MACVLAN.to_owned(), "link delete net1\n".to_owned()),
+            Some(vf) => (
+                format!("link set {vf} netns batch name net1\n"),
+                format!("link set net1 netns 1 name {vf} alias \"\"\n"),
+            ),
+        };
+        let (on_host, end) = (format!("{PAIR}{device}"), format!("{end}{END_OF_PAIR}"));
         let directory = host.directory.join("batch");
         fs::create_dir_all(&directory).expect("make a directory on our own tmpfs");
-        for (name, text) in [("host", ON_HOST), ("inside", INSIDE), ("end", END)] {
+        for (name, text) in [("host", &*on_host), ("inside", INSIDE), ("end", &*end)] {
             fs::write(directory.join(name), text).expect("write to our own tmpfs");
         }
         Self { sandbox: host.sandbox("batch"), directory }
@@ -58,6 +71,12 @@ impl Batch {
     fn ip(&self, words: &[&str], input: &str) {
         let lines = File::open(self.directory.join(input)).expect("lines were written");
         run(Command::new("ip").args(words).args(["-batch", "-"]).stdin(lines));
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        self.sandbox.delete();
     }
 }
 

@@ -1,4 +1,4 @@
-//! The distribution's CNI plugins for the same wish, macvlan and ptp with static addresses, run as a runtime runs them: one process
+//! The distribution's CNI plugins for the same wish, macvlan or host-device and ptp with static addresses, run as a runtime runs them: one process
 //! for each network and command, the configuration on stdin, what ADD answered handed to DEL. They come to an end state of their
 //! own: routes, neighbours and names are others, nothing is tagged. Their sandbox has duplicate address detection switched off, which
 //! the others do without for each address of theirs: the plugins would wait a second or two for it.
@@ -13,10 +13,8 @@ use serde_json::{Value, json};
 
 use crate::{
     contender::{Contender, Worker},
-    netns_support::{
-        host::{Host, write_sysctl},
-        sandbox::Sandbox,
-    },
+    netns_support::{host::write_sysctl, sandbox::Sandbox},
+    scene::Scene,
 };
 
 pub(crate) const NAME: &str = "CNI plugins *";
@@ -34,15 +32,15 @@ pub(crate) struct Plugins {
 impl Plugins {
     /// Why they cannot take part.
     pub(crate) fn lacking() -> Option<String> {
-        let mut plugins = ["macvlan", "ptp", "static"].iter();
+        let mut plugins = ["macvlan", "host-device", "ptp", "static"].iter();
         let lacks = plugins.any(|plugin| !Path::new(FOLDER).join(plugin).exists());
         lacks.then(|| "not installed (containernetworking-plugins)".to_owned())
     }
 
-    pub(crate) fn new(host: &Host) -> Self {
-        let directory = host.directory.join("cni");
+    pub(crate) fn new(scene: &Scene<'_>) -> Self {
+        let directory = scene.host.directory.join("cni");
         fs::create_dir_all(&directory).expect("make a directory on our own tmpfs");
-        let networks = [("net1", macvlan()), ("svc0", ptp())];
+        let networks = [("net1", device(scene.vf(2))), ("svc0", ptp())];
         let sandbox = Sandbox::nameless();
         sandbox.inside(|| {
             for which in ["all", "default"] {
@@ -76,17 +74,24 @@ impl Plugins {
     }
 }
 
-fn macvlan() -> Value {
+/// A macvlan, or the VF with this name.
+fn device(vf: Option<String>) -> Value {
     let addresses = json!([
         { "address": "192.168.0.248/24", "gateway": "192.168.0.1" },
         { "address": "fd00:10::248/64", "gateway": "fd00:10::1" },
     ]);
     let routes = json!([{ "dst": "0.0.0.0/0" }, { "dst": "::/0" }]);
-    json!({
-        "cniVersion": "1.0.0", "name": "storage", "type": "macvlan",
-        "master": "card0", "mode": "bridge", "mtu": 1400,
-        "ipam": { "type": "static", "addresses": addresses, "routes": routes },
-    })
+    let ipam = json!({ "type": "static", "addresses": addresses, "routes": routes });
+    match vf {
+        None => json!({
+            "cniVersion": "1.0.0", "name": "storage", "type": "macvlan",
+            "master": "card0", "mode": "bridge", "mtu": 1400, "ipam": ipam,
+        }),
+        Some(vf) => json!({
+            "cniVersion": "1.0.0", "name": "storage", "type": "host-device",
+            "device": vf, "ipam": ipam,
+        }),
+    }
 }
 
 fn ptp() -> Value {

@@ -6,9 +6,6 @@ use serde_json::{Map, Value, json};
 
 use crate::{Found, counted::Counts, report::figure::Figure, steps::Steps};
 
-/// What each sandbox is given.
-pub(crate) const SCENE: &str = "one macvlan (4 + 6, default routes) and one service path (4 + 6)";
-
 pub(crate) fn of(found: &Found) -> Value {
     let mut contenders = Vec::new();
     let floor = &found.contenders[0];
@@ -26,7 +23,7 @@ pub(crate) fn of(found: &Found) -> Value {
     json!({
         "bench": "attach",
         "machine": found.machine,
-        "scene": SCENE,
+        "given": found.given,
         "rounds": found.rounds,
         "contenders": contenders,
         "steps_in_process_us": { "attach": steps(attach), "detach": steps(detach) },

@@ -8,26 +8,56 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 
 use crate::{
     contender::{Contender, Worker},
+    device::Device,
     line::Line,
-    messages::{HOST_END, MACVLAN, deletion, macvlan, network, path_inside, path_outside, veth},
-    netns_support::{command::run, sandbox::Sandbox},
+    messages::{HOST_END, deletion, network, path_inside, path_outside, veth},
+    netns_support::sandbox::Sandbox,
     promises::Promises,
+    scene::Scene,
 };
 
 pub(crate) struct Floor {
     sandbox: Sandbox,
-    card: u32,
+    device: Device,
     promises: Option<Promises>,
     messages: [u64; 2],
 }
 
 impl Floor {
-    pub(crate) fn new(promises: Option<Promises>) -> Self {
-        let shown = run("ip", &["-j", "link", "show", "dev", "card0"]).json();
-        let card = shown[0]["ifindex"].as_u64().and_then(|index| u32::try_from(index).ok());
-        let card = card.expect("card0 has a number");
-        Self { sandbox: Sandbox::nameless(), card, promises, messages: [0; 2] }
+    pub(crate) fn new(scene: &Scene<'_>, promises: Option<Promises>) -> Self {
+        let (sandbox, device) = (Sandbox::nameless(), scene.device());
+        Self { sandbox, device, promises, messages: [0; 2] }
     }
+
+    fn attach_alone(&self, namespace: &File) -> u64 {
+        let host = Line::open();
+        let inside = self.sandbox.inside(Line::open);
+        host.say(vec![pair(namespace)])
+            + inside.say(path_inside())
+            + host.say(path_outside())
+            + host.say(vec![self.device.given_to(namespace.as_raw_fd())])
+            + inside.say(network(self.device.index()))
+    }
+
+    fn attach_as_promised(&self, promises: &Promises, namespace: &File) -> u64 {
+        let host = Line::open();
+        let (inside, speaker) = self.sandbox.inside(|| (Line::open(), Promises::speaker()));
+        let before = promises.before(&self.device, &host, &inside, namespace);
+        let links = vec![pair(namespace), self.device.given_to(namespace.as_raw_fd())];
+        let made = host.say(links);
+        promises.set_switches_on_host();
+        self.sandbox.inside(|| promises.set_switches_inside());
+        before
+            + made
+            + inside.say(path_inside())
+            + host.say(path_outside())
+            + inside.say(network(self.device.index()))
+            + promises.after(&self.device, &inside, &speaker)
+    }
+}
+
+fn pair(namespace: &File) -> (netlink_packet_route::RouteNetlinkMessage, u16) {
+    (veth(namespace.as_raw_fd()), NLM_F_CREATE | NLM_F_EXCL)
 }
 
 impl Contender for Floor {
@@ -37,34 +67,21 @@ impl Contender for Floor {
 
     fn attach(&mut self) {
         let namespace = File::open(&self.sandbox.path).expect("our own namespace");
-        let host = Line::open();
-        let (inside, speaker) = self
-            .sandbox
-            .inside(|| (Line::open(), self.promises.as_ref().map(|_| Promises::speaker())));
-        let mut messages = 0;
-        if let Some(promises) = &self.promises {
-            messages += promises.before(self.card, &host, &inside, &namespace);
-        }
-        let new = NLM_F_CREATE | NLM_F_EXCL;
-        messages += host.say(vec![(veth(namespace.as_raw_fd()), new)])
-            + inside.say(path_inside())
-            + host.say(path_outside())
-            + host.say(vec![(macvlan(self.card, namespace.as_raw_fd()), new)])
-            + inside.say(network());
-        if let (Some(promises), Some(speaker)) = (&self.promises, &speaker) {
-            messages += promises.after(&inside, speaker);
-        }
-        self.messages[0] = messages;
+        self.messages[0] = match &self.promises {
+            None => self.attach_alone(&namespace),
+            Some(promises) => self.attach_as_promised(promises, &namespace),
+        };
     }
 
     fn detach(&mut self) {
-        let namespace = File::open(&self.sandbox.path).expect("our own namespace");
+        let host = File::open("/proc/thread-self/ns/net").expect("our own namespace");
         let inside = self.sandbox.inside(Line::open);
         if let Some(promises) = &self.promises {
+            let namespace = File::open(&self.sandbox.path).expect("our own namespace");
             promises.before_the_end(&inside, &namespace);
         }
-        self.messages[1] =
-            inside.say(vec![deletion(MACVLAN)]) + Line::open().say(vec![deletion(HOST_END)]);
+        let device = self.device.taken_back_to(host.as_raw_fd());
+        self.messages[1] = inside.say(vec![device]) + Line::open().say(vec![deletion(HOST_END)]);
         if let Some(promises) = &self.promises {
             promises.after_the_end();
         }

@@ -27,6 +27,9 @@ pub(crate) const HOST_END: u32 = 900_001;
 pub(crate) const INSIDE_END: u32 = 900_002;
 pub(crate) const MACVLAN: u32 = 900_003;
 
+/// The name of the end on the host.
+pub(crate) const HOST_END_NAME: &str = "svc8";
+
 const HOST_MAC: [u8; 6] = [2, 0, 0, 0, 8, 1];
 const INSIDE_MAC: [u8; 6] = [2, 0, 0, 0, 8, 2];
 pub(crate) const MACVLAN_MAC: [u8; 6] = [2, 0, 0, 0, 8, 3];
@@ -50,7 +53,7 @@ pub(crate) fn veth(namespace: RawFd) -> Message {
     let mut message = numbered(
         HOST_END,
         vec![
-            LinkAttribute::IfName("svc8".to_owned()),
+            LinkAttribute::IfName(HOST_END_NAME.to_owned()),
             LinkAttribute::Address(HOST_MAC.to_vec()),
             LinkAttribute::LinkInfo(vec![
                 LinkInfo::Kind(InfoKind::Veth),
@@ -102,15 +105,15 @@ pub(crate) fn path_outside() -> Vec<(Message, u16)> {
     each.flatten().collect()
 }
 
-pub(crate) fn network() -> Vec<(Message, u16)> {
+pub(crate) fn network(device: u32) -> Vec<(Message, u16)> {
     let v4 = ipnet::IpNet::new(IPV4.into(), 24).expect("a length");
     let v6 = ipnet::IpNet::new(IPV6.into(), 64).expect("a length");
     vec![
-        (up(MACVLAN), 0),
-        address(MACVLAN, v4),
-        address(MACVLAN, v6),
-        route(MACVLAN, "0.0.0.0/0", "192.168.0.1".parse().ok(), None),
-        route(MACVLAN, "::/0", "fd00:10::1".parse().ok(), None),
+        (up(device), 0),
+        address(device, v4),
+        address(device, v6),
+        route(device, "0.0.0.0/0", "192.168.0.1".parse().ok(), None),
+        route(device, "::/0", "fd00:10::1".parse().ok(), None),
     ]
 }
 
@@ -137,17 +140,17 @@ pub(crate) fn deletion(index: u32) -> (Message, u16) {
 }
 
 /// Makes the kernel ask for the interface's own address at once.
-pub(crate) fn announcement() -> (Message, u16) {
+pub(crate) fn announcement(device: u32) -> (Message, u16) {
     let mut message = NeighbourMessage::default();
     message.header.family = AddressFamily::Inet;
-    message.header.ifindex = MACVLAN;
+    message.header.ifindex = device;
     message.header.kind = RouteType::Unicast;
     message.header.flags = NeighbourFlags::Use;
     message.attributes = vec![NeighbourAttribute::Destination(NeighbourAddress::Inet(IPV4))];
     (Message::NewNeighbour(message), NLM_F_CREATE)
 }
 
-fn numbered(index: u32, attributes: Vec<LinkAttribute>) -> LinkMessage {
+pub(crate) fn numbered(index: u32, attributes: Vec<LinkAttribute>) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = index;
     message.attributes = attributes;

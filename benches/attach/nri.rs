@@ -12,12 +12,14 @@ use tokio::runtime::Runtime;
 
 use crate::{
     contender::{Contender, Worker},
-    keep_the_table,
     netns_support::{command::Running, host::on_a_host, node::pod, sandbox::Sandbox},
+    scene::Scene,
 };
 
 /// How long the daemon may take to dial.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) const NAME: &str = "through NRI";
 
 pub(crate) struct Nri {
     sandbox: Sandbox,
@@ -40,7 +42,7 @@ impl Nri {
         let runtime = waiter.block_on(async { FakeRuntime::listen(&path, profile) });
         let runtime = runtime.expect("listen");
         let (daemon, keeper) = on_a_host(|host| {
-            let keeper = keep_the_table(host);
+            let keeper = Scene::keep_the_table(host);
             (host.start(&["serve", "--nri-socket", &path.to_string_lossy()], ""), keeper)
         });
         let peer = waiter.block_on(async {
@@ -62,7 +64,7 @@ impl Nri {
 
 impl Contender for Nri {
     fn name(&self) -> &'static str {
-        "through NRI"
+        NAME
     }
 
     fn attach(&mut self) {

@@ -1,6 +1,7 @@
-//! What vfhook owes beyond the end state, done as cheaply as one can by hand: the parent looked at, the sandbox known for what it
-//! is, the lease on disk with its claims before anything is done and as attached after, the masquerade known to be there, the
-//! addresses announced. At the end the lease says so before, and is gone after. Nothing is chosen, planned or locked.
+//! What vfhook owes beyond the end state, done as cheaply as one can by hand: the device or its parent looked at, the sandbox known for
+//! what it is, the lease on disk with its claims before anything is done and as attached after, the masquerade known to be there, the
+//! switches of the interfaces set (whom they believe, what they pass on), the addresses announced. At the end the lease says so before,
+//! and is gone after. Nothing is chosen, planned or locked.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -20,11 +21,15 @@ use nix::{
         bind, sendmsg, socket,
     },
 };
-use vfhook::lease::Lease;
+use vfhook::{
+    lease::Lease,
+    plan::step::{Place, Step},
+};
 
 use crate::{
+    device::Device,
     line::Line,
-    messages::{IPV6, MACVLAN, MACVLAN_MAC, announcement, link},
+    messages::{HOST_END_NAME, IPV6, announcement, link},
 };
 
 pub(crate) struct Promises {
@@ -33,6 +38,8 @@ pub(crate) struct Promises {
     lease: Vec<u8>,
     /// The names of its claims.
     claims: Vec<String>,
+    /// The switches that it has set, by file and value: on the host, and in the sandbox.
+    switches: [Vec<(String, String)>; 2],
 }
 
 impl Promises {
@@ -43,7 +50,8 @@ impl Promises {
         }
         let text = serde_json::to_vec_pretty(lease).expect("a lease is JSON");
         let claims = lease.claims().iter().map(ToString::to_string).collect();
-        Self { directory, lease: text, claims }
+        let switches = [Place::Host, Place::Sandbox].map(|place| switches(lease, place));
+        Self { directory, lease: text, claims, switches }
     }
 
     /// A socket that neighbours are told with over IPv6, in the calling thread's namespace.
@@ -54,8 +62,14 @@ impl Promises {
     }
 
     /// How many messages it took.
-    pub(crate) fn before(&self, card: u32, host: &Line, inside: &Line, namespace: &File) -> u64 {
-        let looked = host.look(link(card));
+    pub(crate) fn before(
+        &self,
+        device: &Device,
+        host: &Line,
+        inside: &Line,
+        namespace: &File,
+    ) -> u64 {
+        let looked = host.look(link(device.looked_at()));
         identify(inside, namespace);
         write(&self.reserving(), &self.lease);
         for claim in &self.claims {
@@ -68,11 +82,20 @@ impl Promises {
     }
 
     /// How many messages it took.
-    pub(crate) fn after(&self, inside: &Line, speaker: &OwnedFd) -> u64 {
-        let announced = inside.say(vec![announcement()]);
-        advertise(speaker);
+    pub(crate) fn after(&self, device: &Device, inside: &Line, speaker: &OwnedFd) -> u64 {
+        let announced = inside.say(vec![announcement(device.index())]);
+        advertise(device, speaker);
         self.rewrite();
         announced
+    }
+
+    pub(crate) fn set_switches_on_host(&self) {
+        set(&self.switches[0]);
+    }
+
+    /// On a thread that is there.
+    pub(crate) fn set_switches_inside(&self) {
+        set(&self.switches[1]);
     }
 
     pub(crate) fn before_the_end(&self, inside: &Line, namespace: &File) {
@@ -106,6 +129,28 @@ impl Promises {
 
     fn claim(&self, name: &str) -> PathBuf {
         self.directory.join("claims").join(name)
+    }
+}
+
+/// The switches that a plan sets in a place, on the interfaces that the floor makes.
+fn switches(lease: &Lease, place: Place) -> Vec<(String, String)> {
+    let of_place = lease.plan.steps.iter().filter_map(|planned| match &planned.step {
+        Step::WriteSysctl { place: there, key, value } if *there == place => Some((key, value)),
+        _ => None,
+    });
+    let ours = of_place.map(|(key, value)| {
+        let mut parts: Vec<&str> = key.split('/').collect();
+        if place == Place::Host {
+            parts[2] = HOST_END_NAME;
+        }
+        (format!("/proc/sys/net/{}", parts.join("/")), value.clone())
+    });
+    ours.collect()
+}
+
+fn set(switches: &[(String, String)]) {
+    for (path, value) in switches {
+        fs::write(path, value).expect("set a switch");
     }
 }
 
@@ -151,15 +196,15 @@ fn about_the_table() -> Vec<u8> {
 }
 
 /// An unsolicited neighbour advertisement with the override flag, the target and its link-layer address.
-fn advertise(speaker: &OwnedFd) {
+fn advertise(device: &Device, speaker: &OwnedFd) {
     let from = SockaddrIn6::from(SocketAddrV6::new(IPV6, 0, 0, 0));
     bind(speaker.as_raw_fd(), &from).expect("speak from the address");
     let all_nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-    let to = SockaddrIn6::from(SocketAddrV6::new(all_nodes, 0, 0, MACVLAN));
+    let to = SockaddrIn6::from(SocketAddrV6::new(all_nodes, 0, 0, device.index()));
     let mut message = vec![136, 0, 0, 0, 0x20, 0, 0, 0];
     message.extend(IPV6.octets());
     message.extend([2, 1]);
-    message.extend(MACVLAN_MAC);
+    message.extend(device.mac());
     let parts = [std::io::IoSlice::new(&message)];
     let control = [ControlMessage::Ipv6HopLimit(&255)];
     sendmsg(speaker.as_raw_fd(), &parts, &control, MsgFlags::empty(), Some(&to))

@@ -5,7 +5,6 @@ use std::{path::Path, time::Duration};
 use crate::{
     Found,
     counted::Counts,
-    document::SCENE,
     report::{
         figure::Figure,
         picture::{Words, bars},
@@ -25,7 +24,7 @@ const DIRECTIONS: [Direction; 2] =
     [Direction { word: "attach", place: 0 }, Direction { word: "detach", place: 1 }];
 
 pub(crate) fn tables(found: &Found) {
-    println!("\n{}\n{} rounds in turns: {SCENE}.", found.machine.line(), found.rounds);
+    println!("\n{}\n{} rounds in turns: {}.", found.machine.line(), found.rounds, found.given);
     println!("Times are ms; kernel and user are on a processor, counted in rounds of their own.");
     for direction in DIRECTIONS {
         print!("\n{}", contenders(found, direction));
@@ -112,15 +111,16 @@ fn process(found: &Found) -> Table {
 }
 
 /// Writes `attach.svg` and `detach.svg`.
-pub(crate) fn pictures(found: &Found, directory: &Path) {
+pub(crate) fn pictures(found: &Found, directory: &Path, suffix: &str) {
     let caption = format!("{}; {} rounds in turns", found.machine.line(), found.rounds);
     for direction in DIRECTIONS {
         let floor = times(found, direction).next().map_or(f64::NAN, |(_, ms)| ms.median);
         let ratio = |(name, ms): (&str, Figure)| (name.to_owned(), ms.median / floor);
         let ratios: Vec<(String, f64)> = times(found, direction).map(ratio).collect();
-        let title = format!("To {} {SCENE}: times the floor ({floor:.2} ms)", direction.word);
+        let title =
+            format!("To {} {}: times the floor ({floor:.2} ms)", direction.word, found.given);
         let words = Words { title: &title, caption: &caption };
-        let path = directory.join(direction.word).with_extension("svg");
+        let path = directory.join(format!("{}{suffix}.svg", direction.word));
         bars(&path, &words, " x", &ratios);
     }
 }

@@ -1,5 +1,5 @@
 //! What the command line of a bench asks for: a number of rounds, `--json` in place of tables, `--write DIRECTORY` for the
-//! document and the pictures.
+//! document and the pictures, `--vf PF` for VFs.
 
 use std::{
     fs,
@@ -15,21 +15,25 @@ pub(crate) struct Asked {
     pub(crate) json: bool,
     /// Where files are to be written; none are unless this is given.
     pub(crate) write: Option<PathBuf>,
+    /// The card whose VFs are to be given, on a machine that is there for nothing else.
+    pub(crate) vf: Option<String>,
 }
 
 impl Asked {
     /// Reads the command line; what it does not know is a panic, but for `--bench`, which cargo adds.
     pub(crate) fn of_command_line() -> Self {
-        let mut asked = Self { rounds: None, json: false, write: None };
+        let mut asked = Self { rounds: None, json: false, write: None, vf: None };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--bench" => {}
                 "--json" => asked.json = true,
                 "--write" => asked.write = Some(words.next().expect("--write DIRECTORY").into()),
+                "--vf" => asked.vf = Some(words.next().expect("--vf PF")),
                 number => {
                     let rounds = number.parse();
-                    asked.rounds = Some(rounds.expect("ROUNDS, --json or --write DIRECTORY"));
+                    asked.rounds =
+                        Some(rounds.expect("ROUNDS, --json, --write DIRECTORY or --vf PF"));
                 }
             }
         }
