@@ -9,12 +9,13 @@ use std::{
 use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::{RouteNetlinkMessage as Message, link::LinkAttribute};
 
-use crate::messages::{MACVLAN, MACVLAN_MAC, deletion, macvlan, numbered};
+use crate::messages::{Which, deletion, macvlan, numbered};
 
 pub(crate) enum Device {
     /// On the interface with this number.
     Macvlan {
         card: u32,
+        which: Which,
     },
     Vf {
         index: u32,
@@ -28,8 +29,8 @@ const ALIAS: u16 = 20;
 
 impl Device {
     /// A macvlan on this interface.
-    pub(crate) fn macvlan_on(card: &str) -> Self {
-        Self::Macvlan { card: number_of(card) }
+    pub(crate) fn macvlan_on(card: &str, which: Which) -> Self {
+        Self::Macvlan { card: number_of(card), which }
     }
 
     /// The VF with this number.
@@ -46,14 +47,14 @@ impl Device {
     /// Its number in the sandbox.
     pub(crate) fn index(&self) -> u32 {
         match self {
-            Self::Macvlan { .. } => MACVLAN,
+            Self::Macvlan { which, .. } => which.macvlan(),
             Self::Vf { index, .. } => *index,
         }
     }
 
     pub(crate) fn mac(&self) -> [u8; 6] {
         match self {
-            Self::Macvlan { .. } => MACVLAN_MAC,
+            Self::Macvlan { which, .. } => which.macvlan_mac(),
             Self::Vf { mac, .. } => *mac,
         }
     }
@@ -61,7 +62,7 @@ impl Device {
     /// The number of what is looked at before it is given.
     pub(crate) fn looked_at(&self) -> u32 {
         match self {
-            Self::Macvlan { card } => *card,
+            Self::Macvlan { card, .. } => *card,
             Self::Vf { index, .. } => *index,
         }
     }
@@ -69,7 +70,9 @@ impl Device {
     /// Gives it to the sandbox, down.
     pub(crate) fn given_to(&self, namespace: RawFd) -> (Message, u16) {
         match self {
-            Self::Macvlan { card } => (macvlan(*card, namespace), NLM_F_CREATE | NLM_F_EXCL),
+            Self::Macvlan { card, which } => {
+                (macvlan(*which, *card, namespace), NLM_F_CREATE | NLM_F_EXCL)
+            }
             Self::Vf { index, .. } => {
                 let name = LinkAttribute::IfName("net1".to_owned());
                 let attributes = vec![LinkAttribute::NetNsFd(namespace), name];
@@ -81,7 +84,7 @@ impl Device {
     /// Takes it out of the sandbox; what it had there goes with that.
     pub(crate) fn taken_back_to(&self, host: RawFd) -> (Message, u16) {
         match self {
-            Self::Macvlan { .. } => deletion(MACVLAN),
+            Self::Macvlan { which, .. } => deletion(which.macvlan()),
             Self::Vf { index, name, .. } => {
                 let attributes = vec![
                     LinkAttribute::NetNsFd(host),

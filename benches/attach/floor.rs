@@ -10,31 +10,34 @@ use crate::{
     contender::{Contender, Worker},
     device::Device,
     line::Line,
-    messages::{HOST_END, deletion, network, path_inside, path_outside, veth},
+    messages::{Which, deletion, network, path_inside, path_outside, veth},
     netns_support::sandbox::Sandbox,
     promises::Promises,
-    scene::Scene,
 };
 
 pub(crate) struct Floor {
     sandbox: Sandbox,
+    which: Which,
     device: Device,
     promises: Option<Promises>,
     messages: [u64; 2],
 }
 
 impl Floor {
-    pub(crate) fn new(scene: &Scene<'_>, promises: Option<Promises>) -> Self {
-        let (sandbox, device) = (Sandbox::nameless(), scene.device());
-        Self { sandbox, device, promises, messages: [0; 2] }
+    pub(crate) fn new(which: Which, device: Device, promises: Option<Promises>) -> Self {
+        Self { sandbox: Sandbox::nameless(), which, device, promises, messages: [0; 2] }
+    }
+
+    fn pair(&self, namespace: &File) -> (netlink_packet_route::RouteNetlinkMessage, u16) {
+        (veth(self.which, namespace.as_raw_fd()), NLM_F_CREATE | NLM_F_EXCL)
     }
 
     fn attach_alone(&self, namespace: &File) -> u64 {
         let host = Line::open();
         let inside = self.sandbox.inside(Line::open);
-        host.say(vec![pair(namespace)])
-            + inside.say(path_inside())
-            + host.say(path_outside())
+        host.say(vec![self.pair(namespace)])
+            + inside.say(path_inside(self.which))
+            + host.say(path_outside(self.which))
             + host.say(vec![self.device.given_to(namespace.as_raw_fd())])
             + inside.say(network(self.device.index()))
     }
@@ -43,21 +46,17 @@ impl Floor {
         let host = Line::open();
         let (inside, speaker) = self.sandbox.inside(|| (Line::open(), Promises::speaker()));
         let before = promises.before(&self.device, &host, &inside, namespace);
-        let links = vec![pair(namespace), self.device.given_to(namespace.as_raw_fd())];
+        let links = vec![self.pair(namespace), self.device.given_to(namespace.as_raw_fd())];
         let made = host.say(links);
         promises.set_switches_on_host();
         self.sandbox.inside(|| promises.set_switches_inside());
         before
             + made
-            + inside.say(path_inside())
-            + host.say(path_outside())
+            + inside.say(path_inside(self.which))
+            + host.say(path_outside(self.which))
             + inside.say(network(self.device.index()))
             + promises.after(&self.device, &inside, &speaker)
     }
-}
-
-fn pair(namespace: &File) -> (netlink_packet_route::RouteNetlinkMessage, u16) {
-    (veth(namespace.as_raw_fd()), NLM_F_CREATE | NLM_F_EXCL)
 }
 
 impl Contender for Floor {
@@ -81,7 +80,8 @@ impl Contender for Floor {
             promises.before_the_end(&inside, &namespace);
         }
         let device = self.device.taken_back_to(host.as_raw_fd());
-        self.messages[1] = inside.say(vec![device]) + Line::open().say(vec![deletion(HOST_END)]);
+        self.messages[1] =
+            inside.say(vec![device]) + Line::open().say(vec![deletion(self.which.host_end())]);
         if let Some(promises) = &self.promises {
             promises.after_the_end();
         }

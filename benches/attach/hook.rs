@@ -19,10 +19,10 @@ pub(crate) struct Hook<'a> {
 }
 
 impl<'a> Hook<'a> {
-    pub(crate) fn new(host: &'a Host) -> Self {
+    pub(crate) fn new(host: &'a Host, id: &str) -> Self {
         let sandbox = Sandbox::nameless();
-        let container = Container::inside(host, "hook", &sandbox).asking_for("storage");
-        let state = host.directory.join("state.json");
+        let container = Container::inside(host, id, &sandbox).asking_for("storage");
+        let state = host.directory.join(format!("{id}.json"));
         fs::write(&state, container.state.to_string()).expect("write to our own tmpfs");
         Self { host, container, sandbox, state }
     }

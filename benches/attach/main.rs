@@ -40,6 +40,7 @@ mod shown;
 mod steps;
 
 use contender::Contender;
+use messages::Which;
 use netns_support::host::on_a_host;
 use report::{asked::Asked, machine::Machine};
 use scene::{Scene, the_host};
@@ -106,8 +107,8 @@ fn contenders<'a>(scene: &Scene<'a>) -> (Contenders<'a>, Absent) {
     let lease = in_process::InProcess::new(host, "example").lease();
     let promises = promises::Promises::as_in(&lease, host.directory.join("promises"));
     let mut contenders: Contenders<'a> = vec![
-        Box::new(floor::Floor::new(scene, None)),
-        Box::new(floor::Floor::new(scene, Some(promises))),
+        Box::new(floor::Floor::new(Which::ALONE, scene.device(), None)),
+        Box::new(floor::Floor::new(Which::ALONE, scene.device(), Some(promises))),
         Box::new(in_process::InProcess::new(host, "in-process")),
     ];
     let mut absent = Vec::new();
@@ -116,7 +117,7 @@ fn contenders<'a>(scene: &Scene<'a>) -> (Contenders<'a>, Absent) {
     } else {
         absent.push((nri::NAME, "not here: its daemon would hear of the others".to_owned()));
     }
-    contenders.push(Box::new(hook::Hook::new(host)));
+    contenders.push(Box::new(hook::Hook::new(host, "hook")));
     contenders.push(Box::new(command::Command::new(host)));
     contenders.push(Box::new(batch::Batch::new(scene)));
     if scene.function.is_none() {

@@ -22,17 +22,57 @@ use netlink_packet_route::{
     },
 };
 
-/// Higher than what the kernel gives out by itself in these namespaces.
-pub(crate) const HOST_END: u32 = 900_001;
-pub(crate) const INSIDE_END: u32 = 900_002;
-pub(crate) const MACVLAN: u32 = 900_003;
-
-/// The name of the end on the host.
+/// Of the floor that is alone; promises are its.
 pub(crate) const HOST_END_NAME: &str = "svc8";
 
-const HOST_MAC: [u8; 6] = [2, 0, 0, 0, 8, 1];
-const INSIDE_MAC: [u8; 6] = [2, 0, 0, 0, 8, 2];
-pub(crate) const MACVLAN_MAC: [u8; 6] = [2, 0, 0, 0, 8, 3];
+/// One of several floors that may be there at the same time: numbers, names, MACs and sources that are its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Which(pub(crate) u8);
+
+impl Which {
+    pub(crate) const ALONE: Self = Self(0);
+
+    pub(crate) fn host_end(self) -> u32 {
+        self.number(1)
+    }
+
+    fn inside_end(self) -> u32 {
+        self.number(2)
+    }
+
+    pub(crate) fn macvlan(self) -> u32 {
+        self.number(3)
+    }
+
+    /// Higher than what the kernel gives out by itself in these namespaces.
+    fn number(self, end: u32) -> u32 {
+        900_000 + 4 * u32::from(self.0) + end
+    }
+
+    fn host_end_name(self) -> String {
+        if self.0 == 0 { HOST_END_NAME.to_owned() } else { format!("{HOST_END_NAME}-{}", self.0) }
+    }
+
+    fn host_mac(self) -> [u8; 6] {
+        self.mac(1)
+    }
+
+    fn inside_mac(self) -> [u8; 6] {
+        self.mac(2)
+    }
+
+    pub(crate) fn macvlan_mac(self) -> [u8; 6] {
+        self.mac(3)
+    }
+
+    fn mac(self, end: u8) -> [u8; 6] {
+        [2, 0, 0, self.0, 8, end]
+    }
+
+    fn sources(self) -> [String; 2] {
+        [format!("169.254.111.{}/32", self.0), format!("fd00:97::ff{:02x}/128", self.0)]
+    }
+}
 
 /// The addresses of the network's interface.
 pub(crate) const IPV4: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 252);
@@ -41,20 +81,20 @@ pub(crate) const IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x10, 0, 0, 0, 0, 0, 0x2
 /// vfhook's routing protocol number.
 const PROTOCOL: u8 = 118;
 
-pub(crate) fn veth(namespace: RawFd) -> Message {
+pub(crate) fn veth(which: Which, namespace: RawFd) -> Message {
     let peer = numbered(
-        INSIDE_END,
+        which.inside_end(),
         vec![
             LinkAttribute::NetNsFd(namespace),
             LinkAttribute::IfName("svc0".to_owned()),
-            LinkAttribute::Address(INSIDE_MAC.to_vec()),
+            LinkAttribute::Address(which.inside_mac().to_vec()),
         ],
     );
     let mut message = numbered(
-        HOST_END,
+        which.host_end(),
         vec![
-            LinkAttribute::IfName(HOST_END_NAME.to_owned()),
-            LinkAttribute::Address(HOST_MAC.to_vec()),
+            LinkAttribute::IfName(which.host_end_name()),
+            LinkAttribute::Address(which.host_mac().to_vec()),
             LinkAttribute::LinkInfo(vec![
                 LinkInfo::Kind(InfoKind::Veth),
                 LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
@@ -65,14 +105,14 @@ pub(crate) fn veth(namespace: RawFd) -> Message {
     Message::NewLink(message)
 }
 
-pub(crate) fn macvlan(card: u32, namespace: RawFd) -> Message {
+pub(crate) fn macvlan(which: Which, card: u32, namespace: RawFd) -> Message {
     Message::NewLink(numbered(
-        MACVLAN,
+        which.macvlan(),
         vec![
             LinkAttribute::NetNsFd(namespace),
             LinkAttribute::IfName("net1".to_owned()),
             LinkAttribute::Link(card),
-            LinkAttribute::Address(MACVLAN_MAC.to_vec()),
+            LinkAttribute::Address(which.macvlan_mac().to_vec()),
             LinkAttribute::Mtu(1400),
             LinkAttribute::LinkInfo(vec![
                 LinkInfo::Kind(InfoKind::MacVlan),
@@ -82,27 +122,27 @@ pub(crate) fn macvlan(card: u32, namespace: RawFd) -> Message {
     ))
 }
 
-pub(crate) fn path_inside() -> Vec<(Message, u16)> {
-    let mut messages = vec![(up(INSIDE_END), 0)];
-    for (source, hop, cidr) in [
-        ("169.254.111.8/32", "169.254.1.1", "10.96.0.0/12"),
-        ("fd00:97::ff08/128", "fe80::1", "fd00:96::/108"),
-    ] {
+pub(crate) fn path_inside(which: Which) -> Vec<(Message, u16)> {
+    let end = which.inside_end();
+    let mut messages = vec![(up(end), 0)];
+    let ways = [("169.254.1.1", "10.96.0.0/12"), ("fe80::1", "fd00:96::/108")];
+    for (source, (hop, cidr)) in which.sources().iter().zip(ways) {
         let source: ipnet::IpNet = source.parse().expect("an address");
         let hop: IpAddr = hop.parse().expect("an address");
-        messages.push(address(INSIDE_END, source));
-        messages.push(neighbour(INSIDE_END, hop, HOST_MAC));
-        messages.push(route(INSIDE_END, cidr, Some(hop), Some(source.addr())));
+        messages.push(address(end, source));
+        messages.push(neighbour(end, hop, which.host_mac()));
+        messages.push(route(end, cidr, Some(hop), Some(source.addr())));
     }
     messages
 }
 
-pub(crate) fn path_outside() -> Vec<(Message, u16)> {
-    let each = ["169.254.111.8/32", "fd00:97::ff08/128"].into_iter().map(|source| {
+pub(crate) fn path_outside(which: Which) -> Vec<(Message, u16)> {
+    let end = which.host_end();
+    let each = which.sources().map(|source| {
         let net: ipnet::IpNet = source.parse().expect("an address");
-        [neighbour(HOST_END, net.addr(), INSIDE_MAC), route(HOST_END, source, None, None)]
+        [neighbour(end, net.addr(), which.inside_mac()), route(end, &source, None, None)]
     });
-    each.flatten().collect()
+    each.into_iter().flatten().collect()
 }
 
 pub(crate) fn network(device: u32) -> Vec<(Message, u16)> {

@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 
 use crate::{
     device::{Device, vf_name},
+    messages::Which,
     netns_support::{host::Host, sandbox::Sandbox},
 };
 
@@ -42,8 +43,10 @@ impl<'a> Scene<'a> {
 
     /// The floor's own device.
     pub(crate) fn device(&self) -> Device {
-        self.function
-            .map_or_else(|| Device::macvlan_on("card0"), |function| Device::vf_of(function, 0))
+        self.function.map_or_else(
+            || Device::macvlan_on("card0", Which::ALONE),
+            |function| Device::vf_of(function, 0),
+        )
     }
 
     /// The interface of a VF, where there are any.
