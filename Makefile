@@ -43,9 +43,10 @@ lab: ## the scenarios, in a VM each; `cargo lab list` marks those that are run b
 test: ## unit and lab, and how many tests ran; what CI calls
 	@.ci/test
 
-bench: ## attach and detach against the kernel floor, ip and CNI plugins, and where the time goes; what an NRI event and a look at leases cost (needs root)
+bench: ## attach and detach against the kernel floor, ip and CNI plugins, and where the time goes; how they grow; what an NRI event and a look at leases cost (needs root)
 	@.ci/prepare
 	cargo bench --package vfhook --bench attach
+	cargo bench --package vfhook --bench growth
 	cargo bench --package vfhook --bench nri_event
 	cargo bench --package vfhook --bench keeper
 

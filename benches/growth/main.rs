@@ -10,7 +10,13 @@
 )]
 
 mod arguments;
+#[path = "../attach/contender.rs"]
+#[expect(dead_code, reason = "what the attach bench asks of it besides")]
+mod contender;
 mod daemon;
+#[path = "../attach/device.rs"]
+#[expect(dead_code, reason = "what the attach bench asks of it besides")]
+mod device;
 #[path = "../attach/end_state.rs"]
 mod end_state;
 #[path = "../attach/floor.rs"]
@@ -22,11 +28,19 @@ mod held;
 mod hook;
 mod idle;
 #[path = "../attach/in_process.rs"]
+#[expect(dead_code, reason = "what the attach bench asks of it besides")]
 mod in_process;
+#[path = "../attach/line.rs"]
+mod line;
+#[path = "../attach/messages.rs"]
+mod messages;
 #[path = "../../tests/netns_support/mod.rs"]
 mod netns_support;
 mod one;
 mod picture;
+#[path = "../attach/promises.rs"]
+#[expect(dead_code, reason = "what the attach bench asks of it besides")]
+mod promises;
 #[path = "../report/mod.rs"]
 mod report;
 mod storm;
@@ -35,7 +49,6 @@ mod sweep;
 use netns_support::{
     config::VETH,
     host::{Host, on_a_host},
-    sandbox::Sandbox,
 };
 use nix::sys::resource::{Resource, setrlimit};
 use serde_json::{Map, Value, json};
@@ -46,18 +59,6 @@ use crate::{
     held::Held,
     report::machine::Machine,
 };
-
-/// A way to attach a sandbox of its own.
-trait Contender {
-    /// What a table calls it.
-    fn name(&self) -> String;
-    /// Attaches the sandbox.
-    fn attach(&mut self);
-    /// Takes it back.
-    fn detach(&mut self);
-    /// The sandbox it works on, which is its own.
-    fn sandbox(&self) -> &Sandbox;
-}
 
 /// Rounds at each visit of a size, which has two of them.
 const ROUNDS: usize = 40;

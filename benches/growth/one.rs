@@ -1,10 +1,13 @@
 //! One sandbox attached and detached again, by hand and by vfhook, beside ever more of what does not concern it.
 
 use crate::{
-    Contender, end_state,
+    contender::Contender,
+    device::Device,
+    end_state,
     floor::Floor,
     held::Held,
     in_process::InProcess,
+    messages::Which,
     netns_support::host::Host,
     sweep::{Point, Turn, in_turn, sweep, timed},
 };
@@ -44,9 +47,14 @@ pub(crate) fn beside_links(host: &Host, rounds: usize) -> Vec<Point> {
 
 fn beside(host: &Host, sizes: &[usize], rounds: usize, set: impl FnMut(usize)) -> Vec<Point> {
     let mut ways: Vec<Box<dyn Contender + '_>> =
-        vec![Box::new(Floor::numbered(host, 0)), Box::new(InProcess::named(host, "measured"))];
+        vec![Box::new(floor(Which::ALONE)), Box::new(InProcess::new(host, "measured"))];
     end_state::must_be_equal(&mut ways);
     sweep(sizes, rounds, set, |round| in_turn(round, &mut ways, play))
+}
+
+/// A floor on the first card.
+pub(crate) fn floor(which: Which) -> Floor {
+    Floor::new(which, Device::macvlan_on("card0", which), None)
 }
 
 fn play(contender: &mut (dyn Contender + '_)) -> Turn {

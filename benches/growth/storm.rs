@@ -8,11 +8,13 @@ use std::{
 };
 
 use crate::{
-    Contender,
+    contender::Contender,
     floor::Floor,
     hook::Hook,
     in_process::InProcess,
+    messages::Which,
     netns_support::host::Host,
+    one::floor,
     sweep::{Point, Turn, sweep},
 };
 
@@ -24,11 +26,11 @@ const MOST: usize = SIZES[SIZES.len() - 1];
 pub(crate) const WAYS: [&str; 3] = ["floor", "in process", "as hooks"];
 
 pub(crate) fn storm(host: &Host, rounds: usize) -> Vec<Point> {
-    let mut floors: Vec<Floor> = numbers().map(|which| Floor::numbered(host, which)).collect();
+    let mut floors: Vec<Floor> = numbers().map(|which| floor(Which(which))).collect();
     let mut threads: Vec<InProcess<'_>> =
-        numbers().map(|which| InProcess::named(host, &format!("thread{which}"))).collect();
+        numbers().map(|which| InProcess::new(host, &format!("thread{which}"))).collect();
     let mut hooks: Vec<Hook<'_>> =
-        numbers().map(|which| Hook::named(host, &format!("hook{which}"))).collect();
+        numbers().map(|which| Hook::new(host, &format!("hook{which}"))).collect();
     let size = std::cell::Cell::new(0);
     let round = |number: usize| {
         let count = size.get();

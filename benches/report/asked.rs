@@ -20,10 +20,15 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Reads the command line; what it does not know is a panic, but for `--bench`, which cargo adds.
+    /// Reads the command line.
     pub(crate) fn of_command_line() -> Self {
+        Self::of(std::env::args().skip(1))
+    }
+
+    /// Reads these words of it; what it does not know is a panic, but for `--bench`, which cargo adds.
+    pub(crate) fn of(words: impl IntoIterator<Item = String>) -> Self {
         let mut asked = Self { rounds: None, json: false, write: None, vf: None };
-        let mut words = std::env::args().skip(1);
+        let mut words = words.into_iter();
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--bench" => {}
