@@ -50,9 +50,10 @@ bench: ## attach and detach against the kernel floor, ip and CNI plugins, and wh
 	cargo bench --package vfhook --bench nri_event
 	cargo bench --package vfhook --bench keeper
 
-bench-write: ## attach and detach again, and the figures and pictures of docs/bench anew (needs root)
+bench-write: ## attach and detach, and how they grow, again, and the figures and pictures of docs/bench anew (needs root)
 	@.ci/prepare
 	cargo bench --package vfhook --bench attach -- 200 --write docs/bench
+	cargo bench --package vfhook --bench growth -- --write docs/bench
 
 install: build ## put the binary, the hooks, an example configuration and the host's files in place
 	install -D target/release/vfhook $(DESTDIR)/usr/bin/vfhook
