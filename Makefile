@@ -4,10 +4,10 @@ SHELL := /bin/bash
 EVENTS ?= 1000000
 RUNS ?= 1000000
 TARGETS ?= $(basename $(notdir $(wildcard fuzz/targets/*.rs)))
-.PHONY: help build demo check unit model msrv fuzz lab test bench install clean
+.PHONY: help build demo check unit model msrv fuzz lab test bench bench-write install clean
 
 help: ## explain every target
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 build: ## the release binary, target/release/vfhook
 	cargo build --release --package vfhook
@@ -43,11 +43,17 @@ lab: ## the scenarios, in a VM each; `cargo lab list` marks those that are run b
 test: ## unit and lab, and how many tests ran; what CI calls
 	@.ci/test
 
-bench: ## attach and detach against the kernel floor and the iproute2 recipe; what an NRI event and a look at leases cost (needs root)
+bench: ## attach and detach against the kernel floor, ip and CNI plugins, and where the time goes; how they grow; what an NRI event and a look at leases cost (needs root)
 	@.ci/prepare
 	cargo bench --package vfhook --bench attach
+	cargo bench --package vfhook --bench growth
 	cargo bench --package vfhook --bench nri_event
 	cargo bench --package vfhook --bench keeper
+
+bench-write: ## attach and detach, and how they grow, again, and the figures and pictures of docs/bench anew (needs root)
+	@.ci/prepare
+	cargo bench --package vfhook --bench attach -- 200 --write docs/bench
+	cargo bench --package vfhook --bench growth -- --write docs/bench
 
 install: build ## put the binary, the hooks, an example configuration and the host's files in place
 	install -D target/release/vfhook $(DESTDIR)/usr/bin/vfhook

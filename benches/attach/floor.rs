@@ -1,279 +1,101 @@
-//! The floor: the fewest netlink messages that lead to the end state, each sent by hand and acknowledged, nothing else. The
-//! numbers of links are chosen by us, so none is asked for; names, addresses and MACs are given. What an attachment does
-//! beside the end state (looking before it acts, the record, the announcement) is not in it, nor is the nft table.
+//! The floor: the fewest netlink messages that lead to the end state, each sent by hand and acknowledged, nothing else. What an
+//! attachment does beside the end state (looking before it acts, the record, the announcement) is not in it, nor is the nft table:
+//! beside it stands the floor with those promises, each kept as cheaply as one can by hand.
 
-use std::{
-    fs::File,
-    net::IpAddr,
-    os::fd::{AsRawFd, RawFd},
-};
+use std::{fs::File, os::fd::AsRawFd as _};
 
-use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
-    NetlinkPayload,
-};
-use netlink_packet_route::{
-    AddressFamily, RouteNetlinkMessage as Message,
-    address::{AddressAttribute, AddressFlags, AddressMessage},
-    link::{
-        InfoData, InfoKind, InfoMacVlan, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
-        MacVlanMode,
-    },
-    neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState},
-    route::{
-        RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
-    },
-};
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 
 use crate::{
-    Contender,
-    netns_support::{command::run, host::Host, sandbox::Sandbox},
+    contender::{Contender, Worker},
+    device::Device,
+    line::Line,
+    messages::{Which, deletion, network, path_inside, path_outside, veth},
+    netns_support::sandbox::Sandbox,
+    promises::Promises,
 };
-
-/// Higher than what the kernel gives out by itself in these namespaces.
-const HOST_END: u32 = 900_001;
-const INSIDE_END: u32 = 900_002;
-const MACVLAN: u32 = 900_003;
-
-const HOST_MAC: [u8; 6] = [2, 0, 0, 0, 8, 1];
-const INSIDE_MAC: [u8; 6] = [2, 0, 0, 0, 8, 2];
-const MACVLAN_MAC: [u8; 6] = [2, 0, 0, 0, 8, 3];
-
-/// vfhook's routing protocol number.
-const PROTOCOL: u8 = 118;
 
 pub(crate) struct Floor {
     sandbox: Sandbox,
-    card: u32,
-    messages: usize,
+    which: Which,
+    device: Device,
+    promises: Option<Promises>,
+    messages: [u64; 2],
 }
 
 impl Floor {
-    pub(crate) fn new(_host: &Host) -> Self {
-        let shown = run("ip", &["-j", "link", "show", "dev", "card0"]).json();
-        let card = shown[0]["ifindex"].as_u64().and_then(|index| u32::try_from(index).ok());
-        Self { sandbox: Sandbox::nameless(), card: card.expect("card0 has a number"), messages: 0 }
+    pub(crate) fn new(which: Which, device: Device, promises: Option<Promises>) -> Self {
+        Self { sandbox: Sandbox::nameless(), which, device, promises, messages: [0; 2] }
+    }
+
+    fn pair(&self, namespace: &File) -> (netlink_packet_route::RouteNetlinkMessage, u16) {
+        (veth(self.which, namespace.as_raw_fd()), NLM_F_CREATE | NLM_F_EXCL)
+    }
+
+    fn attach_alone(&self, namespace: &File) -> u64 {
+        let host = Line::open();
+        let inside = self.sandbox.inside(Line::open);
+        host.say(vec![self.pair(namespace)])
+            + inside.say(path_inside(self.which))
+            + host.say(path_outside(self.which))
+            + host.say(vec![self.device.given_to(namespace.as_raw_fd())])
+            + inside.say(network(self.device.index()))
+    }
+
+    fn attach_as_promised(&self, promises: &Promises, namespace: &File) -> u64 {
+        let host = Line::open();
+        let (inside, speaker) = self.sandbox.inside(|| (Line::open(), Promises::speaker()));
+        let before = promises.before(&self.device, &host, &inside, namespace);
+        let links = vec![self.pair(namespace), self.device.given_to(namespace.as_raw_fd())];
+        let made = host.say(links);
+        promises.set_switches_on_host();
+        self.sandbox.inside(|| promises.set_switches_inside());
+        before
+            + made
+            + inside.say(path_inside(self.which))
+            + host.say(path_outside(self.which))
+            + inside.say(network(self.device.index()))
+            + promises.after(&self.device, &inside, &speaker)
     }
 }
 
 impl Contender for Floor {
-    fn name(&self) -> String {
-        format!("floor ({} messages)", self.messages)
+    fn name(&self) -> &'static str {
+        if self.promises.is_some() { "floor + promises" } else { "floor" }
     }
 
     fn attach(&mut self) {
         let namespace = File::open(&self.sandbox.path).expect("our own namespace");
-        let host = Line::open();
-        let inside = self.sandbox.inside(Line::open);
-        let new = NLM_F_CREATE | NLM_F_EXCL;
-        self.messages = host.say(vec![(veth(namespace.as_raw_fd()), new)])
-            + inside.say(path_inside())
-            + host.say(path_outside())
-            + host.say(vec![(macvlan(self.card, namespace.as_raw_fd()), new)])
-            + inside.say(network());
+        self.messages[0] = match &self.promises {
+            None => self.attach_alone(&namespace),
+            Some(promises) => self.attach_as_promised(promises, &namespace),
+        };
     }
 
     fn detach(&mut self) {
+        let host = File::open("/proc/thread-self/ns/net").expect("our own namespace");
         let inside = self.sandbox.inside(Line::open);
-        inside.say(vec![(Message::DelLink(numbered(MACVLAN, vec![])), 0)]);
-        Line::open().say(vec![(Message::DelLink(numbered(HOST_END, vec![])), 0)]);
+        if let Some(promises) = &self.promises {
+            let namespace = File::open(&self.sandbox.path).expect("our own namespace");
+            promises.before_the_end(&inside, &namespace);
+        }
+        let device = self.device.taken_back_to(host.as_raw_fd());
+        self.messages[1] =
+            inside.say(vec![device]) + Line::open().say(vec![deletion(self.which.host_end())]);
+        if let Some(promises) = &self.promises {
+            promises.after_the_end();
+        }
     }
 
     fn sandbox(&self) -> &Sandbox {
         &self.sandbox
     }
-}
 
-/// A socket in the namespace of the thread that opened it.
-struct Line(Socket);
-
-impl Line {
-    fn open() -> Self {
-        let mut socket = Socket::new(NETLINK_ROUTE).expect("open netlink");
-        socket.bind_auto().expect("bind netlink");
-        socket.connect(&SocketAddr::new(0, 0)).expect("connect netlink");
-        Self(socket)
+    fn messages(&mut self) -> [Option<u64>; 2] {
+        self.messages.map(Some)
     }
 
-    /// Sends one after the other, each when the one before was done. How many there were.
-    fn say(&self, messages: Vec<(Message, u16)>) -> usize {
-        let count = messages.len();
-        for (message, flags) in messages {
-            let mut header = NetlinkHeader::default();
-            header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-            let mut packet = NetlinkMessage::new(header, NetlinkPayload::from(message));
-            packet.finalize();
-            let mut bytes = vec![0; packet.buffer_len()];
-            packet.serialize(&mut bytes);
-            self.0.send(&bytes, 0).expect("send");
-            let mut answer = [0_u8; 4096];
-            let length = self.0.recv(&mut &mut answer[..], 0).expect("receive");
-            let code = i32::from_ne_bytes(answer[16..20].try_into().expect("an acknowledgement"));
-            assert!(length >= 20 && code == 0, "the kernel answers {code} to {packet:?}");
-        }
-        count
+    fn worker(&self) -> Worker {
+        Worker::Bench
     }
-}
-
-fn veth(namespace: RawFd) -> Message {
-    let peer = numbered(
-        INSIDE_END,
-        vec![
-            LinkAttribute::NetNsFd(namespace),
-            LinkAttribute::IfName("svc0".to_owned()),
-            LinkAttribute::Address(INSIDE_MAC.to_vec()),
-        ],
-    );
-    let mut message = numbered(
-        HOST_END,
-        vec![
-            LinkAttribute::IfName("svc8".to_owned()),
-            LinkAttribute::Address(HOST_MAC.to_vec()),
-            LinkAttribute::LinkInfo(vec![
-                LinkInfo::Kind(InfoKind::Veth),
-                LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
-            ]),
-        ],
-    );
-    bring_up(&mut message);
-    Message::NewLink(message)
-}
-
-fn macvlan(card: u32, namespace: RawFd) -> Message {
-    Message::NewLink(numbered(
-        MACVLAN,
-        vec![
-            LinkAttribute::NetNsFd(namespace),
-            LinkAttribute::IfName("net1".to_owned()),
-            LinkAttribute::Link(card),
-            LinkAttribute::Address(MACVLAN_MAC.to_vec()),
-            LinkAttribute::Mtu(1400),
-            LinkAttribute::LinkInfo(vec![
-                LinkInfo::Kind(InfoKind::MacVlan),
-                LinkInfo::Data(InfoData::MacVlan(vec![InfoMacVlan::Mode(MacVlanMode::Bridge)])),
-            ]),
-        ],
-    ))
-}
-
-fn path_inside() -> Vec<(Message, u16)> {
-    let mut messages = vec![(up(INSIDE_END), 0)];
-    for (source, hop, cidr) in [
-        ("169.254.111.8/32", "169.254.1.1", "10.96.0.0/12"),
-        ("fd00:97::ff08/128", "fe80::1", "fd00:96::/108"),
-    ] {
-        let source: ipnet::IpNet = source.parse().expect("an address");
-        let hop: IpAddr = hop.parse().expect("an address");
-        messages.push(address(INSIDE_END, source));
-        messages.push(neighbour(INSIDE_END, hop, HOST_MAC));
-        messages.push(route(INSIDE_END, cidr, Some(hop), Some(source.addr())));
-    }
-    messages
-}
-
-fn path_outside() -> Vec<(Message, u16)> {
-    let each = ["169.254.111.8/32", "fd00:97::ff08/128"].into_iter().map(|source| {
-        let net: ipnet::IpNet = source.parse().expect("an address");
-        [neighbour(HOST_END, net.addr(), INSIDE_MAC), route(HOST_END, source, None, None)]
-    });
-    each.flatten().collect()
-}
-
-fn network() -> Vec<(Message, u16)> {
-    let v4 = "192.168.0.252/24".parse().expect("an address");
-    let v6 = "fd00:10::252/64".parse().expect("an address");
-    vec![
-        (up(MACVLAN), 0),
-        address(MACVLAN, v4),
-        address(MACVLAN, v6),
-        route(MACVLAN, "0.0.0.0/0", "192.168.0.1".parse().ok(), None),
-        route(MACVLAN, "::/0", "fd00:10::1".parse().ok(), None),
-    ]
-}
-
-/// Up, and tagged as vfhook tags what is its own.
-fn up(index: u32) -> Message {
-    let mut message = numbered(index, vec![LinkAttribute::IfAlias("vfhook:floor".to_owned())]);
-    bring_up(&mut message);
-    Message::SetLink(message)
-}
-
-fn bring_up(message: &mut LinkMessage) {
-    message.header.flags = LinkFlags::Up;
-    message.header.change_mask = LinkFlags::Up;
-}
-
-fn numbered(index: u32, attributes: Vec<LinkAttribute>) -> LinkMessage {
-    let mut message = LinkMessage::default();
-    message.header.index = index;
-    message.attributes = attributes;
-    message
-}
-
-fn family(address: IpAddr) -> AddressFamily {
-    if address.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet }
-}
-
-fn address(index: u32, address: ipnet::IpNet) -> (Message, u16) {
-    let mut message = AddressMessage::default();
-    message.header.family = family(address.addr());
-    message.header.prefix_len = address.prefix_len();
-    message.header.index = index;
-    message.attributes =
-        vec![AddressAttribute::Address(address.addr()), AddressAttribute::Local(address.addr())];
-    match address {
-        ipnet::IpNet::V4(net) if net.prefix_len() < 31 => {
-            message.attributes.push(AddressAttribute::Broadcast(net.broadcast()));
-        }
-        ipnet::IpNet::V4(_) => {}
-        ipnet::IpNet::V6(_) => {
-            message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
-        }
-    }
-    (Message::NewAddress(message), NLM_F_CREATE)
-}
-
-fn neighbour(index: u32, address: IpAddr, mac: [u8; 6]) -> (Message, u16) {
-    let mut message = NeighbourMessage::default();
-    message.header.family = family(address);
-    message.header.ifindex = index;
-    message.header.state = NeighbourState::Permanent;
-    message.header.kind = RouteType::Unicast;
-    let destination = match address {
-        IpAddr::V4(address) => NeighbourAddress::Inet(address),
-        IpAddr::V6(address) => NeighbourAddress::Inet6(address),
-    };
-    message.attributes = vec![
-        NeighbourAttribute::Destination(destination),
-        NeighbourAttribute::LinkLayerAddress(mac.to_vec()),
-    ];
-    (Message::NewNeighbour(message), NLM_F_CREATE)
-}
-
-fn route(index: u32, to: &str, via: Option<IpAddr>, source: Option<IpAddr>) -> (Message, u16) {
-    let to: ipnet::IpNet = to.parse().expect("a network");
-    let mut message = RouteMessage::default();
-    message.header.address_family = family(to.addr());
-    message.header.destination_prefix_length = to.prefix_len();
-    message.header.table = RouteHeader::RT_TABLE_MAIN;
-    message.header.protocol = RouteProtocol::from(PROTOCOL);
-    message.header.kind = RouteType::Unicast;
-    let is_default = to.prefix_len() == 0;
-    message.header.scope = match via {
-        _ if to.addr().is_ipv6() => RouteScope::Universe,
-        None => RouteScope::Link,
-        Some(_) if is_default => RouteScope::Other(PROTOCOL),
-        Some(_) => RouteScope::Universe,
-    };
-    if source.is_some() {
-        message.header.flags = RouteFlags::Onlink;
-    }
-    message.attributes.push(RouteAttribute::Oif(index));
-    if to.prefix_len() > 0 {
-        message.attributes.push(RouteAttribute::Destination(to.addr().into()));
-    }
-    message.attributes.extend(via.map(|via| RouteAttribute::Gateway(via.into())));
-    message.attributes.extend(source.map(|source| RouteAttribute::PrefSource(source.into())));
-    (Message::NewRoute(message), NLM_F_CREATE)
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    Contender,
+    contender::{Contender, Worker},
     netns_support::{container::Container, host::Host, sandbox::Sandbox},
 };
 
@@ -19,10 +19,10 @@ pub(crate) struct Hook<'a> {
 }
 
 impl<'a> Hook<'a> {
-    pub(crate) fn new(host: &'a Host) -> Self {
+    pub(crate) fn new(host: &'a Host, id: &str) -> Self {
         let sandbox = Sandbox::nameless();
-        let container = Container::inside(host, "hook", &sandbox).asking_for("storage");
-        let state = host.directory.join("state.json");
+        let container = Container::inside(host, id, &sandbox).asking_for("storage");
+        let state = host.directory.join(format!("{id}.json"));
         fs::write(&state, container.state.to_string()).expect("write to our own tmpfs");
         Self { host, container, sandbox, state }
     }
@@ -41,8 +41,8 @@ pub(crate) fn command(host: &Host, stage: &str, input: &Path) -> Command {
 }
 
 impl Contender for Hook<'_> {
-    fn name(&self) -> String {
-        "hook in a new process".to_owned()
+    fn name(&self) -> &'static str {
+        "hook"
     }
 
     fn attach(&mut self) {
@@ -55,5 +55,9 @@ impl Contender for Hook<'_> {
 
     fn sandbox(&self) -> &Sandbox {
         &self.sandbox
+    }
+
+    fn worker(&self) -> Worker {
+        Worker::Children
     }
 }

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use vfhook::{
+    kernel::Kernel as _,
+    lease::{Claim, Lease},
     operation::{self, Context, Which},
     request::{NetworkRequest, SandboxEvent},
     types::Deadline,
 };
 
 use crate::{
-    Contender,
+    contender::{Contender, Worker},
     netns_support::{host::Host, sandbox::Sandbox},
 };
 
@@ -18,15 +20,15 @@ pub(crate) struct InProcess<'a> {
     context: Context,
     sandbox: Sandbox,
     event: SandboxEvent,
-    messages: u64,
+    messages: [u64; 2],
 }
 
 impl<'a> InProcess<'a> {
-    pub(crate) fn new(host: &'a Host) -> Self {
+    pub(crate) fn new(host: &'a Host, id: &str) -> Self {
         let sandbox = Sandbox::nameless();
         let event = SandboxEvent {
             origin: vfhook::types::Origin::Command,
-            id: "in-process".parse().unwrap(),
+            id: id.parse().unwrap(),
             netns: sandbox.source(),
             pod: None,
             namespace: None,
@@ -34,7 +36,15 @@ impl<'a> InProcess<'a> {
             service_path_off: false,
             primary: None,
         };
-        Self { host, context: host.context(), sandbox, event, messages: 0 }
+        Self { host, context: host.context(), sandbox, event, messages: [0; 2] }
+    }
+
+    /// The lease of an attachment.
+    pub(crate) fn lease(&mut self) -> Lease {
+        self.attach();
+        let found = self.context.leases.find(&Claim::Id(self.event.id.clone()));
+        self.detach();
+        found.expect("read a lease").expect("it was attached")
     }
 }
 
@@ -43,23 +53,32 @@ fn deadline() -> Deadline {
 }
 
 impl Contender for InProcess<'_> {
-    fn name(&self) -> String {
-        format!("in process ({} messages)", self.messages)
+    fn name(&self) -> &'static str {
+        "in process"
     }
 
     fn attach(&mut self) {
         let mut kernel = self.host.kernel();
         let report = operation::attach(&mut kernel, &self.context, &self.event, deadline());
-        self.messages = report.expect("attach").netlink_messages;
+        self.messages[0] = report.expect("attach").netlink_messages;
     }
 
     fn detach(&mut self) {
         let which = Which::Id(self.event.id.clone());
-        operation::detach(&mut self.host.kernel(), &self.context, &which, deadline())
-            .expect("detach");
+        let mut kernel = self.host.kernel();
+        operation::detach(&mut kernel, &self.context, &which, deadline()).expect("detach");
+        self.messages[1] = kernel.messages();
     }
 
     fn sandbox(&self) -> &Sandbox {
         &self.sandbox
+    }
+
+    fn messages(&mut self) -> [Option<u64>; 2] {
+        self.messages.map(Some)
+    }
+
+    fn worker(&self) -> Worker {
+        Worker::Bench
     }
 }

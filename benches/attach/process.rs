@@ -14,15 +14,27 @@ use crate::{
 
 pub(crate) struct Process {
     /// `/bin/true`: what the system itself takes.
-    pub(crate) nothing: Vec<Duration>,
+    nothing: Vec<Duration>,
     /// `vfhook --version`.
-    pub(crate) version: Vec<Duration>,
+    version: Vec<Duration>,
     /// A container that asks for nothing.
-    pub(crate) unasked: Vec<Duration>,
+    unasked: Vec<Duration>,
     /// Poststop of a container whose namespace died with it.
-    pub(crate) gone: Vec<Duration>,
+    gone: Vec<Duration>,
     /// The most memory that an attaching hook had, in KiB.
     pub(crate) peak: u64,
+}
+
+impl Process {
+    /// All times and what each is of.
+    pub(crate) fn times(&self) -> [(&'static str, &[Duration]); 4] {
+        [
+            ("/bin/true", &self.nothing),
+            ("vfhook --version", &self.version),
+            ("hook for a container that asks for nothing", &self.unasked),
+            ("poststop when the namespace is gone", &self.gone),
+        ]
+    }
 }
 
 pub(crate) fn measure(host: &Host, rounds: usize) -> Process {

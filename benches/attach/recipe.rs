@@ -4,7 +4,7 @@
 use std::process::{Command, Stdio};
 
 use crate::{
-    Contender,
+    contender::{Contender, Worker},
     netns_support::{host::Host, sandbox::Sandbox},
 };
 
@@ -49,8 +49,8 @@ fn ip(words: &str) {
 }
 
 impl Contender for Recipe {
-    fn name(&self) -> String {
-        format!("{} ip commands", ATTACH.len())
+    fn name(&self) -> &'static str {
+        "19 ip commands"
     }
 
     fn attach(&mut self) {
@@ -63,5 +63,9 @@ impl Contender for Recipe {
 
     fn sandbox(&self) -> &Sandbox {
         &self.sandbox
+    }
+
+    fn worker(&self) -> Worker {
+        Worker::Children
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::Contender;
+use crate::contender::Contender;
 
 /// One contender's times, in the order of the rounds.
 pub(crate) struct Times {
-    pub(crate) name: String,
+    pub(crate) name: &'static str,
     pub(crate) attach: Vec<Duration>,
     pub(crate) detach: Vec<Duration>,
 }
@@ -26,6 +26,7 @@ pub(crate) fn play(contenders: &mut [Box<dyn Contender + '_>], rounds: usize) ->
             let contender = &mut contenders[which];
             let attach = timed(|| contender.attach());
             let detach = timed(|| contender.detach());
+            contender.settle();
             if round >= WARM_UP {
                 times[which].attach.push(attach);
                 times[which].detach.push(detach);
@@ -39,23 +40,4 @@ pub(crate) fn timed(work: impl FnOnce()) -> Duration {
     let began = Instant::now();
     work();
     began.elapsed()
-}
-
-/// The median in milliseconds.
-pub(crate) fn median(times: &[Duration]) -> f64 {
-    quantile(times, 0.5)
-}
-
-/// The time in milliseconds that this part of all times does not exceed.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "a position in a list of a few hundred"
-)]
-pub(crate) fn quantile(times: &[Duration], part: f64) -> f64 {
-    let mut sorted = times.to_vec();
-    sorted.sort();
-    let position = (sorted.len().saturating_sub(1) as f64 * part).round() as usize;
-    sorted.get(position).map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0)
 }

@@ -3,6 +3,7 @@
 //! has to.
 
 mod bad_input;
+mod bench;
 mod by_hand;
 mod coexistence;
 mod comes_back_clean;
@@ -15,6 +16,7 @@ mod containerd_scene;
 mod crio;
 mod demo;
 mod device_audit;
+mod driver_passes;
 mod driver_refuses;
 mod existing_mode;
 mod faults;
@@ -42,6 +44,7 @@ mod systemd_unit;
 mod two_networks;
 mod vlan_isolation;
 
+pub(crate) use self::bench::BENCH;
 pub(crate) use self::demo::{DEMO, DEMO_SUMMARY};
 pub(crate) use self::faults::FAULTS_FULL;
 pub(crate) use self::scenario::Scenario;
@@ -100,9 +103,11 @@ pub(crate) static ALL: &[Scenario] = &[
     provision::SCENARIO,
     macvlan::SCENARIO,
     message_count::SCENARIO,
+    driver_passes::SCENARIO,
     driver_refuses::SCENARIO,
     faults::SAMPLE,
     faults::FULL,
+    bench::SCENARIO,
 ];
 
 /// A pool of VFs, a network, a service path: what most scenarios begin with.

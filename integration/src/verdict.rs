@@ -10,6 +10,10 @@ pub(crate) const JOB_FILE: &str = "job.json";
 pub(crate) const OUT_DIR: &str = "out";
 /// What a run came to beyond its verdict, for people, relative to [`OUT_DIR`]; most have no more.
 pub(crate) const FIGURES_FILE: &str = "figures.txt";
+/// The bench, where it was brought, relative to the share.
+pub(crate) const BENCH_PROGRAM: &str = "bin/attach-bench";
+/// What the bench writes, relative to [`OUT_DIR`].
+pub(crate) const BENCH_DIR: &str = "bench";
 /// The result, relative to [`OUT_DIR`].
 pub(crate) const RESULT_FILE: &str = "result.json";
 /// What a person brought, relative to the share.

@@ -117,7 +117,10 @@ impl Host {
 
     /// The program under test, in this host.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vfhook"));
+        // On a machine that did not build it, such as the lab's guest, it is elsewhere.
+        let elsewhere = std::env::var_os("VFHOOK_PROGRAM");
+        let mut command =
+            Command::new(elsewhere.unwrap_or_else(|| env!("CARGO_BIN_EXE_vfhook").into()));
         command
             .args(arguments)
             .env("VFHOOK_CONFIG", self.config_file())

@@ -1,7 +1,10 @@
 //! Builds what the guest runs, vfhook and the guest runner, from this checkout. It must not build anything into the cache.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use serde_json::Value;
 
 use super::error::LabError;
 use super::tool;
@@ -22,6 +25,8 @@ pub(crate) struct Binaries {
     pub(crate) guest: PathBuf,
     /// The example of `containerd-nri`, which logs what a runtime tells its plugins.
     pub(crate) event_logger: PathBuf,
+    /// The attach bench, for who asks for it: it takes long to build.
+    pub(crate) bench: Option<PathBuf>,
 }
 
 impl Binaries {
@@ -44,8 +49,44 @@ impl Binaries {
             kill_points: dev.join("vfhook"),
             guest: dev.join("guest"),
             event_logger: dev.join("examples").join(EVENT_LOGGER),
+            bench: None,
         })
     }
+
+    /// Builds the attach bench too, as optimised as a release.
+    pub(crate) fn with_bench(self, log: &Path) -> Result<Self, LabError> {
+        let progress = Progress::start("building the bench");
+        let bench = Some(bench(log)?);
+        progress.done();
+        Ok(Self { bench, ..self })
+    }
+}
+
+/// Builds the bench; where it is, which only cargo knows.
+fn bench(log: &Path) -> Result<PathBuf, LabError> {
+    let (workspace, messages) = (workspace(), log.with_extension("json"));
+    let what = ["bench", "--no-run", "--package", "vfhook", "--bench", "attach"];
+    let mut command = program();
+    command
+        .current_dir(&workspace)
+        .env("CARGO_TARGET_DIR", target_dir(&workspace))
+        .args(what)
+        .args(["--color=never", "--message-format=json"]);
+    tool::run_to_file("building the bench with cargo", &mut command, &messages, log)?;
+    let told = fs::read_to_string(&messages).map_err(LabError::file("read", &messages))?;
+    // Nobody else reads it; that it stays is no failure.
+    let _ = fs::remove_file(&messages);
+    let lines = told.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let of_bench = |line: &Value| line["target"]["kind"][0] == "bench";
+    let found = lines.filter(of_bench).find_map(|line| Some(line["executable"].as_str()?.into()));
+    found.ok_or_else(|| LabError::Malformed {
+        path: messages,
+        problem: "names no program that cargo built".into(),
+    })
+}
+
+fn program() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 /// The checkout, which `cargo run` names by its environment; the place of compilation serves when the program is started by hand.
@@ -61,8 +102,7 @@ fn target_dir(workspace: &Path) -> PathBuf {
 }
 
 fn cargo(workspace: &Path, log: &Path, profile: &str, what: &[&str]) -> Result<(), LabError> {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(program);
+    let mut command = program();
     command
         .current_dir(workspace)
         .env("CARGO_TARGET_DIR", target_dir(workspace))

@@ -38,4 +38,12 @@ impl Lab {
         let _ = std::fs::remove_file(&log);
         Ok(Self { emulator, image, binaries })
     }
+
+    /// With the attach bench among the programs.
+    pub(crate) fn with_bench(self, cache: &Cache) -> Result<Self, LabError> {
+        let log = cache.log("bench")?;
+        let binaries = self.binaries.with_bench(&log)?;
+        let _ = std::fs::remove_file(&log);
+        Ok(Self { binaries, ..self })
+    }
 }

@@ -1,5 +1,6 @@
 //! The host side: the command line, and what each verb does. It must not know what a scenario checks.
 
+mod bench;
 mod binaries;
 mod boot;
 mod cache;
@@ -27,6 +28,7 @@ mod shell;
 mod tool;
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 
@@ -75,6 +77,15 @@ enum Verb {
     },
     /// Show the main job: a podman container with a VF and a path to services
     Demo,
+    /// Measure what an attachment costs on an emulated VF, beside the kernel's floor, ip and CNI plugins
+    Bench {
+        /// Print one JSON document in place of tables
+        #[arg(long)]
+        json: bool,
+        /// Write the document and the pictures to this folder
+        #[arg(long, value_name = "FOLDER")]
+        write: Option<PathBuf>,
+    },
     /// Write what the last run of `faults --full` came to in Markdown
     Faults,
     /// Write what the last `run service_matrix` saw as one table in Markdown
@@ -114,6 +125,7 @@ fn dispatch(verb: Verb) -> Result<bool, LabError> {
         Verb::Shell => shell::run(&cache)?,
         Verb::Logs { name } => diagnostics::print(&cache, &name)?,
         Verb::Demo => return demo::run(&cache),
+        Verb::Bench { json, write } => return bench::run(&cache, json, write.as_deref()),
         Verb::Faults => faults::print(&cache)?,
         Verb::Matrix => matrix::print(&cache)?,
     }

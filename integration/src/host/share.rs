@@ -11,7 +11,7 @@ use super::error::LabError;
 use super::image::Image;
 use super::oci_image;
 use crate::verdict::{
-    BROUGHT, JOB_FILE, Job, OCI_IMAGE, OCI_IMAGE_NAME, OUT_DIR, Outcome, RESULT_FILE,
+    BENCH_PROGRAM, BROUGHT, JOB_FILE, Job, OCI_IMAGE, OCI_IMAGE_NAME, OUT_DIR, Outcome, RESULT_FILE,
 };
 
 const PID1: &str = include_str!("../../boot/pid1.sh");
@@ -47,6 +47,9 @@ impl RunDir {
         copy_program(&programs.kill_points, &share.join("bin/vfhook-kill-points"))?;
         copy_program(&programs.guest, &share.join("bin/guest"))?;
         copy_program(&programs.event_logger, &share.join("bin/event_logger"))?;
+        if let Some(bench) = &programs.bench {
+            copy_program(bench, &share.join(BENCH_PROGRAM))?;
+        }
         let pid1 = share.join("pid1");
         fs::write(&pid1, PID1).map_err(LabError::file("write", &pid1))?;
         make_executable(&pid1)?;

@@ -1,0 +1,58 @@
+//! `vfhook attach` and `vfhook detach`, as an operator's script calls them.
+
+use std::process::{self, Stdio};
+
+use crate::{
+    contender::{Contender, Worker},
+    netns_support::{host::Host, sandbox::Sandbox},
+};
+
+pub(crate) struct Command<'a> {
+    host: &'a Host,
+    sandbox: Sandbox,
+}
+
+impl<'a> Command<'a> {
+    pub(crate) fn new(host: &'a Host) -> Self {
+        Self { host, sandbox: Sandbox::nameless() }
+    }
+
+    fn attaching(&self) -> [&str; 7] {
+        let netns = self.sandbox.as_str();
+        ["attach", "--netns", netns, "--network", "storage", "--id", "command"]
+    }
+}
+
+/// Runs a program to its end; what it says is not looked at.
+pub(crate) fn run(command: &mut process::Command) {
+    let status = command.stdout(Stdio::null()).status().expect("start a program");
+    assert!(status.success(), "{command:?}: {status}");
+}
+
+impl Contender for Command<'_> {
+    fn name(&self) -> &'static str {
+        "vfhook attach"
+    }
+
+    fn attach(&mut self) {
+        run(&mut self.host.command(&self.attaching()));
+    }
+
+    fn detach(&mut self) {
+        run(&mut self.host.command(&["detach", "--id", "command"]));
+    }
+
+    fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    fn messages(&mut self) -> [Option<u64>; 2] {
+        let told = self.host.vfhook(&[&self.attaching()[..], &["--json"]].concat()).json();
+        self.detach();
+        [told["netlink_messages"].as_u64(), None]
+    }
+
+    fn worker(&self) -> Worker {
+        Worker::Children
+    }
+}

@@ -1,0 +1,45 @@
+//! The attach bench on an emulated card's VFs: not whether vfhook is right, but what it costs. The program comes with `cargo lab bench`.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::guest::command::cmd;
+use crate::guest::failure::Failure;
+use crate::guest::{Guest, save};
+use crate::verdict::{BENCH_DIR, BENCH_PROGRAM, FIGURES_FILE, OUT_DIR, SHARE};
+
+use super::Scenario;
+
+pub(crate) const BENCH: &str = "bench";
+
+pub(super) const SCENARIO: Scenario =
+    Scenario::new(BENCH, 900, "what an attachment costs on a VF, for `cargo lab bench`", run)
+        .prepared(prepare)
+        .by_name()
+        .vfs(7, 0);
+
+/// A guest is some twenty times slower than its host, and its clock counts instructions: few rounds tell as much as many.
+const ROUNDS: u32 = 20;
+
+/// The plugins wait for duplicate address detection, which vfhook and the others do without.
+fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
+    for which in ["all", "default"] {
+        let path = format!("/proc/sys/net/ipv6/conf/{which}/accept_dad");
+        fs::write(&path, "0").map_err(Failure::file("write", &path))?;
+    }
+    Ok(())
+}
+
+fn run(guest: &mut Guest) -> Result<(), Failure> {
+    guest.step("run the bench");
+    let program = format!("{SHARE}/{BENCH_PROGRAM}");
+    if !fs::exists(&program).unwrap_or(false) {
+        return Err(Failure::unmet("the program is there", "this is for `cargo lab bench`"));
+    }
+    let told = cmd(&program)
+        .arg_words(&format!("{ROUNDS} --vf ens1f0 --write {SHARE}/{OUT_DIR}/{BENCH_DIR}"))
+        .env("VFHOOK_PROGRAM", "/usr/bin/vfhook")
+        .within(Duration::from_secs(800))
+        .ok()?;
+    save(FIGURES_FILE, &told.stdout)
+}
