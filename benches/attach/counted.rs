@@ -11,8 +11,8 @@ use crate::{
     perf::{Perf, Reading},
 };
 
-/// Attachments and detachments that are counted of each contender.
-const ROUNDS: u32 = 30;
+/// Rounds that are counted of each contender at most.
+const ENOUGH: usize = 30;
 
 /// Of one attachment or detachment on average; `None` where it cannot be known.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -26,8 +26,8 @@ pub(crate) struct Counts {
 }
 
 /// Of attaching and of detaching.
-pub(crate) fn count(contender: &mut dyn Contender) -> [Counts; 2] {
-    let mut counts = meter(contender).unwrap_or_else(|error| {
+pub(crate) fn count(contender: &mut dyn Contender, rounds: usize) -> [Counts; 2] {
+    let mut counts = meter(contender, rounds.min(ENOUGH)).unwrap_or_else(|error| {
         eprintln!("{} is not counted: {error}", contender.name());
         [Counts::default(); 2]
     });
@@ -37,17 +37,17 @@ pub(crate) fn count(contender: &mut dyn Contender) -> [Counts; 2] {
     counts
 }
 
-fn meter(contender: &mut dyn Contender) -> io::Result<[Counts; 2]> {
+fn meter(contender: &mut dyn Contender, rounds: usize) -> io::Result<[Counts; 2]> {
     let mut meter = Meter::of(contender.worker())?;
     let mut sums = [Reading { calls: Some(0), ..Reading::default() }; 2];
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         let (attach, detach) =
             (meter.during(|| contender.attach())?, meter.during(|| contender.detach())?);
         contender.settle();
         add(&mut sums[0], attach);
         add(&mut sums[1], detach);
     }
-    Ok(sums.map(average))
+    Ok(sums.map(|sum| average(sum, rounds)))
 }
 
 /// Counters of whoever does the work.
@@ -104,13 +104,14 @@ fn add(sum: &mut Reading, more: Reading) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn average(sum: Reading) -> Counts {
-    let one = |sum: u64| sum as f64 / f64::from(ROUNDS);
+fn average(sum: Reading, rounds: usize) -> Counts {
+    let one = |sum: u64| sum as f64 / rounds as f64;
     let busy = one(sum.nanoseconds) / 1e6;
     let part = (sum.samples > 0).then(|| sum.samples_in_kernel as f64 / sum.samples as f64);
     Counts {
         messages: None,
-        system_calls: sum.calls.map(one),
+        // Nothing is done without any: some kernels do not count those of children.
+        system_calls: sum.calls.filter(|calls| *calls > 0).map(one),
         page_faults: Some(one(sum.faults)),
         kernel_ms: part.map(|part| busy * part),
         outside_ms: part.map(|part| busy * (1.0 - part)),

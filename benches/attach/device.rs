@@ -33,9 +33,9 @@ impl Device {
         Self::Macvlan { card: number_of(card), which }
     }
 
-    /// The VF with this number.
-    pub(crate) fn vf_of(function: &str, number: u32) -> Self {
-        let name = vf_name(function, number);
+    /// The VF with this number, counted from the last.
+    pub(crate) fn vf_of(function: &str, from_last: u32) -> Self {
+        let name = vf_name(function, from_last);
         let shown = read(Path::new("/sys/class/net").join(&name).join("address"));
         let mut mac = [0; 6];
         for (byte, digits) in mac.iter_mut().zip(shown.split(':')) {
@@ -97,10 +97,13 @@ impl Device {
     }
 }
 
-/// The interface of a function's VF.
-pub(crate) fn vf_name(function: &str, number: u32) -> String {
-    let folder = format!("/sys/class/net/{function}/device/virtfn{number}/net");
-    let mut entries = fs::read_dir(folder).expect("there is such a VF, with a driver");
+/// The interface of a function's VF, counted from the last: the first one is with the sandbox that keeps the table.
+pub(crate) fn vf_name(function: &str, from_last: u32) -> String {
+    let device = Path::new("/sys/class/net").join(function).join("device");
+    let count: u32 = read(device.join("sriov_numvfs")).parse().expect("a number of VFs");
+    let number = count.checked_sub(from_last + 1).expect("enough VFs");
+    let mut entries = fs::read_dir(device.join(format!("virtfn{number}/net")))
+        .expect("there is such a VF, with a driver");
     let entry = entries.next().expect("it has an interface").expect("sysfs can be read");
     entry.file_name().to_string_lossy().into_owned()
 }

@@ -91,7 +91,8 @@ fn measure(scene: &Scene<'_>, rounds: usize) -> (Found, &'static str) {
     let (mut contenders, absent) = contenders(scene);
     end_state::must_be_equal(&mut contenders);
     let times = rounds::play(&mut contenders, rounds);
-    let counts = contenders.iter_mut().map(|contender| counted::count(&mut **contender)).collect();
+    let count = |contender: &mut Box<dyn Contender + '_>| counted::count(&mut **contender, rounds);
+    let counts = contenders.iter_mut().map(count).collect();
     drop(contenders);
     let steps = steps::trace(&mut in_process::InProcess::new(host, "traced"), rounds);
     let process = process::measure(host, rounds);

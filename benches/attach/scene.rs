@@ -49,9 +49,9 @@ impl<'a> Scene<'a> {
         )
     }
 
-    /// The interface of a VF, where there are any.
-    pub(crate) fn vf(&self, number: u32) -> Option<String> {
-        self.function.map(|function| vf_name(function, number))
+    /// The interface of a VF, counted from the last, where there are any.
+    pub(crate) fn vf(&self, from_last: u32) -> Option<String> {
+        self.function.map(|function| vf_name(function, from_last))
     }
 
     /// The masquerade table is made once and shared by all sandboxes: a sandbox beside the others keeps it, so that nobody's time has

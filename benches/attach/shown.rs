@@ -24,8 +24,10 @@ const DIRECTIONS: [Direction; 2] =
     [Direction { word: "attach", place: 0 }, Direction { word: "detach", place: 1 }];
 
 pub(crate) fn tables(found: &Found) {
-    println!("\n{}\n{} rounds in turns: {}.", found.machine.line(), found.rounds, found.given);
-    println!("Times are ms; kernel and user are on a processor, counted in rounds of their own.");
+    println!("\n{}\n{} rounds in turns.", found.machine.line(), found.rounds);
+    println!("Each sandbox: {}.", found.given);
+    println!("Times are ms. Kernel and user are on a processor, counted as the rest is in");
+    println!("rounds of their own, which counting slows: they may come to more than p50.");
     for direction in DIRECTIONS {
         print!("\n{}", contenders(found, direction));
     }
@@ -112,7 +114,8 @@ fn process(found: &Found) -> Table {
 
 /// Writes `attach.svg` and `detach.svg`.
 pub(crate) fn pictures(found: &Found, directory: &Path, suffix: &str) {
-    let caption = format!("{}; {} rounds in turns", found.machine.line(), found.rounds);
+    let caption =
+        format!("{}; {} rounds in turns. * another end state", found.machine.line(), found.rounds);
     for direction in DIRECTIONS {
         let floor = times(found, direction).next().map_or(f64::NAN, |(_, ms)| ms.median);
         let ratio = |(name, ms): (&str, Figure)| (name.to_owned(), ms.median / floor);
