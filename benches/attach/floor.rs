@@ -5,6 +5,7 @@
 use std::{fs::File, os::fd::AsRawFd as _};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use nix::sched::{CloneFlags, setns};
 
 use crate::{
     contender::{Contender, Worker},
@@ -34,7 +35,7 @@ impl Floor {
 
     fn attach_alone(&self, namespace: &File) -> u64 {
         let host = Line::open();
-        let inside = self.sandbox.inside(Line::open);
+        let inside = within(namespace, Line::open);
         host.say(vec![self.pair(namespace)])
             + inside.say(path_inside(self.which))
             + host.say(path_outside(self.which))
@@ -44,12 +45,12 @@ impl Floor {
 
     fn attach_as_promised(&self, promises: &Promises, namespace: &File) -> u64 {
         let host = Line::open();
-        let (inside, speaker) = self.sandbox.inside(|| (Line::open(), Promises::speaker()));
+        let (inside, speaker) = within(namespace, || (Line::open(), Promises::speaker()));
         let before = promises.before(&self.device, &host, &inside, namespace);
         let links = vec![self.pair(namespace), self.device.given_to(namespace.as_raw_fd())];
         let made = host.say(links);
         promises.set_switches_on_host();
-        self.sandbox.inside(|| promises.set_switches_inside());
+        within(namespace, || promises.set_switches_inside());
         before
             + made
             + inside.say(path_inside(self.which))
@@ -73,10 +74,10 @@ impl Contender for Floor {
     }
 
     fn detach(&mut self) {
-        let host = File::open("/proc/thread-self/ns/net").expect("our own namespace");
-        let inside = self.sandbox.inside(Line::open);
+        let namespace = File::open(&self.sandbox.path).expect("our own namespace");
+        let host = own();
+        let inside = within(&namespace, Line::open);
         if let Some(promises) = &self.promises {
-            let namespace = File::open(&self.sandbox.path).expect("our own namespace");
             promises.before_the_end(&inside, &namespace);
         }
         let device = self.device.taken_back_to(host.as_raw_fd());
@@ -98,4 +99,18 @@ impl Contender for Floor {
     fn worker(&self) -> Worker {
         Worker::Bench
     }
+}
+
+/// The calling thread's own namespace.
+fn own() -> File {
+    File::open("/proc/thread-self/ns/net").expect("our own namespace")
+}
+
+/// Runs `work` in a namespace, on this thread: there and back costs less than another thread.
+fn within<T>(namespace: &File, work: impl FnOnce() -> T) -> T {
+    let own = own();
+    setns(namespace, CloneFlags::CLONE_NEWNET).expect("enter a namespace of ours");
+    let done = work();
+    setns(&own, CloneFlags::CLONE_NEWNET).expect("come back");
+    done
 }

@@ -88,6 +88,8 @@ pub(crate) fn veth(which: Which, namespace: RawFd) -> Message {
             LinkAttribute::NetNsFd(namespace),
             LinkAttribute::IfName("svc0".to_owned()),
             LinkAttribute::Address(which.inside_mac().to_vec()),
+            LinkAttribute::NumTxQueues(1),
+            LinkAttribute::NumRxQueues(1),
         ],
     );
     let mut message = numbered(
@@ -95,6 +97,8 @@ pub(crate) fn veth(which: Which, namespace: RawFd) -> Message {
         vec![
             LinkAttribute::IfName(which.host_end_name()),
             LinkAttribute::Address(which.host_mac().to_vec()),
+            LinkAttribute::NumTxQueues(1),
+            LinkAttribute::NumRxQueues(1),
             LinkAttribute::LinkInfo(vec![
                 LinkInfo::Kind(InfoKind::Veth),
                 LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),

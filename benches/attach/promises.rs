@@ -48,7 +48,7 @@ impl Promises {
         for part in ["leases", "claims"] {
             fs::create_dir_all(directory.join(part)).expect("make a directory on our own tmpfs");
         }
-        let text = serde_json::to_vec_pretty(lease).expect("a lease is JSON");
+        let text = serde_json::to_vec(lease).expect("a lease is JSON");
         let claims = lease.claims().iter().map(ToString::to_string).collect();
         let switches = [Place::Host, Place::Sandbox].map(|place| switches(lease, place));
         Self { directory, lease: text, claims, switches }
@@ -93,7 +93,7 @@ impl Promises {
         set(&self.switches[0]);
     }
 
-    /// On a thread that is there.
+    /// The thread is there.
     pub(crate) fn set_switches_inside(&self) {
         set(&self.switches[1]);
     }
@@ -134,7 +134,7 @@ impl Promises {
 
 /// The switches that a plan sets in a place, on the interfaces that the floor makes.
 fn switches(lease: &Lease, place: Place) -> Vec<(String, String)> {
-    let of_place = lease.plan.steps.iter().filter_map(|planned| match &planned.step {
+    let of_place = lease.plan.steps().iter().filter_map(|planned| match &planned.step {
         Step::WriteSysctl { place: there, key, value } if *there == place => Some((key, value)),
         _ => None,
     });

@@ -30,7 +30,7 @@ pub(crate) struct Steps {
 /// Of attaching and of detaching.
 pub(crate) fn trace(contender: &mut InProcess<'_>, rounds: usize) -> [Steps; 2] {
     let plan = contender.lease().plan;
-    let done: Vec<Step> = plan.steps.iter().map(|planned| planned.step.clone()).collect();
+    let done: Vec<Step> = plan.steps().iter().map(|planned| planned.step.clone()).collect();
     let kinds = [kinds(&done), kinds(&plan::detach(&plan))];
     let mut lives: [Vec<(Duration, Vec<u64>)>; 2] = [Vec::new(), Vec::new()];
     for _ in 0..rounds {
