@@ -1,6 +1,8 @@
 //! A netlink socket: requests out, answers in, and the kernel's words on a refusal. Knows no message's meaning.
 
 use std::{
+    cell::Cell,
+    mem,
     os::fd::{AsRawFd, RawFd},
     time::Duration,
 };
@@ -66,7 +68,7 @@ impl Netlink {
         socket.connect(&SocketAddr::new(0, 0)).map_err(errno_of)?;
         socket.set_ext_ack(true).map_err(errno_of)?;
         socket.set_cap_ack(true).map_err(errno_of)?;
-        Ok(Self { socket, sequence: 0, sent: 0, buffer: Vec::with_capacity(DATAGRAM) })
+        Ok(Self { socket, sequence: 0, sent: 0, buffer: room() })
     }
 
     /// Opens a socket that hears of every link that appears or changes in the calling thread's namespace.
@@ -258,6 +260,24 @@ impl Netlink {
                 Err(error) => return Err(errno_of(error)),
             }
         }
+    }
+}
+
+thread_local! {
+    /// Room for a datagram that no socket of the thread uses.
+    static SPARE: Cell<Option<Vec<u8>>> = const { Cell::new(None) };
+}
+
+/// Room for one datagram, of which only what is filled is ever in memory. The next socket has that of the last one, since the kernel clears
+/// each page that it gives anew.
+fn room() -> Vec<u8> {
+    SPARE.take().unwrap_or_else(|| Vec::with_capacity(DATAGRAM))
+}
+
+impl Drop for Netlink {
+    fn drop(&mut self) {
+        // A thread that ends needs none.
+        let _ = SPARE.try_with(|spare| spare.set(Some(mem::take(&mut self.buffer))));
     }
 }
 
