@@ -1,5 +1,7 @@
 //! Makes links in the sandbox and between it and the host. Brings none up.
 
+use std::fmt;
+
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::{
     RouteNetlinkMessage,
@@ -44,9 +46,14 @@ pub(crate) fn macvlan(kernel: &mut LinuxKernel, step: &CreateMacvlan) -> Result<
         ]),
     ];
     attributes.extend(step.mtu.map(LinkAttribute::Mtu));
-    let object = format!("macvlan {} on {} in the sandbox", step.name, step.parent);
-    let message = message_with(attributes);
-    create(kernel, message, Place::Sandbox, &first_name, step.mac, object)?;
+    create(
+        kernel,
+        message_with(attributes),
+        Place::Sandbox,
+        &first_name,
+        step.mac,
+        format_args!("macvlan {} on {} in the sandbox", step.name, step.parent),
+    )?;
     if renamed { rename_inside(kernel, &first_name, &step.name) } else { Ok(()) }
 }
 
@@ -70,25 +77,27 @@ fn rename_inside(
 /// Makes a veth pair whose other end is in the sandbox from its first moment. Both ends are down: what must be said of them
 /// before they hear anything is said in between.
 pub(crate) fn veth(kernel: &mut LinuxKernel, step: &CreateVeth) -> Result<(), KernelError> {
-    let peer = message_with(vec![
+    let mut peer = vec![
         LinkAttribute::NetNsFd(kernel.sandbox()?.descriptor()),
         LinkAttribute::IfName(step.inside.to_string()),
         LinkAttribute::Address(step.inside_mac.bytes().to_vec()),
-        ONE_QUEUE[0].clone(),
-        ONE_QUEUE[1].clone(),
-    ]);
-    let message = message_with(vec![
+    ];
+    peer.extend(ONE_QUEUE);
+    let peer = InfoData::Veth(InfoVeth::Peer(message_with(peer)));
+    let mut pair = vec![
         LinkAttribute::IfName(step.host.to_string()),
         LinkAttribute::Address(step.host_mac.bytes().to_vec()),
-        ONE_QUEUE[0].clone(),
-        ONE_QUEUE[1].clone(),
-        LinkAttribute::LinkInfo(vec![
-            LinkInfo::Kind(InfoKind::Veth),
-            LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
-        ]),
-    ]);
-    let object = format!("veth {} with {} in the sandbox", step.host, step.inside);
-    create(kernel, message, Place::Host, &step.host, step.host_mac, object)
+        LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::Data(peer)]),
+    ];
+    pair.extend(ONE_QUEUE);
+    create(
+        kernel,
+        message_with(pair),
+        Place::Host,
+        &step.host,
+        step.host_mac,
+        format_args!("veth {} with {} in the sandbox", step.host, step.inside),
+    )
 }
 
 /// Makes a link; one that is there already with our own MAC is the work of an earlier try.
@@ -98,7 +107,7 @@ fn create(
     place: Place,
     name: &InterfaceName,
     mac: MacAddress,
-    object: String,
+    object: fmt::Arguments,
 ) -> Result<(), KernelError> {
     kernel.forget(place, name);
     match kernel.host.change(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL) {
