@@ -1,6 +1,8 @@
 //! Sandboxes that a runtime lists and that should have been attached before. One whose workload does not run yet is attached; of
 //! the others somebody is told, since nothing is changed under a workload that runs.
 
+use std::time::Duration;
+
 use super::{Context, OperationError, attach, journal};
 use crate::{
     kernel::Kernel,
@@ -8,6 +10,9 @@ use crate::{
     request::SandboxEvent,
     types::{Deadline, NetnsIdentity, SandboxId, with_causes},
 };
+
+/// How long writing down waits for others who record something, even past the deadline of what was tried.
+const RECORDING: Duration = Duration::from_secs(10);
 
 /// A sandbox that asks for networks, as its runtime tells of it.
 #[derive(Debug)]
@@ -51,18 +56,36 @@ pub fn catch_up(
             missed.push(one);
         }
     }
-    Ok(context.leases.write_missed(&missed)?)
+    let recording = Deadline::after(RECORDING);
+    write(context, &missed, recording)?;
+    // One that ended before it was written down was forgotten too early; whoever ends from here on is forgotten then.
+    for one in &missed {
+        if !kernel.reopen_sandbox(&one.netns).unwrap_or(true) {
+            forget_missed(context, &one.id, recording)?;
+        }
+    }
+    Ok(())
+}
+
+fn write(context: &Context, missed: &[Missed], deadline: Deadline) -> Result<(), OperationError> {
+    let _recording = context.leases.lock(deadline)?;
+    Ok(context.leases.write_missed(missed)?)
 }
 
 /// The sandbox is no more, or has what it asks for.
-pub fn forget_missed(context: &Context, id: &SandboxId) -> Result<(), OperationError> {
-    let mut missed = context.leases.missed()?;
-    let before = missed.len();
-    missed.retain(|missed| missed.id != *id);
-    if missed.len() < before {
-        context.leases.write_missed(&missed)?;
+pub fn forget_missed(
+    context: &Context,
+    id: &SandboxId,
+    deadline: Deadline,
+) -> Result<(), OperationError> {
+    let is_it = |missed: &Missed| missed.id == *id;
+    if !context.leases.missed()?.iter().any(is_it) {
+        return Ok(());
     }
-    Ok(())
+    let _recording = context.leases.lock(deadline)?;
+    let mut missed = context.leases.missed()?;
+    missed.retain(|missed| !is_it(missed));
+    Ok(context.leases.write_missed(&missed)?)
 }
 
 /// Those that are still there and still without.

@@ -34,6 +34,9 @@ const CATCHING_UP: Duration = Duration::from_secs(30);
 /// How long taking back may go on. The runtime does not wait for it that long, and need not.
 const TAKING_BACK: Duration = Duration::from_secs(30);
 
+/// How long writing down that a pod is no longer missed may wait for others who record something.
+const RECORDING: Duration = Duration::from_secs(1);
+
 /// What the daemon knows of the runtime and its pods.
 #[derive(Debug)]
 pub struct Pods {
@@ -144,7 +147,8 @@ impl<N: Node> NriPlugin<N> {
         self.pods.ends(&pod.id);
         let Ok(id) = pod.id.parse::<SandboxId>() else { return };
         let context = self.pods.context();
-        if let Err(error) = operation::forget_missed(&context, &id) {
+        let deadline = Deadline::after(RECORDING);
+        if let Err(error) = operation::forget_missed(&context, &id, deadline) {
             tracing::warn!(%error, "status tells of a pod that is gone");
         }
         if !context.leases.is_taken(&Claim::Id(id.clone())) {

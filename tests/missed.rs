@@ -1,0 +1,54 @@
+//! Sandboxes that a daemon came too late for: who ends while they are looked after is told of no more.
+#![cfg(test)]
+
+mod support;
+
+use std::path::Path;
+
+use support::{
+    host::{CARD, parse},
+    shape,
+    stage::{Stage, event, in_time},
+};
+use vfhook::operation::{self, Listed};
+
+const RED: &str = "/run/netns/red";
+
+/// A stage where `blue` has the only VF, and `red`, which the runtime lists, ends as soon as somebody looks for `trigger`.
+fn after_red_was_listed(trigger: &'static str) -> Stage {
+    let stage = Stage::of(&shape::everything());
+    let red = stage.host.with(|machine| {
+        machine.set_num_vfs(parse(CARD), 0).unwrap();
+        machine.set_num_vfs(parse(CARD), 1).unwrap();
+        machine.add_sandbox(RED)
+    });
+    stage.attach([]).unwrap();
+    let host = stage.host.clone();
+    let watched = stage.host.watched(move |look| {
+        if look == trigger {
+            host.with(|machine| machine.end_sandbox(red));
+        }
+    });
+    let listed = [Listed { event: event("red", RED, &stage.requests), runs: false }];
+    operation::catch_up(&mut watched.kernel(), &stage.context, &listed, in_time()).unwrap();
+    stage
+}
+
+fn is_recorded(stage: &Stage) -> bool {
+    Path::exists(&stage.state_dir().join("missed"))
+}
+
+#[test]
+fn one_that_found_nothing_free_is_written_down_until_it_ends() {
+    let stage = after_red_was_listed("nothing");
+    assert_eq!(stage.context.leases.missed().unwrap().len(), 1);
+    operation::forget_missed(&stage.context, &parse("blue"), in_time()).unwrap();
+    assert!(is_recorded(&stage));
+    operation::forget_missed(&stage.context, &parse("red"), in_time()).unwrap();
+    assert!(!is_recorded(&stage));
+}
+
+#[test]
+fn one_that_ends_before_it_is_written_down_is_forgotten() {
+    assert!(!is_recorded(&after_red_was_listed("physical_functions")));
+}
