@@ -2,4 +2,5 @@
 
 pub(crate) mod attribute;
 pub(crate) mod datagram;
+mod room;
 pub(crate) mod socket;

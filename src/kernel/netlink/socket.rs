@@ -1,8 +1,6 @@
 //! A netlink socket: requests out, answers in, and the kernel's words on a refusal. Knows no message's meaning.
 
 use std::{
-    cell::Cell,
-    mem,
     os::fd::{AsRawFd, RawFd},
     time::Duration,
 };
@@ -19,11 +17,11 @@ use nix::{
 
 use crate::kernel::{
     Refusal,
-    netlink::datagram::{RawContent, RawMessage, raw_messages},
+    netlink::{
+        datagram::{RawContent, RawMessage, raw_messages},
+        room::Room,
+    },
 };
-
-/// One datagram of the kernel's: a dump comes in pieces of at most 32 KiB, a single link with hundreds of VFs in one.
-const DATAGRAM: usize = 128 * 1024;
 
 /// How often a dump that changed under way is begun anew.
 const DUMP_TRIES: usize = 8;
@@ -49,7 +47,7 @@ pub(crate) struct Netlink {
     socket: Socket,
     sequence: u32,
     sent: u64,
-    buffer: Vec<u8>,
+    buffer: Room,
 }
 
 impl Netlink {
@@ -68,7 +66,7 @@ impl Netlink {
         socket.connect(&SocketAddr::new(0, 0)).map_err(errno_of)?;
         socket.set_ext_ack(true).map_err(errno_of)?;
         socket.set_cap_ack(true).map_err(errno_of)?;
-        Ok(Self { socket, sequence: 0, sent: 0, buffer: room() })
+        Ok(Self { socket, sequence: 0, sent: 0, buffer: Room::for_a_datagram() })
     }
 
     /// Opens a socket that hears of every link that appears or changes in the calling thread's namespace.
@@ -254,30 +252,12 @@ impl Netlink {
         loop {
             // Its capacity is what one datagram may fill; it is not filled with anything before, since most of it never is.
             self.buffer.clear();
-            match self.socket.recv(&mut self.buffer, 0) {
+            match self.socket.recv(&mut *self.buffer, 0) {
                 Ok(received) => return Ok(received),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(errno_of(error)),
             }
         }
-    }
-}
-
-thread_local! {
-    /// Room for a datagram that no socket of the thread uses.
-    static SPARE: Cell<Option<Vec<u8>>> = const { Cell::new(None) };
-}
-
-/// Room for one datagram, of which only what is filled is ever in memory. The next socket has that of the last one, since the kernel clears
-/// each page that it gives anew.
-fn room() -> Vec<u8> {
-    SPARE.take().unwrap_or_else(|| Vec::with_capacity(DATAGRAM))
-}
-
-impl Drop for Netlink {
-    fn drop(&mut self) {
-        // A thread that ends needs none.
-        let _ = SPARE.try_with(|spare| spare.set(Some(mem::take(&mut self.buffer))));
     }
 }
 
