@@ -4,13 +4,11 @@
 
 mod netns_support;
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use netns_support::{
     container::Container,
+    eventually::eventually,
     host::{Host, on_a_host, write_sysctl},
     sandbox::Sandbox,
     traffic::{Backend, ask},
@@ -143,7 +141,7 @@ fn the_gateway_answers_over_the_card() {
 fn the_gateway_hears_of_the_new_mac_of_an_address() {
     on_a_host(|host| {
         let (blue, wire) = (host.sandbox("blue"), host.wire());
-        until("the gateway listens", || wire.routes("ff00::/8 table local").contains("wire0"));
+        eventually("the gateway listens", || wire.routes("ff00::/8 table local").contains("wire0"));
         host.attach(&blue, "storage", &[]).ok();
         let addresses = blue.addresses("net1");
         let known = || addresses.iter().filter_map(|address| address.split('/').next());
@@ -154,20 +152,11 @@ fn the_gateway_hears_of_the_new_mac_of_an_address() {
         host.detach(&blue).ok();
         host.attach(&blue, "storage", &[]).ok();
         let mac = blue.link("net1")["address"].as_str().unwrap().to_owned();
-        until("the gateway knows the new MAC", || {
+        eventually("the gateway knows the new MAC", || {
             let shown = wire.ip("neighbour show dev wire0");
             known().all(|address| shown.contains(&format!("{address} lladdr {mac}")))
         });
     });
-}
-
-/// Waits for what the kernel does by itself.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < Duration::from_secs(10), "it does not come to it that {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

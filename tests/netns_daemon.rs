@@ -12,7 +12,6 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    thread,
     time::Duration,
 };
 
@@ -25,6 +24,7 @@ use vfhook::types::Deadline;
 
 use netns_support::{
     command::{Leashed, Running, shell},
+    eventually::eventually,
     host::Host,
     node::{PATIENCE, connected, daemon, listen, on_a_node, pod, signal},
 };
@@ -97,16 +97,6 @@ fn container(of: &str, state: ContainerState) -> Container {
     (container.id, container.pod_sandbox_id) = (format!("{of}-c"), of.to_owned());
     container.state = state;
     container
-}
-
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..PATIENCE.as_millis() / 50 {
-        if holds() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    panic!("{what}: not within {PATIENCE:?}");
 }
 
 fn attention(host: &Host) -> String {

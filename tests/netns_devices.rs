@@ -13,6 +13,7 @@ use std::{
 use netns_support::{
     card::{CARD, Cards, vf},
     command::shell,
+    eventually::eventually,
     host::{Host, on_a_host},
 };
 use nix::{
@@ -106,8 +107,9 @@ fn whoever_uses_a_vf_keeps_it_and_is_told() {
             assert_eq!(found[1], "free", "{what}");
             ip(end);
             host.ip(&["address flush dev vf0", "link set vf0 down", "link set vf0 up"]);
+            // A namespace dies by itself, and what stands in it.
+            eventually("nobody uses a VF", || states(host) == ["free", "free"]);
         }
-        assert_eq!(states(host), ["free", "free"]);
         ip(USES[5].1);
         let [blue, red] = ["blue", "red"].map(|name| host.sandbox(name));
         host.attach(&blue, "net", &[]).ok();

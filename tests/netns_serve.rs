@@ -4,7 +4,7 @@
 
 mod netns_support;
 
-use std::{os::fd::OwnedFd, process::Stdio, thread, time::Duration};
+use std::{os::fd::OwnedFd, process::Stdio, time::Duration};
 
 use containerd_nri::{
     Container, Event, PodSandbox,
@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use netns_support::{
     command::Running,
     dump::Dump,
+    eventually::eventually,
     host::Host,
     node::{PATIENCE, connected, daemon, listen, on_a_node, pod, signal},
     sandbox::Sandbox,
@@ -58,17 +59,6 @@ fn container() -> Container {
     let mut container = Container::default();
     (container.id, container.name) = ("c1".to_owned(), "c1".to_owned());
     container
-}
-
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let tries = PATIENCE.as_millis() / 20;
-    for _ in 0..tries {
-        if holds() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    panic!("{what}: not within {PATIENCE:?}");
 }
 
 fn leases(host: &Host) -> usize {

@@ -55,20 +55,27 @@ impl Dump {
 
     /// The same, once the kernel has finished what it does by itself after links came up.
     pub(crate) fn of_host_at_rest(host: &Host) -> Self {
-        let mut last = Self::of_host(host);
-        loop {
-            thread::sleep(Duration::from_millis(150));
-            let next = Self::of_host(host);
-            if next == last {
-                return next;
-            }
-            last = next;
-        }
+        Self::at_rest(|| Self::of_host(host))
     }
 
-    /// All that the kernel shows in a sandbox.
+    /// All that the kernel shows in a sandbox, once it has finished what it does by itself there.
     pub(crate) fn of_sandbox(sandbox: &Sandbox) -> Self {
-        sandbox.inside(Self::of_here)
+        Self::at_rest(|| sandbox.inside(Self::of_here))
+    }
+
+    /// What two looks one after the other agree on, and no address waits for the kernel's proof that it has no twin on the wire.
+    fn at_rest(look: impl Fn() -> Self) -> Self {
+        let began = Instant::now();
+        let mut last = look();
+        loop {
+            thread::sleep(Duration::from_millis(150));
+            let next = look();
+            if next == last && !next.0["ip"].contains(r#""tentative":true"#) {
+                return next;
+            }
+            assert!(began.elapsed() < PATIENCE, "no rest:\n{}", last.differences(&next).join("\n"));
+            last = next;
+        }
     }
 
     fn of_here() -> Self {
@@ -105,7 +112,7 @@ impl Dump {
 
     /// The same for a sandbox.
     pub(crate) fn must_be_again_in(&self, sandbox: &Sandbox) {
-        self.must_become(|| Self::of_sandbox(sandbox));
+        self.must_become(|| sandbox.inside(Self::of_here));
     }
 
     fn must_become(&self, look: impl Fn() -> Self) {

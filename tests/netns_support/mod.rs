@@ -9,6 +9,7 @@ pub(crate) mod container;
 pub(crate) mod diagnosis;
 pub(crate) mod dice;
 pub(crate) mod dump;
+pub(crate) mod eventually;
 pub(crate) mod flap;
 pub(crate) mod host;
 pub(crate) mod killing;
