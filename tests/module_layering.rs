@@ -18,7 +18,7 @@ struct Part {
     may_name: &'static [&'static str],
 }
 
-const PARTS: [Part; 16] = [
+const PARTS: [Part; 17] = [
     Part { folder: "types", may_name: &[] },
     Part { folder: "telemetry", may_name: &[] },
     Part { folder: "kill_point", may_name: &[] },
@@ -55,8 +55,24 @@ const PARTS: [Part; 16] = [
     },
     // Frontends make the real kernel and the real store, to hand them to an operation, and read a lease.
     Part {
+        folder: "frontend/kubelet",
+        may_name: &[
+            "config",
+            "kernel::FileIdentity",
+            "kernel::LinuxKernel",
+            "kernel::OwnSocket",
+            "kernel::directory_events",
+            "lease::Claim",
+            "lease::LeaseError",
+            "operation",
+            "request",
+            "types",
+        ],
+    },
+    Part {
         folder: "frontend/nri",
         may_name: &[
+            "frontend::kubelet",
             "kernel::LinuxKernel",
             "lease::Claim",
             "lease::Lease",
@@ -109,7 +125,7 @@ struct Tool {
     places: &'static [&'static str],
 }
 
-const TOOLS: [Tool; 15] = [
+const TOOLS: [Tool; 17] = [
     // The configuration and an OCI bundle are read, a process that is told to die says where; everything else with files is the
     // kernel's or a lease.
     Tool {
@@ -167,7 +183,9 @@ const TOOLS: [Tool; 15] = [
         below: &[],
         places: &["kernel", "execute", "operation", "daemon", "frontend", "telemetry", "main.rs"],
     },
-    Tool { root: "tokio", below: &[], places: &["daemon", "frontend/nri"] },
+    Tool { root: "tokio", below: &[], places: &["daemon", "frontend/kubelet", "frontend/nri"] },
+    Tool { root: "grpc_unix", below: &[], places: &["frontend/kubelet"] },
+    Tool { root: "prost", below: &[], places: &["frontend/kubelet"] },
     // The command line has the runtime's usual socket as a default.
     Tool {
         root: "containerd_nri",
@@ -180,8 +198,8 @@ const TOOLS: [Tool; 15] = [
 /// Words that only some places may have in their code.
 const WORDS: [(&str, &[&str]); 6] = [
     ("unsafe {", &["kernel"]),
-    ("async ", &["daemon", "frontend/nri"]),
-    (".await", &["daemon", "frontend/nri"]),
+    ("async ", &["daemon", "frontend/kubelet", "frontend/nri"]),
+    (".await", &["daemon", "frontend/kubelet", "frontend/nri"]),
     ("println!", &["frontend/output.rs"]),
     ("/run/vfhook", &["operation/mod.rs", "frontend/arguments.rs"]),
     ("/proc/", &["kernel"]),

@@ -86,6 +86,7 @@ fn choose(host: &Host, sandbox: &Sandbox, addresses: &[&str]) -> AttachReport {
             interface: Some("data0".parse().unwrap()),
             addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
             mac: Some("02:00:5e:00:53:01".parse().unwrap()),
+            device: None,
         }],
         service_path_off: true,
         primary: None,

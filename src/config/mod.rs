@@ -15,7 +15,7 @@ pub use allow::Allow;
 pub use load::{ConfigError, load, parse};
 pub use network::Network;
 pub use plugin_file::parse_plugin_file;
-pub use pool::{Pool, PoolKind};
+pub use pool::{Pool, PoolKind, Publish, Uncounted};
 pub use problem::{Problem, on_one_line};
 pub use service_path::{ServicePath, ServicePathMode};
 

@@ -20,6 +20,29 @@ pub struct Pool {
     pub num_vfs: Option<u32>,
     /// Whether `provision` brings up a physical function that is down.
     pub up: bool,
+    /// How Kubernetes' scheduler is told of the devices; `None` tells it nothing.
+    pub publish: Option<Publish>,
+    /// What a pod gets of a published pool that names a network and asks for no resource.
+    pub uncounted: Uncounted,
+}
+
+/// How Kubernetes' scheduler is told of a pool's devices. One way for each pool: two books for one device would give it twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Publish {
+    /// As the extended resource `vfhook.dev/POOL`, by kubelet's device plugin API.
+    DevicePlugin,
+}
+
+/// What becomes of a pod whose VFs nobody counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Uncounted {
+    /// It is refused, with the limit that it should have.
+    #[default]
+    Refuse,
+    /// It is given a device that kubelet promised to nobody, and kubelet is told that it is gone.
+    Serve,
 }
 
 /// How a sandbox gets a device of a pool.
@@ -59,8 +82,17 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
     if reset != Reset::None && kind == Some(PoolKind::Macvlan) {
         section.problem("reset", "needs kind = \"sriov\": a macvlan device is made anew each time");
     }
-    let up = up.unwrap_or(false);
-    Named { name, value: kind.map(|kind| Pool { kind, selector, reset, num_vfs, up }) }
+    let publish: Option<Publish> = section.optional("publish");
+    if publish.is_some() && kind == Some(PoolKind::Macvlan) {
+        section.problem("publish", "needs kind = \"sriov\": macvlan devices have no number");
+    }
+    let uncounted: Option<Uncounted> = section.optional("uncounted");
+    if uncounted.is_some() && publish.is_none() {
+        section.problem("uncounted", "needs publish: nobody counts the devices of this pool");
+    }
+    let (up, uncounted) = (up.unwrap_or(false), uncounted.unwrap_or_default());
+    let pool = kind.map(|kind| Pool { kind, selector, reset, num_vfs, up, publish, uncounted });
+    Named { name, value: pool }
 }
 
 /// A VF index may be written as a number, a range as text.

@@ -34,6 +34,8 @@ pub struct Settings {
     pub socket: PathBuf,
     /// The plugin's place among others: two digits.
     pub index: String,
+    /// Kubelet's directory.
+    pub kubelet: PathBuf,
 }
 
 /// Why the daemon did not start, or ended without being told to.
@@ -87,16 +89,19 @@ async fn serve_async(settings: &Settings) -> Result<Instant, ServeError> {
     let is_launched = matches!(launch, Launch::Inherited { .. });
     let context =
         if is_launched { configuration.without_networks() } else { configuration.load()? };
-    let pods = Arc::new(Pods::new(context));
+    let pods = Arc::new(Pods::new(context, &settings.kubelet));
     let signals = Signals::listen().map_err(system("listen to signals"))?;
     let bell = keeper::start(Arc::clone(&pods)).map_err(system("watch the kernel"))?;
     let machine = Arc::new(Machine { pods: Arc::clone(&pods), configuration, bell, is_launched });
     let session = Session::new(identity, launch, NriPlugin::new(pods, Arc::clone(&machine)));
     let handle = session.handle();
+    let counting = tokio::spawn(machine.pods.kubelet().serve());
     let mut running = tokio::spawn(session.run());
     systemd::ready();
     let ended = until_told(&machine, signals, &mut running).await;
     systemd::stopping();
+    // Kubelet chooses nothing more for pods that nobody would attach.
+    counting.abort();
     handle.stop();
     let by = Instant::now() + DRAIN;
     // A runtime whose question is not answered goes on without the plugin.

@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::kubelet;
 use crate::{
     request::NetworkRequest,
     types::{NetnsSource, SandboxId},
@@ -115,6 +116,10 @@ pub struct Serve {
     /// The place among other plugins: two digits
     #[arg(long, default_value = "10", value_name = "NN")]
     pub nri_index: String,
+
+    /// Kubelet's directory, for pools that it counts
+    #[arg(long, default_value = kubelet::DEFAULT_DIRECTORY, value_name = "PATH")]
+    pub kubelet_dir: PathBuf,
 }
 
 /// How the answer is shown.

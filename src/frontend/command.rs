@@ -57,6 +57,7 @@ fn serve(arguments: &Arguments, verb: &Serve) -> Result<ExitCode, CommandError> 
         state_dir: arguments.state_dir.clone(),
         socket: verb.nri_socket.clone(),
         index: verb.nri_index.clone(),
+        kubelet: verb.kubelet_dir.clone(),
     })?;
     Ok(ExitCode::Done)
 }

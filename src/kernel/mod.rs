@@ -19,6 +19,7 @@ mod observe;
 mod open;
 mod rtnetlink;
 mod scene;
+mod socket;
 mod sysctl;
 mod sysfs;
 mod usage;
@@ -28,6 +29,7 @@ pub use error::{KernelError, Refusal};
 pub use functions::Functions;
 pub use open::LinuxKernel;
 pub use rtnetlink::events::{Concern, HostEvents};
+pub use socket::{FileIdentity, OwnSocket, directory_events};
 
 use std::net::IpAddr;
 
@@ -68,6 +70,9 @@ pub trait Kernel {
 
     /// What the card enforces for one VF, wherever its interface is.
     fn observe_attributes(&mut self, candidate: &Candidate) -> Result<VfAttributes, KernelError>;
+
+    /// The NUMA node that a device is at, where the machine tells.
+    fn numa_node(&mut self, device: PciAddress) -> Option<u32>;
 
     /// Whether the properties of a VF match the parts of `selector` that a listing does not show.
     fn matches(&mut self, candidate: &Candidate, selector: &DeviceSelector) -> bool;

@@ -5,6 +5,7 @@
 //!   lock                  byte 0: recording; byte 1+serial: one lease's operation in progress; above: what is looked at
 //!   leases/ID-SERIAL      a lease: readable JSON, replaced as a whole
 //!   claims/KIND.WHAT      a symbolic link to the lease that holds WHAT
+//!   allocations/DEVICE    a device that kubelet chose for a pod, whether its sandbox is there or not
 //!   missed                sandboxes that run without what they ask for, for people
 //! ```
 //!
@@ -12,6 +13,7 @@
 //! at once, and removing the lease frees all of them at once; links left behind by a crash mean nothing. To know whether
 //! something is taken costs one system call, however many leases there are.
 
+mod allocation;
 mod claim;
 mod directory;
 mod error;

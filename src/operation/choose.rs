@@ -121,12 +121,22 @@ impl<'a, K: Kernel> Chooser<'a, K> {
             .collect();
         // The one that has rested longest first: what was sent to the last tenant of a device is late for the next.
         members.sort_by_cached_key(|vf| self.context.leases.came_back(vf.address));
+        if let Some(device) = intent.device {
+            members.retain(|vf| vf.address == device);
+            if members.is_empty() {
+                unusable.push(format!("{device}, which was chosen for this pod, is not there"));
+            }
+        }
         let total = members.len();
         let mut leased = 0;
         for candidate in members {
             let claim = Claim::Device(candidate.address);
             if self.is_taken(&claim) {
                 leased += 1;
+                continue;
+            }
+            if intent.device.is_none() && self.context.leases.is_allocated(candidate.address) {
+                unusable.push(format!("{} is kept for a pod", candidate.address));
                 continue;
             }
             if !self.kernel.matches(&candidate, selector) {

@@ -49,7 +49,7 @@ pub struct DeviceStatus {
     pub address: PciAddress,
     /// The physical function and the number on it.
     pub function: String,
-    /// Its state: `free`, `leased`, or why it can be neither.
+    /// Its state: `free`, `leased`, `kept for a pod` that kubelet chose it for, or why it can be none of these.
     pub state: String,
     /// The interface in the host or, leased, in the sandbox.
     pub interface: Option<String>,
@@ -100,7 +100,7 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
             if context.leases.is_taken(&Claim::Device(candidate.address))
                 || kernel.matches(&candidate, &pool.selector)
             {
-                devices.push(device(kernel, &candidate, &holders)?);
+                devices.push(device(kernel, context, &candidate, &holders)?);
             }
         }
         let free = devices.iter().filter(|device| device.state == "free").count();
@@ -126,6 +126,7 @@ pub(super) fn unfinished(
 
 fn device(
     kernel: &mut impl Kernel,
+    context: &Context,
     candidate: &Candidate,
     holders: &Holders,
 ) -> Result<DeviceStatus, OperationError> {
@@ -145,7 +146,12 @@ fn device(
         return Ok(status);
     }
     match kernel.observe_device(candidate, false)? {
-        Ok(device) => status.interface = Some(device.link.name.to_string()),
+        Ok(device) => {
+            status.interface = Some(device.link.name.to_string());
+            if context.leases.is_allocated(candidate.address) {
+                "kept for a pod".clone_into(&mut status.state);
+            }
+        }
         Err(reason) => status.state = reason.to_string(),
     }
     Ok(status)

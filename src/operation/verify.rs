@@ -42,6 +42,7 @@ pub(super) fn gives(had: &Attached, asked: &NetworkRequest) -> bool {
     had.network == asked.network
         && asked.interface.as_ref().is_none_or(|interface| *interface == had.interface)
         && asked.addresses.iter().all(|address| had.addresses.contains(address))
+        && asked.device.is_none_or(|device| had.device == Some(device))
         && asked.mac.is_none_or(|mac| had.mac.is_none_or(|had| had == mac))
 }
 

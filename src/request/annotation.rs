@@ -128,6 +128,7 @@ fn json(value: &str) -> Result<Vec<NetworkRequest>, AnnotationError> {
         interface: element.interface,
         addresses: element.addresses,
         mac: element.mac,
+        device: None,
     };
     Ok(elements.into_iter().map(request).collect())
 }

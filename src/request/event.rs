@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use serde::Serialize;
 
-use crate::types::{InterfaceName, MacAddress, Name, NetnsSource, Origin, SandboxId};
+use crate::types::{InterfaceName, MacAddress, Name, NetnsSource, Origin, PciAddress, SandboxId};
 
 /// A sandbox whose network namespace exists and whose workload has not begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,11 +38,14 @@ pub struct NetworkRequest {
     pub addresses: Vec<IpNet>,
     /// A chosen MAC address.
     pub mac: Option<MacAddress>,
+    /// The device that whoever counts devices chose for the sandbox; never from the pod's own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<PciAddress>,
 }
 
 impl NetworkRequest {
     /// A request that chooses nothing.
     pub fn plain(network: Name) -> Self {
-        Self { network, interface: None, addresses: Vec::new(), mac: None }
+        Self { network, interface: None, addresses: Vec::new(), mac: None, device: None }
     }
 }

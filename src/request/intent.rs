@@ -4,7 +4,7 @@ use ipnet::IpNet;
 
 use crate::{
     config::{Network, Pool},
-    types::{AddressRange, InterfaceName, MacAddress, Name},
+    types::{AddressRange, InterfaceName, MacAddress, Name, PciAddress},
 };
 
 /// All that one sandbox is to have.
@@ -31,6 +31,8 @@ pub struct NetworkIntent {
     pub addresses: Vec<IpNet>,
     /// The MAC address that the request chose.
     pub mac: Option<MacAddress>,
+    /// The device that it must be.
+    pub device: Option<PciAddress>,
 }
 
 /// The service path of one sandbox.

@@ -1,11 +1,13 @@
 //! What happened and what is wanted. Pure: an event and the configuration make an intent, or a refusal with its reason.
 
 mod annotation;
+mod counted;
 mod event;
 mod intent;
 mod resolve;
 
 pub use annotation::{AnnotationError, Asked, NETWORKS, SERVICE_PATH, asked, networks};
+pub use counted::{Counted, CountedError, with_devices};
 pub use event::{NetworkRequest, SandboxEvent};
 pub use intent::{AttachmentIntent, NetworkIntent, ServiceIntent};
 pub use resolve::{RequestError, resolve};

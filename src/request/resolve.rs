@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 use super::{AttachmentIntent, NetworkIntent, NetworkRequest, SandboxEvent, ServiceIntent};
 use crate::{
-    config::{Config, Network, ServicePathMode},
+    config::{Config, Network, Pool, ServicePathMode, Uncounted},
     types::{InterfaceName, MacAddress, Name, quote},
 };
 
@@ -34,6 +34,17 @@ pub enum RequestError {
         network: Name,
         /// What was chosen.
         what: &'static str,
+    },
+    /// A pod asks for a counted device that nobody counted.
+    #[error(
+        "network {network}: kubelet counts the VFs of pool {pool}, and gave this pod none, or too few: write \
+         vfhook.dev/{pool} with their number under resources.limits of a container"
+    )]
+    Uncounted {
+        /// What was asked for.
+        network: Name,
+        /// Where its devices come from.
+        pool: Name,
     },
     /// A chosen address is not the network's to give.
     #[error("network {network}: address {address} is in none of its ranges ({ranges})")]
@@ -166,6 +177,7 @@ fn resolve_network(
     if let Some((_, what)) = closed.into_iter().find(|(closed, _)| *closed) {
         return Err(RequestError::NotOpen { network: name.clone(), what });
     }
+    refuse_uncounted(event, name, (&network.pool, pool), request)?;
     refuse_foreign_addresses(name, network, request)?;
     Ok(NetworkIntent {
         name: name.clone(),
@@ -174,7 +186,23 @@ fn resolve_network(
         interface: request.interface.clone().unwrap_or_else(|| network.interface.clone()),
         addresses: request.addresses.clone(),
         mac: request.mac,
+        device: request.device,
     })
+}
+
+/// Kubelet must know of every pod that has a device of a pool that it counts.
+fn refuse_uncounted(
+    event: &SandboxEvent,
+    network: &Name,
+    pool: (&Name, &Pool),
+    request: &NetworkRequest,
+) -> Result<(), RequestError> {
+    let (name, pool) = pool;
+    let is_counted = pool.publish.is_none() || request.device.is_some();
+    if is_counted || event.namespace.is_none() || pool.uncounted == Uncounted::Serve {
+        return Ok(());
+    }
+    Err(RequestError::Uncounted { network: network.clone(), pool: name.clone() })
 }
 
 fn refuse_foreign_addresses(

@@ -13,6 +13,7 @@ pub(crate) mod eventually;
 pub(crate) mod flap;
 pub(crate) mod host;
 pub(crate) mod killing;
+pub(crate) mod kubelet;
 pub(crate) mod node;
 pub(crate) mod processor;
 pub(crate) mod refusal;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use nix::errno::Errno;
 use proptest::{collection, option, prelude::*, sample::subsequence};
 use vfhook::{
-    config::{Allow, Network, Pool, PoolKind},
+    config::{Allow, Network, Pool, PoolKind, Uncounted},
     inventory::Link,
     kernel::fake::{Driver, Machine},
     request::{AttachmentIntent, NetworkIntent, ServiceIntent},
@@ -196,10 +196,19 @@ fn network() -> impl Strategy<Value = NetworkIntent> {
             NetworkIntent {
                 name: parse("network"),
                 network,
-                pool: Pool { kind, selector, reset: Reset::None, num_vfs: None, up: false },
+                pool: Pool {
+                    kind,
+                    selector,
+                    reset: Reset::None,
+                    num_vfs: None,
+                    up: false,
+                    publish: None,
+                    uncounted: Uncounted::Refuse,
+                },
                 interface: parse("net"),
                 addresses: Vec::new(),
                 mac,
+                device: None,
             }
         },
     )

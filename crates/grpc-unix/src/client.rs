@@ -1,9 +1,9 @@
-//! One call: a message goes out, a message or a refusal comes back. A connection lasts for one call: who listens may be ended and
+//! One call: a message goes out; a message, several, or a refusal come back. A connection lasts for one call: who listens may be ended and
 //! started again between two, and nothing here has to notice.
 
 use std::{io, path::Path, time::Duration};
 
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, Response};
 use prost::Message;
 use tokio::net::UnixStream;
 
@@ -51,11 +51,70 @@ pub async fn call<A: Message, B: Message + Default>(
     B::decode(message).map_err(CallError::Malformed)
 }
 
+/// Answers that go on.
+#[derive(Debug)]
+pub struct Stream {
+    body: h2::RecvStream,
+    /// What came and was not taken yet.
+    waiting: Vec<u8>,
+}
+
+/// Calls `method` at `socket`, and gives its answers as they come. The call ends when they are dropped.
+pub async fn stream(
+    socket: &Path,
+    method: &str,
+    request: &impl Message,
+) -> Result<Stream, CallError> {
+    let (head, body) = send(socket, method, request).await?.into_parts();
+    match Status::of(&head.headers) {
+        None | Some(Status { code: Code::Ok, .. }) => Ok(Stream { body, waiting: Vec::new() }),
+        Some(refused) => Err(CallError::Refused(refused)),
+    }
+}
+
+impl Stream {
+    /// The next answer; `None` when there is none any more.
+    pub async fn next<B: Message + Default>(&mut self) -> Result<Option<B>, CallError> {
+        loop {
+            if let Some(message) = frame::first(&mut self.waiting) {
+                return B::decode(&*message).map(Some).map_err(CallError::Malformed);
+            }
+            let Some(chunk) = self.body.data().await else { break };
+            let chunk = chunk?;
+            self.body.flow_control().release_capacity(chunk.len())?;
+            self.waiting.extend_from_slice(&chunk);
+        }
+        let trailers = self.body.trailers().await?.unwrap_or_default();
+        match Status::of(&trailers) {
+            Some(Status { code: Code::Ok, .. }) => Ok(None),
+            Some(ended) => Err(CallError::Refused(ended)),
+            None => Err(CallError::Refused(Status::new(Code::Internal, "no status at the end"))),
+        }
+    }
+}
+
 async fn exchange(
     socket: &Path,
     method: &str,
     request: &impl Message,
 ) -> Result<Vec<u8>, CallError> {
+    let (head, mut stream) = send(socket, method, request).await?.into_parts();
+    let body = read(&mut stream).await?;
+    // After the body, or in its place.
+    let trailers: HeaderMap = stream.trailers().await?.unwrap_or(head.headers);
+    match Status::of(&trailers) {
+        Some(Status { code: Code::Ok, .. }) => Ok(body),
+        Some(refused) => Err(CallError::Refused(refused)),
+        None => Err(CallError::Refused(Status::new(Code::Internal, "an answer without a status"))),
+    }
+}
+
+/// Sends a request; what comes back has begun.
+async fn send(
+    socket: &Path,
+    method: &str,
+    request: &impl Message,
+) -> Result<Response<h2::RecvStream>, CallError> {
     let stream = UnixStream::connect(socket).await.map_err(CallError::Connect)?;
     let (client, connection) = h2::client::handshake(stream).await?;
     // It moves the frames while the rest waits for them, and ends when the last of the rest does.
@@ -70,15 +129,7 @@ async fn exchange(
         })?;
     let (response, mut sending) = client.send_request(head, false)?;
     sending.send_data(frame::encode(request), true)?;
-    let (head, mut stream) = response.await?.into_parts();
-    let body = read(&mut stream).await?;
-    // After the body, or in its place.
-    let trailers: HeaderMap = stream.trailers().await?.unwrap_or(head.headers);
-    match Status::of(&trailers) {
-        Some(Status { code: Code::Ok, .. }) => Ok(body),
-        Some(refused) => Err(CallError::Refused(refused)),
-        None => Err(CallError::Refused(Status::new(Code::Internal, "an answer without a status"))),
-    }
+    Ok(response.await?)
 }
 
 /// The whole of a body, if it is not too long.

@@ -37,6 +37,16 @@ pub(crate) fn only(body: &[u8]) -> Result<&[u8], Status> {
     }
 }
 
+/// Takes the first message off what came of a body, if all of it came.
+pub(crate) fn first(waiting: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let prefix = waiting.get(..PREFIX)?;
+    let length = prefix.iter().skip(1).fold(0, |length, byte| length << 8 | usize::from(*byte));
+    waiting.get(PREFIX..PREFIX + length)?;
+    let rest = waiting.split_off(PREFIX + length);
+    let message = std::mem::replace(waiting, rest).split_off(PREFIX);
+    Some(message)
+}
+
 /// Reads what a caller sent; what is no such message is the caller's fault.
 pub fn decode<M: Message + Default>(request: &[u8]) -> Result<M, Status> {
     M::decode(request).map_err(|error| Status::new(Code::InvalidArgument, error.to_string()))
@@ -52,6 +62,17 @@ mod tests {
         // Of the wrapper type: field 1, three bytes.
         assert_eq!(framed, &[0, 0, 0, 0, 5, 10, 3, b'a', b'b', b'c'][..]);
         assert_eq!(only(&framed).unwrap(), &[10, 3, b'a', b'b', b'c']);
+    }
+
+    #[test]
+    fn messages_are_taken_off_one_by_one() {
+        let mut waiting = b"\0\0\0\0\x02ab\0\0\0\0\0\0\0\0\0\x01".to_vec();
+        assert_eq!(first(&mut waiting).unwrap(), b"ab");
+        assert_eq!(first(&mut waiting).unwrap(), b"");
+        assert_eq!(first(&mut waiting), None);
+        waiting.push(b'c');
+        assert_eq!(first(&mut waiting).unwrap(), b"c");
+        assert_eq!(waiting, b"");
     }
 
     #[test]

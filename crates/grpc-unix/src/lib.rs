@@ -17,7 +17,7 @@ mod status;
 pub use prost;
 
 pub use self::{
-    client::{CallError, call},
+    client::{CallError, Stream, call, stream},
     frame::decode,
     server::{Gone, Replies, Server, Service},
     status::{Code, Status},

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use grpc_unix::{CallError, Code, Replies, Server, Service, Status, call, decode};
+use grpc_unix::{CallError, Code, Replies, Server, Service, Status, call, decode, stream};
 use tokio::net::UnixListener;
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -36,6 +36,13 @@ impl Service for Echo {
             "test.Echo/Same" => {
                 let text: String = decode(&request)?;
                 Ok(replies.send(&text).await?)
+            }
+            "test.Echo/Often" => {
+                let text: String = decode(&request)?;
+                for length in 0..text.len() {
+                    replies.send(&text[..length].to_owned()).await?;
+                }
+                Err(Status::new(Code::Unavailable, "no more"))
             }
             "test.Echo/Refuse" => {
                 Err(Status::new(Code::FailedPrecondition, "no VF: 100 % “taken”\n"))
@@ -89,6 +96,18 @@ async fn a_refusal_comes_with_its_words() {
     assert_eq!(status, Status::new(Code::FailedPrecondition, "no VF: 100 % “taken”\n"));
     let status = refused(said(&scene, "Other", "").await.unwrap_err());
     assert_eq!(status.code, Code::Unimplemented);
+}
+
+#[tokio::test]
+async fn answers_come_one_by_one_until_the_end_is_told() {
+    let scene = scene();
+    let text = "x".repeat(500);
+    let mut answers = stream(&scene.socket, "test.Echo/Often", &text).await.unwrap();
+    for length in 0..500 {
+        assert_eq!(answers.next::<String>().await.unwrap().unwrap().len(), length);
+    }
+    let Err(CallError::Refused(status)) = answers.next::<String>().await else { panic!("more") };
+    assert_eq!(status, Status::new(Code::Unavailable, "no more"));
 }
 
 #[tokio::test]

@@ -1,28 +1,34 @@
-//! Pods that a runtime lists when it connects, as far as something is to be done about them. Looks at nothing but the list.
+//! Pods that a runtime lists when it connects, as far as something is to be done about them.
 
 use std::collections::BTreeSet;
 
 use containerd_nri::{Container, ContainerState, PodSandbox};
 
-use super::pod::{self, PodRefused};
+use super::{Pods, pod::PodRefused};
 use crate::{operation::Listed, types::quote};
 
 /// Every pod of the list that asks for networks, and whether a container of it runs. Of one whose wish is none it is only told.
-pub(super) fn listed(pods: &[PodSandbox], containers: &[Container]) -> Vec<Listed> {
+pub(super) async fn listed(
+    known: &Pods,
+    pods: &[PodSandbox],
+    containers: &[Container],
+) -> Vec<Listed> {
     let runs = |container: &&Container| {
         !matches!(container.state, ContainerState::Created | ContainerState::Stopped)
     };
     let running: BTreeSet<&str> =
         containers.iter().filter(runs).map(|container| &*container.pod_sandbox_id).collect();
-    let one = |pod: &PodSandbox| match pod::event(pod) {
-        Ok(event) => event.map(|event| Listed { event, runs: running.contains(&*pod.id) }),
-        // So is one that has stopped.
-        Err(PodRefused::NoNamespace) => None,
-        Err(reason) => {
-            let (name, namespace) = (quote(&pod.name), quote(&pod.namespace));
-            tracing::warn!(pod = %name, %namespace, %reason, "runs without what it asks for");
-            None
+    let mut listed = Vec::new();
+    for pod in pods {
+        match known.event(pod).await {
+            Ok(Some(event)) => listed.push(Listed { event, runs: running.contains(&*pod.id) }),
+            // One that has stopped has no namespace.
+            Ok(None) | Err(PodRefused::NoNamespace) => {}
+            Err(reason) => {
+                let (name, namespace) = (quote(&pod.name), quote(&pod.namespace));
+                tracing::warn!(pod = %name, %namespace, %reason, "runs without what it asks for");
+            }
         }
-    };
-    pods.iter().filter_map(one).collect()
+    }
+    listed
 }

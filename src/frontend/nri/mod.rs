@@ -3,13 +3,10 @@
 
 mod missed;
 pub mod pod;
+mod pods;
 mod policy;
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use containerd_nri::{
     Container, ContainerUpdate, Creation, Event, EventSet, Plugin, PodSandbox, Refusal,
@@ -17,16 +14,14 @@ use containerd_nri::{
 };
 use tokio::{sync::oneshot, task};
 
+pub use self::pods::Pods;
 use crate::{
     kernel::LinuxKernel,
-    lease::{Claim, Lease},
-    operation::{self, Context, Listed, OperationError, Which},
+    lease::Claim,
+    operation::{self, OperationError, Which},
     request::SandboxEvent,
-    types::{Deadline, Origin, SandboxId, quote, with_causes},
+    types::{Deadline, SandboxId, quote, with_causes},
 };
-
-/// How long before the end of a handler's time an operation must have given up, to put everything back and say why.
-const TO_ANSWER: Duration = Duration::from_millis(150);
 
 /// How long attaching all those that were missed may take.
 const CATCHING_UP: Duration = Duration::from_secs(30);
@@ -36,20 +31,6 @@ const TAKING_BACK: Duration = Duration::from_secs(30);
 
 /// How long writing down that a pod is no longer missed may wait for others who record something.
 const RECORDING: Duration = Duration::from_secs(1);
-
-/// What the daemon knows of the runtime and its pods.
-#[derive(Debug)]
-pub struct Pods {
-    context: Mutex<Arc<Context>>,
-    known: Mutex<Known>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    runtime: Option<RuntimeInfo>,
-    /// Sandboxes that the runtime told of, at the last synchronization or since.
-    alive: Option<BTreeSet<String>>,
-}
 
 /// What the plugin tells the daemon around it.
 pub trait Node: Send + Sync + 'static {
@@ -67,51 +48,6 @@ pub struct NriPlugin<N> {
     node: Arc<N>,
 }
 
-impl Pods {
-    /// Knows of no pod yet.
-    pub fn new(context: Context) -> Self {
-        Self { context: Mutex::new(Arc::new(context)), known: Mutex::default() }
-    }
-
-    /// What operations work with now.
-    pub fn context(&self) -> Arc<Context> {
-        Arc::clone(&lock(&self.context))
-    }
-
-    /// What operations shall work with from now on.
-    pub fn replace_context(&self, context: Context) {
-        *lock(&self.context) = Arc::new(context);
-    }
-
-    /// Whether a lease is of a pod that the runtime no longer has. Before a runtime told of its pods, none is.
-    pub fn is_gone(&self, lease: &Lease) -> bool {
-        let known = lock(&self.known);
-        let alive = known.alive.as_ref();
-        lease.origin == Origin::Nri && alive.is_some_and(|alive| !alive.contains(lease.id.as_str()))
-    }
-
-    fn deadline(&self) -> Deadline {
-        let budget = lock(&self.known).runtime.as_ref().map(|runtime| runtime.budget().time());
-        Deadline::after(budget.unwrap_or(Duration::from_secs(1)).saturating_sub(TO_ANSWER))
-    }
-
-    fn may_refuse_sandboxes(&self) -> bool {
-        lock(&self.known).runtime.as_ref().is_some_and(policy::may_refuse_sandboxes)
-    }
-
-    fn begins(&self, id: &str) {
-        if let Some(alive) = &mut lock(&self.known).alive {
-            alive.insert(id.to_owned());
-        }
-    }
-
-    fn ends(&self, id: &str) {
-        if let Some(alive) = &mut lock(&self.known).alive {
-            alive.remove(id);
-        }
-    }
-}
-
 impl<N: Node> NriPlugin<N> {
     /// A plugin of `node` that tells `pods` what it hears.
     pub fn new(pods: Arc<Pods>, node: Arc<N>) -> Self {
@@ -121,18 +57,23 @@ impl<N: Node> NriPlugin<N> {
     /// Attaches what the pod asks for, or finds it attached.
     async fn attach(&self, event: SandboxEvent) -> Result<(), String> {
         let (context, deadline) = (self.pods.context(), self.pods.deadline());
+        let kubelet = self.pods.kubelet();
         let done = blocking(move || {
             let mut kernel = LinuxKernel::open()?;
-            operation::attach(&mut kernel, &context, &event, deadline).map(drop)
+            operation::attach(&mut kernel, &context, &event, deadline)?;
+            kubelet.taken(&event.networks);
+            Ok(())
         });
         done.await
     }
 
     /// Looks after pods that the runtime has and that should have been attached before it told of them. It waits with every
     /// event until it is answered, so this goes on by itself.
-    fn catch_up(&self, listed: Vec<Listed>) {
-        let context = self.pods.context();
+    fn catch_up(&self, pods: Vec<PodSandbox>, containers: Vec<Container>) {
+        let known = Arc::clone(&self.pods);
         task::spawn(async move {
+            let (listed, context) =
+                (missed::listed(&known, &pods, &containers).await, known.context());
             let done = blocking(move || {
                 let mut kernel = LinuxKernel::open()?;
                 operation::catch_up(&mut kernel, &context, &listed, Deadline::after(CATCHING_UP))
@@ -163,10 +104,12 @@ impl<N: Node> NriPlugin<N> {
             operation::detach_telling(&mut kernel, &context, &which, deadline, tell).map(drop)
         });
         let (name, namespace) = (quote(&pod.name), quote(&pod.namespace));
+        let kubelet = self.pods.kubelet();
         task::spawn(async move {
             if let Err(reason) = done.await {
                 tracing::error!(pod = %name, %namespace, reason, "not all was taken back");
             }
+            kubelet.given_back();
         });
         // Told, or over: then nobody is left to tell.
         let _ = told.await;
@@ -188,7 +131,7 @@ impl<N: Node> Plugin for NriPlugin<N> {
             tracing::error!(reason, "not serving");
             Refusal::new(reason)
         })?;
-        lock(&self.pods.known).runtime = Some(runtime.clone());
+        self.pods.introduced(runtime);
         Ok(())
     }
 
@@ -197,16 +140,15 @@ impl<N: Node> Plugin for NriPlugin<N> {
         pods: Vec<PodSandbox>,
         containers: Vec<Container>,
     ) -> Result<Vec<ContainerUpdate>, Refusal> {
-        self.catch_up(missed::listed(&pods, &containers));
-        let alive = pods.into_iter().map(|pod| pod.id).collect();
-        lock(&self.pods.known).alive = Some(alive);
+        self.pods.are(&pods);
+        self.catch_up(pods, containers);
         self.node.synchronized();
         Ok(Vec::new())
     }
 
     async fn run_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {
         self.pods.begins(&pod.id);
-        let attached = match pod::event(&pod) {
+        let attached = match self.pods.event(&pod).await {
             Ok(None) => return Ok(()),
             Ok(Some(event)) => self.attach(event).await,
             Err(refused) => Err(refused.to_string()),
@@ -226,7 +168,7 @@ impl<N: Node> Plugin for NriPlugin<N> {
         // A pod that was being run while the runtime introduced itself was told of neither as there nor as new.
         self.pods.begins(&pod.id);
         // Attaching finds that it is there, or is the second try: for a pod whose sandbox ran before we were, or got nothing.
-        let event = match pod::event(&pod) {
+        let event = match self.pods.event(&pod).await {
             Ok(Some(event)) => event,
             Ok(None) => return Ok(Creation::default()),
             Err(refused) => return Err(Refusal::new(refused)),
@@ -269,8 +211,4 @@ async fn blocking(
         Ok(done) => done.map_err(|error| format!("vfhook: {}", with_causes(&error))),
         Err(error) => Err(error.to_string()),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

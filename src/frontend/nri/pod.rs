@@ -3,7 +3,8 @@
 use containerd_nri::PodSandbox;
 
 use crate::{
-    request::{self, AnnotationError, SandboxEvent},
+    frontend::kubelet::KubeletError,
+    request::{self, AnnotationError, Asked, SandboxEvent},
     types::{Invalid, NetnsSource, Origin},
 };
 
@@ -13,6 +14,9 @@ pub enum PodRefused {
     /// Its annotation is wrong.
     #[error("vfhook: {0}")]
     Annotation(#[from] AnnotationError),
+    /// It is not known what kubelet chose for it, or that fits nothing.
+    #[error("vfhook: {0}")]
+    Kubelet(#[from] KubeletError),
     /// Its id is none.
     #[error("vfhook: the runtime's id of the sandbox: {0}")]
     Id(#[from] Invalid),
@@ -23,12 +27,16 @@ pub enum PodRefused {
     NoNamespace,
 }
 
-/// What the pod asks for; `None` when it asks for nothing.
+/// What the pod asks for by its own words; `None` when it asks for nothing.
 pub fn event(pod: &PodSandbox) -> Result<Option<SandboxEvent>, PodRefused> {
-    let Some(asked) = request::asked(&pod.annotations)? else { return Ok(None) };
+    request::asked(&pod.annotations)?.map(|asked| having(pod, asked)).transpose()
+}
+
+/// The pod, which is to have this.
+pub(super) fn having(pod: &PodSandbox, asked: Asked) -> Result<SandboxEvent, PodRefused> {
     let network = pod.namespace_of_type("network").filter(|network| !network.path.is_empty());
     let path = network.map(|network| network.path.clone()).ok_or(PodRefused::NoNamespace)?;
-    Ok(Some(SandboxEvent {
+    Ok(SandboxEvent {
         id: pod.id.parse()?,
         origin: Origin::Nri,
         netns: NetnsSource::Path(path.into()),
@@ -37,5 +45,5 @@ pub fn event(pod: &PodSandbox) -> Result<Option<SandboxEvent>, PodRefused> {
         networks: asked.networks,
         service_path_off: asked.service_path_off,
         primary: None,
-    }))
+    })
 }

@@ -142,6 +142,13 @@ impl Kernel for FakeKernel {
         })
     }
 
+    fn numa_node(&mut self, device: PciAddress) -> Option<u32> {
+        self.glance("numa_node", |machine| {
+            let card = machine.card_of(device)?;
+            u32::try_from(card.vf(device)?.numa_node).ok()
+        })
+    }
+
     fn matches(&mut self, candidate: &Candidate, selector: &DeviceSelector) -> bool {
         self.glance("matches", |machine| observe::matches(machine, candidate.address, selector))
     }

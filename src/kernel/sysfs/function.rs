@@ -92,15 +92,18 @@ impl Sysfs {
         };
         let driver =
             || self.driver(address).is_some_and(|driver| selector.driver.contains(&driver));
-        let node = || {
-            let text =
-                fs::read_to_string(self.device(address).join("numa_node")).unwrap_or_default();
-            text.trim().parse().is_ok_and(|node: i32| selector.numa_node.contains(&node))
-        };
+        let node =
+            || self.numa_node(address).is_some_and(|node| selector.numa_node.contains(&node));
         among(&selector.vendor, "vendor")
             && among(&selector.device, "device")
             && (selector.driver.is_empty() || driver())
             && (selector.numa_node.is_empty() || node())
+    }
+
+    /// The NUMA node of a device as sysfs tells it: -1 for none.
+    pub(crate) fn numa_node(&self, address: PciAddress) -> Option<i32> {
+        let text = fs::read_to_string(self.device(address).join("numa_node")).ok()?;
+        text.trim().parse().ok()
     }
 
     /// Whether the device is there at all.

@@ -1,0 +1,174 @@
+//! Kubelet counts the devices of published pools: it is told of them (device plugin API), chooses which a pod has, and tells which
+//! these are (pod resources API) when the pod's sandbox is run. What it chose is kept for its pods until it lists it no more.
+
+mod device_plugin;
+mod message;
+mod mirror;
+mod pod_resources;
+mod registration;
+mod resource;
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::{sync::Notify, task::JoinSet};
+
+use self::pod_resources::PodResourcesApi;
+pub use self::pod_resources::Untold;
+use crate::{
+    config::{Config, Publish},
+    lease::Claim,
+    operation::Context,
+    request::{self, CountedError, NetworkRequest},
+    types::{Name, PciAddress, SandboxId},
+};
+
+/// Where kubelet is when nothing else is said. Its directory for device plugins is there whatever its `--root-dir` says.
+pub const DEFAULT_DIRECTORY: &str = "/var/lib/kubelet";
+
+/// What operations work with now.
+pub type Current = Arc<dyn Fn() -> Arc<Context> + Send + Sync>;
+
+/// What is known of what kubelet does.
+pub struct Kubelet {
+    directory: PathBuf,
+    api: PodResourcesApi,
+    current: Current,
+    /// Devices that are kept for pods whose sandboxes have not taken them.
+    awaited: Mutex<BTreeSet<PciAddress>>,
+    /// Something may have changed about devices.
+    changed: Notify,
+    /// Kubelet chose something, or may have let go of something.
+    chosen: Notify,
+    reconfigured: Notify,
+}
+
+/// Why it is not known what a pod is to have.
+#[derive(Debug, thiserror::Error)]
+pub enum KubeletError {
+    /// Kubelet does not answer.
+    #[error(transparent)]
+    Untold(#[from] Untold),
+    /// What it chose fits nothing.
+    #[error(transparent)]
+    Counted(#[from] CountedError),
+}
+
+/// A pod, as far as kubelet must know which.
+#[derive(Debug, Clone, Copy)]
+pub struct Pod<'a> {
+    /// Its Kubernetes namespace.
+    pub namespace: &'a str,
+    /// Its name there.
+    pub name: &'a str,
+}
+
+impl Kubelet {
+    /// The kubelet whose directory this is; nothing is asked yet.
+    pub fn new(directory: &Path, current: Current) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            api: PodResourcesApi::of(directory),
+            current,
+            awaited: Mutex::default(),
+            changed: Notify::new(),
+            chosen: Notify::new(),
+            reconfigured: Notify::new(),
+        }
+    }
+
+    /// Tells kubelet of the devices of all published pools, and keeps what it chooses for its pods, until dropped.
+    pub async fn serve(self: Arc<Self>) {
+        loop {
+            let pools = self.published();
+            // Dropped with what it does when other pools are published.
+            let mut tasks = JoinSet::new();
+            if !pools.is_empty() {
+                tasks.spawn(mirror::keep(Arc::clone(&self)));
+            }
+            for pool in pools.clone() {
+                tasks.spawn(device_plugin::publish(Arc::clone(&self), pool));
+            }
+            while self.published() == pools {
+                self.reconfigured.notified().await;
+            }
+        }
+    }
+
+    /// The configuration is another one.
+    pub fn reconfigured(&self) {
+        self.reconfigured.notify_one();
+        self.changed.notify_waiters();
+    }
+
+    fn published(&self) -> Vec<Name> {
+        resource::published(&(self.current)().config).cloned().collect()
+    }
+
+    /// What a pod asks for, with the devices that kubelet chose for it. Kubelet is asked only where it may have chosen some.
+    pub async fn requests(
+        &self,
+        pod: Pod<'_>,
+        sandbox: &SandboxId,
+        asked: Vec<NetworkRequest>,
+    ) -> Result<Vec<NetworkRequest>, KubeletError> {
+        let context = (self.current)();
+        if !self.may_have_chosen(&context, sandbox, &asked) {
+            return Ok(asked);
+        }
+        let chosen = self.api.of_pod(&context.config, pod.namespace, pod.name).await?;
+        Ok(request::with_devices(&context.config, asked, chosen)?)
+    }
+
+    fn may_have_chosen(
+        &self,
+        context: &Context,
+        sandbox: &SandboxId,
+        asked: &[NetworkRequest],
+    ) -> bool {
+        if resource::published(&context.config).next().is_none() {
+            return false;
+        }
+        let is_counted = |asked: &NetworkRequest| is_counted(&context.config, asked);
+        asked.iter().any(is_counted)
+            || !lock(&self.awaited).is_empty()
+            || (asked.is_empty() && context.leases.is_taken(&Claim::Id(sandbox.clone())))
+    }
+
+    /// A sandbox has these now.
+    pub fn taken(&self, requests: &[NetworkRequest]) {
+        let mut awaited = lock(&self.awaited);
+        for device in requests.iter().filter_map(|request| request.device) {
+            awaited.remove(&device);
+        }
+        drop(awaited);
+        self.changed.notify_waiters();
+    }
+
+    /// A sandbox has given back what it had.
+    pub fn given_back(&self) {
+        self.changed.notify_waiters();
+        self.chosen.notify_one();
+    }
+}
+
+/// Whether a network stands on a pool whose devices kubelet counts.
+fn is_counted(config: &Config, asked: &NetworkRequest) -> bool {
+    let network = config.networks.get(&asked.network);
+    let pool = network.and_then(|network| config.pools.get(&network.pool));
+    pool.is_some_and(|pool| pool.publish == Some(Publish::DevicePlugin))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Kubelet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kubelet").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}

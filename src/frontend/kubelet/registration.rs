@@ -1,0 +1,104 @@
+//! Makes kubelet know of a device plugin, and again whenever it is another kubelet: when it starts it removes all sockets that are in its
+//! directory, and knows of nobody.
+
+use std::{io, path::Path, sync::Arc, time::Duration};
+
+use grpc_unix::{Server, Service, call};
+use tokio::{
+    net::{UnixListener, unix::pipe::Receiver},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use super::{
+    message::{Empty, Register},
+    resource,
+};
+use crate::{
+    kernel::{FileIdentity, OwnSocket, directory_events},
+    types::{Name, with_causes},
+};
+
+/// How long kubelet may take to hear of a plugin.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// How soon it is told again where it did not hear, and looked for where it is not there.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Keeps a plugin registered for as long as it is not dropped.
+pub(super) async fn keep(kubelet: &Path, pool: &Name, plugin: Arc<impl Service>) {
+    let directory = kubelet.join("device-plugins");
+    let mut told = None;
+    loop {
+        if let Err(error) = stay(&directory, pool, &plugin).await {
+            // Kubelet makes the directory; a node that never had one waits here.
+            let error = error.to_string();
+            if told.as_ref() != Some(&error) {
+                tracing::warn!(%pool, error, "kubelet is not told of the pool; trying again");
+                told = Some(error);
+            }
+            sleep(AGAIN).await;
+        } else {
+            told = None;
+        }
+    }
+}
+
+/// Listens and registers, until the socket is removed.
+async fn stay(directory: &Path, pool: &Name, plugin: &Arc<impl Service>) -> io::Result<()> {
+    let events = Receiver::from_owned_fd_unchecked(directory_events(directory)?)?;
+    let (socket, listener) = OwnSocket::listen(&directory.join(file_name(pool)))?;
+    let mut serving = JoinSet::new();
+    serving.spawn(Server::new(UnixListener::from_std(listener)?).run(Arc::clone(plugin)));
+    let kubelet = directory.join("kubelet.sock");
+    let mut registered = None;
+    while socket.is_there() {
+        let there = FileIdentity::at(&kubelet);
+        if there.is_some() && there != registered {
+            registered = register(&kubelet, pool).await.then_some(there).flatten();
+        }
+        if there == registered {
+            something(&events).await?;
+        } else {
+            // Either is a reason to look again.
+            let _ = timeout(AGAIN, something(&events)).await;
+        }
+    }
+    Ok(())
+}
+
+/// Waits until something came or went since the last time. What it was is not read: it is looked for.
+async fn something(events: &Receiver) -> io::Result<()> {
+    loop {
+        events.readable().await?;
+        match events.try_read(&mut [0; 4096]) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            read => return read.map(drop),
+        }
+    }
+}
+
+async fn register(kubelet: &Path, pool: &Name) -> bool {
+    let request = Register {
+        version: "v1beta1".to_owned(),
+        endpoint: file_name(pool),
+        resource_name: resource::name(pool),
+    };
+    let answer: Result<Empty, _> =
+        call(kubelet, "v1beta1.Registration/Register", &request, LIMIT).await;
+    match answer {
+        Ok(Empty {}) => {
+            tracing::info!(resource = request.resource_name, "kubelet counts the pool");
+            true
+        }
+        Err(error) => {
+            let error = with_causes(&error);
+            tracing::warn!(resource = request.resource_name, error, "kubelet did not register it");
+            false
+        }
+    }
+}
+
+fn file_name(pool: &Name) -> String {
+    format!("vfhook@{pool}.sock")
+}

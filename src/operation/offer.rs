@@ -1,0 +1,99 @@
+//! What a pool has to offer: each of its VFs, and whether a pod that begins now could have it. Looks only.
+
+use super::{Context, OperationError};
+use crate::{
+    inventory::Candidate,
+    kernel::Kernel,
+    lease::{Claim, Lease, LeaseState},
+    types::{DeviceName, DeviceSelector, KernelText, Name, PciAddress},
+};
+
+/// One VF of a pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offered {
+    /// The VF.
+    pub device: PciAddress,
+    /// The NUMA node that it is at.
+    pub numa_node: Option<u32>,
+    /// Why it cannot be had. What a pod has that it was kept for is that pod's to have.
+    pub withheld: Option<String>,
+}
+
+/// Every VF of a pool, in order. Costs a few netlink messages for each that no lease holds.
+pub fn offer(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    pool: &Name,
+) -> Result<Vec<Offered>, OperationError> {
+    let Some(settings) = context.config.pools.get(pool) else { return Ok(Vec::new()) };
+    let mut offered = Vec::new();
+    // That one is missing is told by `status` and `doctor`; of what is not there nothing is offered.
+    for function in kernel.physical_functions(&settings.selector).found {
+        let down = is_down(kernel, &function.name, function.address);
+        for vf in function.vfs {
+            if is_member(kernel, context, &vf, &settings.selector) {
+                let withheld = withheld(kernel, context, pool, &vf)?.or_else(|| down.clone());
+                let numa_node = kernel.numa_node(vf.address);
+                offered.push(Offered { device: vf.address, numa_node, withheld });
+            }
+        }
+    }
+    offered.sort_by_key(|vf| vf.device);
+    Ok(offered)
+}
+
+/// Whether a VF belongs to the pool. One that is leased does, as when it was given: what a tenant does to it changes nothing.
+fn is_member(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    vf: &Candidate,
+    selector: &DeviceSelector,
+) -> bool {
+    selector.wants(vf.index, vf.address)
+        && (context.leases.is_taken(&Claim::Device(vf.address)) || kernel.matches(vf, selector))
+}
+
+fn is_down(kernel: &mut impl Kernel, name: &KernelText, address: PciAddress) -> Option<String> {
+    match kernel.observe_link(&DeviceName::Address(address)) {
+        Ok(link) if link.up => None,
+        Ok(_) => Some(format!("its physical function {name} is down")),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// Why a VF cannot be had.
+fn withheld(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    pool: &Name,
+    vf: &Candidate,
+) -> Result<Option<String>, OperationError> {
+    let kept = context.leases.allocated_of(vf.address)?;
+    if let Some(other) = kept.as_ref().filter(|kept| *kept != pool) {
+        return Ok(Some(format!("it is kept for a pod, as one of pool {other}")));
+    }
+    let holder = Claim::Device(vf.address);
+    if let Some(lease) = context.leases.find(&holder)? {
+        return Ok(held(&lease, kept.is_some()));
+    }
+    let seen = kernel.observe_device(vf, false)?;
+    // It may have been given, and moved, since it was asked who holds it.
+    match context.leases.find(&holder)? {
+        Some(lease) => Ok(held(&lease, kept.is_some())),
+        None => Ok(seen.err().map(|why| why.to_string())),
+    }
+}
+
+/// Why a VF that a lease holds cannot be had by the pod that it is kept for, if it is kept for one.
+fn held(lease: &Lease, is_kept: bool) -> Option<String> {
+    let holder = lease.id.short();
+    match lease.state {
+        LeaseState::Releasing | LeaseState::NeedsCleanup { .. } => {
+            Some(format!("sandbox {holder} has not given it back wholly"))
+        }
+        LeaseState::Attached | LeaseState::Reserved if is_kept => None,
+        LeaseState::Attached | LeaseState::Reserved => {
+            Some(format!("sandbox {holder} has it, for which kubelet did not choose it"))
+        }
+    }
+}
