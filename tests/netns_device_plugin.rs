@@ -4,20 +4,22 @@
 
 mod netns_support;
 
-use std::{process::Command, time::Duration};
+use std::{path::PathBuf, process::Command, time::Duration};
 
 use containerd_nri::{
-    Container, Event,
+    Event,
     fake::{FakeRuntime, NriVersion, Outcome, Peer},
 };
 use netns_support::{
     card::{Cards, vf},
     command::Running,
+    container::Container,
     host::Host,
     kubelet::{Kubelet, Listening},
     node::{PATIENCE, connected, daemon, listen, on_a_node, pod, signal},
 };
 use nix::sys::signal::Signal;
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 const RESOURCE: &str = "vfhook.dev/fast";
@@ -97,7 +99,12 @@ impl<'a> Node<'a> {
 fn serve(host: &Host) -> Command {
     let mut serve = daemon(host);
     serve.arg("--kubelet-dir").arg(host.directory.join("kubelet"));
+    serve.arg("--cdi-dir").arg(cdi(host));
     serve
+}
+
+fn cdi(host: &Host) -> PathBuf {
+    host.directory.join("cdi")
 }
 
 async fn ran(peer: &mut Peer, pod: &containerd_nri::PodSandbox) -> Outcome<()> {
@@ -159,6 +166,30 @@ fn a_pod_has_the_device_that_kubelet_chose_and_nobody_else_has_it_before() {
 }
 
 #[test]
+fn a_container_is_promised_a_device_by_a_gate_that_keeps_it_from_starting_without() {
+    on_a_node(async |host| {
+        let (node, _peer) = Node::start(host, 2, "").await;
+        let promised = node.kubelet.admit(POD, RESOURCE, &vf(1)).await;
+        assert_eq!(promised, [format!("{RESOURCE}={}", vf(1))]);
+        // The gate needs nobody.
+        signal(&node.daemon, Signal::SIGKILL);
+        let text = std::fs::read_to_string(cdi(host).join("vfhook.dev-fast.json")).unwrap();
+        let gates: Value = serde_json::from_str(&text).unwrap();
+        let hook = &gates["devices"][1]["containerEdits"]["hooks"][0];
+        let words = hook["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
+        let words: Vec<&str> = words.skip(1).collect();
+        let blue = host.sandbox("blue");
+        let container = Container::inside(host, "c1", &blue);
+        let gate = || host.start(&words, &container.state.to_string()).wait().must_exit(1);
+        gate().must_say(&[&vf(1), "was not attached"]);
+        // Another one than the one that was promised.
+        host.attach(&blue, "storage", &[]).ok();
+        assert_eq!(node.leased(), [vf(0)]);
+        gate().must_say(&[&vf(1), "was promised to it"]);
+    });
+}
+
+#[test]
 fn a_device_is_its_pods_until_kubelet_lists_it_no_more() {
     on_a_node(async |host| {
         let (node, mut peer) = Node::start(host, 2, "").await;
@@ -186,7 +217,7 @@ fn a_pod_that_nobody_counted_is_refused_or_served_as_the_pool_says() {
         let refused = ran(&mut peer, &pod).await;
         let said = refused.refusal().unwrap_or_else(|| panic!("{refused:?}"));
         assert!(said.contains("vfhook.dev/fast") && said.contains("resources.limits"), "{said}");
-        let created = peer.create_container(&pod, &Container::default()).await;
+        let created = peer.create_container(&pod, &containerd_nri::Container::default()).await;
         assert!(created.refusal().is_some(), "{created:?}");
         assert!(host.leases().is_empty());
         configure(host, "uncounted = \"serve\"");

@@ -18,7 +18,7 @@ pub fn read(data: &[u8]) {
     };
     let mut parts = rest.splitn(2, |byte| *byte == 0);
     let (input, config) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    match oci_hook::read(stage, input) {
+    match oci_hook::read(stage, None, input) {
         Ok(Some(Call::Attach(event))) => {
             assert!(!event.networks.is_empty());
             assert_id(event.id.as_str());

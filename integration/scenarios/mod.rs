@@ -16,6 +16,7 @@ mod containerd_scene;
 mod crio;
 mod demo;
 mod device_audit;
+mod device_plugin;
 mod driver_passes;
 mod driver_refuses;
 mod existing_mode;
@@ -104,6 +105,7 @@ pub(crate) static ALL: &[Scenario] = &[
     macvlan::SCENARIO,
     message_count::SCENARIO,
     driver_passes::SCENARIO,
+    device_plugin::SCENARIO,
     driver_refuses::SCENARIO,
     faults::SAMPLE,
     faults::FULL,

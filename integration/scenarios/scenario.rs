@@ -20,6 +20,8 @@ pub(crate) struct Scenario {
     pub(crate) by_name: bool,
     /// Whether systemd is the guest's PID 1, with udev and the journal, as on most nodes. It takes some ten seconds more to boot.
     pub(crate) systemd: bool,
+    /// Whether it needs the programs of a Kubernetes cluster, and the memory for them.
+    pub(crate) cluster: bool,
     /// How many VFs each card has.
     pub(crate) vfs: [u32; 2],
     /// Lays out what is there before vfhook comes: it is part of both dumps.
@@ -42,6 +44,7 @@ impl Scenario {
             limit_seconds,
             by_name: false,
             systemd: false,
+            cluster: false,
             vfs: [4, 1],
             prepare: |_| Ok(()),
             run,
@@ -63,6 +66,12 @@ impl Scenario {
     /// On a node that systemd runs.
     pub(super) const fn under_systemd(mut self) -> Self {
         self.systemd = true;
+        self
+    }
+
+    /// With what a Kubernetes cluster needs.
+    pub(super) const fn in_cluster(mut self) -> Self {
+        self.cluster = true;
         self
     }
 

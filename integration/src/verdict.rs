@@ -18,6 +18,8 @@ pub(crate) const BENCH_DIR: &str = "bench";
 pub(crate) const RESULT_FILE: &str = "result.json";
 /// What a person brought, relative to the share.
 pub(crate) const BROUGHT: &str = "brought";
+/// The programs of a Kubernetes cluster, where the scenario is run in one, relative to the share.
+pub(crate) const CLUSTER: &str = "cluster";
 /// The OCI test image, relative to the share.
 pub(crate) const OCI_IMAGE: &str = "busybox.tar";
 /// The name under which runtimes know the OCI test image.

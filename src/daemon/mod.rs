@@ -16,7 +16,10 @@ use tokio::{
 use self::configuration::Configuration;
 use crate::{
     config::ConfigError,
-    frontend::nri::{Node, NriPlugin, Pods},
+    frontend::{
+        kubelet::Places,
+        nri::{Node, NriPlugin, Pods},
+    },
     lease::LeaseError,
 };
 
@@ -34,8 +37,8 @@ pub struct Settings {
     pub socket: PathBuf,
     /// The plugin's place among others: two digits.
     pub index: String,
-    /// Kubelet's directory.
-    pub kubelet: PathBuf,
+    /// Where what concerns kubelet is.
+    pub kubelet: Places,
 }
 
 /// Why the daemon did not start, or ended without being told to.
@@ -89,7 +92,7 @@ async fn serve_async(settings: &Settings) -> Result<Instant, ServeError> {
     let is_launched = matches!(launch, Launch::Inherited { .. });
     let context =
         if is_launched { configuration.without_networks() } else { configuration.load()? };
-    let pods = Arc::new(Pods::new(context, &settings.kubelet));
+    let pods = Arc::new(Pods::new(context, settings.kubelet.clone()));
     let signals = Signals::listen().map_err(system("listen to signals"))?;
     let bell = keeper::start(Arc::clone(&pods)).map_err(system("watch the kernel"))?;
     let machine = Arc::new(Machine { pods: Arc::clone(&pods), configuration, bell, is_launched });

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::kubelet;
 use crate::{
     request::NetworkRequest,
-    types::{NetnsSource, SandboxId},
+    types::{NetnsSource, PciAddress, SandboxId},
 };
 
 /// Variables that say what the options of the same name would, each with what is meant without either.
@@ -68,7 +68,7 @@ impl Arguments {
             config: path(CONFIG)?,
             state_dir: path(STATE_DIR)?,
             log: None,
-            verb: Verb::Hook(Hook { stage, timeout: None }),
+            verb: Verb::Hook(Hook { stage, timeout: None, device: None }),
         })
     }
 }
@@ -120,6 +120,10 @@ pub struct Serve {
     /// Kubelet's directory, for pools that it counts
     #[arg(long, default_value = kubelet::DEFAULT_DIRECTORY, value_name = "PATH")]
     pub kubelet_dir: PathBuf,
+
+    /// Where runtimes look for CDI devices, by which a pod's containers are kept from starting without their VFs
+    #[arg(long, default_value = kubelet::DEFAULT_CDI_DIRECTORY, value_name = "PATH")]
+    pub cdi_dir: PathBuf,
 }
 
 /// How the answer is shown.
@@ -237,6 +241,10 @@ pub struct Hook {
     /// Give up after this many seconds [default: 10 to attach, 30 to take back]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
+
+    /// With verify: fail unless the sandbox has this device, whatever its annotations say
+    #[arg(long, value_name = "ADDRESS")]
+    pub device: Option<PciAddress>,
 }
 
 /// The stages of the OCI runtime specification that vfhook has something to do in.

@@ -1,11 +1,12 @@
 //! The verbs: each opens what it needs, calls one operation, shows the answer.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use super::{
     arguments::{Arguments, Attach, Changes, Detach, Hook, Provision, Serve, Shown, Verb},
     cni,
     failure::CommandError,
+    kubelet::Places,
     oci_hook, open,
     output::{self, Output},
 };
@@ -57,9 +58,19 @@ fn serve(arguments: &Arguments, verb: &Serve) -> Result<ExitCode, CommandError> 
         state_dir: arguments.state_dir.clone(),
         socket: verb.nri_socket.clone(),
         index: verb.nri_index.clone(),
-        kubelet: verb.kubelet_dir.clone(),
+        kubelet: Places {
+            kubelet: verb.kubelet_dir.clone(),
+            cdi: verb.cdi_dir.clone(),
+            vfhook: this_program(),
+            state: arguments.state_dir.clone(),
+        },
     })?;
     Ok(ExitCode::Done)
+}
+
+/// Where others find this program, which may be replaced by a newer one meanwhile.
+fn this_program() -> PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/usr/bin/vfhook"))
 }
 
 fn attach(arguments: &Arguments, verb: &Attach) -> Result<ExitCode, CommandError> {
@@ -174,7 +185,7 @@ fn check_config(arguments: &Arguments, verb: &Shown) -> Result<ExitCode, Command
 }
 
 fn hook(arguments: &Arguments, verb: &Hook) -> Result<ExitCode, CommandError> {
-    let Some(call) = oci_hook::read(verb.stage, std::io::stdin().lock())? else {
+    let Some(call) = oci_hook::read(verb.stage, verb.device, std::io::stdin().lock())? else {
         return Ok(ExitCode::Done);
     };
     let deadline = Deadline::after(verb.timeout.unwrap_or_else(|| call.usual_timeout()));
@@ -183,8 +194,9 @@ fn hook(arguments: &Arguments, verb: &Hook) -> Result<ExitCode, CommandError> {
         oci_hook::Call::Attach(event) => {
             open::attach(arguments, &mut kernel, &event, deadline)?;
         }
-        oci_hook::Call::Verify { id, netns, asked } => {
-            operation::verify(&mut kernel, &open::leases(arguments)?, &id, &netns, &asked)?;
+        oci_hook::Call::Verify { id, netns, asked, device } => {
+            let context = open::leases(arguments)?;
+            operation::verify(&mut kernel, &context, &id, &netns, &asked, device)?;
         }
         oci_hook::Call::Detach(id) => {
             operation::detach(

@@ -17,6 +17,7 @@ mod netlink;
 mod netns;
 mod observe;
 mod open;
+mod published;
 mod rtnetlink;
 mod scene;
 mod socket;
@@ -28,6 +29,7 @@ mod wire;
 pub use error::{KernelError, Refusal};
 pub use functions::Functions;
 pub use open::LinuxKernel;
+pub use published::publish_file;
 pub use rtnetlink::events::{Concern, HostEvents};
 pub use socket::{FileIdentity, OwnSocket, directory_events};
 

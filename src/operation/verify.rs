@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use super::{Context, OperationError, hold};
 use crate::{
     kernel::Kernel,
-    lease::{Attached, Claim, LeaseState},
+    lease::{Attached, Claim, Lease, LeaseState},
     request::NetworkRequest,
-    types::{NetnsSource, SandboxId},
+    types::{NetnsSource, PciAddress, SandboxId},
 };
 
-/// Fails unless the sandbox at `netns` has every network of `asked`. `id` is whom the error names.
+/// Fails unless the sandbox at `netns` has every network of `asked`, and `device` if one was promised to it. `id` is whom the error
+/// names.
 ///
 /// The configuration is not looked at: a sandbox keeps what it was given when its network is renamed or closed.
 pub fn verify(
@@ -19,12 +20,15 @@ pub fn verify(
     id: &SandboxId,
     netns: &NetnsSource,
     asked: &[NetworkRequest],
+    device: Option<PciAddress>,
 ) -> Result<(), OperationError> {
     let identity = kernel.open_sandbox(netns)?;
     let lease = context.leases.find(&Claim::Netns(identity.cookie))?;
     let missing = |why| OperationError::Missing { id: id.clone(), why };
     let Some(lease) = lease else {
-        return Err(missing(format!("{} was not attached", list(asked))));
+        let promised = device.map(|device| device.to_string());
+        let wanted = if asked.is_empty() { promised.unwrap_or_default() } else { list(asked) };
+        return Err(missing(format!("{wanted} was not attached")));
     };
     if lease.state != LeaseState::Attached {
         return Err(missing("it is only half attached".to_owned()));
@@ -33,7 +37,14 @@ pub fn verify(
     if let Some(lacks) = asked.iter().find(|asked| !has(asked)) {
         return Err(missing(format!("{} was not attached", lacks.network)));
     }
+    if let Some(device) = device.filter(|device| !has_device(&lease, *device)) {
+        return Err(missing(format!("VF {device}, which was promised to it, was not attached")));
+    }
     hold::require(kernel, &lease)
+}
+
+fn has_device(lease: &Lease, device: PciAddress) -> bool {
+    lease.networks.iter().any(|had| had.device == Some(device))
 }
 
 /// Whether this is what was asked for. A request that leaves something open takes what was chosen, and a MAC address that a

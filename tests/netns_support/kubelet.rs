@@ -59,7 +59,19 @@ struct Allocate {
 #[derive(Clone, PartialEq, prost::Message)]
 struct Allocated {
     #[prost(message, repeated, tag = "1")]
-    containers: Vec<Empty>,
+    containers: Vec<ContainerAllocated>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct ContainerAllocated {
+    #[prost(message, repeated, tag = "5")]
+    cdi_devices: Vec<CdiDevice>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct CdiDevice {
+    #[prost(string, tag = "1")]
+    name: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -191,15 +203,22 @@ impl Kubelet {
         Listening(stream(&socket, method, &Empty {}).await.expect("a list"))
     }
 
-    /// Admits a pod: chooses this device for it, and lists it from then on.
-    pub(crate) async fn admit(&self, pod: (&str, &str), resource: &str, device: &str) {
+    /// Admits a pod: chooses this device for it, and lists it from then on. Tells the CDI devices that its container is to have.
+    pub(crate) async fn admit(
+        &self,
+        pod: (&str, &str),
+        resource: &str,
+        device: &str,
+    ) -> Vec<String> {
         let socket = self.plugin(resource).await;
         let container = Texts { texts: vec![device.to_owned()] };
         let request = Allocate { containers: vec![container] };
         let answer: Result<Allocated, _> =
             call(&socket, "v1beta1.DevicePlugin/Allocate", &request, PATIENCE).await;
-        assert_eq!(answer.expect("an answer").containers.len(), 1);
+        let mut containers = answer.expect("an answer").containers;
+        assert_eq!(containers.len(), 1);
         self.list(pod, resource, device);
+        containers.remove(0).cdi_devices.into_iter().map(|device| device.name).collect()
     }
 
     /// Lists a device as a pod's that was admitted before.

@@ -15,6 +15,7 @@ mod harness;
 pub(crate) mod interface;
 pub(crate) mod kill_point;
 pub(crate) mod kube_proxy;
+pub(crate) mod kubernetes;
 pub(crate) mod node;
 pub(crate) mod oci_runtime;
 pub(crate) mod output;

@@ -14,6 +14,7 @@ use super::granted::Granted;
 use super::lab::Lab;
 use super::qemu::{self, Topology};
 use super::share::RunDir;
+use crate::scenarios::Scenario;
 use crate::verdict::Outcome;
 
 /// What a guest may take beside its scenario, by its own clock: to keep its evidence.
@@ -66,13 +67,13 @@ impl BadBoot {
     }
 }
 
-/// Boots a guest that has its job in `dir` and may take `limit` by its own clock.
-pub(crate) fn run(lab: &Lab, dir: &RunDir, limit: Duration) -> Result<Ended, LabError> {
+/// Boots a guest that has its job in `dir`.
+pub(crate) fn run(lab: &Lab, dir: &RunDir, scenario: &Scenario) -> Result<Ended, LabError> {
     let engine = Engine::chosen();
-    let topology = Topology::two_cards();
+    let topology = if scenario.cluster { Topology::for_cluster() } else { Topology::two_cards() };
     let mut command = lab.emulator.command();
     command.args(qemu::arguments(&topology, &lab.image, &dir.share(), &engine, "stdio"));
-    let mut watcher = Watcher::new(limit + ALLOWANCE);
+    let mut watcher = Watcher::new(scenario.limit() + ALLOWANCE);
     let status = watch(&mut command, dir, &mut watcher, engine.timebase)?;
     let outcome = dir.close()?;
     let signal = status.and_then(|status| status.signal());

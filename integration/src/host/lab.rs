@@ -2,6 +2,7 @@
 
 use super::binaries::Binaries;
 use super::cache::Cache;
+use super::cluster::Cluster;
 use super::emulator::Emulator;
 use super::error::LabError;
 use super::image::Image;
@@ -16,6 +17,8 @@ pub(crate) struct Lab {
     pub(crate) image: Image,
     /// The programs under test.
     pub(crate) binaries: Binaries,
+    /// The programs of a cluster, for who asks for them: they take long to build.
+    pub(crate) cluster: Option<Cluster>,
 }
 
 impl Lab {
@@ -36,7 +39,12 @@ impl Lab {
         let (emulator, image) = machine.map_err(broken_off)??;
         // Whatever is in it went well.
         let _ = std::fs::remove_file(&log);
-        Ok(Self { emulator, image, binaries })
+        Ok(Self { emulator, image, binaries, cluster: None })
+    }
+
+    /// With the programs of a cluster.
+    pub(crate) fn with_cluster(self, cache: &Cache) -> Result<Self, LabError> {
+        Ok(Self { cluster: Some(Cluster::obtain(cache)?), ..self })
     }
 
     /// With the attach bench among the programs.

@@ -4,6 +4,7 @@ mod bench;
 mod binaries;
 mod boot;
 mod cache;
+mod cluster;
 mod console;
 mod demo;
 mod diagnostics;
@@ -182,7 +183,10 @@ fn run_all(
     mut chosen: Vec<&'static Scenario>,
     jobs: usize,
 ) -> Result<bool, LabError> {
-    let lab = Lab::prepare(cache)?;
+    let mut lab = Lab::prepare(cache)?;
+    if chosen.iter().any(|scenario| scenario.cluster) {
+        lab = lab.with_cluster(cache)?;
+    }
     say::note(&format!("lab: {} scenarios, {jobs} guests at once", chosen.len()));
     let order: Vec<&str> = chosen.iter().map(|scenario| scenario.name).collect();
     // The longest first: at the end no guest is left to run alone for minutes.

@@ -30,6 +30,11 @@ impl Topology {
         let card = |last: u8| Card { mac: format!("52:54:00:aa:00:{last:02x}") };
         Self { cpus: 2, memory_mib: 2048, cards: vec![card(1), card(2)] }
     }
+
+    /// The same with the memory that a Kubernetes control plane needs beside its node.
+    pub(crate) fn for_cluster() -> Self {
+        Self { memory_mib: 4096, ..Self::two_cards() }
+    }
 }
 
 /// Every argument after the program's name. `serial` is where the console goes.

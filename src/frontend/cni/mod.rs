@@ -77,7 +77,7 @@ fn perform(arguments: &Arguments, call: Call, version: Version) -> Result<Answer
         Call::Check { id, netns, asked } => {
             let context = open::leases(arguments)?;
             let mut kernel = LinuxKernel::open()?;
-            operation::verify(&mut kernel, &context, &id, &netns, &asked)?;
+            operation::verify(&mut kernel, &context, &id, &netns, &asked, None)?;
             Ok(Answer::nothing())
         }
         Call::Del { id } => {

@@ -10,8 +10,11 @@ use tokio::{
 };
 
 use super::{
-    Kubelet, lock,
-    message::{Allocate, Allocated, Device, Devices, Empty, NumaNode, Topology},
+    Kubelet, Places, gate, lock,
+    message::{
+        Allocate, Allocated, CdiDevice, ContainerAllocate, ContainerAllocated, Device, Devices,
+        Empty, NumaNode, Topology,
+    },
     registration,
 };
 use crate::{
@@ -32,7 +35,7 @@ pub(super) async fn publish(kubelet: Arc<Kubelet>, pool: Name) {
     look(&kubelet, &pool, &tell).await;
     let plugin = DevicePlugin { kubelet: Arc::clone(&kubelet), pool: pool.clone(), offer };
     tokio::select! {
-        () = registration::keep(&kubelet.directory, &pool, Arc::new(plugin)) => {}
+        () = registration::keep(&kubelet.places.kubelet, &pool, Arc::new(plugin)) => {}
         () = keep_looking(&kubelet, &pool, &tell) => {}
     }
 }
@@ -63,14 +66,27 @@ async fn look(kubelet: &Arc<Kubelet>, pool: &Name, tell: &watch::Sender<Vec<Offe
             return;
         }
     };
-    tell.send_if_modified(|told| {
-        if *told == seen {
-            return false;
+    if *tell.borrow() == seen {
+        return;
+    }
+    publish_gates(kubelet, pool, &seen);
+    remark(pool, &tell.borrow(), &seen);
+    tell.send_replace(seen);
+}
+
+/// Before kubelet may choose one of them. Where it fails, containers of these pods are kept from starting by the daemon alone.
+fn publish_gates(kubelet: &Kubelet, pool: &Name, seen: &[Offered]) {
+    let Places { cdi, vfhook, state, .. } = &kubelet.places;
+    let published = gate::publish(cdi, pool, seen, vfhook, state);
+    let mut gated = lock(&kubelet.gated);
+    match published {
+        Ok(()) => drop(gated.insert(pool.clone())),
+        Err(error) => {
+            gated.remove(pool);
+            let cdi = cdi.display();
+            tracing::warn!(%pool, %error, "no CDI devices in {cdi}: no gate while vfhook is away");
         }
-        remark(pool, told, &seen);
-        *told = seen;
-        true
-    });
+    }
 }
 
 /// Says what is withheld that was not, or for another reason.
@@ -141,7 +157,13 @@ impl DevicePlugin {
             tracing::info!(pool = %self.pool, %device, "chosen by kubelet");
         }
         self.kubelet.chosen.notify_one();
-        Ok(Allocated { containers: request.containers.iter().map(|_| Empty {}).collect() })
+        let has_gates = lock(&self.kubelet.gated).contains(&self.pool);
+        let answer = |asked: &ContainerAllocate| {
+            let devices = asked.devices.iter().filter_map(|id| id.parse().ok());
+            let named = devices.map(|device| CdiDevice { name: gate::device(&self.pool, device) });
+            ContainerAllocated { cdi_devices: named.filter(|_| has_gates).collect() }
+        };
+        Ok(Allocated { containers: request.containers.iter().map(answer).collect() })
     }
 }
 

@@ -69,7 +69,21 @@ pub(super) struct ContainerAllocate {
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Allocated {
     #[prost(message, repeated, tag = "1")]
-    pub(super) containers: Vec<Empty>,
+    pub(super) containers: Vec<ContainerAllocated>,
+}
+
+/// `ContainerAllocateResponse`: kubelet remembers it for as long as the container has its devices.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct ContainerAllocated {
+    #[prost(message, repeated, tag = "5")]
+    pub(super) cdi_devices: Vec<CdiDevice>,
+}
+
+/// `CDIDevice`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct CdiDevice {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
 }
 
 /// `ListPodResourcesResponse`.

@@ -11,8 +11,8 @@ use tokio::time::{sleep, timeout};
 
 use super::{Kubelet, lock};
 use crate::{
-    lease::{Claim, LeaseError},
-    operation::Context,
+    lease::{Claim, LeaseError, LeaseStore},
+    request::Counted,
     types::{Name, PciAddress, with_causes},
 };
 
@@ -42,50 +42,48 @@ pub(super) async fn keep(kubelet: Arc<Kubelet>) {
 /// Compares what is kept with what kubelet lists; `lacking` is what it lacked so far, and how often.
 async fn compare(kubelet: &Kubelet, lacking: &mut BTreeMap<PciAddress, u8>) {
     let context = (kubelet.current)();
-    let listed = match kubelet.api.of_all(&context.config).await {
-        Ok(Some(listed)) => listed,
+    let followed = match kubelet.api.of_all(&context.config).await {
+        Ok(Some(listed)) => follow(&context.leases, listed, lacking),
         // Kubelet is not there yet, or no more: nobody lets go of anything.
-        Ok(None) => return,
+        Ok(None) => Ok(()),
         Err(error) => {
-            tracing::warn!(error = with_causes(&error), "kubelet's devices are not known");
-            return;
+            tracing::info!(error = with_causes(&error), "what is kept for pods stays as it is");
+            Ok(())
         }
     };
-    let listed: BTreeMap<PciAddress, Name> =
-        listed.into_iter().map(|chosen| (chosen.device, chosen.pool)).collect();
-    match follow(&context, &listed, lacking) {
+    match followed.and_then(|()| awaited(&context.leases)) {
         Ok(awaited) => *lock(&kubelet.awaited) = awaited,
         Err(error) => tracing::error!(error = with_causes(&error), "devices are not kept for pods"),
     }
     kubelet.changed.notify_waiters();
 }
 
-/// Keeps what is listed, lets go of what is not; tells what no sandbox has taken.
+/// Keeps what is listed, lets go of what is not.
 fn follow(
-    context: &Context,
-    listed: &BTreeMap<PciAddress, Name>,
+    leases: &LeaseStore,
+    listed: Vec<Counted>,
     lacking: &mut BTreeMap<PciAddress, u8>,
-) -> Result<BTreeSet<PciAddress>, LeaseError> {
-    let leases = &context.leases;
+) -> Result<(), LeaseError> {
+    let listed: BTreeMap<PciAddress, Name> =
+        listed.into_iter().map(|chosen| (chosen.device, chosen.pool)).collect();
     for (device, pool) in listed.iter().filter(|(device, _)| !leases.is_allocated(**device)) {
         leases.allocate(*device, pool)?;
     }
-    let mut awaited = BTreeSet::new();
     lacking.retain(|device, _| !listed.contains_key(device));
-    for device in leases.allocated()? {
-        if !listed.contains_key(&device) {
-            let times = lacking.entry(device).or_default();
-            *times += 1;
-            if *times >= LACKING {
-                leases.deallocate(device)?;
-                lacking.remove(&device);
-                tracing::info!(%device, "no pod's any more");
-                continue;
-            }
-        }
-        if !leases.is_taken(&Claim::Device(device)) {
-            awaited.insert(device);
+    for device in leases.allocated()?.into_iter().filter(|device| !listed.contains_key(device)) {
+        let times = lacking.entry(device).or_default();
+        *times += 1;
+        if *times >= LACKING {
+            leases.deallocate(device)?;
+            lacking.remove(&device);
+            tracing::info!(%device, "no pod's any more");
         }
     }
-    Ok(awaited)
+    Ok(())
+}
+
+/// What is kept and no sandbox has taken.
+fn awaited(leases: &LeaseStore) -> Result<BTreeSet<PciAddress>, LeaseError> {
+    let kept = leases.allocated()?.into_iter();
+    Ok(kept.filter(|device| !leases.is_taken(&Claim::Device(*device))).collect())
 }

@@ -2,6 +2,7 @@
 //! these are (pod resources API) when the pod's sandbox is run. What it chose is kept for its pods until it lists it no more.
 
 mod device_plugin;
+mod gate;
 mod message;
 mod mirror;
 mod pod_resources;
@@ -11,7 +12,7 @@ mod resource;
 use std::{
     collections::BTreeSet,
     fmt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -30,16 +31,34 @@ use crate::{
 /// Where kubelet is when nothing else is said. Its directory for device plugins is there whatever its `--root-dir` says.
 pub const DEFAULT_DIRECTORY: &str = "/var/lib/kubelet";
 
+/// Where runtimes look for CDI devices when nothing else is said.
+pub const DEFAULT_CDI_DIRECTORY: &str = gate::DIRECTORY;
+
 /// What operations work with now.
 pub type Current = Arc<dyn Fn() -> Arc<Context> + Send + Sync>;
 
+/// Where what concerns kubelet is on this machine.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// Kubelet's directory.
+    pub kubelet: PathBuf,
+    /// Where runtimes look for CDI devices.
+    pub cdi: PathBuf,
+    /// This program, for who is to run it.
+    pub vfhook: PathBuf,
+    /// The state directory.
+    pub state: PathBuf,
+}
+
 /// What is known of what kubelet does.
 pub struct Kubelet {
-    directory: PathBuf,
+    places: Places,
     api: PodResourcesApi,
     current: Current,
     /// Devices that are kept for pods whose sandboxes have not taken them.
     awaited: Mutex<BTreeSet<PciAddress>>,
+    /// The pools whose devices have gates.
+    gated: Mutex<BTreeSet<Name>>,
     /// Something may have changed about devices.
     changed: Notify,
     /// Kubelet chose something, or may have let go of something.
@@ -68,13 +87,14 @@ pub struct Pod<'a> {
 }
 
 impl Kubelet {
-    /// The kubelet whose directory this is; nothing is asked yet.
-    pub fn new(directory: &Path, current: Current) -> Self {
+    /// The kubelet that is there; nothing is asked yet.
+    pub fn new(places: Places, current: Current) -> Self {
         Self {
-            directory: directory.to_owned(),
-            api: PodResourcesApi::of(directory),
+            api: PodResourcesApi::of(&places.kubelet),
+            places,
             current,
             awaited: Mutex::default(),
+            gated: Mutex::default(),
             changed: Notify::new(),
             chosen: Notify::new(),
             reconfigured: Notify::new(),
@@ -169,6 +189,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl fmt::Debug for Kubelet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kubelet").field("directory", &self.directory).finish_non_exhaustive()
+        f.debug_struct("Kubelet").field("places", &self.places).finish_non_exhaustive()
     }
 }

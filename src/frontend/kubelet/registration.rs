@@ -3,7 +3,7 @@
 
 use std::{io, path::Path, sync::Arc, time::Duration};
 
-use grpc_unix::{Server, Service, call};
+use grpc_unix::{CallError, Server, Service, call};
 use tokio::{
     net::{UnixListener, unix::pipe::Receiver},
     task::JoinSet,
@@ -51,11 +51,20 @@ async fn stay(directory: &Path, pool: &Name, plugin: &Arc<impl Service>) -> io::
     let mut serving = JoinSet::new();
     serving.spawn(Server::new(UnixListener::from_std(listener)?).run(Arc::clone(plugin)));
     let kubelet = directory.join("kubelet.sock");
-    let mut registered = None;
+    let (mut registered, mut failed) = (None, None);
     while socket.is_there() {
         let there = FileIdentity::at(&kubelet);
         if there.is_some() && there != registered {
-            registered = register(&kubelet, pool).await.then_some(there).flatten();
+            match register(&kubelet, pool).await {
+                Ok(()) => registered = there,
+                // A kubelet that was killed leaves its socket.
+                Err(_) if there == failed => {}
+                Err(error) => {
+                    let error = with_causes(&error);
+                    tracing::warn!(%pool, error, "kubelet does not register it; trying again");
+                    failed = there;
+                }
+            }
         }
         if there == registered {
             something(&events).await?;
@@ -78,25 +87,15 @@ async fn something(events: &Receiver) -> io::Result<()> {
     }
 }
 
-async fn register(kubelet: &Path, pool: &Name) -> bool {
+async fn register(kubelet: &Path, pool: &Name) -> Result<(), CallError> {
     let request = Register {
         version: "v1beta1".to_owned(),
         endpoint: file_name(pool),
         resource_name: resource::name(pool),
     };
-    let answer: Result<Empty, _> =
-        call(kubelet, "v1beta1.Registration/Register", &request, LIMIT).await;
-    match answer {
-        Ok(Empty {}) => {
-            tracing::info!(resource = request.resource_name, "kubelet counts the pool");
-            true
-        }
-        Err(error) => {
-            let error = with_causes(&error);
-            tracing::warn!(resource = request.resource_name, error, "kubelet did not register it");
-            false
-        }
-    }
+    let Empty {} = call(kubelet, "v1beta1.Registration/Register", &request, LIMIT).await?;
+    tracing::info!(resource = request.resource_name, "kubelet counts the pool");
+    Ok(())
 }
 
 fn file_name(pool: &Name) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use containerd_nri::{Container, ContainerState, PodSandbox};
 
 use super::{Pods, pod::PodRefused};
-use crate::{operation::Listed, types::quote};
+use crate::{frontend::kubelet::KubeletError, operation::Listed, types::quote};
 
 /// Every pod of the list that asks for networks, and whether a container of it runs. Of one whose wish is none it is only told.
 pub(super) async fn listed(
@@ -24,6 +24,8 @@ pub(super) async fn listed(
             Ok(Some(event)) => listed.push(Listed { event, runs: running.contains(&*pod.id) }),
             // One that has stopped has no namespace.
             Ok(None) | Err(PodRefused::NoNamespace) => {}
+            // Whatever kubelet chose, it has that: only nobody can say so now.
+            Err(PodRefused::Kubelet(KubeletError::Untold(_))) if known.has_a_lease(pod) => {}
             Err(reason) => {
                 let (name, namespace) = (quote(&pod.name), quote(&pod.namespace));
                 tracing::warn!(pod = %name, %namespace, %reason, "runs without what it asks for");

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,8 +13,8 @@ use super::{
     policy,
 };
 use crate::{
-    frontend::kubelet::{Kubelet, Pod as KubernetesPod},
-    lease::Lease,
+    frontend::kubelet::{Kubelet, Places, Pod as KubernetesPod},
+    lease::{Claim, Lease},
     operation::Context,
     request::{self, Asked, SandboxEvent},
     types::{Deadline, Origin},
@@ -40,8 +39,8 @@ struct Known {
 }
 
 impl Pods {
-    /// Knows of no pod yet; of a pod of Kubernetes, the kubelet whose directory this is may know more.
-    pub fn new(context: Context, kubelet: &Path) -> Self {
+    /// Knows of no pod yet; of a pod of Kubernetes, the kubelet at these places may know more.
+    pub fn new(context: Context, kubelet: Places) -> Self {
         let context = Arc::new(Mutex::new(Arc::new(context)));
         let current = {
             let context = Arc::clone(&context);
@@ -97,6 +96,12 @@ impl Pods {
     /// These are all that the runtime has.
     pub(super) fn are(&self, pods: &[PodSandbox]) {
         lock(&self.known).alive = Some(pods.iter().map(|pod| pod.id.clone()).collect());
+    }
+
+    /// Whether a pod was given anything.
+    pub(super) fn has_a_lease(&self, pod: &PodSandbox) -> bool {
+        let id = pod.id.parse().map(Claim::Id);
+        id.is_ok_and(|id| self.context().leases.is_taken(&id))
     }
 
     /// By when what the runtime waits for must have ended.

@@ -21,7 +21,7 @@ pub use self::{
 use super::arguments::Stage;
 use crate::{
     request::{self, AnnotationError, Asked, NetworkRequest, SandboxEvent},
-    types::{Invalid, NetnsSource, Origin, SandboxId, quote},
+    types::{Invalid, NetnsSource, Origin, PciAddress, SandboxId, quote},
 };
 
 /// Bytes of state that are read. Annotations are all that can be long in it.
@@ -88,6 +88,8 @@ pub enum Call {
         netns: NetnsSource,
         /// What it asks for.
         asked: Vec<NetworkRequest>,
+        /// The device that was promised to it.
+        device: Option<PciAddress>,
     },
 }
 
@@ -111,14 +113,18 @@ struct State {
     annotations: BTreeMap<String, String>,
 }
 
-/// Reads the state; `None` when the container asks for nothing.
-pub fn read(stage: Stage, input: impl Read) -> Result<Option<Call>, HookError> {
+/// Reads the state; `None` when the container asks for nothing. A `device` was promised to it by who called for verification.
+pub fn read(
+    stage: Stage,
+    device: Option<PciAddress>,
+    input: impl Read,
+) -> Result<Option<Call>, HookError> {
     let container = parse(input)?;
     let id: SandboxId = container.id.parse().map_err(HookError::Id)?;
     match stage {
         Stage::Poststop => Ok(Some(Call::Detach(id))),
         Stage::CreateRuntime | Stage::Prestart => attach(&container, id),
-        Stage::Verify => verify(&container, id),
+        Stage::Verify => verify(&container, id, device),
     }
 }
 
@@ -152,8 +158,16 @@ fn attach(state: &State, id: SandboxId) -> Result<Option<Call>, HookError> {
     }))))
 }
 
-fn verify(state: &State, id: SandboxId) -> Result<Option<Call>, HookError> {
-    let Some(asked) = asked(state, &id)? else { return Ok(None) };
+fn verify(
+    state: &State,
+    id: SandboxId,
+    device: Option<PciAddress>,
+) -> Result<Option<Call>, HookError> {
+    let asked = match asked(state, &id)? {
+        Some(asked) => asked.networks,
+        None if device.is_some() => Vec::new(),
+        None => return Ok(None),
+    };
     let bundle = bundle::at(&state.bundle);
     let pod = pod(state, &id, &bundle)?;
     // It is created before anything can have been put into its namespace.
@@ -162,7 +176,7 @@ fn verify(state: &State, id: SandboxId) -> Result<Option<Call>, HookError> {
     }
     let netns = netns(state, &id, bundle.network)?;
     // Leases are the pod's: `vfhook status` knows it by that id.
-    Ok(Some(Call::Verify { id: pod.id.unwrap_or(id), netns, asked: asked.networks }))
+    Ok(Some(Call::Verify { id: pod.id.unwrap_or(id), netns, asked, device }))
 }
 
 fn asked(state: &State, id: &SandboxId) -> Result<Option<Asked>, HookError> {
@@ -197,12 +211,13 @@ mod tests {
 
     #[test]
     fn a_container_that_asks_for_nothing_is_left_alone() {
-        assert!(read(Stage::CreateRuntime, state("").as_bytes()).unwrap().is_none());
+        assert!(read(Stage::CreateRuntime, None, state("").as_bytes()).unwrap().is_none());
     }
 
     #[test]
     fn a_container_that_asks_makes_an_event() {
-        let Some(Call::Attach(event)) = read(Stage::Prestart, state(ASKS).as_bytes()).unwrap()
+        let Some(Call::Attach(event)) =
+            read(Stage::Prestart, None, state(ASKS).as_bytes()).unwrap()
         else {
             panic!()
         };
@@ -212,8 +227,18 @@ mod tests {
     }
 
     #[test]
+    fn a_container_that_was_promised_a_device_is_verified_without_a_word_of_its_own() {
+        let device: PciAddress = "0000:01:10.0".parse().unwrap();
+        let plain = state(r#","pid":42,"bundle":"/nowhere""#);
+        assert!(read(Stage::Verify, None, plain.as_bytes()).unwrap().is_none());
+        let call = read(Stage::Verify, Some(device), plain.as_bytes()).unwrap().unwrap();
+        let Call::Verify { asked, device: promised, .. } = call else { panic!() };
+        assert!(asked.is_empty() && promised == Some(device));
+    }
+
+    #[test]
     fn poststop_needs_the_id_alone() {
-        let call = read(Stage::Poststop, state("").as_bytes()).unwrap().unwrap();
+        let call = read(Stage::Poststop, None, state("").as_bytes()).unwrap().unwrap();
         assert!(matches!(call, Call::Detach(id) if id.as_str() == "c1"));
     }
 
@@ -233,7 +258,7 @@ mod tests {
             (negative.as_str(), "no pid"),
             (state(&forged).as_str(), "container c1"),
         ] {
-            let error = read(Stage::CreateRuntime, text.as_bytes()).unwrap_err();
+            let error = read(Stage::CreateRuntime, None, text.as_bytes()).unwrap_err();
             assert!(error.to_string().contains(expected), "{text}: {error}");
         }
     }
