@@ -15,6 +15,7 @@ use netns_support::{
     command::Running,
     container::Container,
     host::Host,
+    killing::{doom, has_died, moment},
     kubelet::{Kubelet, Listening},
     node::{PATIENCE, connected, daemon, listen, on_a_node, pod, signal},
 };
@@ -75,6 +76,7 @@ impl<'a> Node<'a> {
         self.daemon.wait();
         let daemon = Running::start(&mut serve(self.host), "");
         let peer = connected(&self.runtime, &[]).await;
+        self.kubelet.listen(RESOURCE).await;
         (Self { daemon, ..self }, peer)
     }
 
@@ -245,7 +247,6 @@ fn another_kubelet_and_another_daemon_know_of_each_other_and_of_what_was_chosen(
         shows(&mut devices, "++").await;
         node.kubelet.list(POD, RESOURCE, &vf(0));
         let (node, mut peer) = node.restart_daemon().await;
-        node.kubelet.listen(RESOURCE).await;
         let sandbox = host.sandbox("pod");
         let pod = pod("p1", Some(&sandbox), Some("storage"));
         assert_eq!(ran(&mut peer, &pod).await, Outcome::Answered(()));
@@ -255,6 +256,44 @@ fn another_kubelet_and_another_daemon_know_of_each_other_and_of_what_was_chosen(
         let (node, _peer) = node.restart_daemon().await;
         becomes("it is kept again", || node.allocated() == 1).await;
         node.stop();
+    });
+}
+
+#[test]
+fn a_daemon_that_dies_while_kubelet_chooses_leaves_no_trace() {
+    on_a_node(async |host| {
+        let (node, _peer) = Node::start(host, 1, "").await;
+        node.kubelet.plugin(RESOURCE).await;
+        signal(&node.daemon, Signal::SIGKILL);
+        node.daemon.wait();
+        let (mut deaths, mut at) = (0, 0);
+        loop {
+            at += 1;
+            let mut daemon = Running::start(doom(host, &mut serve(host), at), "");
+            // Until it listens, or has died before.
+            let chosen = loop {
+                match node.kubelet.choose(RESOURCE, &vf(0)).await {
+                    Err(_) if !has_died(host, &mut daemon) => sleep(Duration::from_millis(5)).await,
+                    chosen => break chosen,
+                }
+            };
+            let kept = || host.context().leases.allocated().unwrap().len();
+            if chosen.is_ok() {
+                assert_eq!(kept(), 1);
+                break;
+            }
+            if !moment(host).contains("allocations") {
+                continue;
+            }
+            deaths += 1;
+            // Kubelet does not list what it got no answer to.
+            let next = Running::start(&mut serve(host), "");
+            becomes("nothing is kept", || kept() == 0).await;
+            signal(&next, Signal::SIGKILL);
+            next.wait();
+        }
+        // Before and after the directory, before and after the device.
+        assert_eq!(deaths, 4);
     });
 }
 

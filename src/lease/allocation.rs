@@ -1,8 +1,12 @@
 //! Devices that somebody else chose for a pod before there is a sandbox: kubelet, when it admits the pod. An allocation keeps its device
-//! from everybody but the sandbox that it is for, and outlives that sandbox: the pod's next one has the same device. It is one file
-//! named after the device, so that whoever makes one waits for no lock, and asking costs one system call.
+//! from everybody but the sandbox that it is for, and outlives that sandbox: the pod's next one has the same device. It is a symbolic
+//! link that is named after the device and leads to nothing but its pool's name: so making one is one change, for which nobody waits for a
+//! lock, and asking costs one system call.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use super::{LeaseError, LeaseStore, directory};
 use crate::types::{Name, PciAddress};
@@ -11,22 +15,20 @@ impl LeaseStore {
     /// Keeps a device of this pool for a pod; one that is kept already stays so.
     pub fn allocate(&self, device: PciAddress, pool: &Name) -> Result<(), LeaseError> {
         directory::prepare(&self.allocations())?;
-        directory::replace(&self.allocation(device), format!("{pool}\n").as_bytes())
+        directory::link(Path::new(pool.as_str()), &self.allocation(device))
     }
 
     /// Keeps a device for nobody any more.
     pub fn deallocate(&self, device: PciAddress) -> Result<(), LeaseError> {
-        let path = self.allocation(device);
-        directory::remove(&directory::next_to(&path))?;
-        directory::remove(&path)
+        directory::remove(&self.allocation(device))
     }
 
     /// The pool as one of which a device is kept for a pod; `None` where it is not.
     pub fn allocated_of(&self, device: PciAddress) -> Result<Option<Name>, LeaseError> {
         let path = self.allocation(device);
-        match fs::read_to_string(&path) {
-            // A name of which nobody knows is no pool's.
-            Ok(text) => Ok(text.trim_end().parse().ok()),
+        match fs::read_link(&path) {
+            // What is no name is no pool's.
+            Ok(target) => Ok(target.to_str().and_then(|name| name.parse().ok())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(LeaseError::io("read", path)(error)),
         }

@@ -9,8 +9,12 @@ use std::{
     time::Duration,
 };
 
-use grpc_unix::{Code, Replies, Server, Service, Status, Stream, call, decode, stream};
-use tokio::{net::UnixListener, task::JoinSet};
+use grpc_unix::{CallError, Code, Replies, Server, Service, Status, Stream, call, decode, stream};
+use tokio::{
+    net::UnixListener,
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 
 use super::node::PATIENCE;
 
@@ -191,7 +195,7 @@ impl Kubelet {
             if let Some(endpoint) = self.known.lock().unwrap().plugins.get(resource) {
                 return self.directory.join("device-plugins").join(endpoint);
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(20)).await;
         }
         panic!("{resource} is not registered");
     }
@@ -200,7 +204,15 @@ impl Kubelet {
     pub(crate) async fn listen(&self, resource: &str) -> Listening {
         let socket = self.plugin(resource).await;
         let method = "v1beta1.DevicePlugin/ListAndWatch";
-        Listening(stream(&socket, method, &Empty {}).await.expect("a list"))
+        let began = Instant::now();
+        loop {
+            match stream(&socket, method, &Empty {}).await {
+                Ok(devices) => return Listening(devices),
+                // The one that registered has died, and the next does not listen yet.
+                Err(error) => assert!(began.elapsed() < PATIENCE, "nobody listens: {error}"),
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Admits a pod: chooses this device for it, and lists it from then on. Tells the CDI devices that its container is to have.
@@ -210,15 +222,25 @@ impl Kubelet {
         resource: &str,
         device: &str,
     ) -> Vec<String> {
+        let promised = self.choose(resource, device).await.expect("an answer");
+        self.list(pod, resource, device);
+        promised
+    }
+
+    /// Chooses this device for a pod that it does not list, or not yet.
+    pub(crate) async fn choose(
+        &self,
+        resource: &str,
+        device: &str,
+    ) -> Result<Vec<String>, CallError> {
         let socket = self.plugin(resource).await;
         let container = Texts { texts: vec![device.to_owned()] };
         let request = Allocate { containers: vec![container] };
-        let answer: Result<Allocated, _> =
-            call(&socket, "v1beta1.DevicePlugin/Allocate", &request, PATIENCE).await;
-        let mut containers = answer.expect("an answer").containers;
+        let method = "v1beta1.DevicePlugin/Allocate";
+        let answer: Allocated = call(&socket, method, &request, PATIENCE).await?;
+        let mut containers = answer.containers;
         assert_eq!(containers.len(), 1);
-        self.list(pod, resource, device);
-        containers.remove(0).cdi_devices.into_iter().map(|device| device.name).collect()
+        Ok(containers.remove(0).cdi_devices.into_iter().map(|device| device.name).collect())
     }
 
     /// Lists a device as a pod's that was admitted before.
