@@ -12,15 +12,16 @@ use containerd_nri::{
 };
 use netns_support::{
     card::{Cards, vf},
-    command::Running,
+    command::{Ran, Running, finish},
     container::Container,
     host::Host,
     killing::{doom, has_died, moment},
     kubelet::{Kubelet, Listening},
     node::{PATIENCE, connected, daemon, listen, on_a_node, pod, signal},
+    sandbox::Sandbox,
 };
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 const RESOURCE: &str = "vfhook.dev/fast";
@@ -294,6 +295,45 @@ fn a_daemon_that_dies_while_kubelet_chooses_leaves_no_trace() {
         }
         // Before and after the directory, before and after the device.
         assert_eq!(deaths, 4);
+    });
+}
+
+/// `vfhook cni` for a pod, as the node's only network plugin; on a thread of its own, since kubelet answers on this one.
+async fn cni(host: &Host, sandbox: &Sandbox, pod: &str, asks: Option<&str>) -> Ran {
+    let mut plugin = host.command(&["--kubelet-dir"]);
+    plugin.arg(host.directory.join("kubelet")).arg("cni");
+    let arguments = format!("K8S_POD_NAMESPACE=team-a;K8S_POD_NAME={pod}");
+    plugin.env("CNI_COMMAND", "ADD").env("CNI_CONTAINERID", pod).env("CNI_IFNAME", "net1");
+    plugin.env("CNI_NETNS", sandbox.as_str()).env("CNI_ARGS", arguments);
+    let annotations = asks.map(|asks| json!({ "vfhook.dev/networks": asks }));
+    let input = json!({
+        "cniVersion": "1.0.0", "name": "pods", "type": "vfhook",
+        "runtimeConfig": { "io.kubernetes.cri.pod-annotations": annotations },
+    });
+    let input = input.to_string();
+    tokio::task::spawn_blocking(move || finish(&mut plugin, &input)).await.unwrap()
+}
+
+#[test]
+fn a_node_with_no_other_network_plugin_gives_what_kubelet_chose() {
+    on_a_node(async |host| {
+        let (node, _peer) = Node::start(host, 3, "").await;
+        let [blue, red] = ["blue", "red"].map(|name| host.sandbox(name));
+        node.kubelet.admit(POD, RESOURCE, &vf(2)).await;
+        // By its limits alone, and with a word about it.
+        cni(host, &blue, POD.1, None).await.must_say(&["192.168.0."]).ok();
+        assert_eq!(node.leased(), [vf(2)]);
+        node.kubelet.admit(("team-a", "p2"), RESOURCE, &vf(1)).await;
+        cni(host, &red, "p2", Some("storage@net1")).await.ok();
+        assert!(node.leased().contains(&vf(1)));
+        let other = host.sandbox("other");
+        let refused = |ran: Ran, words: &[&str]| {
+            assert_ne!(ran.code, Some(0), "{ran:?}");
+            ran.must_say(words);
+        };
+        refused(cni(host, &other, "p3", Some("storage")).await, &["resources.limits"]);
+        refused(cni(host, &other, "p3", None).await, &["asks for no network"]);
+        node.stop();
     });
 }
 

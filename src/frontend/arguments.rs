@@ -13,6 +13,7 @@ use crate::{
 /// Variables that say what the options of the same name would, each with what is meant without either.
 const CONFIG: (&str, &str) = ("VFHOOK_CONFIG", "/etc/vfhook/config.toml");
 const STATE_DIR: (&str, &str) = ("VFHOOK_STATE_DIR", "/run/vfhook");
+const KUBELET: (&str, &str) = ("VFHOOK_KUBELET_DIR", "/var/lib/kubelet");
 const LOG: &str = "VFHOOK_LOG";
 
 /// Gives containers an SR-IOV virtual function and a path to service networks, and takes both back.
@@ -38,6 +39,16 @@ pub struct Arguments {
         value_name = "DIR"
     )]
     pub state_dir: PathBuf,
+
+    /// Ask the kubelet that is here which VFs it chose for pods
+    #[arg(
+        long,
+        global = true,
+        env = KUBELET.0,
+        default_value = KUBELET.1,
+        value_name = "DIR"
+    )]
+    pub kubelet_dir: PathBuf,
 
     /// Say more or less on stderr: error, warn, info, debug, trace
     #[arg(long, global = true, env = LOG, value_name = "LEVEL")]
@@ -67,6 +78,7 @@ impl Arguments {
         Some(Self {
             config: path(CONFIG)?,
             state_dir: path(STATE_DIR)?,
+            kubelet_dir: path(KUBELET)?,
             log: None,
             verb: Verb::Hook(Hook { stage, timeout: None, device: None }),
         })
@@ -116,10 +128,6 @@ pub struct Serve {
     /// The place among other plugins: two digits
     #[arg(long, default_value = "10", value_name = "NN")]
     pub nri_index: String,
-
-    /// Kubelet's directory, for pools that it counts
-    #[arg(long, default_value = kubelet::DEFAULT_DIRECTORY, value_name = "PATH")]
-    pub kubelet_dir: PathBuf,
 
     /// Where runtimes look for CDI devices, by which a pod's containers are kept from starting without their VFs
     #[arg(long, default_value = kubelet::DEFAULT_CDI_DIRECTORY, value_name = "PATH")]

@@ -59,7 +59,7 @@ fn serve(arguments: &Arguments, verb: &Serve) -> Result<ExitCode, CommandError> 
         socket: verb.nri_socket.clone(),
         index: verb.nri_index.clone(),
         kubelet: Places {
-            kubelet: verb.kubelet_dir.clone(),
+            kubelet: arguments.kubelet_dir.clone(),
             cdi: verb.cdi_dir.clone(),
             vfhook: this_program(),
             state: arguments.state_dir.clone(),

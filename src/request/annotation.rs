@@ -85,6 +85,13 @@ pub struct Asked {
     pub service_path_off: bool,
 }
 
+impl Asked {
+    /// No network.
+    pub fn nothing() -> Self {
+        Self { networks: Vec::new(), service_path_off: false }
+    }
+}
+
 /// What these annotations ask for; `None` when they do not ask.
 pub fn asked(annotations: &BTreeMap<String, String>) -> Result<Option<Asked>, AnnotationError> {
     let Some(value) = annotations.get(NETWORKS) else { return Ok(None) };

@@ -10,6 +10,7 @@ use std::{
 use serde::Deserialize;
 
 use crate::{
+    frontend::kubelet::KubeletError,
     request::{self, AnnotationError, Asked, NETWORKS, NetworkRequest, SandboxEvent},
     types::{InterfaceName, Invalid, NetnsSource, Origin, SandboxId, quote},
 };
@@ -107,6 +108,8 @@ pub(in crate::frontend) enum CallError {
     Annotation { pod: String, source: AnnotationError },
     #[error("`networks` in the network configuration")]
     Networks(#[source] AnnotationError),
+    #[error("pod {pod}")]
+    Kubelet { pod: String, source: KubeletError },
     #[error(
         "pod {0} asks for no network and this node has no other network plugin: annotate it with {NETWORKS}, or set \
          `networks` in the network configuration"
@@ -126,6 +129,8 @@ impl CallError {
             | Self::Networks(_)
             | Self::AsksForNothing(_)
             | Self::NoAttachments => 7,
+            // Try again later.
+            Self::Kubelet { .. } => 11,
             Self::NotReady(_) => 50,
         }
     }
@@ -204,7 +209,7 @@ fn call(
             let id = id()?;
             let netns = netns(variable)?;
             let pod = Pod::of(&variable("CNI_ARGS").unwrap_or_default());
-            let asked = asked(&pod, configuration)?;
+            let asked = asked(&pod, configuration)?.unwrap_or_else(Asked::nothing);
             let event = Box::new(SandboxEvent {
                 id,
                 origin: Origin::Cni,
@@ -220,7 +225,8 @@ fn call(
         "CHECK" => {
             let (id, netns) = (id()?, netns(variable)?);
             let pod = Pod::of(&variable("CNI_ARGS").unwrap_or_default());
-            Ok(Call::Check { id, netns, asked: asked(&pod, configuration)?.networks })
+            let asked = asked(&pod, configuration)?.map_or_else(Vec::new, |asked| asked.networks);
+            Ok(Call::Check { id, netns, asked })
         }
         other => Err(CallError::Command(other.to_owned())),
     }
@@ -240,17 +246,16 @@ fn netns(variable: &impl Fn(&'static str) -> Option<String>) -> Result<NetnsSour
     if path.is_absolute() { Ok(NetnsSource::Path(path)) } else { Err(CallError::Netns(text)) }
 }
 
-fn asked(pod: &Pod, configuration: Configuration) -> Result<Asked, CallError> {
+/// What a pod asks for by its own words, or gets without any; `None` where that is nothing.
+fn asked(pod: &Pod, configuration: Configuration) -> Result<Option<Asked>, CallError> {
     let annotations = configuration.runtime_config.annotations.unwrap_or_default();
     let wrong = |source| CallError::Annotation { pod: pod.to_string(), source };
     if let Some(asked) = request::asked(&annotations).map_err(wrong)? {
-        return Ok(asked);
+        return Ok(Some(asked));
     }
-    let Some(default) = configuration.networks else {
-        return Err(CallError::AsksForNothing(pod.to_string()));
-    };
+    let Some(default) = configuration.networks else { return Ok(None) };
     let networks = request::networks(&default).map_err(CallError::Networks)?;
-    Ok(Asked { networks, service_path_off: false })
+    Ok(Some(Asked { networks, service_path_off: false }))
 }
 
 /// The pod as the runtime tells of it in `CNI_ARGS`.

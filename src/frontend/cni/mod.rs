@@ -12,13 +12,19 @@ use self::{
     answer::Failure,
     call::{Attachment, Call, CallError, Request, Version},
 };
-use super::{arguments::Arguments, failure::CommandError, open};
+use super::{
+    arguments::Arguments,
+    failure::CommandError,
+    kubelet::{self, Pod},
+    open,
+};
 use crate::{
     config::{self, ConfigError, on_one_line},
     kernel::{KernelError, LinuxKernel},
     lease::{Lease, LeaseStore},
     operation::{self, ExitCode, OperationError, Which},
-    types::{Deadline, Origin, with_causes},
+    request::{NetworkRequest, SandboxEvent},
+    types::{Deadline, Origin, quote, with_causes},
 };
 
 /// A runtime sets no limit here, but its caller gives up on a pod after some minutes.
@@ -69,7 +75,8 @@ pub(super) fn run(arguments: &Arguments, input: impl Read) -> (Answer, ExitCode)
 fn perform(arguments: &Arguments, call: Call, version: Version) -> Result<Answer, CniError> {
     let deadline = Deadline::after(TIMEOUT);
     match call {
-        Call::Add { event, interface } => {
+        Call::Add { mut event, interface } => {
+            event.networks = wished(arguments, &event)?;
             let mut kernel = LinuxKernel::open()?;
             let report = open::attach(arguments, &mut kernel, &event, deadline)?;
             Ok(Answer::added(&report, &interface, &event.netns, version))
@@ -110,6 +117,27 @@ fn perform(arguments: &Arguments, call: Call, version: Version) -> Result<Answer
             }
         }
         Call::Version => Ok(Answer::versions()),
+    }
+}
+
+/// What the pod is to have, by its own words and by what kubelet chose for it.
+fn wished(arguments: &Arguments, event: &SandboxEvent) -> Result<Vec<NetworkRequest>, CniError> {
+    let part = |name: &Option<String>| name.clone().unwrap_or_default();
+    let (namespace, name) = (part(&event.namespace), part(&event.pod));
+    let asked = event.networks.clone();
+    // An unusable configuration is told by who attaches; a sandbox that has something already does not need it.
+    let wished = match open::both(arguments) {
+        Ok(context) => {
+            let pod = Pod { namespace: &namespace, name: &name };
+            kubelet::once::requests(&context, &arguments.kubelet_dir, pod, asked)
+        }
+        Err(_) => Ok(asked),
+    };
+    let pod = format!("{}/{}", quote(&namespace), quote(&name));
+    match wished {
+        Ok(wished) if wished.is_empty() => Err(CallError::AsksForNothing(pod).into()),
+        Ok(wished) => Ok(wished),
+        Err(source) => Err(CallError::Kubelet { pod, source }.into()),
     }
 }
 

@@ -5,6 +5,7 @@ mod device_plugin;
 mod gate;
 mod message;
 mod mirror;
+pub mod once;
 mod pod_resources;
 mod registration;
 mod resource;
@@ -21,15 +22,12 @@ use tokio::{sync::Notify, task::JoinSet};
 use self::pod_resources::PodResourcesApi;
 pub use self::pod_resources::Untold;
 use crate::{
-    config::{Config, Publish},
-    lease::Claim,
+    config::Config,
+    lease::{Claim, LeaseError},
     operation::Context,
     request::{self, CountedError, NetworkRequest},
     types::{Name, PciAddress, SandboxId},
 };
-
-/// Where kubelet is when nothing else is said. Its directory for device plugins is there whatever its `--root-dir` says.
-pub const DEFAULT_DIRECTORY: &str = "/var/lib/kubelet";
 
 /// Where runtimes look for CDI devices when nothing else is said.
 pub const DEFAULT_CDI_DIRECTORY: &str = gate::DIRECTORY;
@@ -72,6 +70,12 @@ pub enum KubeletError {
     /// Kubelet does not answer.
     #[error(transparent)]
     Untold(#[from] Untold),
+    /// What is kept for pods is not known.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// There is no way to ask.
+    #[error("ask kubelet")]
+    System(#[source] std::io::Error),
     /// What it chose fits nothing.
     #[error(transparent)]
     Counted(#[from] CountedError),
@@ -153,8 +157,7 @@ impl Kubelet {
         if resource::published(&context.config).next().is_none() {
             return false;
         }
-        let is_counted = |asked: &NetworkRequest| is_counted(&context.config, asked);
-        asked.iter().any(is_counted)
+        asks_for_counted(&context.config, asked)
             || !lock(&self.awaited).is_empty()
             || (asked.is_empty() && context.leases.is_taken(&Claim::Id(sandbox.clone())))
     }
@@ -176,11 +179,11 @@ impl Kubelet {
     }
 }
 
-/// Whether a network stands on a pool whose devices kubelet counts.
-fn is_counted(config: &Config, asked: &NetworkRequest) -> bool {
-    let network = config.networks.get(&asked.network);
-    let pool = network.and_then(|network| config.pools.get(&network.pool));
-    pool.is_some_and(|pool| pool.publish == Some(Publish::DevicePlugin))
+/// Whether one of these networks stands on a pool whose devices kubelet counts.
+fn asks_for_counted(config: &Config, asked: &[NetworkRequest]) -> bool {
+    let pool = |asked: &NetworkRequest| Some(&config.networks.get(&asked.network)?.pool);
+    let counted: BTreeSet<&Name> = resource::published(config).collect();
+    asked.iter().filter_map(pool).any(|pool| counted.contains(pool))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
