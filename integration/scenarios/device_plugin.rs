@@ -53,14 +53,17 @@ const RESOURCE: &str = "vfhook.dev/fast";
 const POD_SECONDS: u64 = 180;
 
 fn prepare(guest: &mut Guest) -> Result<(), Failure> {
+    guest.step("start a cluster");
+    start_cluster()
+}
+
+/// A node with a published pool, and the cluster that it is of.
+pub(crate) fn start_cluster() -> Result<(), Failure> {
     configure(CONFIG)?;
     peer::gateway()?;
-    guest.step("start containerd and vfhook");
     Containerd::handle(Edition::Two).prepare(PodNetwork::Ptp)?;
     Serve::handle().start()?;
-    guest.step("start the control plane");
     kubernetes::control_plane()?;
-    guest.step("start kubelet");
     kubernetes::start_kubelet()
 }
 

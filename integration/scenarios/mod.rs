@@ -47,6 +47,7 @@ mod vlan_isolation;
 
 pub(crate) use self::bench::BENCH;
 pub(crate) use self::demo::{DEMO, DEMO_SUMMARY};
+pub(crate) use self::device_plugin::start_cluster;
 pub(crate) use self::faults::FAULTS_FULL;
 pub(crate) use self::scenario::Scenario;
 

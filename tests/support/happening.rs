@@ -9,7 +9,7 @@ use vfhook::{
 };
 
 use super::{
-    host::parse,
+    host::{VFS, parse},
     model::{NETWORKS, SLOTS, Wish, id_of},
     node::Node,
 };
@@ -37,6 +37,8 @@ pub(crate) enum Event {
     Rename(usize),
     /// Somebody takes away a part of what a sandbox was given.
     Break(usize, Damage),
+    /// Kubelet chooses a VF for a pod, or has no pod for it any more.
+    Keep(usize, bool),
     /// The VFs are taken away.
     RemoveVfs,
     /// The VFs are made.
@@ -75,6 +77,7 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
         1 => subsequence((0..SLOTS).collect::<Vec<_>>(), 0..=SLOTS).prop_map(Event::Restart),
         2 => slot().prop_map(Event::Rename),
         3 => (slot(), damage()).prop_map(|(slot, damage)| Event::Break(slot, damage)),
+        3 => (0..VFS, any::<bool>()).prop_map(|(number, keep)| Event::Keep(number, keep)),
         1 => Just(Event::RemoveVfs),
         2 => Just(Event::MakeVfs),
     ]
@@ -133,6 +136,10 @@ pub(crate) fn happen(node: &mut Node, event: &Event) -> Result<(), TestCaseError
         }
         Event::Break(slot, damage) => {
             node.suffer(*slot, *damage);
+            Ok(())
+        }
+        Event::Keep(number, keep) => {
+            node.keep(*number, *keep);
             Ok(())
         }
         Event::RemoveVfs => node.set_vfs(true),

@@ -98,8 +98,8 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// What must come of `slot` asking for `wish` in a namespace that is alive.
-    pub(crate) fn attach(&self, slot: usize, wish: &Wish) -> Expected {
+    /// What must come of `slot` asking for `wish` in a namespace that is alive; so many VFs that no other slot has are kept for pods.
+    pub(crate) fn attach(&self, slot: usize, wish: &Wish, kept: usize) -> Expected {
         if let Some(had) = self.held.get(&slot).filter(|had| had.whole && had.alive) {
             return if had.wish == *wish { Expected::Already } else { Expected::Conflict };
         }
@@ -107,12 +107,14 @@ impl Model {
         let others = || self.held.iter().filter(|(other, _)| **other != slot);
         let takes_vf = wish.iter().any(|network| SUPPLIES[0].1.contains(network));
         let no_devices = self.vfs_gone && takes_vf;
-        let exhausted = SUPPLIES.iter().any(|(supply, takers)| {
+        let exhausted = SUPPLIES.iter().enumerate().any(|(number, (supply, takers))| {
+            let kept = if number == 0 && takes_vf { kept } else { 0 };
             let takes = |wish: &Wish| match takers {
                 [] => 1,
                 _ => wish.iter().filter(|network| takers.contains(network)).count(),
             };
-            others().map(|(_, held)| takes(&held.wish)).sum::<usize>() + takes(wish) > *supply
+            others().map(|(_, held)| takes(&held.wish)).sum::<usize>() + takes(wish) + kept
+                > *supply
         });
         if exhausted || no_devices {
             Expected::Refused { exhausted, no_devices }

@@ -13,13 +13,13 @@ use vfhook::{
         self, Context, Detached, ExitCode, Finding, How, Mended, OperationError, Retry, Which,
     },
     request::NetworkRequest,
-    types::KernelText,
+    types::{KernelText, PciAddress},
 };
 
 use super::{
     crash::survive,
     happening::Damage,
-    host::{CARD, VFS, parse, usual},
+    host::{CARD, VFS, parse, usual, vf},
     model::{CONFIG, Expected, Held, Model, NETWORKS, SLOTS, Wish, id_of, joiner_of},
     stage::{event, in_time, on_tmpfs},
     table,
@@ -95,7 +95,7 @@ impl Node {
     pub(crate) fn attach(&mut self, slot: usize, wish: &Wish) -> Result<(), TestCaseError> {
         // A namespace that is not there yet is made for the asking.
         let (whole, lacks_device) = (self.has_all(slot), self.lacks_device(slot));
-        let expected = self.model.attach(slot, wish);
+        let expected = self.model.attach(slot, wish, self.kept_from(slot));
         let came = self.ask(slot, &id_of(slot), wish, None).unwrap();
         if matches!(expected, Expected::Already) && !whole {
             // What is no more cannot be given again; what came back can.
@@ -129,6 +129,24 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    /// How many VFs are kept for pods that none of the other sandboxes has.
+    fn kept_from(&self, slot: usize) -> usize {
+        let others = (0..SLOTS).filter(|other| *other != slot).filter_map(|one| self.lease_of(one));
+        let had: BTreeSet<PciAddress> =
+            others.flat_map(|lease| lease.networks).filter_map(|had| had.device).collect();
+        let kept = self.context.leases.allocated().unwrap();
+        kept.into_iter().filter(|device| !had.contains(device)).count()
+    }
+
+    /// Kubelet chooses a VF for a pod, or has no pod for it any more.
+    pub(crate) fn keep(&self, number: usize, keep: bool) {
+        let (leases, device) = (&self.context.leases, vf(number));
+        let done =
+            if keep { leases.allocate(device, &parse("fast")) } else { leases.deallocate(device) };
+        done.unwrap();
+        assert_eq!(leases.is_allocated(device), keep);
     }
 
     pub(crate) fn detach(&mut self, slot: usize, which: &Which) -> Result<(), TestCaseError> {
@@ -390,6 +408,8 @@ impl Node {
         let changes = self.start.changes(&self.host.snapshot());
         prop_assert!(changes.is_empty(), "{}", changes.join("\n"));
         prop_assert_eq!(self.leases(), []);
+        (0..VFS).for_each(|number| self.keep(number, false));
+        prop_assert_eq!(self.kept_from(SLOTS), 0);
         Ok(())
     }
 }

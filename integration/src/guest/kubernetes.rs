@@ -100,6 +100,15 @@ pub(crate) fn kill_kubelet() -> Result<(), Failure> {
     Daemon::named("kubelet").end("KILL")
 }
 
+/// Puts `kubectl` on the path, for the only cluster that there is.
+pub(crate) fn for_people() -> Result<(), Failure> {
+    fs::create_dir_all("/root/.kube").map_err(Failure::file("create", "/root/.kube"))?;
+    script(&[
+        &format!("ln -sfn {KUBECONFIG} /root/.kube/config"),
+        &format!("ln -sfn {SHARE}/{CLUSTER}/kubectl /usr/local/bin/kubectl"),
+    ])
+}
+
 /// The cluster's command line.
 pub(crate) fn kubectl(line: &str) -> Invocation {
     cmd(&format!(

@@ -1,15 +1,20 @@
-//! Makes an interactive guest ready: VFs on both cards and a configuration to begin with. It must leave the terminal to the shell.
+//! Makes an interactive guest ready: VFs on both cards and a configuration to begin with; a Kubernetes cluster where its programs are. It must leave the terminal to the shell.
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use super::{card, configure, harness};
+use super::failure::Failure;
+use super::{card, configure, harness, kubernetes};
 use crate::say;
-use crate::scenarios::CONFIG;
+use crate::scenarios::{self, CONFIG};
+use crate::verdict::{CLUSTER, SHARE};
 
 /// `guest shell`.
 pub(crate) fn prepare() -> ExitCode {
     let all = card::VFS_PER_CARD;
-    let ready = harness::prepare_machine([all, all]).and_then(|_| configure(CONFIG));
+    let ready = harness::prepare_machine([all, all]).and_then(|_| {
+        if Path::new(SHARE).join(CLUSTER).exists() { cluster() } else { configure(CONFIG) }
+    });
     match ready {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -17,4 +22,11 @@ pub(crate) fn prepare() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The cluster of the scenario with one.
+fn cluster() -> Result<(), Failure> {
+    say::note("lab: starting a Kubernetes cluster (some minutes)");
+    scenarios::start_cluster()?;
+    kubernetes::for_people()
 }

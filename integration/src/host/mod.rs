@@ -70,7 +70,11 @@ enum Verb {
         jobs: u16,
     },
     /// Boot a guest with VFs and vfhook and give a root shell in it
-    Shell,
+    Shell {
+        /// With a Kubernetes cluster of this one node, whose kubelet counts VFs
+        #[arg(long)]
+        cluster: bool,
+    },
     /// Print everything that is kept of a scenario's last run
     Logs {
         /// Name of the scenario
@@ -123,7 +127,7 @@ fn dispatch(verb: Verb) -> Result<bool, LabError> {
             };
             return run_all(&cache, chosen, usize::from(jobs));
         }
-        Verb::Shell => shell::run(&cache)?,
+        Verb::Shell { cluster } => shell::run(&cache, cluster)?,
         Verb::Logs { name } => diagnostics::print(&cache, &name)?,
         Verb::Demo => return demo::run(&cache),
         Verb::Bench { json, write } => return bench::run(&cache, json, write.as_deref()),

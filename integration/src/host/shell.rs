@@ -7,6 +7,7 @@ use super::lab::Lab;
 use super::qemu::{self, Topology};
 use super::share::RunDir;
 use crate::say;
+use crate::verdict::CLUSTER;
 
 /// bash's start file in the guest.
 const START_FILE: &str = "PS1='[lab \\w]# '\nalias ll='ls -l'\n\
@@ -14,18 +15,20 @@ const START_FILE: &str = "PS1='[lab \\w]# '\nalias ll='ls -l'\n\
     echo 'exit powers the guest off; Ctrl-A X ends it at once'\n";
 
 /// Boots the guest on this terminal and waits until it is powered off.
-pub(crate) fn run(cache: &Cache) -> Result<(), LabError> {
-    let lab = Lab::prepare(cache)?;
+pub(crate) fn run(cache: &Cache, cluster: bool) -> Result<(), LabError> {
+    let mut lab = Lab::prepare(cache)?;
+    let mut topology = Topology::two_cards();
+    if cluster {
+        (lab, topology) = (lab.with_cluster(cache)?, Topology::for_cluster());
+    }
     let dir = RunDir::create(cache.run_dir("shell"), &lab.image, &lab.binaries)?;
+    if let Some(cluster) = &lab.cluster {
+        cluster.lay_out(&dir.share().join(CLUSTER))?;
+    }
     dir.write_shell(START_FILE)?;
     say::note("lab: booting");
-    let arguments = qemu::arguments(
-        &Topology::two_cards(),
-        &lab.image,
-        &dir.share(),
-        &Engine::chosen(),
-        "mon:stdio",
-    );
+    let arguments =
+        qemu::arguments(&topology, &lab.image, &dir.share(), &Engine::chosen(), "mon:stdio");
     lab.emulator
         .command()
         .args(arguments)
