@@ -58,8 +58,8 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     given_stays_true(guest)?;
     wrong_configuration(guest)?;
     deaths(guest)?;
-    guest.step("it is stopped, and the VFs go with the configuration");
-    serve().must("stop")?;
+    published(guest)?;
+    guest.step("the VFs go with the configuration");
     configure_with(0)?;
     provision().must("restart")?;
     provision().must("stop")
@@ -155,6 +155,25 @@ fn deaths(guest: &mut Guest) -> Result<(), Failure> {
         guest.expect(serve().is_active_without(&process, 20))?;
     }
     Ok(())
+}
+
+/// Before a kubelet was ever started, the unit may write where kubelet and runtimes look.
+fn published(guest: &mut Guest) -> Result<(), Failure> {
+    guest.step("a pool is published, with what the unit needs for that");
+    let published = MADE.replace("num_vfs = NUMBER", "num_vfs = 2\npublish = \"device-plugin\"");
+    configure(&format!("{CONFIG}{published}"))?;
+    serve().extend("kubelet.conf")?;
+    serve().must("restart")?;
+    let (socket, gates) =
+        ("/var/lib/kubelet/device-plugins/vfhook@made.sock", "/run/cdi/vfhook.dev-made.json");
+    guest.expect(eventually("it listens for kubelet", 20, || {
+        fs::metadata(socket).map(drop).map_err(Failure::file("look at", socket))
+    }))?;
+    let text = fs::read_to_string(gates).map_err(Failure::file("read", gates))?;
+    guest.check("each VF has a gate", text.matches("\"verify\"").count() == 2, &text)?;
+    serve().must("stop")?;
+    guest.check("it listens no more", fs::metadata(socket).is_err(), socket)?;
+    fs::remove_file(gates).map_err(Failure::file("remove", gates))
 }
 
 /// The daemon sees by itself to what `status` tells.

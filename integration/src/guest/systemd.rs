@@ -30,6 +30,15 @@ impl Unit {
         cmd("systemctl daemon-reload").ok().map(drop)
     }
 
+    /// Adds what the project ships under this other name to it.
+    pub(crate) fn extend(self, shipped: &str) -> Result<(), Failure> {
+        let from = Path::new(SHARE).join("nri-config").join(shipped);
+        let folder = Path::new(UNITS).join(format!("{}.d", self.name));
+        fs::create_dir_all(&folder).map_err(Failure::file("create", &folder))?;
+        fs::copy(&from, folder.join(shipped)).map_err(Failure::file("copy", from))?;
+        cmd("systemctl daemon-reload").ok().map(drop)
+    }
+
     /// What `systemctl` does with it: `start` returns when it is ready.
     pub(crate) fn does(self, verb: &str) -> Result<Output, Failure> {
         cmd(&format!("systemctl {verb} {}", self.name)).output()
