@@ -29,28 +29,41 @@ const LOOK: Duration = Duration::from_secs(30);
 /// How soon they are looked at again, however many reasons there are.
 const SOONEST: Duration = Duration::from_millis(250);
 
+/// How soon they are looked at again when that failed before kubelet was told of any.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Tells kubelet of a pool's devices for as long as it is not dropped.
 pub(super) async fn publish(kubelet: Arc<Kubelet>, pool: Name) {
     let (tell, offer) = watch::channel(Vec::new());
-    look(&kubelet, &pool, &tell).await;
+    let mut changed = kubelet.changed.subscribe();
+    // A kubelet that is told of no device fails pods that it remembers to have one.
+    while !look(&kubelet, &pool, &tell).await {
+        sleep(AGAIN).await;
+    }
     let plugin = DevicePlugin { kubelet: Arc::clone(&kubelet), pool: pool.clone(), offer };
     tokio::select! {
         () = registration::keep(&kubelet.places.kubelet, &pool, Arc::new(plugin)) => {}
-        () = keep_looking(&kubelet, &pool, &tell) => {}
+        () = keep_looking(&kubelet, &pool, &tell, &mut changed) => {}
     }
 }
 
-async fn keep_looking(kubelet: &Arc<Kubelet>, pool: &Name, tell: &watch::Sender<Vec<Offered>>) {
+async fn keep_looking(
+    kubelet: &Arc<Kubelet>,
+    pool: &Name,
+    tell: &watch::Sender<Vec<Offered>>,
+    changed: &mut watch::Receiver<()>,
+) {
     loop {
         let began = Instant::now();
         // Its time being over is a reason too.
-        let _ = timeout(LOOK, kubelet.changed.notified()).await;
+        let _ = timeout(LOOK, changed.changed()).await;
         sleep(SOONEST.saturating_sub(began.elapsed())).await;
         look(kubelet, pool, tell).await;
     }
 }
 
-async fn look(kubelet: &Arc<Kubelet>, pool: &Name, tell: &watch::Sender<Vec<Offered>>) {
+/// Looks at a pool's devices and tells what changed; `false` when they could not be looked at.
+async fn look(kubelet: &Arc<Kubelet>, pool: &Name, tell: &watch::Sender<Vec<Offered>>) -> bool {
     let (context, wanted) = ((kubelet.current)(), pool.clone());
     let looking = move || -> Result<Vec<Offered>, OperationError> {
         operation::offer(&mut LinuxKernel::open()?, &context, &wanted)
@@ -59,19 +72,19 @@ async fn look(kubelet: &Arc<Kubelet>, pool: &Name, tell: &watch::Sender<Vec<Offe
         Ok(Ok(seen)) => seen,
         Ok(Err(error)) => {
             tracing::error!(%pool, error = with_causes(&error), "not looked at for kubelet");
-            return;
+            return false;
         }
         Err(error) => {
             tracing::error!(%pool, %error, "not looked at for kubelet");
-            return;
+            return false;
         }
     };
-    if *tell.borrow() == seen {
-        return;
+    if *tell.borrow() != seen {
+        publish_gates(kubelet, pool, &seen);
+        remark(pool, &tell.borrow(), &seen);
+        tell.send_replace(seen);
     }
-    publish_gates(kubelet, pool, &seen);
-    remark(pool, &tell.borrow(), &seen);
-    tell.send_replace(seen);
+    true
 }
 
 /// Before kubelet may choose one of them. Where it fails, containers of these pods are kept from starting by the daemon alone.

@@ -55,7 +55,7 @@ async fn compare(kubelet: &Kubelet, lacking: &mut BTreeMap<PciAddress, u8>) {
         Ok(awaited) => *lock(&kubelet.awaited) = awaited,
         Err(error) => tracing::error!(error = with_causes(&error), "devices are not kept for pods"),
     }
-    kubelet.changed.notify_waiters();
+    kubelet.changed.send_replace(());
 }
 
 /// Keeps what is listed, lets go of what is not.

@@ -17,7 +17,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+};
 
 use self::pod_resources::PodResourcesApi;
 pub use self::pod_resources::Untold;
@@ -57,8 +60,8 @@ pub struct Kubelet {
     awaited: Mutex<BTreeSet<PciAddress>>,
     /// The pools whose devices have gates.
     gated: Mutex<BTreeSet<Name>>,
-    /// Something may have changed about devices.
-    changed: Notify,
+    /// Something may have changed about devices. Whoever looks at that moment looks again.
+    changed: watch::Sender<()>,
     /// Kubelet chose something, or may have let go of something.
     chosen: Notify,
     reconfigured: Notify,
@@ -99,7 +102,7 @@ impl Kubelet {
             current,
             awaited: Mutex::default(),
             gated: Mutex::default(),
-            changed: Notify::new(),
+            changed: watch::Sender::new(()),
             chosen: Notify::new(),
             reconfigured: Notify::new(),
         }
@@ -126,7 +129,7 @@ impl Kubelet {
     /// The configuration is another one.
     pub fn reconfigured(&self) {
         self.reconfigured.notify_one();
-        self.changed.notify_waiters();
+        self.changed.send_replace(());
     }
 
     fn published(&self) -> Vec<Name> {
@@ -137,7 +140,7 @@ impl Kubelet {
     pub async fn requests(
         &self,
         pod: Pod<'_>,
-        sandbox: &SandboxId,
+        sandbox: &str,
         asked: Vec<NetworkRequest>,
     ) -> Result<Vec<NetworkRequest>, KubeletError> {
         let context = (self.current)();
@@ -148,18 +151,17 @@ impl Kubelet {
         Ok(request::with_devices(&context.config, asked, chosen)?)
     }
 
-    fn may_have_chosen(
-        &self,
-        context: &Context,
-        sandbox: &SandboxId,
-        asked: &[NetworkRequest],
-    ) -> bool {
+    fn may_have_chosen(&self, context: &Context, sandbox: &str, asked: &[NetworkRequest]) -> bool {
+        let has_a_lease = || {
+            let id: Result<SandboxId, _> = sandbox.parse();
+            id.is_ok_and(|id| context.leases.is_taken(&Claim::Id(id)))
+        };
         if resource::published(&context.config).next().is_none() {
             return false;
         }
         asks_for_counted(&context.config, asked)
             || !lock(&self.awaited).is_empty()
-            || (asked.is_empty() && context.leases.is_taken(&Claim::Id(sandbox.clone())))
+            || (asked.is_empty() && has_a_lease())
     }
 
     /// A sandbox has these now.
@@ -169,12 +171,12 @@ impl Kubelet {
             awaited.remove(&device);
         }
         drop(awaited);
-        self.changed.notify_waiters();
+        self.changed.send_replace(());
     }
 
     /// A sandbox has given back what it had.
     pub fn given_back(&self) {
-        self.changed.notify_waiters();
+        self.changed.send_replace(());
         self.chosen.notify_one();
     }
 }

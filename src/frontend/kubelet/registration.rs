@@ -25,6 +25,9 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// How soon it is told again where it did not hear, and looked for where it is not there.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// How long nothing may be heard of the directory before it is looked at all the same.
+const SELDOM: Duration = Duration::from_secs(300);
+
 /// Keeps a plugin registered for as long as it is not dropped.
 pub(super) async fn keep(kubelet: &Path, pool: &Name, plugin: Arc<impl Service>) {
     let directory = kubelet.join("device-plugins");
@@ -66,11 +69,11 @@ async fn stay(directory: &Path, pool: &Name, plugin: &Arc<impl Service>) -> io::
                 }
             }
         }
-        if there == registered {
-            something(&events).await?;
-        } else {
-            // Either is a reason to look again.
-            let _ = timeout(AGAIN, something(&events)).await;
+        // Its time being over is a reason to look, too.
+        let limit = if there == registered { SELDOM } else { AGAIN };
+        tokio::select! {
+            came = timeout(limit, something(&events)) => came.unwrap_or(Ok(()))?,
+            _ = serving.join_next() => return Err(io::Error::other("it listens no more")),
         }
     }
     Ok(())

@@ -78,7 +78,7 @@ impl Pods {
         let asked = request::asked(&pod.annotations)?;
         let is_known = KubernetesPod { namespace: &pod.namespace, name: &pod.name };
         let own = asked.as_ref().map_or_else(Vec::new, |asked| asked.networks.clone());
-        let networks = self.kubelet.requests(is_known, &pod.id.parse()?, own).await?;
+        let networks = self.kubelet.requests(is_known, &pod.id, own).await?;
         match asked {
             None if networks.is_empty() => Ok(None),
             asked => {
