@@ -3,19 +3,27 @@
 
 mod support;
 
-use std::path::Path;
+use std::{cell::Cell, path::Path};
 
 use support::{
     host::{CARD, parse},
     shape,
     stage::{Stage, event, in_time},
 };
-use vfhook::operation::{self, Listed};
+use vfhook::{
+    operation::{self, Listed},
+    types::SandboxId,
+};
 
 const RED: &str = "/run/netns/red";
 
 /// A stage where `blue` has the only VF, and `red`, which the runtime lists, ends as soon as somebody looks for `trigger`.
 fn after_red_was_listed(trigger: &'static str) -> Stage {
+    after_red_was_listed_as(trigger, |_| true)
+}
+
+/// The same with a runtime that has, or has no more, what it listed.
+fn after_red_was_listed_as(trigger: &'static str, is_there: impl Fn(&SandboxId) -> bool) -> Stage {
     let stage = Stage::of(&shape::everything());
     let red = stage.host.with(|machine| {
         machine.set_num_vfs(parse(CARD), 0).unwrap();
@@ -30,7 +38,8 @@ fn after_red_was_listed(trigger: &'static str) -> Stage {
         }
     });
     let listed = [Listed { event: event("red", RED, &stage.requests), runs: false }];
-    operation::catch_up(&mut watched.kernel(), &stage.context, &listed, in_time()).unwrap();
+    operation::catch_up(&mut watched.kernel(), &stage.context, &listed, is_there, in_time())
+        .unwrap();
     stage
 }
 
@@ -51,4 +60,17 @@ fn one_that_found_nothing_free_is_written_down_until_it_ends() {
 #[test]
 fn one_that_ends_before_it_is_written_down_is_forgotten() {
     assert!(!is_recorded(&after_red_was_listed("physical_functions")));
+}
+
+#[test]
+fn one_that_was_stopped_is_forgotten_though_its_namespace_lives_on() {
+    // Stopped before it is looked at, and after: the runtime has it at the first question alone.
+    assert!(!is_recorded(&after_red_was_listed_as("nothing", |_| false)));
+    let asked = Cell::new(0);
+    let at_first = |_: &SandboxId| {
+        asked.set(asked.get() + 1);
+        asked.get() == 1
+    };
+    assert!(!is_recorded(&after_red_was_listed_as("nothing", at_first)));
+    assert_eq!(asked.get(), 2);
 }

@@ -23,15 +23,17 @@ pub struct Listed {
     pub runs: bool,
 }
 
-/// Attaches those that can still be, and writes down those that cannot in place of all that were written down before.
+/// Attaches those that can still be, and writes down those that cannot in place of all that were written down before. `is_there` tells
+/// whether the runtime has a sandbox still: one that it stopped may have a namespace for some time yet.
 pub fn catch_up(
     kernel: &mut impl Kernel,
     context: &Context,
     listed: &[Listed],
+    is_there: impl Fn(&SandboxId) -> bool,
     deadline: Deadline,
 ) -> Result<(), OperationError> {
     let mut missed = Vec::new();
-    for Listed { event, runs } in listed {
+    for Listed { event, runs } in listed.iter().filter(|listed| is_there(&listed.event.id)) {
         // A runtime also lists sandboxes that have stopped.
         let Ok(netns) = kernel.open_sandbox(&event.netns) else { continue };
         let lease = context.leases.find(&Claim::Netns(netns.cookie));
@@ -60,7 +62,7 @@ pub fn catch_up(
     write(context, &missed, recording)?;
     // One that ended before it was written down was forgotten too early; whoever ends from here on is forgotten then.
     for one in &missed {
-        if !kernel.reopen_sandbox(&one.netns).unwrap_or(true) {
+        if !is_there(&one.id) || !kernel.reopen_sandbox(&one.netns).unwrap_or(true) {
             forget_missed(context, &one.id, recording)?;
         }
     }

@@ -76,7 +76,9 @@ impl<N: Node> NriPlugin<N> {
                 (missed::listed(&known, &pods, &containers).await, known.context());
             let done = blocking(move || {
                 let mut kernel = LinuxKernel::open()?;
-                operation::catch_up(&mut kernel, &context, &listed, Deadline::after(CATCHING_UP))
+                let (is_there, deadline) =
+                    (|id: &SandboxId| known.has(id), Deadline::after(CATCHING_UP));
+                operation::catch_up(&mut kernel, &context, &listed, is_there, deadline)
             });
             if let Err(reason) = done.await {
                 tracing::error!(reason, "pods that were missed were not looked at");

@@ -17,7 +17,7 @@ use crate::{
     lease::{Claim, Lease},
     operation::Context,
     request::{self, Asked, SandboxEvent},
-    types::{Deadline, Origin},
+    types::{Deadline, Origin, SandboxId},
 };
 
 /// How long before the end of a handler's time an operation must have given up, to put everything back and say why.
@@ -96,6 +96,12 @@ impl Pods {
     /// These are all that the runtime has.
     pub(super) fn are(&self, pods: &[PodSandbox]) {
         lock(&self.known).alive = Some(pods.iter().map(|pod| pod.id.clone()).collect());
+    }
+
+    /// Whether the runtime has a sandbox, as far as it told.
+    pub(super) fn has(&self, id: &SandboxId) -> bool {
+        let known = lock(&self.known);
+        known.alive.as_ref().is_none_or(|alive| alive.contains(id.as_str()))
     }
 
     /// Whether a pod was given anything.
