@@ -102,18 +102,19 @@ pub(crate) fn kill_kubelet() -> Result<(), Failure> {
 
 /// Puts `kubectl` on the path, for the only cluster that there is.
 pub(crate) fn for_people() -> Result<(), Failure> {
-    fs::create_dir_all("/root/.kube").map_err(Failure::file("create", "/root/.kube"))?;
-    script(&[
-        &format!("ln -sfn {KUBECONFIG} /root/.kube/config"),
-        &format!("ln -sfn {SHARE}/{CLUSTER}/kubectl /usr/local/bin/kubectl"),
-    ])
+    let path = "/usr/local/bin/kubectl";
+    let program = format!("#!/bin/sh\nexec {} \"$@\"\n", program());
+    fs::write(path, program).map_err(Failure::file("write", path))?;
+    cmd(&format!("chmod 755 {path}")).ok().map(drop)
 }
 
 /// The cluster's command line.
 pub(crate) fn kubectl(line: &str) -> Invocation {
-    cmd(&format!(
-        "{SHARE}/{CLUSTER}/kubectl --kubeconfig {KUBECONFIG} --request-timeout 60s {line}"
-    ))
+    cmd(&format!("{} --request-timeout 60s {line}", program()))
+}
+
+fn program() -> String {
+    format!("{SHARE}/{CLUSTER}/kubectl --kubeconfig {KUBECONFIG}")
 }
 
 /// Objects of the cluster, such as `pods` or `node node1`.
