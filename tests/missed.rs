@@ -11,7 +11,8 @@ use support::{
     stage::{Stage, event, in_time},
 };
 use vfhook::{
-    operation::{self, Listed},
+    lease::Lease,
+    operation::{self, Listed, Retry, Turn},
     types::SandboxId,
 };
 
@@ -55,6 +56,29 @@ fn one_that_found_nothing_free_is_written_down_until_it_ends() {
     assert!(is_recorded(&stage));
     operation::forget_missed(&stage.context, &parse("red"), in_time()).unwrap();
     assert!(!is_recorded(&stage));
+}
+
+#[test]
+fn one_whose_end_nobody_tells_is_forgotten_by_the_next_look() {
+    for in_turn in [true, false] {
+        let stage = after_red_was_listed("nothing");
+        let look = || {
+            let (mut kernel, context) = (stage.host.kernel(), &stage.context);
+            let gone = |_: &Lease| false;
+            if in_turn {
+                let mut turn = Turn::default();
+                operation::attend_next(&mut kernel, context, &mut turn, 9, gone, in_time())
+            } else {
+                operation::reconcile(&mut kernel, context, gone, Retry::Now, false, in_time())
+            }
+        };
+        look().unwrap();
+        assert!(is_recorded(&stage));
+        let red = stage.context.leases.missed().unwrap()[0].netns.cookie;
+        stage.host.with(|machine| machine.end_sandbox(red));
+        look().unwrap();
+        assert!(!is_recorded(&stage));
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     Context, Finding, OperationError, Retry,
+    catch_up::forget_ended,
     reconcile::{look_ahead, reconcile_one, unread},
 };
 use crate::{
@@ -45,6 +46,7 @@ pub fn attend_next(
     deadline: Deadline,
 ) -> Result<Vec<Finding>, OperationError> {
     context.leases.forget_the_dead(deadline)?;
+    forget_ended(kernel, context, deadline)?;
     let leases = context.leases.next(&mut turn.0, most)?;
     look_ahead(kernel, leases.left());
     let mut findings = Vec::new();

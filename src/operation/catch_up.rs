@@ -90,6 +90,23 @@ pub fn forget_missed(
     Ok(context.leases.write_missed(&missed)?)
 }
 
+/// Forgets those whose end nobody told: a runtime says nothing of sandboxes that are older than itself.
+pub(super) fn forget_ended(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    deadline: Deadline,
+) -> Result<(), OperationError> {
+    let missed = context.leases.missed()?;
+    if missed.is_empty() {
+        return Ok(());
+    }
+    let still = still_missed(kernel, context)?;
+    for one in missed.iter().filter(|one| !still.contains(one)) {
+        forget_missed(context, &one.id, deadline)?;
+    }
+    Ok(())
+}
+
 /// Those that are still there and still without.
 pub(super) fn still_missed(
     kernel: &mut impl Kernel,

@@ -3,6 +3,7 @@
 
 use super::{
     Context, Finding, Mended, OperationError,
+    catch_up::forget_ended,
     follow::{Followed, follow},
     hold::hold,
     now,
@@ -37,6 +38,7 @@ pub fn reconcile(
 ) -> Result<Vec<Finding>, OperationError> {
     if !dry_run {
         context.leases.forget_the_dead(deadline)?;
+        forget_ended(kernel, context, deadline)?;
     }
     let leases = context.leases.each()?;
     look_ahead(kernel, leases.left());
