@@ -11,7 +11,6 @@ use tokio::{
     runtime::{Builder, Runtime},
     time::timeout,
 };
-use vfhook::frontend::nri;
 
 use super::{
     nri_pod,
@@ -34,7 +33,7 @@ struct Planner;
 impl Planner {
     fn take(pod: &PodSandbox) -> Result<(), Refusal> {
         assert!(!pod.id.is_empty(), "a pod with no id reached the plugin");
-        match nri::pod::event(pod) {
+        match nri_pod::asking(pod) {
             Ok(event) => event.iter().for_each(nri_pod::plan),
             Err(error) => {
                 assert_fit_to_print(&error);

@@ -4,10 +4,10 @@
 use containerd_nri::{Namespace, PodSandbox};
 use tempfile::TempDir;
 use vfhook::{
-    frontend::nri,
+    frontend::nri::pod::{self, PodRefused},
     kernel::fake::FakeHost,
     operation::{self, Context},
-    request::{NETWORKS, SERVICE_PATH, SandboxEvent},
+    request::{self, NETWORKS, SERVICE_PATH, SandboxEvent},
 };
 
 use super::scene::{assert_fit_to_print, context, host, in_time};
@@ -29,10 +29,15 @@ pub fn read(data: &[u8]) {
     pod.namespaces = vec![Namespace { kind: "network".to_owned(), path: next() }];
     pod.annotations.insert(NETWORKS.to_owned(), next());
     pod.annotations.extend(parts.next().map(|word| (SERVICE_PATH.to_owned(), word)));
-    match nri::pod::event(&pod) {
+    match asking(&pod) {
         Ok(event) => plan(&event.expect("it asks")),
         Err(error) => assert_fit_to_print(&error),
     }
+}
+
+/// The pod with what it asks for by its own words; `None` when it asks for nothing.
+pub(crate) fn asking(pod: &PodSandbox) -> Result<Option<SandboxEvent>, PodRefused> {
+    request::asked(&pod.annotations)?.map(|asked| pod::event(pod, asked)).transpose()
 }
 
 /// Plans for the pod.

@@ -33,7 +33,18 @@ pub(super) fn attach(
     event: &SandboxEvent,
     deadline: Deadline,
 ) -> Result<AttachReport, CommandError> {
-    let unusable = match both(arguments) {
+    attach_in(both(arguments), arguments, kernel, event, deadline)
+}
+
+/// The same for who has looked at what there is, usable or not.
+pub(super) fn attach_in(
+    opened: Result<Context, CommandError>,
+    arguments: &Arguments,
+    kernel: &mut LinuxKernel,
+    event: &SandboxEvent,
+    deadline: Deadline,
+) -> Result<AttachReport, CommandError> {
+    let unusable = match opened {
         Ok(context) => return Ok(operation::attach(kernel, &context, event, deadline)?),
         Err(CommandError::Config(unusable)) => unusable,
         Err(other) => return Err(other),

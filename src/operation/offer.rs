@@ -43,7 +43,7 @@ pub fn offer(
 }
 
 /// Whether a VF belongs to the pool. One that is leased does, as when it was given: what a tenant does to it changes nothing.
-fn is_member(
+pub(super) fn is_member(
     kernel: &mut impl Kernel,
     context: &Context,
     vf: &Candidate,

@@ -8,13 +8,14 @@ use super::{
     Context, Finding, Mended, OperationError, Retry,
     audit::{Holders, audit, by_device},
     catch_up::still_missed,
+    offer::is_member,
     reconcile,
 };
 use crate::{
     config::PoolKind,
     inventory::Candidate,
     kernel::Kernel,
-    lease::{Claim, Lease, LeaseState, Missed},
+    lease::{Lease, LeaseState, Missed},
     types::{Deadline, Name, PciAddress, quote, with_causes},
 };
 
@@ -94,12 +95,9 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
         let functions = kernel.physical_functions(&pool.selector);
         attention.extend(functions.missing.iter().map(|error| format!("pool {name}: {error}")));
         let members = functions.found.into_iter().flat_map(|function| function.vfs);
-        let wanted = members.filter(|vf| pool.selector.wants(vf.index, vf.address));
         let mut devices = Vec::new();
-        for candidate in wanted {
-            if context.leases.is_taken(&Claim::Device(candidate.address))
-                || kernel.matches(&candidate, &pool.selector)
-            {
+        for candidate in members {
+            if is_member(kernel, context, &candidate, &pool.selector) {
                 devices.push(device(kernel, context, &candidate, &holders)?);
             }
         }

@@ -29,8 +29,7 @@ pub(crate) fn only(body: &[u8]) -> Result<&[u8], Status> {
     if prefix.first() != Some(&0) {
         return Err(Status::new(Code::Unimplemented, "compressed messages are not read"));
     }
-    let length = prefix.iter().skip(1).fold(0, |length, byte| length << 8 | usize::from(*byte));
-    if message.len() == length {
+    if message.len() == length(prefix) {
         Ok(message)
     } else {
         Err(malformed("a body that is not one message"))
@@ -40,11 +39,16 @@ pub(crate) fn only(body: &[u8]) -> Result<&[u8], Status> {
 /// Takes the first message off what came of a body, if all of it came.
 pub(crate) fn first(waiting: &mut Vec<u8>) -> Option<Vec<u8>> {
     let prefix = waiting.get(..PREFIX)?;
-    let length = prefix.iter().skip(1).fold(0, |length, byte| length << 8 | usize::from(*byte));
-    waiting.get(PREFIX..PREFIX + length)?;
-    let rest = waiting.split_off(PREFIX + length);
+    let end = PREFIX + length(prefix);
+    waiting.get(PREFIX..end)?;
+    let rest = waiting.split_off(end);
     let message = std::mem::replace(waiting, rest).split_off(PREFIX);
     Some(message)
+}
+
+/// The length of a message that a prefix says.
+fn length(prefix: &[u8]) -> usize {
+    prefix.iter().skip(1).fold(0, |length, byte| length << 8 | usize::from(*byte))
 }
 
 /// Reads what a caller sent; what is no such message is the caller's fault.

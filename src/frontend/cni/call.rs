@@ -260,12 +260,17 @@ fn asked(pod: &Pod, configuration: Configuration) -> Result<Option<Asked>, CallE
 
 /// The pod as the runtime tells of it in `CNI_ARGS`.
 #[derive(Debug, Default)]
-struct Pod {
+pub(super) struct Pod {
     namespace: Option<String>,
     name: Option<String>,
 }
 
 impl Pod {
+    /// That of a call which was read.
+    pub(super) fn of_event(event: &SandboxEvent) -> Self {
+        Self { namespace: event.namespace.clone(), name: event.pod.clone() }
+    }
+
     fn of(arguments: &str) -> Self {
         let named = |wanted: &str| {
             let pairs = arguments.split(';').filter_map(|pair| pair.split_once('='));

@@ -22,9 +22,9 @@ use crate::{
     config::{self, ConfigError, on_one_line},
     kernel::{KernelError, LinuxKernel},
     lease::{Lease, LeaseStore},
-    operation::{self, ExitCode, OperationError, Which},
+    operation::{self, Context, ExitCode, OperationError, Which},
     request::{NetworkRequest, SandboxEvent},
-    types::{Deadline, Origin, quote, with_causes},
+    types::{Deadline, Origin, with_causes},
 };
 
 /// A runtime sets no limit here, but its caller gives up on a pod after some minutes.
@@ -76,9 +76,10 @@ fn perform(arguments: &Arguments, call: Call, version: Version) -> Result<Answer
     let deadline = Deadline::after(TIMEOUT);
     match call {
         Call::Add { mut event, interface } => {
-            event.networks = wished(arguments, &event)?;
+            let opened = open::both(arguments);
+            event.networks = wished(opened.as_ref().ok(), arguments, &event)?;
             let mut kernel = LinuxKernel::open()?;
-            let report = open::attach(arguments, &mut kernel, &event, deadline)?;
+            let report = open::attach_in(opened, arguments, &mut kernel, &event, deadline)?;
             Ok(Answer::added(&report, &interface, &event.netns, version))
         }
         Call::Check { id, netns, asked } => {
@@ -120,25 +121,22 @@ fn perform(arguments: &Arguments, call: Call, version: Version) -> Result<Answer
     }
 }
 
-/// What the pod is to have, by its own words and by what kubelet chose for it.
-fn wished(arguments: &Arguments, event: &SandboxEvent) -> Result<Vec<NetworkRequest>, CniError> {
-    let part = |name: &Option<String>| name.clone().unwrap_or_default();
-    let (namespace, name) = (part(&event.namespace), part(&event.pod));
+/// What the pod is to have, by its own words and by what kubelet chose for it. A configuration that cannot be used is told by who attaches.
+fn wished(
+    context: Option<&Context>,
+    arguments: &Arguments,
+    event: &SandboxEvent,
+) -> Result<Vec<NetworkRequest>, CallError> {
     let asked = event.networks.clone();
-    // An unusable configuration is told by who attaches; a sandbox that has something already does not need it.
-    let wished = match open::both(arguments) {
-        Ok(context) => {
-            let pod = Pod { namespace: &namespace, name: &name };
-            kubelet::once::requests(&context, &arguments.kubelet_dir, pod, asked)
-        }
-        Err(_) => Ok(asked),
-    };
-    let pod = format!("{}/{}", quote(&namespace), quote(&name));
-    match wished {
-        Ok(wished) if wished.is_empty() => Err(CallError::AsksForNothing(pod).into()),
-        Ok(wished) => Ok(wished),
-        Err(source) => Err(CallError::Kubelet { pod, source }.into()),
-    }
+    let told = |name: &Option<String>| name.clone().unwrap_or_default();
+    let (namespace, name) = (told(&event.namespace), told(&event.pod));
+    let pod = Pod { namespace: &namespace, name: &name };
+    let wished = context.map_or(Ok(asked.clone()), |context| {
+        kubelet::once::requests(context, &arguments.kubelet_dir, pod, asked)
+    });
+    let pod = || call::Pod::of_event(event).to_string();
+    let wished = wished.map_err(|source| CallError::Kubelet { pod: pod(), source })?;
+    if wished.is_empty() { Err(CallError::AsksForNothing(pod())) } else { Ok(wished) }
 }
 
 /// Whether the runtime knows of the attachment that a lease was made for.

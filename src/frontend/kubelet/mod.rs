@@ -147,8 +147,7 @@ impl Kubelet {
         if !self.may_have_chosen(&context, sandbox, &asked) {
             return Ok(asked);
         }
-        let chosen = self.api.of_pod(&context.config, pod.namespace, pod.name).await?;
-        Ok(request::with_devices(&context.config, asked, chosen)?)
+        with_chosen(&self.api, &context.config, pod, asked).await
     }
 
     fn may_have_chosen(&self, context: &Context, sandbox: &str, asked: &[NetworkRequest]) -> bool {
@@ -179,6 +178,17 @@ impl Kubelet {
         self.changed.send_replace(());
         self.chosen.notify_one();
     }
+}
+
+/// What a pod asks for, with the devices that kubelet says it chose.
+async fn with_chosen(
+    api: &PodResourcesApi,
+    config: &Config,
+    pod: Pod<'_>,
+    asked: Vec<NetworkRequest>,
+) -> Result<Vec<NetworkRequest>, KubeletError> {
+    let chosen = api.of_pod(config, pod.namespace, pod.name).await?;
+    Ok(request::with_devices(config, asked, chosen)?)
 }
 
 /// Whether one of these networks stands on a pool whose devices kubelet counts.

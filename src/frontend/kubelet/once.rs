@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use super::{KubeletError, Pod, asks_for_counted, pod_resources::PodResourcesApi, resource};
-use crate::{
-    operation::Context,
-    request::{self, NetworkRequest},
+use super::{
+    KubeletError, Pod, asks_for_counted, pod_resources::PodResourcesApi, resource, with_chosen,
 };
+use crate::{operation::Context, request::NetworkRequest};
 
 /// What a pod asks for, with the devices that the kubelet of this directory chose for it. Kubelet is asked only where it may have chosen
 /// some.
@@ -25,7 +24,5 @@ pub fn requests(
     }
     let waiter = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let waiter = waiter.map_err(KubeletError::System)?;
-    let api = PodResourcesApi::of(kubelet);
-    let chosen = waiter.block_on(api.of_pod(config, pod.namespace, pod.name))?;
-    Ok(request::with_devices(config, asked, chosen)?)
+    waiter.block_on(with_chosen(&PodResourcesApi::of(kubelet), config, pod, asked))
 }

@@ -4,7 +4,7 @@ use containerd_nri::PodSandbox;
 
 use crate::{
     frontend::kubelet::KubeletError,
-    request::{self, AnnotationError, Asked, SandboxEvent},
+    request::{AnnotationError, Asked, SandboxEvent},
     types::{Invalid, NetnsSource, Origin},
 };
 
@@ -27,13 +27,8 @@ pub enum PodRefused {
     NoNamespace,
 }
 
-/// What the pod asks for by its own words; `None` when it asks for nothing.
-pub fn event(pod: &PodSandbox) -> Result<Option<SandboxEvent>, PodRefused> {
-    request::asked(&pod.annotations)?.map(|asked| having(pod, asked)).transpose()
-}
-
 /// The pod, which is to have this.
-pub(super) fn having(pod: &PodSandbox, asked: Asked) -> Result<SandboxEvent, PodRefused> {
+pub fn event(pod: &PodSandbox, asked: Asked) -> Result<SandboxEvent, PodRefused> {
     let network = pod.namespace_of_type("network").filter(|network| !network.path.is_empty());
     let path = network.map(|network| network.path.clone()).ok_or(PodRefused::NoNamespace)?;
     Ok(SandboxEvent {

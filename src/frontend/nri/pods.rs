@@ -83,7 +83,7 @@ impl Pods {
             None if networks.is_empty() => Ok(None),
             asked => {
                 let service_path_off = asked.is_some_and(|asked| asked.service_path_off);
-                pod::having(pod, Asked { networks, service_path_off }).map(Some)
+                pod::event(pod, Asked { networks, service_path_off }).map(Some)
             }
         }
     }
