@@ -27,7 +27,7 @@ const PARTS: [Part; 17] = [
     Part { folder: "inventory", may_name: &["types"] },
     Part { folder: "doctor", may_name: &["config", "inventory", "types"] },
     Part { folder: "plan", may_name: &["config", "inventory", "request", "types"] },
-    Part { folder: "lease", may_name: &["kill_point", "plan", "types"] },
+    Part { folder: "lease", may_name: &["kill_point", "plan", "request::NetworkRequest", "types"] },
     Part { folder: "kernel", may_name: &["inventory", "plan::Plan", "plan::step", "types"] },
     Part {
         folder: "kernel/fake",

@@ -14,15 +14,16 @@ use netns_support::{
     card::{Cards, vf},
     command::{Ran, Running, finish},
     container::Container,
+    eventually::becomes,
     host::Host,
     killing::{doom, has_died, moment},
     kubelet::{Kubelet, Listening},
-    node::{PATIENCE, connected, daemon, listen, on_a_node, pod, signal},
+    node::{connected, daemon, listen, on_a_node, pod, signal},
     sandbox::Sandbox,
 };
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 const RESOURCE: &str = "vfhook.dev/fast";
 const POD: (&str, &str) = ("team-a", "p1");
@@ -40,15 +41,6 @@ fn configure(host: &Host, more: &str) {
 async fn shows(devices: &mut Listening, signs: &str) {
     let signed = |(index, sign)| format!("{}{sign}", vf(index));
     devices.must_become(&signs.chars().enumerate().map(signed).collect::<Vec<_>>()).await;
-}
-
-/// Waits for something that needs kubelet's answers, which this thread gives.
-async fn becomes(what: &str, mut holds: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < PATIENCE, "it does not come to it that {what}");
-        sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// A node: a host with so many VFs, a kubelet, a runtime, and the daemon between them.
@@ -278,7 +270,7 @@ fn a_daemon_that_dies_while_kubelet_chooses_leaves_no_trace() {
                     chosen => break chosen,
                 }
             };
-            let kept = || host.context().leases.allocated().unwrap().len();
+            let kept = || host.context().leases.counted().unwrap().len();
             if chosen.is_ok() {
                 assert_eq!(kept(), 1);
                 break;

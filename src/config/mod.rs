@@ -31,3 +31,11 @@ pub struct Config {
     /// How sandboxes reach service networks through the host.
     pub service_path: ServicePath,
 }
+
+impl Config {
+    /// The pools whose devices Kubernetes' scheduler is told of in this way.
+    pub fn published(&self, publish: Publish) -> impl Iterator<Item = &Name> {
+        let published = self.pools.iter().filter(move |(_, pool)| pool.publish == Some(publish));
+        published.map(|(name, _)| name)
+    }
+}

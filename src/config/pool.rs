@@ -32,6 +32,8 @@ pub struct Pool {
 pub enum Publish {
     /// As the extended resource `vfhook.dev/POOL`, by kubelet's device plugin API.
     DevicePlugin,
+    /// As devices that claims select (dynamic resource allocation), by `vfhook-agent`.
+    Dra,
 }
 
 /// What becomes of a pod whose VFs nobody counted.

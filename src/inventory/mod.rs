@@ -8,6 +8,7 @@ mod host;
 mod ipv6;
 mod link;
 mod physical_function;
+mod properties;
 mod route;
 mod sandbox;
 mod scene;
@@ -23,6 +24,7 @@ pub use host::{Ability, Binding, CardFacts, HostFacts, RuntimeFacts, StateFacts}
 pub use ipv6::Ipv6;
 pub use link::{Below, Link};
 pub use physical_function::PhysicalFunction;
+pub use properties::Properties;
 pub use route::Route;
 pub use sandbox::SandboxFacts;
 pub use scene::{Scene, Sight, Whereabouts};

@@ -17,8 +17,8 @@ use crate::kernel::{
 };
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostFacts, Ipv6, Link, RouteFamilies, SandboxFacts, Scene,
-        Unusable,
+        Binding, Candidate, Device, HostFacts, Ipv6, Link, Properties, RouteFamilies, SandboxFacts,
+        Scene, Unusable,
     },
     plan::{Plan, step::Step},
     types::{
@@ -70,9 +70,8 @@ impl Kernel for LinuxKernel {
         vf::read(&mut self.host, pf, candidate)
     }
 
-    fn numa_node(&mut self, device: PciAddress) -> Option<u32> {
-        // -1 where there are none.
-        self.sysfs.numa_node(device).and_then(|node| u32::try_from(node).ok())
+    fn properties(&mut self, vf: &Candidate) -> Properties {
+        self.sysfs.properties(vf)
     }
 
     fn matches(&mut self, candidate: &Candidate, selector: &DeviceSelector) -> bool {

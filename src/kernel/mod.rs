@@ -37,8 +37,8 @@ use std::net::IpAddr;
 
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostFacts, Ipv6, Link, RouteFamilies, SandboxFacts, Scene,
-        Unusable,
+        Binding, Candidate, Device, HostFacts, Ipv6, Link, Properties, RouteFamilies, SandboxFacts,
+        Scene, Unusable,
     },
     plan::{Plan, step::Step},
     types::{
@@ -73,8 +73,8 @@ pub trait Kernel {
     /// What the card enforces for one VF, wherever its interface is.
     fn observe_attributes(&mut self, candidate: &Candidate) -> Result<VfAttributes, KernelError>;
 
-    /// The NUMA node that a device is at, where the machine tells.
-    fn numa_node(&mut self, device: PciAddress) -> Option<u32>;
+    /// What a VF is, wherever its interface is. Costs no netlink message.
+    fn properties(&mut self, vf: &Candidate) -> Properties;
 
     /// Whether the properties of a VF match the parts of `selector` that a listing does not show.
     fn matches(&mut self, candidate: &Candidate, selector: &DeviceSelector) -> bool;

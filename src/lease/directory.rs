@@ -126,6 +126,14 @@ fn remove_file(path: &Path) -> io::Result<()> {
     unless_gone(changing("remove", path, || fs::remove_file(path)))
 }
 
+/// Removes a directory that has nothing in it; one that has something, or is gone, stays as it is.
+pub(super) fn remove_empty(path: &Path) -> Result<(), LeaseError> {
+    match changing("remove", path, || fs::remove_dir(path)) {
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+        removed => unless_gone(removed).map_err(LeaseError::io("remove", path)),
+    }
+}
+
 /// What is gone already need not be moved or removed.
 fn unless_gone(done: io::Result<()>) -> io::Result<()> {
     done.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })

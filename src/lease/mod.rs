@@ -5,7 +5,10 @@
 //!   lock                  byte 0: recording; byte 1+serial: one lease's operation in progress; above: what is looked at
 //!   leases/ID-SERIAL      a lease: readable JSON, replaced as a whole
 //!   claims/KIND.WHAT      a symbolic link to the lease that holds WHAT
-//!   allocations/DEVICE    a device that kubelet chose for a pod, whether its sandbox is there or not
+//!   allocations/DEVICE    a device that is kept for a pod, whether its sandbox is there or not: a symbolic link to the claim
+//!                         that it was prepared for, or to nothing but the name of the pool that kubelet chose it from
+//!   prepared/CLAIM        a Kubernetes claim that was prepared: for which pod, and with which devices
+//!   pods/POD/CLAIM        a symbolic link to a claim of this pod
 //!   missed                sandboxes that run without what they ask for, for people
 //! ```
 //!
@@ -20,6 +23,7 @@ mod error;
 mod lock;
 mod looking;
 mod missed;
+mod prepared;
 mod record;
 mod store;
 mod table;
@@ -28,6 +32,7 @@ pub use claim::Claim;
 pub use error::LeaseError;
 pub use lock::OperationLock;
 pub use missed::Missed;
+pub use prepared::{PreparedClaim, PreparedDevice};
 pub use record::{Attached, Lease, LeaseState, VERSION};
 pub use store::{LeaseStore, Leases, Reservation, new_serial};
 pub use table::TableLock;

@@ -135,7 +135,7 @@ impl<'a, K: Kernel> Chooser<'a, K> {
                 leased += 1;
                 continue;
             }
-            if intent.device.is_none() && self.context.leases.is_allocated(candidate.address) {
+            if self.is_kept(intent, candidate.address) {
                 unusable.push(format!("{} is kept for a pod", candidate.address));
                 continue;
             }
@@ -149,6 +149,10 @@ impl<'a, K: Kernel> Chooser<'a, K> {
             // Asked again: from here on the answers stay as they are.
             if self.is_taken(&claim) {
                 leased += 1;
+                continue;
+            }
+            if self.is_kept(intent, candidate.address) {
+                unusable.push(format!("{} is kept for a pod", candidate.address));
                 continue;
             }
             if self.context.leases.is_withheld(candidate.pf_address)? {
@@ -182,6 +186,11 @@ impl<'a, K: Kernel> Chooser<'a, K> {
             Ok(device) => Ok(device),
             Err(reason) => Err(reason.to_string()),
         })
+    }
+
+    /// Whether a device is kept for a pod, and `intent` is not of one that was given it.
+    fn is_kept(&self, intent: &NetworkIntent, device: PciAddress) -> bool {
+        intent.device.is_none() && self.context.leases.is_allocated(device)
     }
 
     pub(super) fn is_taken(&self, claim: &Claim) -> bool {

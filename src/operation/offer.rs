@@ -2,7 +2,8 @@
 
 use super::{Context, OperationError};
 use crate::{
-    inventory::Candidate,
+    config::{Pool, Publish},
+    inventory::{Candidate, PhysicalFunction, Properties},
     kernel::Kernel,
     lease::{Claim, Lease, LeaseState},
     types::{DeviceName, DeviceSelector, KernelText, Name, PciAddress},
@@ -12,11 +13,22 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offered {
     /// The VF.
-    pub device: PciAddress,
-    /// The NUMA node that it is at.
-    pub numa_node: Option<u32>,
+    pub vf: Candidate,
+    /// What it is.
+    pub properties: Properties,
+    /// What its card can be told to enforce for it, where somebody selects by that.
+    pub enforceable: Enforceable,
     /// Why it cannot be had. What a pod has that it was kept for is that pod's to have.
     pub withheld: Option<String>,
+}
+
+/// What a card can be told to enforce for its VFs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Enforceable {
+    /// A VLAN.
+    pub vlan: bool,
+    /// Whether it trusts them.
+    pub trust: bool,
 }
 
 /// Every VF of a pool, in order. Costs a few netlink messages for each that no lease holds.
@@ -30,16 +42,24 @@ pub fn offer(
     // That one is missing is told by `status` and `doctor`; of what is not there nothing is offered.
     for function in kernel.physical_functions(&settings.selector).found {
         let down = is_down(kernel, &function.name, function.address);
+        let enforceable = enforceable(kernel, settings, &function);
         for vf in function.vfs {
             if is_member(kernel, context, &vf, &settings.selector) {
                 let withheld = withheld(kernel, context, pool, &vf)?.or_else(|| down.clone());
-                let numa_node = kernel.numa_node(vf.address);
-                offered.push(Offered { device: vf.address, numa_node, withheld });
+                let properties = kernel.properties(&vf);
+                offered.push(Offered { vf, properties, enforceable, withheld });
             }
         }
     }
-    offered.sort_by_key(|vf| vf.device);
+    offered.sort_by_key(|offered| offered.vf.address);
     Ok(offered)
+}
+
+/// What a card can be told to enforce: for one VF as for another. Only claims select by that; it asks the card's driver.
+fn enforceable(kernel: &mut impl Kernel, pool: &Pool, card: &PhysicalFunction) -> Enforceable {
+    let first = card.vfs.first().filter(|_| pool.publish == Some(Publish::Dra));
+    let told = first.and_then(|vf| kernel.observe_attributes(vf).ok()).unwrap_or_default();
+    Enforceable { vlan: told.vlan.is_some(), trust: told.trust.is_some() }
 }
 
 /// Whether a VF belongs to the pool. One that is leased does, as when it was given: what a tenant does to it changes nothing.
@@ -93,7 +113,7 @@ fn held(lease: &Lease, is_kept: bool) -> Option<String> {
         }
         LeaseState::Attached | LeaseState::Reserved if is_kept => None,
         LeaseState::Attached | LeaseState::Reserved => {
-            Some(format!("sandbox {holder} has it, for which kubelet did not choose it"))
+            Some(format!("sandbox {holder} has it, for which nobody counted it"))
         }
     }
 }

@@ -10,12 +10,14 @@ use crate::{
 };
 
 /// A device that was chosen for a pod.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {
     /// The pool that it was counted in.
     pub pool: Name,
     /// The device.
     pub device: PciAddress,
+    /// What it is for, where whoever asked for the device said so.
+    pub wish: Option<NetworkRequest>,
 }
 
 /// Why devices that were chosen cannot be given.
@@ -23,8 +25,8 @@ pub struct Counted {
 pub enum CountedError {
     /// Nothing says what the device is for.
     #[error(
-        "the pod has VF {device} of pool {pool} by its resources.limits, and nothing says for which network: name one of \
-         {networks} in its annotation vfhook.dev/networks, as often as it has VFs"
+        "the pod has VF {device} of pool {pool} by its limits or claims, and nothing says for which network: name one of \
+         {networks} in its annotation vfhook.dev/networks, as often as it has VFs, or in the configuration of its claim"
     )]
     WhichNetwork {
         /// The pool.
@@ -36,7 +38,7 @@ pub enum CountedError {
     },
     /// The pool has no network.
     #[error(
-        "the pod has VF {device} of pool {pool} by its resources.limits, and no network stands on that pool"
+        "the pod has VF {device} of pool {pool} by its limits or claims, and no network stands on that pool"
     )]
     NoNetwork {
         /// The pool.
@@ -44,34 +46,78 @@ pub enum CountedError {
         /// The device.
         device: PciAddress,
     },
+    /// What the device is for stands on another pool.
+    #[error(
+        "the pod's claim has VF {device} of pool {pool} for network {network}, which does not stand on that pool: select \
+         devices by device.attributes[\"vfhook.dev\"].pool"
+    )]
+    OtherPool {
+        /// The pool.
+        pool: Name,
+        /// The device.
+        device: PciAddress,
+        /// What it is for.
+        network: Name,
+    },
 }
 
-/// Gives each network of `asked` the device that was chosen for it, in order of their addresses. What is left over is for the pool's
-/// only network, as if it were asked for. A network whose pool has none left keeps none, which is for [`super::resolve`] to judge.
+/// Gives each network of `asked` the device that was chosen for it, in order of their addresses: one that is for this network before one
+/// that is for none in particular. What is left over is for the network that it is for, or for its pool's only one, as if that were asked
+/// for. A network whose pool has none left keeps none, which is for [`super::resolve`] to judge.
 pub fn with_devices(
     config: &Config,
     asked: Vec<NetworkRequest>,
     mut chosen: Vec<Counted>,
 ) -> Result<Vec<NetworkRequest>, CountedError> {
-    chosen.sort();
-    chosen.dedup();
-    let mut left: BTreeMap<Name, Vec<PciAddress>> = BTreeMap::new();
-    for Counted { pool, device } in chosen.into_iter().rev() {
-        left.entry(pool).or_default().push(device);
+    chosen.sort_by(|one, other| (&one.pool, one.device).cmp(&(&other.pool, other.device)));
+    chosen.dedup_by_key(|counted| counted.device);
+    chosen.iter().try_for_each(|counted| refuse_other_pool(config, counted))?;
+    let mut left = BTreeMap::new();
+    for counted in chosen {
+        left.insert(counted.device, counted);
     }
     let mut given = Vec::new();
-    for mut request in asked {
+    for request in asked {
         let pool = config.networks.get(&request.network).map(|network| &network.pool);
-        request.device = pool.and_then(|pool| left.get_mut(pool)?.pop());
-        given.push(request);
+        let fits = |counted: &&Counted| match &counted.wish {
+            Some(wish) => wish.network == request.network,
+            None => Some(&counted.pool) == pool,
+        };
+        let by_name = left.values().filter(fits).find(|counted| counted.wish.is_some());
+        let device = by_name.or_else(|| left.values().find(fits)).map(|counted| counted.device);
+        let wish = device.and_then(|device| left.remove(&device)?.wish);
+        given.push(NetworkRequest { device, ..agreed(request, wish) });
     }
-    for (pool, devices) in left {
-        for device in devices.into_iter().rev() {
-            let network = only_network(config, &pool, device)?;
-            given.push(NetworkRequest { device: Some(device), ..NetworkRequest::plain(network) });
-        }
+    for Counted { pool, device, wish } in left.into_values() {
+        let wish = wish
+            .map_or_else(|| only_network(config, &pool, device).map(NetworkRequest::plain), Ok)?;
+        given.push(NetworkRequest { device: Some(device), ..wish });
     }
     Ok(given)
+}
+
+/// What a pod says of a network, and where it says nothing, what its claim says.
+fn agreed(said: NetworkRequest, wish: Option<NetworkRequest>) -> NetworkRequest {
+    let Some(wish) = wish else { return said };
+    NetworkRequest {
+        interface: said.interface.or(wish.interface),
+        addresses: if said.addresses.is_empty() { wish.addresses } else { said.addresses },
+        mac: said.mac.or(wish.mac),
+        ..wish
+    }
+}
+
+/// A network that is unknown is for [`super::resolve`] to refuse.
+fn refuse_other_pool(config: &Config, counted: &Counted) -> Result<(), CountedError> {
+    let Some(wish) = &counted.wish else { return Ok(()) };
+    match config.networks.get(&wish.network) {
+        Some(network) if network.pool != counted.pool => Err(CountedError::OtherPool {
+            pool: counted.pool.clone(),
+            device: counted.device,
+            network: wish.network.clone(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn only_network(config: &Config, pool: &Name, device: PciAddress) -> Result<Name, CountedError> {
@@ -123,7 +169,13 @@ interface = "net3"
 
     fn counted(pool: &str, function: u8) -> Counted {
         let device = format!("0000:01:10.{function}").parse().unwrap();
-        Counted { pool: pool.parse().unwrap(), device }
+        Counted { pool: pool.parse().unwrap(), device, wish: None }
+    }
+
+    fn claimed(pool: &str, function: u8, network: &str) -> Counted {
+        let interface = Some("claimed0".parse().unwrap());
+        let wish = NetworkRequest { interface, ..asking(network) };
+        Counted { wish: Some(wish), ..counted(pool, function) }
     }
 
     fn pools() -> Config {
@@ -172,6 +224,24 @@ interface = "net3"
         assert!(said.contains("one of video, voice") && said.contains("0000:01:10.2"), "{said}");
         let said = had(&[], &[counted("bare", 2)]).unwrap_err();
         assert!(said.contains("no network stands on that pool"), "{said}");
+    }
+
+    #[test]
+    fn a_device_that_is_for_a_network_is_given_to_no_other() {
+        let chosen = [counted("slow", 1), claimed("slow", 2, "voice"), claimed("slow", 3, "video")];
+        assert_eq!(
+            had(&["video", "video"], &chosen).unwrap(),
+            ["video=0000:01:10.3", "video=0000:01:10.1", "voice=0000:01:10.2"]
+        );
+        // What the pod does not say of it, its claim does.
+        let given = with_devices(&pools(), vec![asking("voice")], chosen[1..2].to_vec()).unwrap();
+        assert_eq!(given[0].interface.as_ref().unwrap().as_str(), "claimed0");
+    }
+
+    #[test]
+    fn a_device_for_a_network_of_another_pool_is_told() {
+        let said = had(&[], &[claimed("fast", 2, "video")]).unwrap_err();
+        assert!(said.contains("for network video, which does not stand on that pool"), "{said}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A sandbox began, and asks for networks. The one vocabulary of all frontends.
 
 use ipnet::IpNet;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::types::{InterfaceName, MacAddress, Name, NetnsSource, Origin, PciAddress, SandboxId};
 
@@ -28,7 +28,7 @@ pub struct SandboxEvent {
 }
 
 /// One network that is asked for, with the choices made in the request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkRequest {
     /// The network's name.
     pub network: Name,
@@ -39,7 +39,7 @@ pub struct NetworkRequest {
     /// A chosen MAC address.
     pub mac: Option<MacAddress>,
     /// The device that whoever counts devices chose for the sandbox; never from the pod's own words.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<PciAddress>,
 }
 

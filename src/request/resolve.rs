@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 use super::{AttachmentIntent, NetworkIntent, NetworkRequest, SandboxEvent, ServiceIntent};
 use crate::{
-    config::{Config, Network, Pool, ServicePathMode, Uncounted},
+    config::{Config, Network, Pool, Publish, ServicePathMode, Uncounted},
     types::{InterfaceName, MacAddress, Name, quote},
 };
 
@@ -37,14 +37,16 @@ pub enum RequestError {
     },
     /// A pod asks for a counted device that nobody counted.
     #[error(
-        "network {network}: kubelet counts the VFs of pool {pool}, and gave this pod none, or too few: write \
-         vfhook.dev/{pool} with their number under resources.limits of a container"
+        "network {network}: the VFs of pool {pool} are counted, and this pod has none, or too few: {}",
+        cure(*.publish, .pool)
     )]
     Uncounted {
         /// What was asked for.
         network: Name,
         /// Where its devices come from.
         pool: Name,
+        /// Who counts them.
+        publish: Publish,
     },
     /// A chosen address is not the network's to give.
     #[error("network {network}: address {address} is in none of its ranges ({ranges})")]
@@ -109,6 +111,15 @@ pub enum RequestError {
         /// The other.
         second: Name,
     },
+}
+
+fn cure(publish: Publish, pool: &Name) -> String {
+    match publish {
+        Publish::DevicePlugin => format!(
+            "write vfhook.dev/{pool} with their number under resources.limits of a container"
+        ),
+        Publish::Dra => "write a claim of a device class for them under spec.resourceClaims".into(),
+    }
 }
 
 fn whom(namespace: Option<&str>) -> String {
@@ -198,11 +209,11 @@ fn refuse_uncounted(
     request: &NetworkRequest,
 ) -> Result<(), RequestError> {
     let (name, pool) = pool;
-    let is_counted = pool.publish.is_none() || request.device.is_some();
-    if is_counted || event.namespace.is_none() || pool.uncounted == Uncounted::Serve {
+    let Some(publish) = pool.publish else { return Ok(()) };
+    if request.device.is_some() || event.namespace.is_none() || pool.uncounted == Uncounted::Serve {
         return Ok(());
     }
-    Err(RequestError::Uncounted { network: network.clone(), pool: name.clone() })
+    Err(RequestError::Uncounted { network: network.clone(), pool: name.clone(), publish })
 }
 
 fn refuse_foreign_addresses(

@@ -18,6 +18,7 @@ mod reset;
 mod sandbox_id;
 mod segment;
 mod special_address;
+mod uid;
 mod vf_attributes;
 mod with_causes;
 
@@ -39,6 +40,7 @@ pub use reset::Reset;
 pub use sandbox_id::SandboxId;
 pub use segment::{Port, Segment};
 pub use special_address::{LINK_LOCAL, is_link_local, special_purpose};
+pub use uid::Uid;
 pub use vf_attributes::{AdminMac, LinkState, VfAttribute, VfAttributes, Vlan, VlanProtocol};
 pub use with_causes::{one_line, with_causes};
 

@@ -15,3 +15,12 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// The same where somebody on this thread must go on meanwhile.
+pub(crate) async fn becomes(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "it does not come to it that {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

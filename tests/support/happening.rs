@@ -37,7 +37,7 @@ pub(crate) enum Event {
     Rename(usize),
     /// Somebody takes away a part of what a sandbox was given.
     Break(usize, Damage),
-    /// Kubelet chooses a VF for a pod, or has no pod for it any more.
+    /// A VF is chosen for a pod, or there is no pod for it any more.
     Keep(usize, bool),
     /// The VFs are taken away.
     RemoveVfs,

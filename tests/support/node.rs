@@ -21,7 +21,7 @@ use super::{
     happening::Damage,
     host::{CARD, VFS, parse, usual, vf},
     model::{CONFIG, Expected, Held, Model, NETWORKS, SLOTS, Wish, id_of, joiner_of},
-    stage::{event, in_time, on_tmpfs},
+    stage::{claim, event, in_time, on_tmpfs},
     table,
 };
 
@@ -136,15 +136,20 @@ impl Node {
         let others = (0..SLOTS).filter(|other| *other != slot).filter_map(|one| self.lease_of(one));
         let had: BTreeSet<PciAddress> =
             others.flat_map(|lease| lease.networks).filter_map(|had| had.device).collect();
-        let kept = self.context.leases.allocated().unwrap();
-        kept.into_iter().filter(|device| !had.contains(device)).count()
+        let kept = (0..VFS).map(vf).filter(|device| self.context.leases.is_allocated(*device));
+        kept.filter(|device| !had.contains(device)).count()
     }
 
-    /// Kubelet chooses a VF for a pod, or has no pod for it any more.
+    /// A VF is chosen for a pod, or there is no pod for it any more: every second one by a claim, the others by kubelet's count.
     pub(crate) fn keep(&self, number: usize, keep: bool) {
         let (leases, device) = (&self.context.leases, vf(number));
-        let done =
-            if keep { leases.allocate(device, &parse("fast")) } else { leases.deallocate(device) };
+        let claim = claim(&format!("claim-{number}"), &[number]);
+        let done = match (number % 2, keep) {
+            (0, true) => leases.allocate(device, &parse("fast")),
+            (0, false) => leases.deallocate(device),
+            (_, true) => leases.keep(&claim),
+            (_, false) => leases.let_go(&claim.uid),
+        };
         done.unwrap();
         assert_eq!(leases.is_allocated(device), keep);
     }

@@ -5,14 +5,14 @@ use std::{path::PathBuf, time::Duration};
 use tempfile::TempDir;
 use vfhook::{
     kernel::fake::{FakeHost, Fault, Snapshot},
-    lease::{Lease, LeaseStore},
+    lease::{Lease, LeaseStore, PreparedClaim, PreparedDevice},
     operation::{self, AttachReport, Context, Detached, OperationError, Which},
     request::{NetworkRequest, SandboxEvent},
     types::{Deadline, NetnsSource},
 };
 
 use super::{
-    host::{BLUE, parse},
+    host::{BLUE, parse, vf},
     shape::Shape,
 };
 
@@ -125,6 +125,23 @@ pub(crate) fn event(id: &str, path: &str, networks: &[NetworkRequest]) -> Sandbo
         networks: networks.to_vec(),
         service_path_off: false,
         primary: None,
+    }
+}
+
+/// A claim of this identity, by which a pod is given these VFs.
+pub(crate) fn claim(uid: &str, vfs: &[usize]) -> PreparedClaim {
+    let device = |number: &usize| PreparedDevice {
+        request: "nic".to_owned(),
+        pool: parse("fast"),
+        device: vf(*number),
+        wish: None,
+    };
+    PreparedClaim {
+        uid: parse(uid),
+        namespace: "team-a".to_owned(),
+        name: uid.to_owned(),
+        pod: parse("pod-1"),
+        devices: vfs.iter().map(device).collect(),
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) struct Request {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Call {
     /// Give the sandbox what it asks for and say which address `interface` has.
-    Add { event: Box<SandboxEvent>, interface: InterfaceName },
+    Add { event: Box<SandboxEvent>, interface: InterfaceName, pod: Pod },
     /// Say whether the sandbox has it.
     Check { id: SandboxId, netns: NetnsSource, asked: Vec<NetworkRequest> },
     /// Take everything back.
@@ -214,13 +214,13 @@ fn call(
                 id,
                 origin: Origin::Cni,
                 netns,
-                pod: pod.name,
-                namespace: pod.namespace,
+                pod: pod.name.clone(),
+                namespace: pod.namespace.clone(),
                 networks: asked.networks,
                 service_path_off: asked.service_path_off,
                 primary: Some(interface.clone()),
             });
-            Ok(Call::Add { event, interface })
+            Ok(Call::Add { event, interface, pod })
         }
         "CHECK" => {
             let (id, netns) = (id()?, netns(variable)?);
@@ -259,24 +259,24 @@ fn asked(pod: &Pod, configuration: Configuration) -> Result<Option<Asked>, CallE
 }
 
 /// The pod as the runtime tells of it in `CNI_ARGS`.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Pod {
-    namespace: Option<String>,
-    name: Option<String>,
+    pub(super) namespace: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) uid: Option<String>,
 }
 
 impl Pod {
-    /// That of a call which was read.
-    pub(super) fn of_event(event: &SandboxEvent) -> Self {
-        Self { namespace: event.namespace.clone(), name: event.pod.clone() }
-    }
-
     fn of(arguments: &str) -> Self {
         let named = |wanted: &str| {
             let pairs = arguments.split(';').filter_map(|pair| pair.split_once('='));
             pairs.into_iter().find(|(key, _)| *key == wanted).map(|(_, value)| value.to_owned())
         };
-        Self { namespace: named("K8S_POD_NAMESPACE"), name: named("K8S_POD_NAME") }
+        Self {
+            namespace: named("K8S_POD_NAMESPACE"),
+            name: named("K8S_POD_NAME"),
+            uid: named("K8S_POD_UID"),
+        }
     }
 }
 

@@ -75,9 +75,9 @@ pub(super) fn run(arguments: &Arguments, input: impl Read) -> (Answer, ExitCode)
 fn perform(arguments: &Arguments, call: Call, version: Version) -> Result<Answer, CniError> {
     let deadline = Deadline::after(TIMEOUT);
     match call {
-        Call::Add { mut event, interface } => {
+        Call::Add { mut event, interface, pod } => {
             let opened = open::both(arguments);
-            event.networks = wished(opened.as_ref().ok(), arguments, &event)?;
+            event.networks = wished(opened.as_ref().ok(), arguments, &event, &pod)?;
             let mut kernel = LinuxKernel::open()?;
             let report = open::attach_in(opened, arguments, &mut kernel, &event, deadline)?;
             Ok(Answer::added(&report, &interface, &event.netns, version))
@@ -121,22 +121,22 @@ fn perform(arguments: &Arguments, call: Call, version: Version) -> Result<Answer
     }
 }
 
-/// What the pod is to have, by its own words and by what kubelet chose for it. A configuration that cannot be used is told by who attaches.
+/// What the pod is to have, by its own words and by what was chosen for it. A configuration that cannot be used is told by who attaches.
 fn wished(
     context: Option<&Context>,
     arguments: &Arguments,
     event: &SandboxEvent,
+    told: &call::Pod,
 ) -> Result<Vec<NetworkRequest>, CallError> {
     let asked = event.networks.clone();
-    let told = |name: &Option<String>| name.clone().unwrap_or_default();
-    let (namespace, name) = (told(&event.namespace), told(&event.pod));
-    let pod = Pod { namespace: &namespace, name: &name };
+    let [namespace, name, uid] =
+        [&told.namespace, &told.name, &told.uid].map(|told| told.as_deref().unwrap_or_default());
+    let pod = Pod { namespace, name, uid };
     let wished = context.map_or(Ok(asked.clone()), |context| {
         kubelet::once::requests(context, &arguments.kubelet_dir, pod, asked)
     });
-    let pod = || call::Pod::of_event(event).to_string();
-    let wished = wished.map_err(|source| CallError::Kubelet { pod: pod(), source })?;
-    if wished.is_empty() { Err(CallError::AsksForNothing(pod())) } else { Ok(wished) }
+    let wished = wished.map_err(|source| CallError::Kubelet { pod: told.to_string(), source })?;
+    if wished.is_empty() { Err(CallError::AsksForNothing(told.to_string())) } else { Ok(wished) }
 }
 
 /// Whether the runtime knows of the attachment that a lease was made for.

@@ -90,7 +90,8 @@ async fn look(kubelet: &Arc<Kubelet>, pool: &Name, tell: &watch::Sender<Vec<Offe
 /// Before kubelet may choose one of them. Where it fails, containers of these pods are kept from starting by the daemon alone.
 fn publish_gates(kubelet: &Kubelet, pool: &Name, seen: &[Offered]) {
     let Places { cdi, vfhook, state, .. } = &kubelet.places;
-    let published = gate::publish(cdi, pool, seen, vfhook, state);
+    let devices: Vec<PciAddress> = seen.iter().map(|offered| offered.vf.address).collect();
+    let published = gate::publish(cdi, pool, &devices, vfhook, state);
     let mut gated = lock(&kubelet.gated);
     match published {
         Ok(()) => drop(gated.insert(pool.clone())),
@@ -104,9 +105,9 @@ fn publish_gates(kubelet: &Kubelet, pool: &Name, seen: &[Offered]) {
 
 /// Says what is withheld that was not, or for another reason.
 fn remark(pool: &Name, before: &[Offered], now: &[Offered]) {
-    for vf in now.iter().filter(|vf| !before.contains(vf)) {
-        if let Some(why) = &vf.withheld {
-            tracing::info!(%pool, device = %vf.device, why, "withheld from kubelet");
+    for offered in now.iter().filter(|offered| !before.contains(offered)) {
+        if let Some(why) = &offered.withheld {
+            tracing::info!(%pool, device = %offered.vf.address, why, "withheld from kubelet");
         }
     }
 }
@@ -184,8 +185,8 @@ fn device(offered: &Offered) -> Device {
     let health = if offered.withheld.is_none() { "Healthy" } else { "Unhealthy" };
     let node = |id: u32| Topology { nodes: vec![NumaNode { id: id.into() }] };
     Device {
-        id: offered.device.to_string(),
+        id: offered.vf.address.to_string(),
         health: health.to_owned(),
-        topology: offered.numa_node.map(node),
+        topology: offered.properties.numa_node.map(node),
     }
 }

@@ -9,28 +9,27 @@ use serde_json::json;
 use super::resource;
 use crate::{
     kernel::publish_file,
-    operation::Offered,
     types::{Name, PciAddress},
 };
 
 /// Where runtimes look for devices that do not outlive the machine's run.
-pub(super) const DIRECTORY: &str = "/run/cdi";
+pub const DIRECTORY: &str = "/run/cdi";
 
 /// The name by which a runtime knows the gate of a device.
-pub(super) fn device(pool: &Name, device: PciAddress) -> String {
+pub fn device(pool: &Name, device: PciAddress) -> String {
     format!("{}={device}", resource::name(pool))
 }
 
 /// Puts the gates of a pool where runtimes look: `vfhook` is this program, `state` where its leases are.
-pub(super) fn publish(
+pub fn publish(
     directory: &Path,
     pool: &Name,
-    devices: &[Offered],
+    devices: &[PciAddress],
     vfhook: &Path,
     state: &Path,
 ) -> io::Result<()> {
-    let gate = |offered: &Offered| {
-        let address = offered.device.to_string();
+    let gate = |device: &PciAddress| {
+        let address = device.to_string();
         let hook = json!({
             "hookName": "createRuntime",
             "path": vfhook,
@@ -57,12 +56,7 @@ mod tests {
     fn each_device_has_a_gate_that_asks_for_it() {
         let directory = tempfile::tempdir().unwrap();
         let pool: Name = "fast".parse().unwrap();
-        let offered = |address: &str| Offered {
-            device: address.parse().unwrap(),
-            numa_node: None,
-            withheld: None,
-        };
-        let devices = [offered("0000:01:10.0"), offered("0000:01:10.2")];
+        let devices = ["0000:01:10.0", "0000:01:10.2"].map(|address| address.parse().unwrap());
         let (vfhook, state) = (Path::new("/usr/bin/vfhook"), Path::new("/run/vfhook"));
         publish(&directory.path().join("cdi"), &pool, &devices, vfhook, state).unwrap();
         let path = directory.path().join("cdi/vfhook.dev-fast.json");
@@ -70,7 +64,7 @@ mod tests {
         let document: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(document["kind"], "vfhook.dev/fast");
         let second = &document["devices"][1];
-        assert_eq!(device(&pool, devices[1].device), "vfhook.dev/fast=0000:01:10.2");
+        assert_eq!(device(&pool, devices[1]), "vfhook.dev/fast=0000:01:10.2");
         assert_eq!(second["name"], "0000:01:10.2");
         let hook = &second["containerEdits"]["hooks"][0];
         assert_eq!(

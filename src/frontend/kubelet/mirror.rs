@@ -70,7 +70,7 @@ fn follow(
         leases.allocate(*device, pool)?;
     }
     lacking.retain(|device, _| !listed.contains_key(device));
-    for device in leases.allocated()?.into_iter().filter(|device| !listed.contains_key(device)) {
+    for device in leases.counted()?.into_iter().filter(|device| !listed.contains_key(device)) {
         let times = lacking.entry(device).or_default();
         *times += 1;
         if *times >= LACKING {
@@ -84,6 +84,6 @@ fn follow(
 
 /// What is kept and no sandbox has taken.
 fn awaited(leases: &LeaseStore) -> Result<BTreeSet<PciAddress>, LeaseError> {
-    let kept = leases.allocated()?.into_iter();
+    let kept = leases.counted()?.into_iter();
     Ok(kept.filter(|device| !leases.is_taken(&Claim::Device(*device))).collect())
 }

@@ -1,8 +1,10 @@
-//! Kubelet counts the devices of published pools: it is told of them (device plugin API), chooses which a pod has, and tells which
-//! these are (pod resources API) when the pod's sandbox is run. What it chose is kept for its pods until it lists it no more.
+//! Kubelet counts the devices of pools that are published to it: it is told of them (device plugin API), chooses which a pod has, and tells
+//! which these are (pod resources API) when the pod's sandbox is run. What it chose is kept for its pods until it lists it no more. Devices
+//! that a scheduler chose by a claim are kept already (by `vfhook-agent`), and found by the pod's identity.
 
+mod claims;
 mod device_plugin;
-mod gate;
+pub mod gate;
 mod message;
 mod mirror;
 pub mod once;
@@ -25,7 +27,7 @@ use tokio::{
 use self::pod_resources::PodResourcesApi;
 pub use self::pod_resources::Untold;
 use crate::{
-    config::Config,
+    config::{Config, Publish},
     lease::{Claim, LeaseError},
     operation::Context,
     request::{self, CountedError, NetworkRequest},
@@ -91,6 +93,8 @@ pub struct Pod<'a> {
     pub namespace: &'a str,
     /// Its name there.
     pub name: &'a str,
+    /// Its identity; empty where whoever tells of it does not know.
+    pub uid: &'a str,
 }
 
 impl Kubelet {
@@ -133,10 +137,10 @@ impl Kubelet {
     }
 
     fn published(&self) -> Vec<Name> {
-        resource::published(&(self.current)().config).cloned().collect()
+        (self.current)().config.published(Publish::DevicePlugin).cloned().collect()
     }
 
-    /// What a pod asks for, with the devices that kubelet chose for it. Kubelet is asked only where it may have chosen some.
+    /// What a pod asks for, with the devices that were chosen for it. Kubelet is asked only where it may have chosen some.
     pub async fn requests(
         &self,
         pod: Pod<'_>,
@@ -144,10 +148,11 @@ impl Kubelet {
         asked: Vec<NetworkRequest>,
     ) -> Result<Vec<NetworkRequest>, KubeletError> {
         let context = (self.current)();
-        if !self.may_have_chosen(&context, sandbox, &asked) {
-            return Ok(asked);
+        let mut chosen = claims::of_pod(&context, pod)?;
+        if self.may_have_chosen(&context, sandbox, &asked) {
+            chosen.extend(self.api.of_pod(&context.config, pod).await?);
         }
-        with_chosen(&self.api, &context.config, pod, asked).await
+        Ok(request::with_devices(&context.config, asked, chosen)?)
     }
 
     fn may_have_chosen(&self, context: &Context, sandbox: &str, asked: &[NetworkRequest]) -> bool {
@@ -155,7 +160,7 @@ impl Kubelet {
             let id: Result<SandboxId, _> = sandbox.parse();
             id.is_ok_and(|id| context.leases.is_taken(&Claim::Id(id)))
         };
-        if resource::published(&context.config).next().is_none() {
+        if context.config.published(Publish::DevicePlugin).next().is_none() {
             return false;
         }
         asks_for_counted(&context.config, asked)
@@ -180,21 +185,10 @@ impl Kubelet {
     }
 }
 
-/// What a pod asks for, with the devices that kubelet says it chose.
-async fn with_chosen(
-    api: &PodResourcesApi,
-    config: &Config,
-    pod: Pod<'_>,
-    asked: Vec<NetworkRequest>,
-) -> Result<Vec<NetworkRequest>, KubeletError> {
-    let chosen = api.of_pod(config, pod.namespace, pod.name).await?;
-    Ok(request::with_devices(config, asked, chosen)?)
-}
-
 /// Whether one of these networks stands on a pool whose devices kubelet counts.
 fn asks_for_counted(config: &Config, asked: &[NetworkRequest]) -> bool {
     let pool = |asked: &NetworkRequest| Some(&config.networks.get(&asked.network)?.pool);
-    let counted: BTreeSet<&Name> = resource::published(config).collect();
+    let counted: BTreeSet<&Name> = config.published(Publish::DevicePlugin).collect();
     asked.iter().filter_map(pool).any(|pool| counted.contains(pool))
 }
 

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use super::{
-    KubeletError, Pod, asks_for_counted, pod_resources::PodResourcesApi, resource, with_chosen,
+use super::{KubeletError, Pod, asks_for_counted, claims, pod_resources::PodResourcesApi};
+use crate::{
+    config::Publish,
+    operation::Context,
+    request::{self, Counted, NetworkRequest},
 };
-use crate::{operation::Context, request::NetworkRequest};
 
-/// What a pod asks for, with the devices that the kubelet of this directory chose for it. Kubelet is asked only where it may have chosen
+/// What a pod asks for, with the devices that were chosen for it. The kubelet of this directory is asked only where it may have chosen
 /// some.
 pub fn requests(
     context: &Context,
@@ -15,14 +17,26 @@ pub fn requests(
     pod: Pod<'_>,
     asked: Vec<NetworkRequest>,
 ) -> Result<Vec<NetworkRequest>, KubeletError> {
-    let config = &context.config;
-    if resource::published(config).next().is_none() {
-        return Ok(asked);
+    let mut chosen = claims::of_pod(context, pod)?;
+    if may_have_chosen(context, &asked)? {
+        chosen.extend(by_kubelet(context, kubelet, pod)?);
     }
-    if !asks_for_counted(config, &asked) && context.leases.allocated()?.is_empty() {
-        return Ok(asked);
+    Ok(request::with_devices(&context.config, asked, chosen)?)
+}
+
+fn may_have_chosen(context: &Context, asked: &[NetworkRequest]) -> Result<bool, KubeletError> {
+    if context.config.published(Publish::DevicePlugin).next().is_none() {
+        return Ok(false);
     }
+    Ok(asks_for_counted(&context.config, asked) || !context.leases.counted()?.is_empty())
+}
+
+fn by_kubelet(
+    context: &Context,
+    kubelet: &Path,
+    pod: Pod<'_>,
+) -> Result<Vec<Counted>, KubeletError> {
     let waiter = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let waiter = waiter.map_err(KubeletError::System)?;
-    waiter.block_on(with_chosen(&PodResourcesApi::of(kubelet), config, pod, asked))
+    Ok(waiter.block_on(PodResourcesApi::of(kubelet).of_pod(&context.config, pod))?)
 }

@@ -9,6 +9,7 @@ use std::{
 use grpc_unix::{CallError, Status, call};
 
 use super::{
+    Pod,
     message::{Empty, GetPod, GotPod, ListedPods, PodResources},
     resource,
 };
@@ -45,9 +46,9 @@ impl PodResourcesApi {
     pub(super) async fn of_pod(
         &self,
         config: &Config,
-        namespace: &str,
-        name: &str,
+        asked: Pod<'_>,
     ) -> Result<Vec<Counted>, Untold> {
+        let Pod { namespace, name, .. } = asked;
         let asked = GetPod { name: name.to_owned(), namespace: namespace.to_owned() };
         let got: Result<GotPod, CallError> =
             call(&self.socket, "v1.PodResourcesLister/Get", &asked, LIMIT).await;
@@ -97,10 +98,10 @@ fn given(config: &Config, pod: &PodResources) -> Vec<Counted> {
         .flat_map(|(pool, ids)| ids.iter().map(move |id| (pool, id)))
         .filter_map(|(pool, id)| {
             let device: PciAddress = id.parse().ok()?;
-            Some(Counted { pool: pool.clone(), device })
+            Some(Counted { pool: pool.clone(), device, wish: None })
         })
         .collect();
-    given.sort();
+    given.sort_by_key(|counted| counted.device);
     given.dedup();
     given
 }

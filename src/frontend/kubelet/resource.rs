@@ -15,11 +15,5 @@ pub(super) fn name(pool: &Name) -> String {
 /// The published pool that a resource is of.
 pub(super) fn pool<'a>(config: &'a Config, resource: &str) -> Option<&'a Name> {
     let wanted = resource.strip_prefix(DOMAIN)?;
-    published(config).find(|pool| pool.as_str() == wanted)
-}
-
-/// The pools whose devices kubelet counts.
-pub(super) fn published(config: &Config) -> impl Iterator<Item = &Name> {
-    let published = |publish: Option<Publish>| publish == Some(Publish::DevicePlugin);
-    config.pools.iter().filter(move |(_, pool)| published(pool.publish)).map(|(name, _)| name)
+    config.published(Publish::DevicePlugin).find(|pool| pool.as_str() == wanted)
 }

@@ -73,10 +73,10 @@ impl Pods {
         lease.origin == Origin::Nri && alive.is_some_and(|alive| !alive.contains(lease.id.as_str()))
     }
 
-    /// What a pod is to have, by its own words and by what kubelet chose for it; `None` when that is nothing.
+    /// What a pod is to have, by its own words and by what was chosen for it; `None` when that is nothing.
     pub(super) async fn event(&self, pod: &PodSandbox) -> Result<Option<SandboxEvent>, PodRefused> {
         let asked = request::asked(&pod.annotations)?;
-        let is_known = KubernetesPod { namespace: &pod.namespace, name: &pod.name };
+        let is_known = KubernetesPod { namespace: &pod.namespace, name: &pod.name, uid: &pod.uid };
         let own = asked.as_ref().map_or_else(Vec::new, |asked| asked.networks.clone());
         let networks = self.kubelet.requests(is_known, &pod.id, own).await?;
         match asked {

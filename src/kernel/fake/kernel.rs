@@ -7,8 +7,8 @@ use ipnet::IpNet;
 use super::{Effect, FakeHost, Fault, Machine, fault, observe, perform, scene, session::Session};
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostFacts, Ipv6, Link, RouteFamilies, SandboxFacts, Scene,
-        Unusable,
+        Binding, Candidate, Device, HostFacts, Ipv6, Link, Properties, RouteFamilies, SandboxFacts,
+        Scene, Unusable,
     },
     kernel::{Functions, Kernel, KernelError},
     plan::{Plan, sentence, step::Step},
@@ -142,10 +142,11 @@ impl Kernel for FakeKernel {
         })
     }
 
-    fn numa_node(&mut self, device: PciAddress) -> Option<u32> {
-        self.glance("numa_node", |machine| {
-            let card = machine.card_of(device)?;
-            u32::try_from(card.vf(device)?.numa_node).ok()
+    fn properties(&mut self, vf: &Candidate) -> Properties {
+        self.glance("properties", |machine| {
+            let card = machine.card_of(vf.address);
+            let node = card.and_then(|card| u32::try_from(card.vf(vf.address)?.numa_node).ok());
+            Properties { numa_node: node, ..Properties::default() }
         })
     }
 

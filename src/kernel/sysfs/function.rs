@@ -12,7 +12,7 @@ use nix::net::if_::if_nametoindex;
 
 use crate::kernel::KernelError;
 use crate::{
-    inventory::{Candidate, PhysicalFunction},
+    inventory::{Candidate, PhysicalFunction, Properties},
     types::{DeviceSelector, KernelText, PciAddress},
 };
 
@@ -104,6 +104,36 @@ impl Sysfs {
     pub(crate) fn numa_node(&self, address: PciAddress) -> Option<i32> {
         let text = fs::read_to_string(self.device(address).join("numa_node")).ok()?;
         text.trim().parse().ok()
+    }
+
+    /// What a VF is, wherever its interface is.
+    pub(crate) fn properties(&self, vf: &Candidate) -> Properties {
+        /// `ARPHRD_INFINIBAND`.
+        const INFINIBAND: u32 = 32;
+        let device = self.device(vf.address);
+        let id = |file: &str| {
+            let text = fs::read_to_string(device.join(file)).unwrap_or_default();
+            text.trim().trim_start_matches("0x").to_owned()
+        };
+        Properties {
+            // -1 where there are none.
+            numa_node: self.numa_node(vf.address).and_then(|node| u32::try_from(node).ok()),
+            vendor: id("vendor"),
+            device: id("device"),
+            driver: self.driver(vf.address),
+            // Of the card: the VF's own interface may be in a sandbox.
+            is_infiniband: number(&self.class(&vf.pf_name).join("type")).ok() == Some(INFINIBAND),
+            has_rdma: device.join("infiniband").exists(),
+            pcie_root: self.pcie_root(vf.address),
+        }
+    }
+
+    /// The first part of where a device really is: `/sys/devices/pci0000:00/…`.
+    fn pcie_root(&self, address: PciAddress) -> Option<String> {
+        let path = fs::canonicalize(self.device(address)).ok()?;
+        let below = path.strip_prefix(self.root.join("devices")).ok()?;
+        let root = below.components().next()?.as_os_str().to_str()?;
+        root.starts_with("pci").then(|| root.to_owned())
     }
 
     /// Whether the device is there at all.

@@ -1,0 +1,238 @@
+//! Claims that were prepared for pods (Kubernetes' dynamic resource allocation): a scheduler chose their devices, and a pod's sandbox is
+//! to have them. The rename that puts a claim's record in place makes it keep all of its devices at once, and removing the record ends
+//! that at once; links that a crash left behind mean nothing.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{LeaseError, LeaseStore, directory};
+use crate::{
+    request::NetworkRequest,
+    types::{Name, PciAddress, Uid},
+};
+
+/// A claim that was prepared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreparedClaim {
+    /// The claim.
+    pub uid: Uid,
+    /// Its Kubernetes namespace, which is its pod's.
+    pub namespace: String,
+    /// Its name there.
+    pub name: String,
+    /// The one pod that it is reserved for.
+    pub pod: Uid,
+    /// The devices that it was given.
+    pub devices: Vec<PreparedDevice>,
+}
+
+/// A device that a claim was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreparedDevice {
+    /// The requests of the claim that it is for, as kubelet knows them.
+    pub request: String,
+    /// The pool that it was published in.
+    pub pool: Name,
+    /// The device.
+    pub device: PciAddress,
+    /// What it is for, where the claim or its class says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wish: Option<NetworkRequest>,
+}
+
+impl LeaseStore {
+    /// Keeps the devices of a claim for its pod. Whoever calls this has looked whether they are free, and keeps others from choosing them.
+    pub fn keep(&self, claim: &PreparedClaim) -> Result<(), LeaseError> {
+        let of_pod = self.pods().join(claim.pod.as_str());
+        for directory in [&self.allocations(), &self.prepared(), &self.pods(), &of_pod] {
+            directory::prepare(directory)?;
+        }
+        let record = self.prepared_claim(&claim.uid);
+        for device in &claim.devices {
+            directory::link(&target(&claim.uid, ".."), &self.allocation(device.device))?;
+        }
+        directory::link(&target(&claim.uid, "../.."), &of_pod.join(claim.uid.as_str()))?;
+        let text = serde_json::to_vec(claim)
+            .map_err(|error| LeaseError::io("encode", record.clone())(error.into()))?;
+        directory::replace(&record, &text)
+    }
+
+    /// Keeps nothing for a claim any more; one that is unknown is no failure.
+    pub fn let_go(&self, uid: &Uid) -> Result<(), LeaseError> {
+        let path = self.prepared_claim(uid);
+        let claim = read(&path)?;
+        // From here on it keeps nothing.
+        directory::remove(&path)?;
+        self.sweep(uid, claim.as_ref())
+    }
+
+    /// The claim of this identity.
+    pub fn prepared_of(&self, uid: &Uid) -> Result<Option<PreparedClaim>, LeaseError> {
+        read(&self.prepared_claim(uid))
+    }
+
+    /// The claims that were prepared for a pod, in order. Costs one system call for a pod that has none.
+    pub fn claims_of(&self, pod: &Uid) -> Result<Vec<PreparedClaim>, LeaseError> {
+        let links = listed(&self.pods().join(pod.as_str()))?;
+        let claims = links.iter().filter_map(|link| read(link).transpose());
+        claims.collect()
+    }
+
+    /// Every claim that was prepared, in order.
+    pub fn all_prepared(&self) -> Result<Vec<PreparedClaim>, LeaseError> {
+        let mut paths = listed(&self.prepared())?;
+        paths.retain(|path| path.extension().is_none());
+        paths.iter().filter_map(|path| read(path).transpose()).collect()
+    }
+
+    /// Clears away what leads to a claim that is gone.
+    fn sweep(&self, uid: &Uid, claim: Option<&PreparedClaim>) -> Result<(), LeaseError> {
+        directory::remove(&directory::next_to(&self.prepared_claim(uid)))?;
+        // Of one that was being prepared when a process died, only the links tell.
+        let leads = |link: &PathBuf| directory::leads(link, &target(uid, ".."));
+        let devices: Vec<PathBuf> = match claim {
+            Some(claim) => claim.devices.iter().map(|had| self.allocation(had.device)).collect(),
+            None => listed(&self.allocations())?,
+        };
+        for link in devices.iter().filter(|link| leads(link)) {
+            directory::remove(link)?;
+        }
+        let pods = match claim {
+            Some(claim) => vec![self.pods().join(claim.pod.as_str())],
+            None => listed(&self.pods())?,
+        };
+        for pod in pods {
+            directory::remove(&pod.join(uid.as_str()))?;
+            directory::remove_empty(&pod)?;
+        }
+        Ok(())
+    }
+
+    fn prepared(&self) -> PathBuf {
+        self.root.join("prepared")
+    }
+
+    fn prepared_claim(&self, uid: &Uid) -> PathBuf {
+        self.prepared().join(uid.as_str())
+    }
+
+    fn pods(&self) -> PathBuf {
+        self.root.join("pods")
+    }
+}
+
+/// The claim at `path`, or that which a link there leads to.
+pub(super) fn read(path: &Path) -> Result<Option<PreparedClaim>, LeaseError> {
+    match fs::read(path) {
+        Ok(text) => serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|source| LeaseError::Unreadable { path: path.to_owned(), source }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(LeaseError::io("read", path)(error)),
+    }
+}
+
+/// Where a link leads that keeps something for a claim.
+fn target(uid: &Uid, up: &str) -> PathBuf {
+    Path::new(up).join("prepared").join(uid.as_str())
+}
+
+/// What is in a directory, in order; nothing where there is none.
+fn listed(path: &Path) -> Result<Vec<PathBuf>, LeaseError> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(LeaseError::io("list", path)(error)),
+    };
+    let paths: io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
+    let mut paths = paths.map_err(LeaseError::io("list", path))?;
+    paths.sort();
+    Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, LeaseStore) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = LeaseStore::open(&directory.path().join("state")).unwrap();
+        (directory, store)
+    }
+
+    fn claim(uid: &str, pod: &str, functions: &[u8]) -> PreparedClaim {
+        let device = |function: &u8| PreparedDevice {
+            request: "nic".to_owned(),
+            pool: "fast".parse().unwrap(),
+            device: format!("0000:01:10.{function}").parse().unwrap(),
+            wish: Some(NetworkRequest::plain("storage".parse().unwrap())),
+        };
+        PreparedClaim {
+            uid: uid.parse().unwrap(),
+            namespace: "team-a".to_owned(),
+            name: format!("claim-{uid}"),
+            pod: pod.parse().unwrap(),
+            devices: functions.iter().map(device).collect(),
+        }
+    }
+
+    fn vf(function: u8) -> PciAddress {
+        format!("0000:01:10.{function}").parse().unwrap()
+    }
+
+    #[test]
+    fn a_claim_keeps_its_devices_until_it_is_let_go() {
+        let (_directory, store) = store();
+        let (one, two) = (claim("c1", "p1", &[0, 2]), claim("c2", "p1", &[3]));
+        for claim in [&one, &two, &one] {
+            store.keep(claim).unwrap();
+        }
+        assert_eq!(store.claims_of(&one.pod).unwrap(), [one.clone(), two.clone()]);
+        assert_eq!(store.all_prepared().unwrap(), [one.clone(), two]);
+        assert_eq!(store.allocated_of(vf(2)).unwrap().unwrap().as_str(), "fast");
+        assert!(store.is_allocated(vf(0)) && !store.is_allocated(vf(1)));
+        // What kubelet counts is another book.
+        assert_eq!(store.counted().unwrap(), []);
+        for _ in 0..2 {
+            store.let_go(&one.uid).unwrap();
+            assert!(!store.is_allocated(vf(0)) && store.is_allocated(vf(3)));
+        }
+        assert_eq!(store.claims_of(&one.pod).unwrap().len(), 1);
+        store.let_go(&"c2".parse().unwrap()).unwrap();
+        assert_eq!(fs::read_dir(store.allocations()).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(store.pods()).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(store.prepared()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn links_without_a_record_keep_nothing_and_are_swept_with_the_claim() {
+        let (_directory, store) = store();
+        let claim = claim("c1", "p1", &[0, 2]);
+        store.keep(&claim).unwrap();
+        // As a process leaves it that dies before it puts the record in place.
+        let record = store.prepared_claim(&claim.uid);
+        fs::rename(&record, directory::next_to(&record)).unwrap();
+        assert!(!store.is_allocated(vf(0)));
+        assert_eq!(store.claims_of(&claim.pod).unwrap(), []);
+        store.let_go(&claim.uid).unwrap();
+        for directory in [store.allocations(), store.pods(), store.prepared()] {
+            assert_eq!(fs::read_dir(directory).unwrap().count(), 0);
+        }
+    }
+
+    #[test]
+    fn a_device_of_a_claim_that_died_is_the_next_ones() {
+        let (_directory, store) = store();
+        let (dead, next) = (claim("c1", "p1", &[0]), claim("c2", "p2", &[0]));
+        store.keep(&dead).unwrap();
+        fs::remove_file(store.prepared_claim(&dead.uid)).unwrap();
+        store.keep(&next).unwrap();
+        // The end of the first takes nothing from the second.
+        store.let_go(&dead.uid).unwrap();
+        assert!(store.is_allocated(vf(0)));
+    }
+}
