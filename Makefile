@@ -4,10 +4,10 @@ SHELL := /bin/bash
 EVENTS ?= 1000000
 RUNS ?= 1000000
 TARGETS ?= $(basename $(notdir $(wildcard fuzz/targets/*.rs)))
-.PHONY: help build demo check unit model msrv fuzz lab test bench bench-write install clean
+.PHONY: help build demo check unit model msrv fuzz lab test bench bench-write install install-agent clean
 
 help: ## explain every target
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 build: ## the release binary, target/release/vfhook
 	cargo build --release --package vfhook
@@ -63,6 +63,12 @@ install: build ## put the binary, the hooks, an example configuration and the ho
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/network host-files/05-vfhook.network
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/NetworkManager/conf.d host-files/90-vfhook.conf
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system nri-config/vfhook.service nri-config/vfhook-provision.service
+
+install-agent: install ## the same, and what tells a Kubernetes cluster of VFs that claims select
+	cargo build --release --package vfhook-agent
+	install -D target/release/vfhook-agent $(DESTDIR)/usr/bin/vfhook-agent
+	install -D -m 0644 -t $(DESTDIR)/usr/share/doc/vfhook kubernetes/agent.yaml
+	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system nri-config/vfhook-agent.service
 
 clean: ## what cargo built; the lab's images stay in their cache
 	cargo clean

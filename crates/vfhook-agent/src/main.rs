@@ -1,0 +1,52 @@
+//! `vfhook-agent`: what a Kubernetes cluster is told of this node, and what its scheduler chose. It holds the only client of the API
+//! server; `vfhook serve`, which attaches, finds all that it needs in the state directory that both share, and goes on without this.
+
+mod api;
+mod arguments;
+mod claim;
+mod claim_status;
+mod class;
+mod driver;
+mod message;
+mod moment;
+mod names;
+mod node;
+mod publisher;
+mod registration;
+mod serve;
+mod slice;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::Parser as _;
+use vfhook::{config, operation::ExitCode as Code, telemetry};
+
+use self::arguments::{Arguments, Verb};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    telemetry::log_from(arguments.log);
+    let done = match &arguments.verb {
+        Verb::Serve(verb) => {
+            serve::serve(&arguments, verb).map_err(|error| (error.exit_code(), error.on_one_line()))
+        }
+        Verb::Classes => classes(&arguments).map_err(|error| (Code::Usage, error)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, error)) => {
+            // Nobody may read it.
+            let _ = writeln!(io::stderr(), "vfhook-agent: {error}");
+            ExitCode::from(code as u8)
+        }
+    }
+}
+
+fn classes(arguments: &Arguments) -> Result<(), String> {
+    let config = config::load(&arguments.config).map_err(|error| error.on_one_line())?;
+    let classes = class::classes(&config).map_err(|error| error.to_string())?;
+    writeln!(io::stdout(), "{classes:#}").map_err(|error| error.to_string())
+}

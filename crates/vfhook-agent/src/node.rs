@@ -1,0 +1,161 @@
+//! What this agent works with: the state directory that it shares with `vfhook serve`, the configuration of this node, its name in the
+//! cluster, and what the runtime is to find.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::task;
+use vfhook::{
+    config::{self, ConfigError, Publish},
+    frontend::kubelet::gate,
+    kernel::LinuxKernel,
+    lease::{LeaseError, LeaseStore, PreparedClaim},
+    operation::{self, ClaimError, Context, Offered},
+    types::{Name, PciAddress, Uid, with_causes},
+};
+
+/// Where things are on this machine.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// The configuration file, read again on SIGHUP.
+    pub(crate) config: PathBuf,
+    /// The state directory.
+    pub(crate) state: PathBuf,
+    /// Kubelet's directory.
+    pub(crate) kubelet: PathBuf,
+    /// Where runtimes look for CDI devices.
+    pub(crate) cdi: PathBuf,
+    /// The program that attaches, for who is to run it.
+    pub(crate) vfhook: PathBuf,
+}
+
+/// This node.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) places: Places,
+    context: Mutex<Arc<Context>>,
+    /// The devices that have gates, by pool.
+    gated: Mutex<BTreeMap<Name, Vec<PciAddress>>>,
+}
+
+/// Why this node cannot be worked with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NodeError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+}
+
+impl NodeError {
+    /// All of it, every problem of a configuration too.
+    pub(crate) fn on_one_line(&self) -> String {
+        match self {
+            Self::Config(error) => error.on_one_line(),
+            Self::Lease(error) => with_causes(error),
+        }
+    }
+}
+
+impl Node {
+    pub(crate) fn open(name: String, places: Places) -> Result<Self, NodeError> {
+        let context = Mutex::new(Arc::new(load(&places)?));
+        Ok(Self { name, places, context, gated: Mutex::default() })
+    }
+
+    /// Reads the configuration again; an error leaves the old one.
+    pub(crate) fn reload(&self) -> Result<(), NodeError> {
+        *lock(&self.context) = Arc::new(load(&self.places)?);
+        Ok(())
+    }
+
+    pub(crate) fn context(&self) -> Arc<Context> {
+        Arc::clone(&lock(&self.context))
+    }
+
+    /// The pools that claims are for.
+    pub(crate) fn pools(&self) -> Vec<Name> {
+        self.context().config.published(Publish::Dra).cloned().collect()
+    }
+
+    /// What a pool has to offer now; an error says why nobody knows.
+    pub(crate) async fn offer(&self, pool: &Name) -> Result<Vec<Offered>, String> {
+        let (context, pool) = (self.context(), pool.clone());
+        blocking(move || {
+            let mut kernel = LinuxKernel::open().map_err(|error| with_causes(&error))?;
+            operation::offer(&mut kernel, &context, &pool).map_err(|error| with_causes(&error))
+        })
+        .await
+    }
+
+    /// Puts gates where runtimes look, before somebody may choose one of these devices. Where that fails, containers of these pods are kept
+    /// from starting by `vfhook serve` alone.
+    pub(crate) fn gate(&self, pool: &Name, offered: &[Offered]) {
+        let Places { cdi, vfhook, state, .. } = &self.places;
+        let devices: Vec<PciAddress> = offered.iter().map(|one| one.vf.address).collect();
+        if lock(&self.gated).get(pool) == Some(&devices) {
+            return;
+        }
+        match gate::publish(cdi, pool, &devices, vfhook, state) {
+            Ok(()) => drop(lock(&self.gated).insert(pool.clone(), devices)),
+            Err(error) => {
+                lock(&self.gated).remove(pool);
+                let cdi = cdi.display();
+                tracing::warn!(%pool, %error, "no CDI devices in {cdi}: no gate while vfhook is away");
+            }
+        }
+    }
+
+    /// The CDI devices that a container is to have which is to have this device.
+    pub(crate) fn gates(&self, pool: &Name, device: PciAddress) -> Vec<String> {
+        let is_gated = lock(&self.gated).get(pool).is_some_and(|devices| devices.contains(&device));
+        is_gated.then(|| gate::device(pool, device)).into_iter().collect()
+    }
+
+    /// Keeps a claim's devices for its pod, if they are free now.
+    pub(crate) async fn prepare(&self, claim: PreparedClaim) -> Result<(), PrepareError> {
+        let context = self.context();
+        let done = move || {
+            let mut kernel = LinuxKernel::open().map_err(ClaimError::from)?;
+            operation::prepare_claim(&mut kernel, &context, &claim).map_err(PrepareError::Claim)
+        };
+        task::spawn_blocking(done).await.unwrap_or_else(|error| Err(PrepareError::Died(error)))
+    }
+
+    /// Lets go of what is kept for a claim.
+    pub(crate) async fn unprepare(&self, claim: Uid) -> Result<(), String> {
+        let context = self.context();
+        blocking(move || {
+            operation::unprepare_claim(&context, &claim).map_err(|error| with_causes(&error))
+        })
+        .await
+    }
+}
+
+/// Why a claim's devices are not kept.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PrepareError {
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    #[error("vfhook-agent failed; please report this")]
+    Died(#[source] task::JoinError),
+}
+
+fn load(places: &Places) -> Result<Context, NodeError> {
+    Ok(Context { config: config::load(&places.config)?, leases: LeaseStore::open(&places.state)? })
+}
+
+/// Runs what may block where it may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

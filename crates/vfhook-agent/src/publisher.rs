@@ -1,0 +1,238 @@
+//! Keeps what the API server tells of this node's devices as it is: told when something changes here, and told again when somebody deletes
+//! it, as kubelet does at each of its starts.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use http::Method;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, timeout},
+};
+use vfhook::{
+    operation::Offered,
+    types::{Name, with_causes},
+};
+
+use crate::{
+    api::{Api, ApiError, Change},
+    names::{self, DRIVER},
+    node::Node,
+    slice::{self, Withholding},
+};
+
+const SLICES: &str = "/apis/resource.k8s.io/v1/resourceslices";
+
+/// How often devices are looked at without a reason: what the host does to them gives no event.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// How soon they are looked at again, however many reasons there are.
+const SOONEST: Duration = Duration::from_millis(250);
+
+/// How soon it is begun anew after a failure, or an end that came early; each next one waits twice as long.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// What is told.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    pub(crate) node: Arc<Node>,
+    pub(crate) api: Api,
+    /// Told when something may have changed.
+    pub(crate) changed: Arc<Notify>,
+    /// Whether the server drops taints.
+    pub(crate) without_taints: AtomicBool,
+}
+
+/// The slices that the server has.
+#[derive(Deserialize)]
+struct Listed {
+    metadata: ListMetadata,
+    #[serde(default)]
+    items: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListMetadata {
+    resource_version: String,
+}
+
+#[derive(Deserialize)]
+struct KubernetesNode {
+    metadata: NodeMetadata,
+}
+
+#[derive(Deserialize)]
+struct NodeMetadata {
+    uid: String,
+}
+
+impl Publisher {
+    /// Keeps slices for as long as it is not dropped.
+    pub(crate) async fn keep(&self) {
+        let mut wait = FIRST_WAIT;
+        loop {
+            let began = Instant::now();
+            let stayed = self.stay().await;
+            if began.elapsed() > LONGEST_WAIT {
+                wait = FIRST_WAIT;
+            }
+            if let Err(error) = stayed {
+                tracing::warn!(error = with_causes(&error), "the cluster may know old devices");
+            }
+            sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// Writes what differs and watches, until the watch ends.
+    async fn stay(&self) -> Result<(), ApiError> {
+        let version = self.compare().await?;
+        let mut watch = self.api.watch(&self.own_slices(), &version).await?;
+        loop {
+            tokio::select! {
+                change = watch.next() => match change {
+                    Some(Change::Bookmark) => continue,
+                    Some(Change::Added | Change::Modified | Change::Deleted) => {}
+                    Some(Change::Error) | None => return Ok(()),
+                },
+                // Its time being over is a reason to look, too.
+                () = self.reason() => {}
+            }
+            sleep(SOONEST).await;
+            self.compare().await?;
+        }
+    }
+
+    async fn reason(&self) {
+        let _ = timeout(LOOK, self.changed.notified()).await;
+    }
+
+    fn own_slices(&self) -> String {
+        format!(
+            "{SLICES}?fieldSelector=spec.nodeName%3D{}%2Cspec.driver%3D{DRIVER}",
+            self.node.name
+        )
+    }
+
+    /// Brings the server's slices to what is here; gives the version of its list.
+    async fn compare(&self) -> Result<String, ApiError> {
+        let listed: Listed = self.api.get(&self.own_slices()).await?;
+        let node: KubernetesNode =
+            self.api.get(&format!("/api/v1/nodes/{}", self.node.name)).await?;
+        let node = slice::Node { name: self.node.name.clone(), uid: node.metadata.uid };
+        let pools = self.node.pools();
+        for pool in &pools {
+            match self.node.offer(pool).await {
+                Ok(offered) => self.publish(&node, pool, &offered, &listed.items).await?,
+                Err(error) => tracing::error!(%pool, error, "not looked at for the cluster"),
+            }
+        }
+        let is_ours =
+            |called: &str| pools.iter().any(|pool| names::pool(&node.name, pool) == called);
+        for old in &listed.items {
+            if !is_ours(old["spec"]["pool"]["name"].as_str().unwrap_or_default()) {
+                self.delete(old).await?;
+            }
+        }
+        Ok(listed.metadata.resource_version)
+    }
+
+    async fn publish(
+        &self,
+        node: &slice::Node,
+        pool: &Name,
+        offered: &[Offered],
+        listed: &[Value],
+    ) -> Result<(), ApiError> {
+        self.node.gate(pool, offered);
+        let called = names::pool(&node.name, pool);
+        let found: Vec<&Value> =
+            listed.iter().filter(|found| found["spec"]["pool"]["name"] == *called).collect();
+        let wanted = slice::of_pool(node, pool, offered, self.how());
+        if is_so(&found, &wanted) {
+            return Ok(());
+        }
+        let generations =
+            found.iter().filter_map(|slice| slice["spec"]["pool"]["generation"].as_i64());
+        let generation = generations.max().unwrap_or(0) + 1;
+        if !self.write(&wanted, &found, generation).await? {
+            tracing::info!(
+                "the API server knows no taints of devices: what cannot be had is left out"
+            );
+            self.without_taints.store(true, Ordering::Relaxed);
+            let wanted = slice::of_pool(node, pool, offered, self.how());
+            // The first is written already: another generation, or it would be of two.
+            let listed: Listed = self.api.get(&self.own_slices()).await?;
+            let found: Vec<&Value> = listed.items.iter().collect();
+            self.write(&wanted, &found, generation + 1).await?;
+        }
+        let withheld = offered.iter().filter(|one| one.withheld.is_some()).count();
+        tracing::info!(%pool, devices = offered.len(), withheld, "told to the cluster");
+        let is_wanted = |old: &&&Value| {
+            wanted.iter().any(|slice| slice["metadata"]["name"] == old["metadata"]["name"])
+        };
+        for old in found.iter().filter(|old| !is_wanted(old)) {
+            self.delete(old).await?;
+        }
+        Ok(())
+    }
+
+    fn how(&self) -> Withholding {
+        if self.without_taints.load(Ordering::Relaxed) {
+            Withholding::Absence
+        } else {
+            Withholding::Taint
+        }
+    }
+
+    /// Writes slices as one generation; `false` when the server dropped taints.
+    async fn write(
+        &self,
+        wanted: &[Value],
+        found: &[&Value],
+        generation: i64,
+    ) -> Result<bool, ApiError> {
+        for slice in wanted {
+            let mut slice = slice.clone();
+            slice["spec"]["pool"]["generation"] = generation.into();
+            let name = slice["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            let old = found.iter().find(|old| old["metadata"]["name"] == *name);
+            let written: Value = match old {
+                Some(old) => {
+                    slice["metadata"]["resourceVersion"] =
+                        old["metadata"]["resourceVersion"].clone();
+                    self.api.write(Method::PUT, &format!("{SLICES}/{name}"), &slice).await?
+                }
+                None => self.api.write(Method::POST, SLICES, &slice).await?,
+            };
+            if slice::lost_its_taints(&slice, &written) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn delete(&self, slice: &Value) -> Result<(), ApiError> {
+        let name = slice["metadata"]["name"].as_str().unwrap_or_default();
+        self.api.delete(&format!("{SLICES}/{name}")).await
+    }
+}
+
+/// Whether the server has exactly these slices of a pool, all of one generation.
+fn is_so(found: &[&Value], wanted: &[Value]) -> bool {
+    let generation = |slice: &Value| slice["spec"]["pool"]["generation"].clone();
+    let mut generations = found.iter().map(|slice| generation(slice));
+    let first = generations.next();
+    found.len() == wanted.len()
+        && generations.all(|other| Some(other) == first)
+        && wanted.iter().all(|wanted| found.iter().any(|found| slice::says(found, wanted)))
+}

@@ -1,0 +1,152 @@
+//! `vfhook-agent serve`: wires the driver, the publisher and the signals together. Decides nothing about pods.
+
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::{
+    net::unix::pipe::Receiver,
+    signal::unix::{SignalKind, signal},
+    sync::Notify,
+    task::JoinSet,
+};
+use vfhook::{kernel::directory_events, operation::ExitCode, types::with_causes};
+
+use crate::{
+    api::{Api, Credentials, CredentialsError},
+    arguments::{Arguments, Serve},
+    claim_status,
+    driver::Driver,
+    node::{Node, NodeError, Places},
+    publisher::Publisher,
+    registration,
+};
+
+/// How long claims that are being prepared may go on after SIGTERM.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Why it does not serve.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    #[error("{0}")]
+    System(&'static str, #[source] io::Error),
+}
+
+impl ServeError {
+    /// All of it, every problem of a configuration too.
+    pub(crate) fn on_one_line(&self) -> String {
+        match self {
+            Self::Node(error) => error.on_one_line(),
+            other => with_causes(other),
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Credentials(_) | Self::Node(NodeError::Config(_)) => ExitCode::Usage,
+            Self::Node(_) | Self::System(..) => ExitCode::HostUnfit,
+        }
+    }
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) fn serve(arguments: &Arguments, verb: &Serve) -> Result<(), ServeError> {
+    let credentials = Credentials::new(
+        verb.api_server.as_deref(),
+        verb.api_ca.clone(),
+        verb.api_token.clone(),
+        |name| std::env::var(name).ok(),
+    )?;
+    let places = Places {
+        config: arguments.config.clone(),
+        state: verb.state_dir.clone(),
+        kubelet: verb.kubelet_dir.clone(),
+        cdi: verb.cdi_dir.clone(),
+        vfhook: verb.vfhook.clone().unwrap_or_else(beside_this_program),
+    };
+    let name = verb.node.clone().map_or_else(host_name, Ok);
+    let name = name.map_err(|error| ServeError::System("ask the host's name", error))?;
+    let node = Arc::new(Node::open(name, places)?);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_keep_alive(Duration::from_secs(1))
+        .build()
+        .map_err(|error| ServeError::System("start the event loop", error))?;
+    let served = runtime.block_on(run(node, Api::new(credentials)));
+    runtime.shutdown_timeout(DRAIN);
+    served.map_err(|error| ServeError::System("listen to signals", error))
+}
+
+async fn run(node: Arc<Node>, api: Api) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut reload = signal(SignalKind::hangup())?;
+    // Each has one that listens.
+    let (devices, claims) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let publisher = Publisher {
+        node: Arc::clone(&node),
+        api: api.clone(),
+        changed: Arc::clone(&devices),
+        without_taints: false.into(),
+    };
+    let driver = Arc::new(Driver {
+        node: Arc::clone(&node),
+        api: api.clone(),
+        changed: Arc::clone(&devices),
+    });
+    let mut tasks = JoinSet::new();
+    let kubelet = node.places.kubelet.clone();
+    tasks.spawn(async move { registration::keep(&kubelet, driver).await });
+    tasks.spawn(async move { publisher.keep().await });
+    tasks.spawn(claim_status::keep(Arc::clone(&node), api, Arc::clone(&claims)));
+    tasks.spawn(follow_leases(node.places.state.join("leases"), [Arc::clone(&devices), claims]));
+    // Nobody may wait for it.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = reload.recv() => {
+                match node.reload() {
+                    Ok(()) => tracing::info!("configuration read again"),
+                    Err(error) => {
+                        let error = error.on_one_line();
+                        tracing::error!(error, "the old configuration stays");
+                    }
+                }
+                devices.notify_one();
+            }
+        }
+    }
+}
+
+/// Tells of every sandbox that was given something or gave it back.
+async fn follow_leases(leases: PathBuf, told: [Arc<Notify>; 2]) {
+    let followed = async {
+        let events = Receiver::from_owned_fd_unchecked(directory_events(&leases)?)?;
+        loop {
+            events.readable().await?;
+            match events.try_read(&mut [0; 4096]) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err::<(), io::Error>(error),
+                Ok(_) => told.iter().for_each(|one| one.notify_one()),
+            }
+        }
+    };
+    if let Err(error) = followed.await {
+        tracing::error!(%error, "leases are looked at by the clock alone");
+    }
+}
+
+fn host_name() -> io::Result<String> {
+    let name = nix::unistd::gethostname()?;
+    // As kubelet does.
+    Ok(name.to_string_lossy().trim().to_lowercase())
+}
+
+fn beside_this_program() -> PathBuf {
+    let own = std::env::current_exe();
+    own.map_or_else(|_| PathBuf::from("/usr/bin/vfhook"), |own| own.with_file_name("vfhook"))
+}

@@ -1,0 +1,254 @@
+//! VFs that claims are given (DRA): a cluster is told of them, kubelet has claims prepared, and their pods have what the scheduler chose. The
+//! test plays the API server's and kubelet's sides of the wire; real ones are in the lab.
+#![cfg(test)]
+
+mod cluster_support;
+mod netns_support;
+
+use std::{path::PathBuf, process::Command};
+
+use cluster_support::{
+    api_server::ApiServer,
+    claims::{Driver, allocated, path},
+};
+use containerd_nri::{
+    Event, PodSandbox,
+    fake::{FakeRuntime, NriVersion, Outcome, Peer},
+};
+use netns_support::{
+    card::{Cards, vf},
+    command::Running,
+    eventually::becomes,
+    host::Host,
+    node::{connected, daemon, listen, on_a_node, pod, signal},
+    sandbox::Sandbox,
+};
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+const CONFIG: &str = r#"version = 1
+[[pool]]
+name = "fast"
+kind = "sriov"
+pf = ["p0"]
+publish = "dra"
+[[network]]
+name = "storage"
+pool = "fast"
+interface = "net1"
+addresses = ["192.168.0.16-192.168.0.250/24"]
+[[network]]
+name = "secret"
+pool = "fast"
+interface = "net2"
+allow = { namespaces = ["team-b"] }
+"#;
+
+/// The names of the VFs in a slice.
+const ALL: [&str; 3] = ["0000-01-10-0", "0000-01-10-1", "0000-01-10-2"];
+
+/// A node of a cluster: a host with VFs, a runtime, and both of vfhook's programs.
+struct Node<'a> {
+    host: &'a Host,
+    _cards: Cards<'a>,
+    _runtime: FakeRuntime,
+    api: ApiServer,
+    serve: Running,
+    agent: Running,
+}
+
+impl<'a> Node<'a> {
+    async fn start(host: &'a Host, api: ApiServer) -> (Self, Peer, Driver) {
+        host.ip(&["link set lo up"]);
+        let cards = Cards::usual(host, 3);
+        host.configure(CONFIG);
+        std::fs::write(host.directory.join("token"), "a-token\n").unwrap();
+        let runtime = listen(host, NriVersion::V0_12);
+        let serve = Running::start(&mut daemon(host), "");
+        let peer = connected(&runtime, &[]).await;
+        let agent = Running::start(&mut agent(host, &api), "");
+        let driver = Driver::introduced(&kubelet(host)).await;
+        (Self { host, _cards: cards, _runtime: runtime, api, serve, agent }, peer, driver)
+    }
+
+    /// Kills the agent and starts another.
+    async fn restart_agent(self) -> (Self, Driver) {
+        signal(&self.agent, Signal::SIGKILL);
+        self.agent.wait();
+        let agent = Running::start(&mut agent(self.host, &self.api), "");
+        let driver = Driver::introduced(&kubelet(self.host)).await;
+        (Self { agent, ..self }, driver)
+    }
+
+    fn leased(&self) -> Vec<String> {
+        let leases = self.host.leases();
+        let devices = leases.iter().map(|lease| lease["networks"][0]["device"].as_str().unwrap());
+        devices.map(str::to_owned).collect()
+    }
+
+    fn stop(self) {
+        for daemon in [&self.agent, &self.serve] {
+            signal(daemon, Signal::SIGTERM);
+        }
+        self.agent.wait().must_exit(0);
+        self.serve.wait().must_exit(0);
+        for part in ["plugins_registry", "plugins/vfhook.dev"] {
+            let left = std::fs::read_dir(kubelet(self.host).join(part)).unwrap().count();
+            assert_eq!(left, 0, "sockets are left in {part}");
+        }
+    }
+}
+
+fn kubelet(host: &Host) -> PathBuf {
+    host.directory.join("kubelet")
+}
+
+fn agent(host: &Host, api: &ApiServer) -> Command {
+    // Of the same build: `cargo test --workspace` makes it.
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_vfhook")).with_file_name("vfhook-agent");
+    assert!(program.exists(), "{} is not built: cargo build --workspace", program.display());
+    let mut agent = Command::new(program);
+    agent.env("VFHOOK_CONFIG", host.config_file()).env("VFHOOK_STATE_DIR", host.state_dir());
+    agent.args(["serve", "--node", "node-1", "--api-server", &api.url]);
+    agent.arg("--api-ca").arg(ApiServer::certificate());
+    agent.arg("--api-token").arg(host.directory.join("token"));
+    agent.arg("--kubelet-dir").arg(kubelet(host));
+    agent.arg("--cdi-dir").arg(host.directory.join("cdi"));
+    agent
+}
+
+/// A pod that asks for nothing by an annotation.
+fn claiming(name: &str, sandbox: &Sandbox) -> PodSandbox {
+    let mut pod = pod(name, Some(sandbox), None);
+    pod.uid = format!("uid-of-{name}");
+    pod
+}
+
+async fn ran(peer: &mut Peer, pod: &PodSandbox) -> Outcome<()> {
+    peer.pod_event(Event::RunPodSandbox, pod).await
+}
+
+#[test]
+fn a_cluster_is_told_of_devices_and_again_of_what_was_deleted() {
+    on_a_node(async |host| {
+        let (node, _peer, _driver) = Node::start(host, ApiServer::start(false).await).await;
+        node.api.must_tell(&ALL).await;
+        let slice = node.api.get("resourceslices/node-1-vfhook.dev-fast-0");
+        assert_eq!(slice["metadata"]["ownerReferences"][0]["uid"], "node-uid");
+        assert_eq!(slice["spec"]["devices"][0]["attributes"]["pf"]["string"], "p0");
+        node.api.delete_slices();
+        node.api.must_tell(&ALL).await;
+        // What the host does to one shows at the next look, which a change of the configuration asks for.
+        host.ip(&["address add 10.9.9.9/24 dev vf1"]);
+        signal(&node.agent, Signal::SIGHUP);
+        node.api.must_tell(&["0000-01-10-0", "0000-01-10-1!", "0000-01-10-2"]).await;
+        host.ip(&["address flush dev vf1"]);
+        let (node, _driver) = node.restart_agent().await;
+        node.api.must_tell(&ALL).await;
+        node.stop();
+    });
+}
+
+#[test]
+fn a_server_that_knows_no_taints_is_not_told_of_what_cannot_be_had() {
+    on_a_node(async |host| {
+        let (node, _peer, _driver) = Node::start(host, ApiServer::start(true).await).await;
+        node.api.must_tell(&ALL).await;
+        host.ip(&["address add 10.9.9.9/24 dev vf1"]);
+        signal(&node.agent, Signal::SIGHUP);
+        node.api.must_tell(&["0000-01-10-0", "0000-01-10-2"]).await;
+        node.stop();
+    });
+}
+
+#[test]
+fn a_claims_pod_has_what_the_scheduler_chose_and_its_claim_says_so() {
+    on_a_node(async |host| {
+        let (node, mut peer, driver) = Node::start(host, ApiServer::start(false).await).await;
+        node.api.must_tell(&ALL).await;
+        let wish = json!({ "network": "storage", "interface": "fast0" });
+        node.api.put(&path("c"), allocated("c", ALL[2], "uid-of-p1", Some(&wish)));
+        for _ in 0..2 {
+            let prepared = driver.prepare("c").await;
+            let [device] = &prepared.devices[..] else { panic!("{prepared:?}") };
+            assert_eq!((&*device.pool, &*device.name), ("node-1/fast", ALL[2]));
+            assert_eq!(device.requests, ["nic"]);
+            assert_eq!(device.cdi_devices, [format!("vfhook.dev/fast={}", vf(2))]);
+        }
+        // Nobody else is given it, by whatever way.
+        let others = ["a", "b", "c"].map(|name| host.sandbox(name));
+        host.attach(&others[0], "storage", &[]).ok();
+        host.attach(&others[1], "storage", &[]).ok();
+        host.attach(&others[2], "storage", &[]).must_exit(3);
+        let sandbox = host.sandbox("p1");
+        assert_eq!(ran(&mut peer, &claiming("p1", &sandbox)).await, Outcome::Answered(()));
+        assert!(node.leased().contains(&vf(2)));
+        let said = || node.api.get(&path("c"))["status"]["devices"][0].clone();
+        becomes("its claim says what it has", || !said().is_null()).await;
+        assert_eq!(said()["networkData"]["interfaceName"], "fast0");
+        assert!(said()["networkData"]["ips"][0].as_str().unwrap().starts_with("192.168.0."));
+        assert_eq!(said()["conditions"][0]["type"], "Ready");
+        // It is its pod's after restarts of both, and of the pod's sandbox.
+        let (node, driver) = node.restart_agent().await;
+        assert_eq!(driver.prepare("c").await.error, "");
+        assert_eq!(driver.unprepare("c").await, "");
+        assert_eq!(driver.unprepare("c").await, "");
+        assert!(!host.context().leases.is_allocated(vf(2).parse().unwrap()));
+        node.stop();
+    });
+}
+
+#[test]
+fn a_stranger_is_given_nothing_by_a_claim() {
+    on_a_node(async |host| {
+        let (node, mut peer, driver) = Node::start(host, ApiServer::start(false).await).await;
+        // Another namespace's network is refused where the pod is known, and a MAC that is not open.
+        let wishes = [
+            json!({ "network": "secret" }),
+            json!({ "network": "storage", "mac": "02:00:00:00:00:01" }),
+        ];
+        let said = ["network secret is not allowed for namespace \"team-a\"", "allow.mac opens it"];
+        for (number, (wish, said)) in wishes.iter().zip(said).enumerate() {
+            let (name, pod) = (format!("c{number}"), format!("p{number}"));
+            let claim = allocated(&name, ALL[number], &format!("uid-of-{pod}"), Some(wish));
+            node.api.put(&path(&name), claim);
+            assert_eq!(driver.prepare(&name).await.error, "");
+            let sandbox = host.sandbox(&pod);
+            let given = ran(&mut peer, &claiming(&pod, &sandbox)).await;
+            let Outcome::Refused { reason, .. } = given else { panic!("{given:?}") };
+            assert!(reason.contains(said), "{reason}");
+            assert_eq!(driver.unprepare(&name).await, "");
+        }
+        // What is no parameter, a claim of several pods, and one that is another's are not prepared.
+        let unknown = allocated("x", ALL[0], "uid-of-p9", Some(&json!({ "netwrok": "storage" })));
+        node.api.put(&path("x"), unknown);
+        assert!(driver.prepare("x").await.error.contains("unknown field"));
+        let mut shared = allocated("y", ALL[0], "uid-of-p9", None);
+        let users = shared["status"]["reservedFor"].as_array_mut().unwrap();
+        users.push(json!({ "resource": "pods", "name": "q", "uid": "uid-of-q" }));
+        node.api.put(&path("y"), shared);
+        assert!(driver.prepare("y").await.error.contains("reserved for 2 users"));
+        assert!(driver.prepare("nonesuch").await.error.contains("not found (HTTP 404)"));
+        assert_eq!(host.context().leases.all_prepared().unwrap(), []);
+        node.stop();
+    });
+}
+
+#[test]
+fn without_the_api_server_what_was_prepared_stays_so_and_is_let_go_of() {
+    on_a_node(async |host| {
+        let (mut node, mut peer, driver) = Node::start(host, ApiServer::start(false).await).await;
+        let wish = json!({ "network": "storage" });
+        node.api.put(&path("c"), allocated("c", ALL[0], "uid-of-p1", Some(&wish)));
+        assert_eq!(driver.prepare("c").await.error, "");
+        node.api.stop().await;
+        let (node, driver) = node.restart_agent().await;
+        assert_eq!(driver.prepare("c").await.error, "");
+        let sandbox = host.sandbox("p1");
+        assert_eq!(ran(&mut peer, &claiming("p1", &sandbox)).await, Outcome::Answered(()));
+        assert_eq!(node.leased(), [vf(0)]);
+        assert_eq!(driver.unprepare("c").await, "");
+        assert_eq!(host.context().leases.all_prepared().unwrap(), []);
+        node.stop();
+    });
+}
