@@ -5,6 +5,10 @@
 mod bad_input;
 mod bench;
 mod by_hand;
+mod claims;
+mod cluster_random;
+mod cluster_scene;
+mod cluster_services;
 mod coexistence;
 mod comes_back_clean;
 mod containerd_alone;
@@ -46,8 +50,9 @@ mod two_networks;
 mod vlan_isolation;
 
 pub(crate) use self::bench::BENCH;
+pub(crate) use self::cluster_scene::start as start_cluster;
 pub(crate) use self::demo::{DEMO, DEMO_SUMMARY};
-pub(crate) use self::device_plugin::start_cluster;
+pub(crate) use self::device_plugin::CONFIG as COUNTED;
 pub(crate) use self::faults::FAULTS_FULL;
 pub(crate) use self::scenario::Scenario;
 
@@ -107,6 +112,11 @@ pub(crate) static ALL: &[Scenario] = &[
     message_count::SCENARIO,
     driver_passes::SCENARIO,
     device_plugin::SCENARIO,
+    claims::SCENARIO,
+    cluster_random::SHORT,
+    cluster_random::FULL,
+    cluster_services::MODES,
+    cluster_services::ALONE,
     driver_refuses::SCENARIO,
     faults::SAMPLE,
     faults::FULL,

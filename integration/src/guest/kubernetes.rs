@@ -15,6 +15,9 @@ pub(crate) const NODE: &str = "node1";
 const ADDRESS: &str = "10.0.0.1";
 const KUBECONFIG: &str = "/run/lab/kubeconfig";
 const API: &str = "https://127.0.0.1:6443";
+/// The API server by the name that its certificate has, and that certificate.
+pub(crate) const SERVER: &str = "https://localhost:6443";
+pub(crate) const CA: &str = "/run/lab/certificates/apiserver.crt";
 
 /// Emulated, the API server needs a minute until it is ready, and a node as long again.
 const START_SECONDS: u64 = 300;
@@ -25,9 +28,10 @@ const CONFIG: &str = r#"{"apiVersion": "v1", "kind": "Config", "current-context"
   "users": [{"name": "admin", "user": {"token": "lab"}}],
   "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "admin"}}]}"#;
 
-/// What kubelet needs to run here: control groups without systemd, and a disk that is small and thrown away.
+/// What kubelet needs to run here: control groups without systemd, and a disk that is small and thrown away. It makes no rules of its own,
+/// which would be neither whole nor gone when somebody compares.
 const KUBELET: &str = r#"{"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
-  "cgroupDriver": "cgroupfs", "failSwapOn": false, "localStorageCapacityIsolation": false,
+  "cgroupDriver": "cgroupfs", "failSwapOn": false, "makeIPTablesUtilChains": false, "localStorageCapacityIsolation": false,
   "authentication": {"anonymous": {"enabled": true}, "webhook": {"enabled": false}},
   "authorization": {"mode": "AlwaysAllow"},
   "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
@@ -54,18 +58,7 @@ pub(crate) fn control_plane() -> Result<(), Failure> {
         "openssl genrsa -out /run/lab/sa.key 2048",
     ])?;
     start("etcd", "--data-dir /run/lab/etcd --unsafe-no-fsync --log-level warn")?;
-    start(
-        "kube-apiserver",
-        &format!(
-            "--etcd-servers http://127.0.0.1:2379 --service-cluster-ip-range 10.96.0.0/12 \
-             --service-account-issuer https://kubernetes.default.svc --service-account-key-file /run/lab/sa.key \
-             --service-account-signing-key-file /run/lab/sa.key --token-auth-file /run/lab/tokens \
-             --authorization-mode AlwaysAllow --cert-dir /run/lab/certificates --secure-port 6443 \
-             --advertise-address {ADDRESS} --allow-privileged"
-        ),
-    )?;
-    let ready = kubectl("get --raw /readyz");
-    eventually(&format!("the API server at {API}"), START_SECONDS, || ready.ok())?;
+    start_api_server()?;
     start(
         "kube-controller-manager",
         &format!(
@@ -74,6 +67,27 @@ pub(crate) fn control_plane() -> Result<(), Failure> {
         ),
     )?;
     start("kube-scheduler", &format!("--kubeconfig {KUBECONFIG} --leader-elect=false"))
+}
+
+/// Kills the API server where it stands, and starts it anew.
+pub(crate) fn restart_api_server() -> Result<(), Failure> {
+    Daemon::named("kube-apiserver").end("KILL")?;
+    start_api_server()
+}
+
+fn start_api_server() -> Result<(), Failure> {
+    start(
+        "kube-apiserver",
+        &format!(
+            "--etcd-servers http://127.0.0.1:2379 --service-cluster-ip-range 10.96.0.0/12 \
+             --service-account-issuer https://kubernetes.default.svc --service-account-key-file /run/lab/sa.key \
+             --service-account-signing-key-file /run/lab/sa.key --token-auth-file /run/lab/tokens \
+             --authorization-mode Node,RBAC --cert-dir /run/lab/certificates --secure-port 6443 \
+             --advertise-address {ADDRESS} --allow-privileged"
+        ),
+    )?;
+    let ready = kubectl("get --raw /readyz");
+    eventually(&format!("the API server at {API}"), START_SECONDS, || ready.ok()).map(drop)
 }
 
 /// Starts kubelet, and waits until the node is ready.
@@ -129,4 +143,38 @@ pub(crate) fn apply(object: &Value) -> Result<(), Failure> {
 
 fn start(name: &'static str, arguments: &str) -> Result<(), Failure> {
     Daemon::named(name).start(&format!("{SHARE}/{CLUSTER}/{name} {arguments}"), &[])
+}
+
+/// `kube-proxy`, which makes services what they are on the node.
+#[derive(Debug)]
+pub(crate) struct Proxy;
+
+impl Proxy {
+    /// The modes that it has.
+    pub(crate) const ALL: [&str; 3] = ["nftables", "iptables", "ipvs"];
+
+    /// Starts it in a mode, and waits until its first rules are there.
+    pub(crate) fn start(mode: &str) -> Result<(), Failure> {
+        start(
+            "kube-proxy",
+            &format!(
+                "--kubeconfig {KUBECONFIG} --hostname-override {NODE} --proxy-mode {mode} --cluster-cidr 10.244.0.0/16 \
+                 --conntrack-max-per-core 0 --healthz-bind-address 127.0.0.1:10256 -v 2"
+            ),
+        )?;
+        let healthy = cmd("busybox wget -q -T 5 -O - http://127.0.0.1:10256/healthz");
+        eventually("kube-proxy's first rules", START_SECONDS, || healthy.ok()).map(drop)
+    }
+
+    /// Ends it, and has it take away its rules.
+    pub(crate) fn stop() -> Result<(), Failure> {
+        Daemon::named("kube-proxy").end("TERM")?;
+        // It may find a chain of its own busy, and take it away the next time.
+        let cleanup = cmd(&format!("{SHARE}/{CLUSTER}/kube-proxy --cleanup"));
+        eventually("the end of kube-proxy's rules", 60, || cleanup.ok())?;
+        // What iptables makes for its rules, and leaves behind them.
+        let tables = "for family in ip ip6; do for table in filter nat mangle raw; do \
+                      nft delete table $family $table 2> /dev/null; done; done; true";
+        cmd("sh -c").arg(tables).ok().map(drop)
+    }
 }

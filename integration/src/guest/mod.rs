@@ -1,5 +1,6 @@
 //! The guest side: what scenarios are written with, and the harness that runs them. It must not know what any one scenario proves.
 
+pub(crate) mod agent;
 pub(crate) mod card;
 pub(crate) mod command;
 pub(crate) mod containerd;

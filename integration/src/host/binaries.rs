@@ -21,6 +21,8 @@ pub(crate) struct Binaries {
     pub(crate) vfhook: PathBuf,
     /// The same, but that it dies where it is told to.
     pub(crate) kill_points: PathBuf,
+    /// What tells a cluster of VFs.
+    pub(crate) agent: PathBuf,
     /// The guest side of the lab.
     pub(crate) guest: PathBuf,
     /// The example of `containerd-nri`, which logs what a runtime tells its plugins.
@@ -47,6 +49,7 @@ impl Binaries {
         Ok(Self {
             vfhook: given.map_or_else(|| target.join("release").join("vfhook"), PathBuf::from),
             kill_points: dev.join("vfhook"),
+            agent: dev.join("vfhook-agent"),
             guest: dev.join("guest"),
             event_logger: dev.join("examples").join(EVENT_LOGGER),
             bench: None,

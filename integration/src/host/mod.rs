@@ -75,6 +75,8 @@ enum Verb {
         #[arg(long)]
         cluster: bool,
     },
+    /// Run what takes long: a hundred random events in a Kubernetes cluster
+    Soak,
     /// Print everything that is kept of a scenario's last run
     Logs {
         /// Name of the scenario
@@ -127,6 +129,7 @@ fn dispatch(verb: Verb) -> Result<bool, LabError> {
             };
             return run_all(&cache, chosen, usize::from(jobs));
         }
+        Verb::Soak => return run_all(&cache, choose(&["cluster_random".to_owned()], true)?, 1),
         Verb::Shell { cluster } => shell::run(&cache, cluster)?,
         Verb::Logs { name } => diagnostics::print(&cache, &name)?,
         Verb::Demo => return demo::run(&cache),

@@ -17,7 +17,7 @@ use crate::verdict::{
 const PID1: &str = include_str!("../../boot/pid1.sh");
 
 /// Folders of the checkout that guests see: what operators would install.
-const SHIPPED: [&str; 3] = ["hooks", "host-files", "nri-config"];
+const SHIPPED: [&str; 4] = ["hooks", "host-files", "kubernetes", "nri-config"];
 
 /// A run's folder, made anew for each run.
 #[derive(Debug)]
@@ -45,6 +45,7 @@ impl RunDir {
         }
         copy_program(&programs.vfhook, &share.join("bin/vfhook"))?;
         copy_program(&programs.kill_points, &share.join("bin/vfhook-kill-points"))?;
+        copy_program(&programs.agent, &share.join("bin/vfhook-agent"))?;
         copy_program(&programs.guest, &share.join("bin/guest"))?;
         copy_program(&programs.event_logger, &share.join("bin/event_logger"))?;
         if let Some(bench) = &programs.bench {

@@ -1,0 +1,221 @@
+//! Services of a real Kubernetes cluster, with the real kube-proxy in each of its modes: pods with VFs and pods without reach each other by
+//! a clusterIP, by a node port, and the API server by its own. And the same on a node that has no other network plugin, where a VF's address
+//! is the pod's: kubelet's probes and the node itself reach it.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::guest::command::{Invocation, cmd, eventually};
+use crate::guest::containerd::PodNetwork;
+use crate::guest::failure::Failure;
+use crate::guest::kubernetes::{self, get, kubectl};
+use crate::guest::{Guest, kubernetes::Proxy};
+use crate::verdict::OCI_IMAGE_NAME;
+
+use super::Scenario;
+use super::cluster_scene::{self, POD_SECONDS, are_free, no_pod_is_left, text};
+
+pub(super) const MODES: Scenario = Scenario::new(
+    "cluster_services",
+    1500,
+    "a real kube-proxy in its three modes: pods with VFs and without reach services, both ways",
+    every_mode,
+)
+.prepared(prepare_modes)
+.in_cluster()
+.vfs(3, 0)
+.by_name();
+
+pub(super) const ALONE: Scenario = Scenario::new(
+    "cluster_alone",
+    1200,
+    "a cluster's node with no other network plugin: a VF is the pod's address, probed and served",
+    without_another_plugin,
+)
+.prepared(prepare_alone)
+.in_cluster()
+.vfs(3, 0)
+.by_name();
+
+const CONFIG: &str = r#"version = 1
+
+[[pool]]
+name = "fast"
+kind = "sriov"
+pf = ["ens1f0"]
+
+[[network]]
+name = "storage"
+pool = "fast"
+interface = "net1"
+addresses = ["192.168.0.16-192.168.0.250/24"]
+
+[service_path]
+mode = "veth"
+cidrs = ["10.96.0.0/12"]
+interface = "svc0"
+source = ["169.254.96.0/20"]
+"#;
+
+const NODE_PORT: u16 = 30080;
+/// The node's own address.
+const NODE: &str = "10.0.0.1";
+/// How long it may take until rules are there and a service's endpoints are chosen at random often enough.
+const SERVED_SECONDS: u64 = 180;
+
+fn prepare_modes(guest: &mut Guest) -> Result<(), Failure> {
+    guest.step("start a cluster");
+    cluster_scene::start(CONFIG)?;
+    guest.step("each proxy comes and goes once: it sets switches of the kernel that stay");
+    for mode in Proxy::ALL {
+        Proxy::start(mode)?;
+        Proxy::stop()?;
+    }
+    Ok(())
+}
+
+fn every_mode(guest: &mut Guest) -> Result<(), Failure> {
+    guest.step("two pods with a VF by annotation, one without, and a service of all three");
+    kubernetes::apply(&web("vf", 2, Some("storage"), false))?;
+    kubernetes::apply(&web("plain", 1, None, false))?;
+    kubernetes::apply(&service())?;
+    let all = ready(3)?;
+    let vf = with(&all, "vf-")?;
+    let plain = with(&all, "plain-")?;
+    let service = cluster_ip()?;
+    for mode in Proxy::ALL {
+        guest.step(&format!("kube-proxy in mode {mode}"));
+        Proxy::start(mode)?;
+        for client in [&vf, &plain] {
+            guest.expect(answer(&all, || ask(client, &service, 80)))?;
+            guest.expect(answer(&all, || ask(client, NODE, NODE_PORT)))?;
+        }
+        guest.step(&format!("the API server by its clusterIP, in mode {mode}"));
+        let way = kubectl(&format!("exec {vf} -- ip route get 10.96.0.1")).ok()?.stdout;
+        guest.check("the way to it is the service path", way.contains("dev svc0"), &way)?;
+        let connect = kubectl(&format!("exec {vf} -- nc -w 20 10.96.0.1 443")).stdin("");
+        guest.expect(eventually("the API server answers", SERVED_SECONDS, || connect.ok()))?;
+        Proxy::stop()?;
+    }
+    all_go(guest)
+}
+
+fn prepare_alone(guest: &mut Guest) -> Result<(), Failure> {
+    guest.step("start a cluster whose pods have no address but a VF's");
+    let alone = "interface = \"eth0\"\ngateway = [\"192.168.0.1\"]\ndefault_route = true\nhost_access = true";
+    let config = CONFIG.replacen("interface = \"net1\"", alone, 1);
+    cluster_scene::start_with(&config, PodNetwork::Vfhook)?;
+    Proxy::start("nftables")?;
+    Proxy::stop()
+}
+
+fn without_another_plugin(guest: &mut Guest) -> Result<(), Failure> {
+    guest.step("pods are ready: kubelet's probes reach the address of a VF");
+    Proxy::start("nftables")?;
+    kubernetes::apply(&web("vf", 3, Some("storage@eth0"), true))?;
+    kubernetes::apply(&service())?;
+    let all = ready(3)?;
+    guest.count();
+    guest.step("the address that Kubernetes shows is the VF's");
+    for pod in &all {
+        let address = text(&get(&format!("pod {pod}"))?["status"]["podIP"]);
+        let links = kubectl(&format!("exec {pod} -- ip address show eth0")).ok()?.stdout;
+        let is_its = address.starts_with("192.168.0.") && links.contains(&format!("{address}/24"));
+        guest.check("it is", is_its, format!("{address}: {links}"))?;
+    }
+    guest.step("a service with VFs behind it, from a pod with one and from the node");
+    let (service, client) = (cluster_ip()?, with(&all, "vf-")?);
+    guest.expect(answer(&all, || ask(&client, &service, 80)))?;
+    let from_node = || cmd(&format!("busybox wget -q -T 20 -O - http://{service}/"));
+    guest.expect(answer(&all, from_node))?;
+    guest.step("and the API server, from a pod whose only card is a VF");
+    let connect = kubectl(&format!("exec {client} -- nc -w 20 10.96.0.1 443")).stdin("");
+    guest.expect(eventually("the API server answers", SERVED_SECONDS, || connect.ok()))?;
+    all_go(guest)?;
+    Proxy::stop()
+}
+
+fn all_go(guest: &mut Guest) -> Result<(), Failure> {
+    guest.step("all go, and every VF is free");
+    kubectl("delete deployment --all").ok()?;
+    kubectl("delete service web").ok()?;
+    no_pod_is_left()?;
+    are_free(3)
+}
+
+/// Pods that say their name by HTTP.
+fn web(name: &str, replicas: u32, networks: Option<&str>, probed: bool) -> Value {
+    let serve = "hostname > /tmp/index.html; exec httpd -f -p 8080 -h /tmp";
+    let mut container = json!({
+        "name": "main", "image": OCI_IMAGE_NAME, "imagePullPolicy": "Never", "command": ["sh", "-c", serve]
+    });
+    if probed {
+        let get = json!({ "httpGet": { "path": "/", "port": 8080 }, "timeoutSeconds": 20 });
+        container["readinessProbe"] = get;
+    }
+    let mut meta = json!({ "labels": { "app": "web", "part": name } });
+    if let Some(networks) = networks {
+        meta["annotations"] = json!({ "vfhook.dev/networks": networks });
+    }
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": name },
+        "spec": {
+            "replicas": replicas, "selector": { "matchLabels": { "part": name } },
+            "template": { "metadata": meta, "spec": {
+                "automountServiceAccountToken": false, "terminationGracePeriodSeconds": 1,
+                "containers": [container]
+            } }
+        }
+    })
+}
+
+fn service() -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" },
+        "spec": {
+            "type": "NodePort", "selector": { "app": "web" },
+            "ports": [{ "port": 80, "targetPort": 8080, "nodePort": NODE_PORT }]
+        }
+    })
+}
+
+fn cluster_ip() -> Result<String, Failure> {
+    Ok(text(&get("service web")?["spec"]["clusterIP"]))
+}
+
+/// The pods, when so many are ready.
+fn ready(wanted: usize) -> Result<BTreeSet<String>, Failure> {
+    eventually(&format!("{wanted} pods are ready"), 2 * POD_SECONDS, || {
+        let pods = get("pods")?;
+        let items = pods["items"].as_array().cloned().unwrap_or_default();
+        let is_ready = |pod: &&Value| {
+            let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            conditions.iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
+        };
+        let names: BTreeSet<String> =
+            items.iter().filter(is_ready).map(|pod| text(&pod["metadata"]["name"])).collect();
+        if names.len() == wanted { Ok(names) } else { Err(Failure::unmet("so many", pods)) }
+    })
+}
+
+fn with(pods: &BTreeSet<String>, prefix: &str) -> Result<String, Failure> {
+    let found = pods.iter().find(|name| name.starts_with(prefix)).cloned();
+    found.ok_or_else(|| Failure::unmet(format!("a pod {prefix}"), format!("{pods:?}")))
+}
+
+/// Some questions from a pod: to begin one takes longer than to ask it.
+fn ask(client: &str, address: &str, port: u16) -> Invocation {
+    let all =
+        format!("for i in 1 2 3 4 5 6 7 8; do wget -q -T 20 -O - http://{address}:{port}/; done");
+    kubectl(&format!("exec {client} -- sh -c")).arg(all)
+}
+
+/// Asks until all of these have answered.
+fn answer(all: &BTreeSet<String>, ask: impl Fn() -> Invocation) -> Result<(), Failure> {
+    let mut answered = BTreeSet::new();
+    eventually("each pod of the service answers", SERVED_SECONDS, || {
+        answered.extend(ask().ok()?.text().lines().map(|line| line.trim().to_owned()));
+        if answered == *all { Ok(()) } else { Err(Failure::unmet("all", format!("{answered:?}"))) }
+    })
+}
