@@ -52,18 +52,11 @@ impl LeaseStore {
 
     /// The devices that are kept for pods by kubelet's count, in order.
     pub fn counted(&self) -> Result<Vec<PciAddress>, LeaseError> {
-        let path = self.allocations();
-        let entries = match fs::read_dir(&path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(LeaseError::io("list", path)(error)),
-        };
-        let mut devices = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(LeaseError::io("list", &path))?.file_name();
-            devices.extend(name.to_str().and_then(|name| name.parse::<PciAddress>().ok()));
-        }
-        devices.retain(|device| matches!(self.kept(*device), Ok(Some(Kept::Counted(_)))));
+        let links = directory::listed(&self.allocations())?;
+        let named = |link: &PathBuf| link.file_name()?.to_str()?.parse().ok();
+        let counted =
+            |device: &PciAddress| matches!(self.kept(*device), Ok(Some(Kept::Counted(_))));
+        let mut devices: Vec<PciAddress> = links.iter().filter_map(named).filter(counted).collect();
         devices.sort_unstable();
         Ok(devices)
     }

@@ -60,6 +60,20 @@ fn refuse_unsafe(path: &Path, meta: &Metadata) -> Result<(), LeaseError> {
     Ok(())
 }
 
+/// What is in a directory, in order; nothing where there is none.
+pub(super) fn listed(path: &Path) -> Result<Vec<PathBuf>, LeaseError> {
+    let listed = fs::read_dir(path)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>());
+    match listed {
+        Ok(mut paths) => {
+            paths.sort();
+            Ok(paths)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(LeaseError::io("list", path)(error)),
+    }
+}
+
 /// Puts `content` in place of `path`, wholly or not at all.
 pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), LeaseError> {
     let next = next_to(path);

@@ -2,14 +2,11 @@
 //! to have them. The rename that puts a claim's record in place makes it keep all of its devices at once, and removing the record ends
 //! that at once; links that a crash left behind mean nothing.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{LeaseError, LeaseStore, directory};
+use super::{LeaseError, LeaseStore, directory, store::text_at};
 use crate::{
     request::NetworkRequest,
     types::{Name, PciAddress, Uid},
@@ -77,14 +74,14 @@ impl LeaseStore {
 
     /// The claims that were prepared for a pod, in order. Costs one system call for a pod that has none.
     pub fn claims_of(&self, pod: &Uid) -> Result<Vec<PreparedClaim>, LeaseError> {
-        let links = listed(&self.pods().join(pod.as_str()))?;
+        let links = directory::listed(&self.pods().join(pod.as_str()))?;
         let claims = links.iter().filter_map(|link| read(link).transpose());
         claims.collect()
     }
 
     /// Every claim that was prepared, in order.
     pub fn all_prepared(&self) -> Result<Vec<PreparedClaim>, LeaseError> {
-        let mut paths = listed(&self.prepared())?;
+        let mut paths = directory::listed(&self.prepared())?;
         paths.retain(|path| path.extension().is_none());
         paths.iter().filter_map(|path| read(path).transpose()).collect()
     }
@@ -96,14 +93,14 @@ impl LeaseStore {
         let leads = |link: &PathBuf| directory::leads(link, &target(uid, ".."));
         let devices: Vec<PathBuf> = match claim {
             Some(claim) => claim.devices.iter().map(|had| self.allocation(had.device)).collect(),
-            None => listed(&self.allocations())?,
+            None => directory::listed(&self.allocations())?,
         };
         for link in devices.iter().filter(|link| leads(link)) {
             directory::remove(link)?;
         }
         let pods = match claim {
             Some(claim) => vec![self.pods().join(claim.pod.as_str())],
-            None => listed(&self.pods())?,
+            None => directory::listed(&self.pods())?,
         };
         for pod in pods {
             directory::remove(&pod.join(uid.as_str()))?;
@@ -127,13 +124,9 @@ impl LeaseStore {
 
 /// The claim at `path`, or that which a link there leads to.
 pub(super) fn read(path: &Path) -> Result<Option<PreparedClaim>, LeaseError> {
-    match fs::read(path) {
-        Ok(text) => serde_json::from_slice(&text)
-            .map(Some)
-            .map_err(|source| LeaseError::Unreadable { path: path.to_owned(), source }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(LeaseError::io("read", path)(error)),
-    }
+    let unreadable = |source| LeaseError::Unreadable { path: path.to_owned(), source };
+    let claim = text_at(path)?.map(|text| serde_json::from_slice(&text));
+    claim.transpose().map_err(unreadable)
 }
 
 /// Where a link leads that keeps something for a claim.
@@ -141,21 +134,10 @@ fn target(uid: &Uid, up: &str) -> PathBuf {
     Path::new(up).join("prepared").join(uid.as_str())
 }
 
-/// What is in a directory, in order; nothing where there is none.
-fn listed(path: &Path) -> Result<Vec<PathBuf>, LeaseError> {
-    let entries = match fs::read_dir(path) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(LeaseError::io("list", path)(error)),
-    };
-    let paths: io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
-    let mut paths = paths.map_err(LeaseError::io("list", path))?;
-    paths.sort();
-    Ok(paths)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn store() -> (tempfile::TempDir, LeaseStore) {

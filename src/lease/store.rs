@@ -234,7 +234,8 @@ pub(super) fn read(path: &Path) -> Result<Option<Lease>, LeaseError> {
     text_at(path)?.map(|text| parse(path, &text)).transpose()
 }
 
-fn text_at(path: &Path) -> Result<Option<Vec<u8>>, LeaseError> {
+/// What the file at `path` has; `None` when there is none.
+pub(super) fn text_at(path: &Path) -> Result<Option<Vec<u8>>, LeaseError> {
     match fs::read(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
