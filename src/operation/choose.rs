@@ -80,7 +80,7 @@ impl<'a, K: Kernel> Chooser<'a, K> {
         intent: &NetworkIntent,
     ) -> Result<(ChosenDevice, Vec<Segment>), OperationError> {
         let Some(name) = intent.pool.selector.pf.first() else {
-            return Err(none_free(intent, 0, 0, Vec::new()));
+            return Err(none_free(intent, 0, PassedOver::default()));
         };
         let parent = self.kernel.observe_link(name)?;
         let segments = self.kernel.segments_of(&parent);
@@ -113,7 +113,8 @@ impl<'a, K: Kernel> Chooser<'a, K> {
         let ports: BTreeSet<Port> =
             functions.iter().map(|function| Port::Pci(function.address)).collect();
         let segments = intent.network.segments(ports);
-        let (given, mut unusable) = self.not_withheld(functions)?;
+        let (given, unusable) = self.not_withheld(functions)?;
+        let mut passed = PassedOver { leased: 0, unusable };
         let mut members: Vec<Candidate> = given
             .into_iter()
             .flat_map(|function| function.vfs)
@@ -124,22 +125,16 @@ impl<'a, K: Kernel> Chooser<'a, K> {
         if let Some(device) = intent.device {
             members.retain(|vf| vf.address == device);
             if members.is_empty() {
-                unusable.push(format!("{device}, which was chosen for this pod, is not there"));
+                passed
+                    .unusable
+                    .push(format!("{device}, which was chosen for this pod, is not there"));
             }
         }
         let total = members.len();
-        let mut leased = 0;
         for candidate in members {
-            let claim = Claim::Device(candidate.address);
-            if self.is_taken(&claim) {
-                leased += 1;
-                continue;
-            }
-            if self.is_kept(intent, candidate.address) {
-                unusable.push(format!("{} is kept for a pod", candidate.address));
-                continue;
-            }
-            if !self.kernel.matches(&candidate, selector) {
+            if self.passes_over(intent, candidate.address, &mut passed)
+                || !self.kernel.matches(&candidate, selector)
+            {
                 continue;
             }
             let Some(looking) = self.context.leases.look_at(candidate.address)? else {
@@ -147,28 +142,41 @@ impl<'a, K: Kernel> Chooser<'a, K> {
                 continue;
             };
             // Asked again: from here on the answers stay as they are.
-            if self.is_taken(&claim) {
-                leased += 1;
-                continue;
-            }
-            if self.is_kept(intent, candidate.address) {
-                unusable.push(format!("{} is kept for a pod", candidate.address));
+            if self.passes_over(intent, candidate.address, &mut passed) {
                 continue;
             }
             if self.context.leases.is_withheld(candidate.pf_address)? {
-                unusable.push(made_anew(&candidate.pf_name));
+                passed.unusable.push(made_anew(&candidate.pf_name));
                 continue;
             }
             match self.usable(intent, &candidate, &segments)? {
                 Ok(device) => {
-                    self.chosen.insert(claim);
+                    self.chosen.insert(Claim::Device(candidate.address));
                     self.looking.push(looking);
                     return Ok((ChosenDevice::Vf(Box::new(device)), segments));
                 }
-                Err(why) => unusable.push(format!("{} {why}", candidate.address)),
+                Err(why) => passed.unusable.push(format!("{} {why}", candidate.address)),
             }
         }
-        Err(none_free(intent, total, leased, unusable))
+        Err(none_free(intent, total, passed))
+    }
+
+    /// Passes over a device that a lease holds, or that is kept for a pod and was not chosen for this one.
+    fn passes_over(
+        &self,
+        intent: &NetworkIntent,
+        device: PciAddress,
+        passed: &mut PassedOver,
+    ) -> bool {
+        if self.is_taken(&Claim::Device(device)) {
+            passed.leased += 1;
+            return true;
+        }
+        let is_kept = intent.device.is_none() && self.context.leases.is_allocated(device);
+        if is_kept {
+            passed.unusable.push(format!("{device} is kept for a pod"));
+        }
+        is_kept
     }
 
     /// Looks at a VF, or tells why it cannot be given.
@@ -188,11 +196,6 @@ impl<'a, K: Kernel> Chooser<'a, K> {
         })
     }
 
-    /// Whether a device is kept for a pod, and `intent` is not of one that was given it.
-    fn is_kept(&self, intent: &NetworkIntent, device: PciAddress) -> bool {
-        intent.device.is_none() && self.context.leases.is_allocated(device)
-    }
-
     pub(super) fn is_taken(&self, claim: &Claim) -> bool {
         self.chosen.contains(claim) || self.context.leases.is_taken(claim)
     }
@@ -202,11 +205,16 @@ fn made_anew(function: &KernelText) -> String {
     format!("{function}: its VFs are being made anew")
 }
 
-fn none_free(
-    intent: &NetworkIntent,
-    total: usize,
+/// The devices that are not given.
+#[derive(Default)]
+struct PassedOver {
+    /// How many leases hold.
     leased: usize,
+    /// Why each of the others cannot be had.
     unusable: Vec<String>,
-) -> OperationError {
+}
+
+fn none_free(intent: &NetworkIntent, total: usize, passed: PassedOver) -> OperationError {
+    let PassedOver { leased, unusable } = passed;
     OperationError::NoFreeDevice { pool: intent.network.pool.clone(), total, leased, unusable }
 }
