@@ -127,7 +127,7 @@ impl Driver {
             requests: vec![had.request.clone()],
             pool: names::pool(&self.node.name, &had.pool),
             name: names::device(had.device),
-            cdi_devices: self.node.gates(&had.pool, had.device),
+            cdi_devices: self.node.gates.name(&had.pool, had.device).into_iter().collect(),
         };
         kept.devices.iter().map(device).collect()
     }

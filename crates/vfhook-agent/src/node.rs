@@ -2,44 +2,30 @@
 //! cluster, and what the runtime is to find.
 
 use std::{
-    collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::task;
 use vfhook::{
     config::{self, ConfigError, Publish},
-    frontend::kubelet::gate,
+    frontend::kubelet::{Gates, Places},
     kernel::LinuxKernel,
     lease::{LeaseError, LeaseStore, PreparedClaim},
     operation::{self, ClaimError, Context, Offered},
-    types::{Name, PciAddress, Uid, with_causes},
+    types::{Name, Uid, with_causes},
 };
-
-/// Where things are on this machine.
-#[derive(Debug, Clone)]
-pub(crate) struct Places {
-    /// The configuration file, read again on SIGHUP.
-    pub(crate) config: PathBuf,
-    /// The state directory.
-    pub(crate) state: PathBuf,
-    /// Kubelet's directory.
-    pub(crate) kubelet: PathBuf,
-    /// Where runtimes look for CDI devices.
-    pub(crate) cdi: PathBuf,
-    /// The program that attaches, for who is to run it.
-    pub(crate) vfhook: PathBuf,
-}
 
 /// This node.
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) places: Places,
+    /// What containers are kept from starting without their devices by.
+    pub(crate) gates: Gates,
+    /// The configuration file, read again on SIGHUP.
+    config: PathBuf,
     context: Mutex<Arc<Context>>,
-    /// The devices that have gates, by pool.
-    gated: Mutex<BTreeMap<Name, Vec<PciAddress>>>,
 }
 
 /// Why this node cannot be worked with.
@@ -62,14 +48,15 @@ impl NodeError {
 }
 
 impl Node {
-    pub(crate) fn open(name: String, places: Places) -> Result<Self, NodeError> {
-        let context = Mutex::new(Arc::new(load(&places)?));
-        Ok(Self { name, places, context, gated: Mutex::default() })
+    pub(crate) fn open(name: String, config: PathBuf, places: Places) -> Result<Self, NodeError> {
+        let context = Mutex::new(Arc::new(load(&config, &places)?));
+        let gates = Gates::new(places.clone());
+        Ok(Self { name, places, gates, config, context })
     }
 
     /// Reads the configuration again; an error leaves the old one.
     pub(crate) fn reload(&self) -> Result<(), NodeError> {
-        *lock(&self.context) = Arc::new(load(&self.places)?);
+        *lock(&self.context) = Arc::new(load(&self.config, &self.places)?);
         Ok(())
     }
 
@@ -90,30 +77,6 @@ impl Node {
             operation::offer(&mut kernel, &context, &pool).map_err(|error| with_causes(&error))
         })
         .await
-    }
-
-    /// Puts gates where runtimes look, before somebody may choose one of these devices. Where that fails, containers of these pods are kept
-    /// from starting by `vfhook serve` alone.
-    pub(crate) fn gate(&self, pool: &Name, offered: &[Offered]) {
-        let Places { cdi, vfhook, state, .. } = &self.places;
-        let devices: Vec<PciAddress> = offered.iter().map(|one| one.vf.address).collect();
-        if lock(&self.gated).get(pool) == Some(&devices) {
-            return;
-        }
-        match gate::publish(cdi, pool, &devices, vfhook, state) {
-            Ok(()) => drop(lock(&self.gated).insert(pool.clone(), devices)),
-            Err(error) => {
-                lock(&self.gated).remove(pool);
-                let cdi = cdi.display();
-                tracing::warn!(%pool, %error, "no CDI devices in {cdi}: no gate while vfhook is away");
-            }
-        }
-    }
-
-    /// The CDI devices that a container is to have which is to have this device.
-    pub(crate) fn gates(&self, pool: &Name, device: PciAddress) -> Vec<String> {
-        let is_gated = lock(&self.gated).get(pool).is_some_and(|devices| devices.contains(&device));
-        is_gated.then(|| gate::device(pool, device)).into_iter().collect()
     }
 
     /// Keeps a claim's devices for its pod, if they are free now.
@@ -145,8 +108,8 @@ pub(crate) enum PrepareError {
     Died(#[source] task::JoinError),
 }
 
-fn load(places: &Places) -> Result<Context, NodeError> {
-    Ok(Context { config: config::load(&places.config)?, leases: LeaseStore::open(&places.state)? })
+fn load(config: &Path, places: &Places) -> Result<Context, NodeError> {
+    Ok(Context { config: config::load(config)?, leases: LeaseStore::open(&places.state)? })
 }
 
 /// Runs what may block where it may.

@@ -153,7 +153,7 @@ impl Publisher {
         offered: &[Offered],
         listed: &[Value],
     ) -> Result<(), ApiError> {
-        self.node.gate(pool, offered);
+        self.node.gates.publish(pool, offered.iter().map(|one| one.vf.address));
         let called = names::pool(&node.name, pool);
         let found: Vec<&Value> =
             listed.iter().filter(|found| found["spec"]["pool"]["name"] == *called).collect();

@@ -3,19 +3,22 @@
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
-    net::unix::pipe::Receiver,
     signal::unix::{SignalKind, signal},
     sync::Notify,
     task::JoinSet,
 };
-use vfhook::{kernel::directory_events, operation::ExitCode, types::with_causes};
+use vfhook::{
+    frontend::kubelet::{Places, Watched},
+    operation::ExitCode,
+    types::with_causes,
+};
 
 use crate::{
     api::{Api, Credentials, CredentialsError},
     arguments::{Arguments, Serve},
     claim_status,
     driver::Driver,
-    node::{Node, NodeError, Places},
+    node::{Node, NodeError},
     publisher::Publisher,
     registration,
 };
@@ -60,7 +63,6 @@ pub(crate) fn serve(arguments: &Arguments, verb: &Serve) -> Result<(), ServeErro
         |name| std::env::var(name).ok(),
     )?;
     let places = Places {
-        config: arguments.config.clone(),
         state: verb.state_dir.clone(),
         kubelet: verb.kubelet_dir.clone(),
         cdi: verb.cdi_dir.clone(),
@@ -68,7 +70,7 @@ pub(crate) fn serve(arguments: &Arguments, verb: &Serve) -> Result<(), ServeErro
     };
     let name = verb.node.clone().map_or_else(host_name, Ok);
     let name = name.map_err(|error| ServeError::System("ask the host's name", error))?;
-    let node = Arc::new(Node::open(name, places)?);
+    let node = Arc::new(Node::open(name, arguments.config.clone(), places)?);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_keep_alive(Duration::from_secs(1))
@@ -125,17 +127,16 @@ async fn run(node: Arc<Node>, api: Api) -> io::Result<()> {
 /// Tells of every sandbox that was given something or gave it back.
 async fn follow_leases(leases: PathBuf, told: [Arc<Notify>; 2]) {
     let followed = async {
-        let events = Receiver::from_owned_fd_unchecked(directory_events(&leases)?)?;
+        let watched = Watched::at(&leases)?;
         loop {
-            events.readable().await?;
-            match events.try_read(&mut [0; 4096]) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err::<(), io::Error>(error),
-                Ok(_) => told.iter().for_each(|one| one.notify_one()),
+            watched.changed().await?;
+            for one in &told {
+                one.notify_one();
             }
         }
     };
-    if let Err(error) = followed.await {
+    let ended: io::Result<()> = followed.await;
+    if let Err(error) = ended {
         tracing::error!(%error, "leases are looked at by the clock alone");
     }
 }

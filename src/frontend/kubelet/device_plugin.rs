@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    Kubelet, Places, gate, lock,
+    Kubelet, lock,
     message::{
         Allocate, Allocated, CdiDevice, ContainerAllocate, ContainerAllocated, Device, Devices,
         Empty, NumaNode, Topology,
@@ -80,27 +80,11 @@ async fn look(kubelet: &Arc<Kubelet>, pool: &Name, tell: &watch::Sender<Vec<Offe
         }
     };
     if *tell.borrow() != seen {
-        publish_gates(kubelet, pool, &seen);
+        kubelet.gates.publish(pool, seen.iter().map(|offered| offered.vf.address));
         remark(pool, &tell.borrow(), &seen);
         tell.send_replace(seen);
     }
     true
-}
-
-/// Before kubelet may choose one of them. Where it fails, containers of these pods are kept from starting by the daemon alone.
-fn publish_gates(kubelet: &Kubelet, pool: &Name, seen: &[Offered]) {
-    let Places { cdi, vfhook, state, .. } = &kubelet.places;
-    let devices: Vec<PciAddress> = seen.iter().map(|offered| offered.vf.address).collect();
-    let published = gate::publish(cdi, pool, &devices, vfhook, state);
-    let mut gated = lock(&kubelet.gated);
-    match published {
-        Ok(()) => drop(gated.insert(pool.clone())),
-        Err(error) => {
-            gated.remove(pool);
-            let cdi = cdi.display();
-            tracing::warn!(%pool, %error, "no CDI devices in {cdi}: no gate while vfhook is away");
-        }
-    }
 }
 
 /// Says what is withheld that was not, or for another reason.
@@ -171,11 +155,10 @@ impl DevicePlugin {
             tracing::info!(pool = %self.pool, %device, "chosen by kubelet");
         }
         self.kubelet.chosen.notify_one();
-        let has_gates = lock(&self.kubelet.gated).contains(&self.pool);
         let answer = |asked: &ContainerAllocate| {
             let devices = asked.devices.iter().filter_map(|id| id.parse().ok());
-            let named = devices.map(|device| CdiDevice { name: gate::device(&self.pool, device) });
-            ContainerAllocated { cdi_devices: named.filter(|_| has_gates).collect() }
+            let named = devices.filter_map(|device| self.kubelet.gates.name(&self.pool, device));
+            ContainerAllocated { cdi_devices: named.map(|name| CdiDevice { name }).collect() }
         };
         Ok(Allocated { containers: request.containers.iter().map(answer).collect() })
     }

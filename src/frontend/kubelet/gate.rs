@@ -1,46 +1,72 @@
 //! What keeps a container from starting without the device that it was promised, whoever is dead by then: a CDI device (Container Device
 //! Interface 0.5.0) for each VF, which does nothing but have `vfhook hook verify` run when the container is created. Runtimes read such
-//! files (containerd 2, CRI-O); containerd 1.7 does where it is told to. Pure but for putting the file there.
+//! files (containerd 2, CRI-O); containerd 1.7 does where it is told to. Both ways by which a device is counted have them.
 
-use std::{io, path::Path};
+use std::{collections::BTreeMap, sync::Mutex};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::resource;
+use super::{Places, lock, resource};
 use crate::{
     kernel::publish_file,
     types::{Name, PciAddress},
 };
 
 /// Where runtimes look for devices that do not outlive the machine's run.
-pub const DIRECTORY: &str = "/run/cdi";
+pub(super) const DIRECTORY: &str = "/run/cdi";
 
-/// The name by which a runtime knows the gate of a device.
-pub fn device(pool: &Name, device: PciAddress) -> String {
-    format!("{}={device}", resource::name(pool))
+/// The gates that are where runtimes look.
+#[derive(Debug)]
+pub struct Gates {
+    places: Places,
+    published: Mutex<BTreeMap<Name, Vec<PciAddress>>>,
 }
 
-/// Puts the gates of a pool where runtimes look: `vfhook` is this program, `state` where its leases are.
-pub fn publish(
-    directory: &Path,
-    pool: &Name,
-    devices: &[PciAddress],
-    vfhook: &Path,
-    state: &Path,
-) -> io::Result<()> {
+impl Gates {
+    /// None yet, at these places.
+    pub fn new(places: Places) -> Self {
+        Self { places, published: Mutex::default() }
+    }
+
+    /// Puts gates of these devices of a pool there, before somebody may choose one of them. Where that fails, containers of these pods are
+    /// kept from starting by the daemon alone.
+    pub fn publish(&self, pool: &Name, devices: impl Iterator<Item = PciAddress>) {
+        let (devices, path) = (devices.collect(), self.places.cdi.join(file_name(pool)));
+        let mut published = lock(&self.published);
+        if published.get(pool) == Some(&devices) && path.exists() {
+            return;
+        }
+        let document = document(pool, &devices, &self.places);
+        match publish_file(&path, document.to_string().as_bytes()) {
+            Ok(()) => drop(published.insert(pool.clone(), devices)),
+            Err(error) => {
+                published.remove(pool);
+                let cdi = self.places.cdi.display();
+                tracing::warn!(%pool, %error, "no CDI devices in {cdi}: no gate while vfhook is away");
+            }
+        }
+    }
+
+    /// The name by which a runtime knows the gate of a device, where its pool has gates.
+    pub fn name(&self, pool: &Name, device: PciAddress) -> Option<String> {
+        let has_gates = lock(&self.published).contains_key(pool);
+        has_gates.then(|| format!("{}={device}", resource::name(pool)))
+    }
+}
+
+/// The gates of a pool, as a CDI specification.
+fn document(pool: &Name, devices: &[PciAddress], places: &Places) -> Value {
     let gate = |device: &PciAddress| {
         let address = device.to_string();
         let hook = json!({
             "hookName": "createRuntime",
-            "path": vfhook,
-            "args": ["vfhook", "--state-dir", state, "hook", "verify", "--device", &address],
+            "path": places.vfhook,
+            "args": ["vfhook", "--state-dir", places.state, "hook", "verify", "--device", &address],
         });
         json!({ "name": address, "containerEdits": { "hooks": [hook] } })
     };
     let gates: Vec<_> = devices.iter().map(gate).collect();
-    let kind = resource::name(pool);
-    let document = json!({ "cdiVersion": "0.5.0", "kind": kind, "devices": gates });
-    publish_file(&directory.join(file_name(pool)), document.to_string().as_bytes())
+    json!({ "cdiVersion": "0.5.0", "kind": resource::name(pool), "devices": gates })
 }
 
 /// A name that begins with ours, and that no other pool has.
@@ -57,20 +83,30 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let pool: Name = "fast".parse().unwrap();
         let devices = ["0000:01:10.0", "0000:01:10.2"].map(|address| address.parse().unwrap());
-        let (vfhook, state) = (Path::new("/usr/bin/vfhook"), Path::new("/run/vfhook"));
-        publish(&directory.path().join("cdi"), &pool, &devices, vfhook, state).unwrap();
+        let gates = Gates::new(Places {
+            kubelet: "/var/lib/kubelet".into(),
+            cdi: directory.path().join("cdi"),
+            vfhook: "/usr/bin/vfhook".into(),
+            state: "/run/vfhook".into(),
+        });
+        assert_eq!(gates.name(&pool, devices[1]), None);
         let path = directory.path().join("cdi/vfhook.dev-fast.json");
-        let text = std::fs::read_to_string(path).unwrap();
-        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(document["kind"], "vfhook.dev/fast");
-        let second = &document["devices"][1];
-        assert_eq!(device(&pool, devices[1]), "vfhook.dev/fast=0000:01:10.2");
-        assert_eq!(second["name"], "0000:01:10.2");
-        let hook = &second["containerEdits"]["hooks"][0];
-        assert_eq!(
-            (&hook["hookName"], &hook["path"]),
-            (&"createRuntime".into(), &"/usr/bin/vfhook".into())
-        );
-        assert_eq!(hook["args"].as_array().unwrap().last().unwrap(), "0000:01:10.2");
+        for _ in 0..2 {
+            gates.publish(&pool, devices.into_iter());
+            let text = std::fs::read_to_string(&path).unwrap();
+            let document: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(document["kind"], "vfhook.dev/fast");
+            let second = &document["devices"][1];
+            assert_eq!(gates.name(&pool, devices[1]).unwrap(), "vfhook.dev/fast=0000:01:10.2");
+            assert_eq!(second["name"], "0000:01:10.2");
+            let hook = &second["containerEdits"]["hooks"][0];
+            assert_eq!(
+                (&hook["hookName"], &hook["path"]),
+                (&"createRuntime".into(), &"/usr/bin/vfhook".into())
+            );
+            assert_eq!(hook["args"].as_array().unwrap().last().unwrap(), "0000:01:10.2");
+            // Whoever removes it, it is there again at the next look.
+            std::fs::remove_file(&path).unwrap();
+        }
     }
 }

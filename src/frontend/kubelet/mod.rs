@@ -2,9 +2,10 @@
 //! which these are (pod resources API) when the pod's sandbox is run. What it chose is kept for its pods until it lists it no more. Devices
 //! that a scheduler chose by a claim are kept already (by `vfhook-agent`), and found by the pod's identity.
 
+mod arrival;
 mod claims;
 mod device_plugin;
-pub mod gate;
+mod gate;
 mod message;
 mod mirror;
 pub mod once;
@@ -25,7 +26,7 @@ use tokio::{
 };
 
 use self::pod_resources::PodResourcesApi;
-pub use self::pod_resources::Untold;
+pub use self::{arrival::Watched, gate::Gates, pod_resources::Untold};
 use crate::{
     config::{Config, Publish},
     lease::{Claim, LeaseError},
@@ -60,8 +61,7 @@ pub struct Kubelet {
     current: Current,
     /// Devices that are kept for pods whose sandboxes have not taken them.
     awaited: Mutex<BTreeSet<PciAddress>>,
-    /// The pools whose devices have gates.
-    gated: Mutex<BTreeSet<Name>>,
+    gates: Gates,
     /// Something may have changed about devices. Whoever looks at that moment looks again.
     changed: watch::Sender<()>,
     /// Kubelet chose something, or may have let go of something.
@@ -102,10 +102,10 @@ impl Kubelet {
     pub fn new(places: Places, current: Current) -> Self {
         Self {
             api: PodResourcesApi::of(&places.kubelet),
+            gates: Gates::new(places.clone()),
             places,
             current,
             awaited: Mutex::default(),
-            gated: Mutex::default(),
             changed: watch::Sender::new(()),
             chosen: Notify::new(),
             reconfigured: Notify::new(),

@@ -5,17 +5,18 @@ use std::{io, path::Path, sync::Arc, time::Duration};
 
 use grpc_unix::{CallError, Server, Service, call};
 use tokio::{
-    net::{UnixListener, unix::pipe::Receiver},
+    net::UnixListener,
     task::JoinSet,
     time::{sleep, timeout},
 };
 
 use super::{
+    arrival::Watched,
     message::{Empty, Register},
     resource,
 };
 use crate::{
-    kernel::{FileIdentity, OwnSocket, directory_events},
+    kernel::{FileIdentity, OwnSocket},
     types::{Name, with_causes},
 };
 
@@ -49,7 +50,7 @@ pub(super) async fn keep(kubelet: &Path, pool: &Name, plugin: Arc<impl Service>)
 
 /// Listens and registers, until the socket is removed.
 async fn stay(directory: &Path, pool: &Name, plugin: &Arc<impl Service>) -> io::Result<()> {
-    let events = Receiver::from_owned_fd_unchecked(directory_events(directory)?)?;
+    let watched = Watched::at(directory)?;
     let (socket, listener) = OwnSocket::listen(&directory.join(file_name(pool)))?;
     let mut serving = JoinSet::new();
     serving.spawn(Server::new(UnixListener::from_std(listener)?).run(Arc::clone(plugin)));
@@ -72,22 +73,11 @@ async fn stay(directory: &Path, pool: &Name, plugin: &Arc<impl Service>) -> io::
         // Its time being over is a reason to look, too.
         let limit = if there == registered { SELDOM } else { AGAIN };
         tokio::select! {
-            came = timeout(limit, something(&events)) => came.unwrap_or(Ok(()))?,
+            came = timeout(limit, watched.changed()) => came.unwrap_or(Ok(()))?,
             _ = serving.join_next() => return Err(io::Error::other("it listens no more")),
         }
     }
     Ok(())
-}
-
-/// Waits until something came or went since the last time. What it was is not read: it is looked for.
-async fn something(events: &Receiver) -> io::Result<()> {
-    loop {
-        events.readable().await?;
-        match events.try_read(&mut [0; 4096]) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            read => return read.map(drop),
-        }
-    }
 }
 
 async fn register(kubelet: &Path, pool: &Name) -> Result<(), CallError> {
