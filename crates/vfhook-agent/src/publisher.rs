@@ -126,18 +126,15 @@ impl Publisher {
     /// Brings the server's slices to what is here; gives the version of its list.
     async fn compare(&self) -> Result<String, ApiError> {
         let listed: Listed = self.api.get(&self.own_slices()).await?;
-        let node: KubernetesNode =
-            self.api.get(&format!("/api/v1/nodes/{}", self.node.name)).await?;
-        let node = slice::Node { name: self.node.name.clone(), uid: node.metadata.uid };
         let pools = self.node.pools();
         for pool in &pools {
             match self.node.offer(pool).await {
-                Ok(offered) => self.publish(&node, pool, &offered, &listed.items).await?,
+                Ok(offered) => self.publish(pool, &offered, &listed.items).await?,
                 Err(error) => tracing::error!(%pool, error, "not looked at for the cluster"),
             }
         }
         let is_ours =
-            |called: &str| pools.iter().any(|pool| names::pool(&node.name, pool) == called);
+            |called: &str| pools.iter().any(|pool| names::pool(&self.node.name, pool) == called);
         for old in &listed.items {
             if !is_ours(old["spec"]["pool"]["name"].as_str().unwrap_or_default()) {
                 self.delete(old).await?;
@@ -148,41 +145,34 @@ impl Publisher {
 
     async fn publish(
         &self,
-        node: &slice::Node,
         pool: &Name,
         offered: &[Offered],
         listed: &[Value],
     ) -> Result<(), ApiError> {
         self.node.gates.publish(pool, offered.iter().map(|one| one.vf.address));
-        let called = names::pool(&node.name, pool);
+        let called = names::pool(&self.node.name, pool);
         let found: Vec<&Value> =
             listed.iter().filter(|found| found["spec"]["pool"]["name"] == *called).collect();
-        let wanted = slice::of_pool(node, pool, offered, self.how());
+        let wanted = slice::of_pool(&self.node.name, pool, offered, self.how());
         if is_so(&found, &wanted) {
             return Ok(());
         }
-        let generations =
-            found.iter().filter_map(|slice| slice["spec"]["pool"]["generation"].as_i64());
-        let generation = generations.max().unwrap_or(0) + 1;
-        if !self.write(&wanted, &found, generation).await? {
+        if !self.write(&wanted, &found).await? {
             tracing::info!(
                 "the API server knows no taints of devices: what cannot be had is left out"
             );
+            // What was written comes back as a change, upon which it is written anew.
             self.without_taints.store(true, Ordering::Relaxed);
-            let wanted = slice::of_pool(node, pool, offered, self.how());
-            // The first is written already: another generation, or it would be of two.
-            let listed: Listed = self.api.get(&self.own_slices()).await?;
-            let found: Vec<&Value> = listed.items.iter().collect();
-            self.write(&wanted, &found, generation + 1).await?;
+            return Ok(());
         }
-        let withheld = offered.iter().filter(|one| one.withheld.is_some()).count();
-        tracing::info!(%pool, devices = offered.len(), withheld, "told to the cluster");
         let is_wanted = |old: &&&Value| {
             wanted.iter().any(|slice| slice["metadata"]["name"] == old["metadata"]["name"])
         };
         for old in found.iter().filter(|old| !is_wanted(old)) {
             self.delete(old).await?;
         }
+        let withheld = offered.iter().filter(|one| one.withheld.is_some()).count();
+        tracing::info!(%pool, devices = offered.len(), withheld, "told to the cluster");
         Ok(())
     }
 
@@ -194,18 +184,18 @@ impl Publisher {
         }
     }
 
-    /// Writes slices as one generation; `false` when the server dropped taints.
-    async fn write(
-        &self,
-        wanted: &[Value],
-        found: &[&Value],
-        generation: i64,
-    ) -> Result<bool, ApiError> {
-        for slice in wanted {
-            let mut slice = slice.clone();
-            slice["spec"]["pool"]["generation"] = generation.into();
-            let name = slice["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    /// Writes slices as a new generation; `false` when the server dropped taints.
+    async fn write(&self, wanted: &[Value], found: &[&Value]) -> Result<bool, ApiError> {
+        let generations =
+            found.iter().filter_map(|slice| slice["spec"]["pool"]["generation"].as_i64());
+        let generation = generations.max().unwrap_or(0) + 1;
+        // Asked each time: a node that registered anew is another, and what the old one owned is deleted.
+        let node: KubernetesNode =
+            self.api.get(&format!("/api/v1/nodes/{}", self.node.name)).await?;
+        for wanted in wanted {
+            let name = wanted["metadata"]["name"].as_str().unwrap_or_default();
             let old = found.iter().find(|old| old["metadata"]["name"] == *name);
+            let mut slice = slice::owned(wanted, &self.node.name, &node.metadata.uid, generation);
             let written: Value = match old {
                 Some(old) => {
                     slice["metadata"]["resourceVersion"] =

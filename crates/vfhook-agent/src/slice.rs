@@ -11,13 +11,6 @@ use crate::names::{self, DRIVER};
 /// What a slice may hold where a device of it has a taint.
 const MOST: usize = 64;
 
-/// The node, as the API server knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Node {
-    pub(crate) name: String,
-    pub(crate) uid: String,
-}
-
 /// How a device that cannot be had is kept from being given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Withholding {
@@ -27,9 +20,9 @@ pub(crate) enum Withholding {
     Absence,
 }
 
-/// The slices of a pool, without their generation, in order; none of one that has no device.
+/// The slices of a pool, which are nobody's yet and of no generation, in order; none of one that has no device.
 pub(crate) fn of_pool(
-    node: &Node,
+    node: &str,
     pool: &Name,
     offered: &[Offered],
     how: Withholding,
@@ -41,18 +34,12 @@ pub(crate) fn of_pool(
         json!({
             "apiVersion": "resource.k8s.io/v1",
             "kind": "ResourceSlice",
-            "metadata": {
-                "name": format!("{}-{DRIVER}-{pool}-{number}", node.name),
-                "ownerReferences": [{
-                    "apiVersion": "v1", "kind": "Node", "name": node.name, "uid": node.uid,
-                    "controller": true,
-                }],
-            },
+            "metadata": { "name": format!("{node}-{DRIVER}-{pool}-{number}") },
             "spec": {
                 "driver": DRIVER,
-                "nodeName": node.name,
+                "nodeName": node,
                 "pool": {
-                    "name": names::pool(&node.name, pool),
+                    "name": names::pool(node, pool),
                     "resourceSliceCount": parts.len(),
                 },
                 "devices": devices,
@@ -60,6 +47,16 @@ pub(crate) fn of_pool(
         })
     };
     parts.iter().enumerate().map(slice).collect()
+}
+
+/// A slice as one of this generation, which goes with the node of this identity.
+pub(crate) fn owned(slice: &Value, node: &str, uid: &str, generation: i64) -> Value {
+    let mut slice = slice.clone();
+    slice["spec"]["pool"]["generation"] = generation.into();
+    slice["metadata"]["ownerReferences"] = json!([{
+        "apiVersion": "v1", "kind": "Node", "name": node, "uid": uid, "controller": true,
+    }]);
+    slice
 }
 
 fn device(pool: &Name, offered: &Offered) -> Value {
@@ -113,14 +110,12 @@ fn label(text: &str) -> String {
     text.trim_matches('-').to_owned()
 }
 
-/// Whether the server's slice says what is wanted, and nothing else. Its generation and what a server fills in are nobody's wish.
+/// Whether the server's slice says what is wanted, and nothing else. Its generation, its owner and what a server fills in are nobody's wish.
 pub(crate) fn says(found: &Value, wanted: &Value) -> bool {
     let devices = |slice: &Value| slice["spec"]["devices"].as_array().cloned().unwrap_or_default();
     let (there, here) = (devices(found), devices(wanted));
-    let owner = |slice: &Value| slice["metadata"]["ownerReferences"][0]["uid"].clone();
     let count = |slice: &Value| slice["spec"]["pool"]["resourceSliceCount"].clone();
     found["metadata"]["name"] == wanted["metadata"]["name"]
-        && owner(found) == owner(wanted)
         && count(found) == count(wanted)
         && there.len() == here.len()
         && there.iter().zip(&here).all(|(there, here)| is_same_device(there, here))
@@ -171,8 +166,8 @@ mod tests {
     }
 
     fn slices(offered: &[Offered], how: Withholding) -> Vec<Value> {
-        let node = Node { name: "node-1".to_owned(), uid: "u1".to_owned() };
-        of_pool(&node, &"fast".parse().unwrap(), offered, how)
+        let wanted = of_pool("node-1", &"fast".parse().unwrap(), offered, how);
+        wanted.iter().map(|slice| owned(slice, "node-1", "u1", 3)).collect()
     }
 
     #[test]
