@@ -3,7 +3,10 @@
 
 mod netns_support;
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use netns_support::{
     container::Container,
@@ -134,6 +137,26 @@ fn two_hundred_addresses_are_refused_at_once() {
             netns_support::refusal::USAGE,
             &["200 addresses", "at most 16"],
         );
+    });
+}
+
+/// What is waited for while a card reports no carrier, and twice that for a machine that is busy. One wait for each address would be
+/// sixteen of them.
+const NO_CARRIER: Duration = Duration::from_millis(800);
+
+#[test]
+fn however_many_addresses_there_are_their_carrier_is_waited_for_once() {
+    on_a_host(|host| {
+        let blue = host.sandbox("blue").quiet();
+        host.wire().ip("link set wire0 down");
+        let most: Vec<String> =
+            (0x100..0x110).map(|last| format!("\"fd00:10::{last:x}/64\"")).collect();
+        let chosen = format!(r#"[{{"name":"storage","addresses":[{}]}}]"#, most.join(","));
+        let container = Container::inside(host, "c1", &blue).asking_for(&chosen);
+        let began = Instant::now();
+        container.hook(host, "create-runtime").ok();
+        assert!(began.elapsed() < NO_CARRIER, "it took {:?}", began.elapsed());
+        assert_eq!(blue.addresses("net1").len(), 16);
     });
 }
 
