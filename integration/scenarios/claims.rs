@@ -10,14 +10,13 @@ use crate::guest::Guest;
 use crate::guest::agent::Agent;
 use crate::guest::command::eventually;
 use crate::guest::failure::Failure;
-use crate::guest::kubernetes::{self, NODE, get, kubectl};
+use crate::guest::kubernetes::{self, NODE, get, items, kubectl};
 use crate::guest::serve::Serve;
-use crate::verdict::OCI_IMAGE_NAME;
 
 use super::Scenario;
 use super::cluster_scene::{
-    self, POD_SECONDS, are_free, deployment, each_has_a_vf, no_pod_is_left, running_pods, runs,
-    scale, text, waiting,
+    self, POD_SECONDS, a_pod_too_many_waits, are_free, each_has_a_vf, no_pod_is_left, pod_spec,
+    published, running_pods, scale, text,
 };
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
@@ -31,20 +30,8 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
 .vfs(3, 0)
 .by_name();
 
-const CONFIG: &str = r#"version = 1
-
-[[pool]]
-name = "fast"
-kind = "sriov"
-pf = ["ens1f0"]
-publish = "dra"
-
-[[network]]
-name = "storage"
-pool = "fast"
-interface = "net1"
-addresses = ["192.168.0.16-192.168.0.250/24"]
-
+/// Two networks more, of which one is not for the pods' namespace.
+const MORE: &str = r#"
 [[network]]
 name = "backup"
 pool = "fast"
@@ -57,12 +44,6 @@ pool = "fast"
 interface = "net3"
 addresses = ["192.168.2.16-192.168.2.250/24"]
 allow = { namespaces = ["team-*"] }
-
-[service_path]
-mode = "veth"
-cidrs = ["10.96.0.0/12"]
-interface = "svc0"
-source = ["169.254.96.0/20"]
 "#;
 
 /// From Kubernetes 1.36 on a limit of a class's name becomes a claim.
@@ -70,7 +51,7 @@ const RESOURCE: &str = "vfhook.dev/storage";
 
 pub(super) fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("start a cluster");
-    cluster_scene::start(CONFIG)?;
+    cluster_scene::start(&(published("dra") + MORE))?;
     Agent::admit()
 }
 
@@ -84,7 +65,7 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     restarts(guest)?;
     guest.step("all go");
     scale(0)?;
-    no_pod_is_left()?;
+    no_pod_is_left(POD_SECONDS)?;
     by_templates(guest)?;
     by_a_stranger(guest)?;
     guest.step("every VF is free, and nothing is kept for anybody");
@@ -119,22 +100,7 @@ fn least_rights(guest: &mut Guest) -> Result<(), Failure> {
 
 /// Four pods of three VFs.
 fn by_limits(guest: &mut Guest) -> Result<(), Failure> {
-    guest.step("four pods ask for one each by a limit: three have it, the fourth waits");
-    kubernetes::apply(&deployment(RESOURCE, 4))?;
-    let running = runs(guest, 3)?;
-    let waiting = waiting()?;
-    guest.check("one waits", waiting.len() == 1, format!("{waiting:?}"))?;
-    let said = waiting.first().map_or("", |(_, said)| said);
-    guest.check("it is told why", said.contains("cannot allocate all claims"), said)?;
-    guest.step("one goes, and the fourth has its VF");
-    let gone = running.first().map_or("", String::as_str);
-    kubectl(&format!("delete pod {gone} --wait=false")).ok()?;
-    eventually("another pod runs", POD_SECONDS, || {
-        let now = running_pods()?;
-        let is_other = now.len() == 3 && !now.contains(gone);
-        if is_other { Ok(()) } else { Err(Failure::unmet("three others", format!("{now:?}"))) }
-    })?;
-    each_has_a_vf(guest, 3)?;
+    a_pod_too_many_waits(guest, RESOURCE, "cannot allocate all claims")?;
     guest.step("each claim says what its pod has");
     guest.expect(claims_say("192.168.0.", 3))
 }
@@ -237,18 +203,10 @@ fn pod(name: &str, templates: &[&str]) -> Value {
     let claim =
         |template: &&str| json!({ "name": template, "resourceClaimTemplateName": template });
     let used = |template: &&str| json!({ "name": template });
-    json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name },
-        "spec": {
-            "automountServiceAccountToken": false, "terminationGracePeriodSeconds": 1,
-            "resourceClaims": templates.iter().map(claim).collect::<Vec<_>>(),
-            "containers": [{
-                "name": "main", "image": OCI_IMAGE_NAME, "imagePullPolicy": "Never",
-                "command": ["sleep", "100000"],
-                "resources": { "claims": templates.iter().map(used).collect::<Vec<_>>() }
-            }]
-        }
-    })
+    let resources = json!({ "claims": templates.iter().map(used).collect::<Vec<_>>() });
+    let mut spec = pod_spec(&resources);
+    spec["resourceClaims"] = templates.iter().map(claim).collect();
+    json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name }, "spec": spec })
 }
 
 /// The scheduler knows so many VFs of the node, none of which is withheld.
@@ -270,23 +228,21 @@ pub(super) fn tells(guest: &mut Guest, wanted: usize) -> Result<(), Failure> {
 /// So many claims say an address that begins so.
 fn claims_say(address: &str, wanted: usize) -> Result<(), Failure> {
     eventually(&format!("{wanted} claims say an address"), 60, || {
-        let claims = get("resourceclaims")?;
-        let items = claims["items"].as_array().cloned().unwrap_or_default();
+        let claims = items("resourceclaims")?;
         let says = |claim: &&Value| {
             let device = &claim["status"]["devices"][0];
             let ip = text(&device["networkData"]["ips"][0]);
             ip.starts_with(address) && device["conditions"][0]["type"] == "Ready"
         };
-        let said = items.iter().filter(says).count();
-        if said == wanted { Ok(()) } else { Err(Failure::unmet("so many", claims)) }
+        let said = claims.iter().filter(says).count();
+        if said == wanted { Ok(()) } else { Err(Failure::unmet("so many", json!(claims))) }
     })
 }
 
 /// The interfaces that all claims say.
 fn interfaces() -> Result<BTreeSet<String>, Failure> {
-    let claims = get("resourceclaims")?;
-    let items = claims["items"].as_array().cloned().unwrap_or_default();
-    let devices = items.iter().filter_map(|claim| claim["status"]["devices"].as_array()).flatten();
+    let claims = items("resourceclaims")?;
+    let devices = claims.iter().filter_map(|claim| claim["status"]["devices"].as_array()).flatten();
     Ok(devices.map(|device| text(&device["networkData"]["interfaceName"])).collect())
 }
 

@@ -7,18 +7,17 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::guest::agent::Agent;
-use crate::guest::command::eventually;
 use crate::guest::containerd::{Containerd, Edition};
 use crate::guest::dice::Dice;
 use crate::guest::failure::Failure;
-use crate::guest::kubernetes::{self, get, kubectl};
+use crate::guest::kubernetes::{self, items, kubectl};
 use crate::guest::serve::Serve;
 use crate::guest::{Guest, save, vfhook};
-use crate::verdict::{FIGURES_FILE, OCI_IMAGE_NAME};
+use crate::verdict::FIGURES_FILE;
 
 use super::Scenario;
 use super::claims::{self, nothing_is_kept, tells};
-use super::cluster_scene::{POD_SECONDS, are_free, no_pod_is_left, text};
+use super::cluster_scene::{POD_SECONDS, are_free, no_pod_is_left, pod_spec, text};
 
 pub(super) const SHORT: Scenario = Scenario::new(
     "cluster_random",
@@ -92,11 +91,7 @@ fn run(guest: &mut Guest, events: u32) -> Result<(), Failure> {
     }
     guest.step("all go");
     kubectl("delete pods --all --grace-period 1 --wait=false").ok()?;
-    eventually("no pod is left", 4 * POD_SECONDS, || {
-        let left = get("pods")?["items"].as_array().map_or(1, Vec::len);
-        if left == 0 { Ok(()) } else { Err(Failure::unmet("no pod", left)) }
-    })?;
-    no_pod_is_left()?;
+    no_pod_is_left(4 * POD_SECONDS)?;
     are_free(3)?;
     nothing_is_kept()?;
     tells(guest, 3)?;
@@ -156,9 +151,7 @@ fn delete(dice: &mut Dice, how: &str) -> Result<(), Failure> {
 }
 
 fn names() -> Result<Vec<String>, Failure> {
-    let pods = get("pods")?;
-    let items = pods["items"].as_array().cloned().unwrap_or_default();
-    Ok(items.iter().map(|pod| text(&pod["metadata"]["name"])).collect())
+    Ok(items("pods")?.iter().map(|pod| text(&pod["metadata"]["name"])).collect())
 }
 
 /// By the leases, and by what the pods that run say of themselves.
@@ -169,9 +162,8 @@ fn no_vf_is_given_twice(guest: &mut Guest) -> Result<(), Failure> {
         leases.iter().map(|lease| text(&lease["networks"][0]["device"])).collect();
     let different: BTreeSet<&String> = devices.iter().collect();
     guest.check("no VF is given twice", different.len() == devices.len(), &status)?;
-    let claims = get("resourceclaims")?;
-    let items = claims["items"].as_array().cloned().unwrap_or_default();
-    let given: Vec<String> = items
+    let claims = items("resourceclaims")?;
+    let given: Vec<String> = claims
         .iter()
         .filter_map(|claim| {
             claim["status"]["allocation"]["devices"]["results"][0]["device"].as_str()
@@ -179,19 +171,10 @@ fn no_vf_is_given_twice(guest: &mut Guest) -> Result<(), Failure> {
         .map(str::to_owned)
         .collect();
     let different: BTreeSet<&String> = given.iter().collect();
-    guest.check("nor by the scheduler", different.len() == given.len(), claims)
+    guest.check("nor by the scheduler", different.len() == given.len(), json!(claims))
 }
 
 fn pod(name: &str) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name },
-        "spec": {
-            "automountServiceAccountToken": false, "terminationGracePeriodSeconds": 1,
-            "containers": [{
-                "name": "main", "image": OCI_IMAGE_NAME, "imagePullPolicy": "Never",
-                "command": ["sleep", "100000"],
-                "resources": { "limits": { "vfhook.dev/storage": "1" } }
-            }]
-        }
-    })
+    let spec = pod_spec(&json!({ "limits": { "vfhook.dev/storage": "1" } }));
+    json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name }, "spec": spec })
 }

@@ -6,15 +6,15 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::guest::Guest;
 use crate::guest::command::{Invocation, cmd, eventually};
 use crate::guest::containerd::PodNetwork;
 use crate::guest::failure::Failure;
-use crate::guest::kubernetes::{self, get, kubectl};
-use crate::guest::{Guest, kubernetes::Proxy};
+use crate::guest::kubernetes::{self, Proxy, get, items, kubectl};
 use crate::verdict::OCI_IMAGE_NAME;
 
 use super::Scenario;
-use super::cluster_scene::{self, POD_SECONDS, are_free, no_pod_is_left, text};
+use super::cluster_scene::{self, CONFIG, POD_SECONDS, are_free, no_pod_is_left, text};
 
 pub(super) const MODES: Scenario = Scenario::new(
     "cluster_services",
@@ -37,26 +37,6 @@ pub(super) const ALONE: Scenario = Scenario::new(
 .in_cluster()
 .vfs(3, 0)
 .by_name();
-
-const CONFIG: &str = r#"version = 1
-
-[[pool]]
-name = "fast"
-kind = "sriov"
-pf = ["ens1f0"]
-
-[[network]]
-name = "storage"
-pool = "fast"
-interface = "net1"
-addresses = ["192.168.0.16-192.168.0.250/24"]
-
-[service_path]
-mode = "veth"
-cidrs = ["10.96.0.0/12"]
-interface = "svc0"
-source = ["169.254.96.0/20"]
-"#;
 
 const NODE_PORT: u16 = 30080;
 /// The node's own address.
@@ -140,7 +120,7 @@ fn all_go(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("all go, and every VF is free");
     kubectl("delete deployment --all").ok()?;
     kubectl("delete service web").ok()?;
-    no_pod_is_left()?;
+    no_pod_is_left(POD_SECONDS)?;
     are_free(3)
 }
 
@@ -187,15 +167,14 @@ fn cluster_ip() -> Result<String, Failure> {
 /// The pods, when so many are ready.
 fn ready(wanted: usize) -> Result<BTreeSet<String>, Failure> {
     eventually(&format!("{wanted} pods are ready"), 2 * POD_SECONDS, || {
-        let pods = get("pods")?;
-        let items = pods["items"].as_array().cloned().unwrap_or_default();
+        let pods = items("pods")?;
         let is_ready = |pod: &&Value| {
             let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
             conditions.iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
         };
         let names: BTreeSet<String> =
-            items.iter().filter(is_ready).map(|pod| text(&pod["metadata"]["name"])).collect();
-        if names.len() == wanted { Ok(names) } else { Err(Failure::unmet("so many", pods)) }
+            pods.iter().filter(is_ready).map(|pod| text(&pod["metadata"]["name"])).collect();
+        if names.len() == wanted { Ok(names) } else { Err(Failure::unmet("so many", json!(pods))) }
     })
 }
 

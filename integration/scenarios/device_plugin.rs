@@ -6,14 +6,14 @@ use serde_json::Value;
 use crate::guest::command::eventually;
 use crate::guest::containerd::{Containerd, Edition};
 use crate::guest::failure::Failure;
-use crate::guest::kubernetes::{self, NODE, get, kubectl};
+use crate::guest::kubernetes::{self, NODE, get};
 use crate::guest::serve::Serve;
 use crate::guest::{Guest, vfhook};
 
 use super::Scenario;
 use super::cluster_scene::{
-    self, POD_SECONDS, are_free, deployment, each_has_a_vf, no_pod_is_left, running_pods, runs,
-    scale, text, waiting,
+    self, POD_SECONDS, a_pod_too_many_waits, are_free, each_has_a_vf, no_pod_is_left, published,
+    scale, text,
 };
 
 pub(super) const SCENARIO: Scenario = Scenario::new(
@@ -27,52 +27,17 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
 .vfs(3, 0)
 .by_name();
 
-pub(crate) const CONFIG: &str = r#"version = 1
-
-[[pool]]
-name = "fast"
-kind = "sriov"
-pf = ["ens1f0"]
-publish = "device-plugin"
-
-[[network]]
-name = "storage"
-pool = "fast"
-interface = "net1"
-addresses = ["192.168.0.16-192.168.0.250/24"]
-
-[service_path]
-mode = "veth"
-cidrs = ["10.96.0.0/12"]
-interface = "svc0"
-source = ["169.254.96.0/20"]
-"#;
 const RESOURCE: &str = "vfhook.dev/fast";
 
 fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("start a cluster");
-    cluster_scene::start(CONFIG)
+    cluster_scene::start(&published("device-plugin"))
 }
 
 fn run(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("the scheduler knows of three VFs");
     counts(guest, 3)?;
-    guest.step("four pods ask for one each: three have it, the fourth waits");
-    kubernetes::apply(&deployment(RESOURCE, 4))?;
-    let running = runs(guest, 3)?;
-    let waiting = waiting()?;
-    guest.check("one waits", waiting.len() == 1, format!("{waiting:?}"))?;
-    let said = waiting.first().map_or("", |(_, said)| said);
-    guest.check("it is told why", said.contains(&format!("Insufficient {RESOURCE}")), said)?;
-    guest.step("one goes, and the fourth has its VF");
-    let gone = running.first().map_or("", String::as_str);
-    kubectl(&format!("delete pod {gone} --wait=false")).ok()?;
-    eventually("another pod runs", POD_SECONDS, || {
-        let now = running_pods()?;
-        let is_other = now.len() == 3 && !now.contains(gone);
-        if is_other { Ok(()) } else { Err(Failure::unmet("three others", format!("{now:?}"))) }
-    })?;
-    each_has_a_vf(guest, 3)?;
+    a_pod_too_many_waits(guest, RESOURCE, &format!("Insufficient {RESOURCE}"))?;
     guest.step("kubelet and vfhook are killed under running pods");
     kubernetes::kill_kubelet()?;
     Serve::handle().kill()?;
@@ -83,7 +48,7 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     without_its_vf(guest)?;
     guest.step("all go");
     scale(0)?;
-    no_pod_is_left()?;
+    no_pod_is_left(POD_SECONDS)?;
     counts(guest, 3)?;
     guest.step("every VF is free, for whoever asks");
     are_free(3)

@@ -50,9 +50,8 @@ mod two_networks;
 mod vlan_isolation;
 
 pub(crate) use self::bench::BENCH;
-pub(crate) use self::cluster_scene::start as start_cluster;
+pub(crate) use self::cluster_scene::{published, start as start_cluster};
 pub(crate) use self::demo::{DEMO, DEMO_SUMMARY};
-pub(crate) use self::device_plugin::CONFIG as COUNTED;
 pub(crate) use self::faults::FAULTS_FULL;
 pub(crate) use self::scenario::Scenario;
 

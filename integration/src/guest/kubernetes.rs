@@ -136,6 +136,13 @@ pub(crate) fn get(what: &str) -> Result<Value, Failure> {
     kubectl(&format!("get -o json {what}")).ok()?.json()
 }
 
+/// All objects of a kind.
+pub(crate) fn items(kind: &str) -> Result<Vec<Value>, Failure> {
+    let listed = get(kind)?;
+    let items = listed["items"].as_array().cloned();
+    items.ok_or_else(|| Failure::unmet(format!("a list of {kind}"), listed))
+}
+
 /// Makes or changes an object.
 pub(crate) fn apply(object: &Value) -> Result<(), Failure> {
     kubectl("apply -f -").stdin(object.to_string()).ok().map(drop)

@@ -27,6 +27,6 @@ pub(crate) fn prepare() -> ExitCode {
 /// The cluster of the scenario with one.
 fn cluster() -> Result<(), Failure> {
     say::note("lab: starting a Kubernetes cluster (some minutes)");
-    scenarios::start_cluster(scenarios::COUNTED)?;
+    scenarios::start_cluster(&scenarios::published("device-plugin"))?;
     kubernetes::for_people()
 }
