@@ -54,7 +54,7 @@ pub(super) fn start_with(config: &str, network: PodNetwork) -> Result<(), Failur
     peer::gateway()?;
     Containerd::handle(Edition::Two).prepare(network)?;
     Serve::handle().start()?;
-    kubernetes::control_plane()?;
+    kubernetes::join()?;
     kubernetes::start_kubelet()
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::errand::GUEST;
 use crate::guest::Guest;
 use crate::guest::command::{Invocation, cmd, eventually};
 use crate::guest::containerd::PodNetwork;
@@ -39,8 +40,6 @@ pub(super) const ALONE: Scenario = Scenario::new(
 .by_name();
 
 const NODE_PORT: u16 = 30080;
-/// The node's own address.
-const NODE: &str = "10.0.0.1";
 /// How long it may take until rules are there and a service's endpoints are chosen at random often enough.
 const SERVED_SECONDS: u64 = 180;
 
@@ -63,13 +62,13 @@ fn every_mode(guest: &mut Guest) -> Result<(), Failure> {
     let all = ready(3)?;
     let vf = with(&all, "vf-")?;
     let plain = with(&all, "plain-")?;
-    let service = cluster_ip()?;
+    let (service, node) = (cluster_ip()?, GUEST.to_string());
     for mode in Proxy::ALL {
         guest.step(&format!("kube-proxy in mode {mode}"));
         Proxy::start(mode)?;
         for client in [&vf, &plain] {
             guest.expect(answer(&all, || ask(client, &service, 80)))?;
-            guest.expect(answer(&all, || ask(client, NODE, NODE_PORT)))?;
+            guest.expect(answer(&all, || ask(client, &node, NODE_PORT)))?;
         }
         guest.step(&format!("the API server by its clusterIP, in mode {mode}"));
         let way = kubectl(&format!("exec {vf} -- ip route get 10.96.0.1")).ok()?.stdout;

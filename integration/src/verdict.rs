@@ -20,6 +20,8 @@ pub(crate) const RESULT_FILE: &str = "result.json";
 pub(crate) const BROUGHT: &str = "brought";
 /// The programs of a Kubernetes cluster, where the scenario is run in one, relative to the share.
 pub(crate) const CLUSTER: &str = "cluster";
+/// The certificate of its API server, relative to the share.
+pub(crate) const CERTIFICATES: &str = "certificates";
 /// The OCI test image, relative to the share.
 pub(crate) const OCI_IMAGE: &str = "busybox.tar";
 /// The name under which runtimes know the OCI test image.

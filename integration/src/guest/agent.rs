@@ -6,7 +6,7 @@ use super::command::{Invocation, cmd};
 use super::confined;
 use super::daemon::Daemon;
 use super::failure::Failure;
-use super::kubernetes::{CA, NODE, SERVER, kubectl};
+use super::kubernetes::{NODE, certificate, kubectl, server};
 use crate::verdict::SHARE;
 
 const TOKEN: &str = "/run/lab/agent-token";
@@ -28,7 +28,9 @@ impl Agent {
 
     /// Gives it its rights in the cluster and its token, once.
     pub(crate) fn admit() -> Result<(), Failure> {
-        kubectl(&format!("apply -f {SHARE}/kubernetes/agent.yaml")).ok()?;
+        let path = format!("{SHARE}/kubernetes/agent.yaml");
+        let rights = fs::read_to_string(&path).map_err(Failure::file("read", path))?;
+        kubectl("apply -f -").stdin(rights).ok()?;
         let make = kubectl(&format!(
             "create token vfhook-agent -n vfhook --duration 3h --bound-object-kind Node --bound-object-name {NODE}"
         ));
@@ -54,7 +56,8 @@ impl Agent {
     /// Starts it, whether there is a kubelet or not.
     pub(crate) fn start_unseen(self) -> Result<(), Failure> {
         let program = confined(&program());
-        let server = format!("--api-server {SERVER} --api-ca {CA} --api-token {TOKEN}");
+        let (server, certificate) = (server(), certificate());
+        let server = format!("--api-server {server} --api-ca {certificate} --api-token {TOKEN}");
         let vfhook = super::VFHOOK;
         self.daemon.start(&format!("{program} serve --node {NODE} --vfhook {vfhook} {server}"), &[])
     }

@@ -1,4 +1,5 @@
-//! A Kubernetes cluster of one node: its programs as they are published, none of them played. It must not know what runs on it.
+//! The node of a Kubernetes cluster whose control plane is on the lab's host: its programs as they are published, none of them played. It
+//! must not know what runs on it.
 
 use std::fs;
 
@@ -7,26 +8,15 @@ use serde_json::Value;
 use super::command::{Invocation, cmd, eventually, script};
 use super::daemon::Daemon;
 use super::failure::Failure;
-use crate::verdict::{CLUSTER, SHARE};
+use crate::errand::{API_PORT, GUEST, HOST};
+use crate::verdict::{CERTIFICATES, CLUSTER, SHARE};
 
 /// The node's name, which is also its host name.
 pub(crate) const NODE: &str = "node1";
-/// The node's own address: on an interface by which it has a default route, or kubelet takes none.
-const ADDRESS: &str = "10.0.0.1";
 const KUBECONFIG: &str = "/run/lab/kubeconfig";
-const API: &str = "https://127.0.0.1:6443";
-/// The API server by the name that its certificate has, and that certificate.
-pub(crate) const SERVER: &str = "https://localhost:6443";
-pub(crate) const CA: &str = "/run/lab/certificates/apiserver.crt";
 
-/// Emulated, the API server needs a minute until it is ready, and a node as long again.
+/// Emulated, a node needs a minute until it is ready.
 const START_SECONDS: u64 = 300;
-
-/// Everybody is the administrator.
-const CONFIG: &str = r#"{"apiVersion": "v1", "kind": "Config", "current-context": "lab",
-  "clusters": [{"name": "lab", "cluster": {"server": "https://127.0.0.1:6443", "insecure-skip-tls-verify": true}}],
-  "users": [{"name": "admin", "user": {"token": "lab"}}],
-  "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "admin"}}]}"#;
 
 /// What kubelet needs to run here: control groups without systemd, and a disk that is small and thrown away. It makes no rules of its own,
 /// which would be neither whole nor gone when somebody compares.
@@ -37,57 +27,59 @@ const KUBELET: &str = r#"{"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind":
   "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
   "evictionHard": {"memory.available": "1Mi", "nodefs.available": "1%", "imagefs.available": "1%", "nodefs.inodesFree": "1%"}}"#;
 
-/// Makes the node's address and starts etcd, the API server, the controllers and the scheduler.
-pub(crate) fn control_plane() -> Result<(), Failure> {
+/// The API server by an address that its certificate has.
+pub(crate) fn server() -> String {
+    format!("https://{HOST}:{API_PORT}")
+}
+
+/// The API server's certificate.
+pub(crate) fn certificate() -> String {
+    format!("{SHARE}/{CERTIFICATES}/apiserver.crt")
+}
+
+/// Gives the node its name and its way to the control plane.
+pub(crate) fn join() -> Result<(), Failure> {
     fs::create_dir_all("/run/lab").map_err(Failure::file("create", "/run/lab"))?;
     let files = [
-        (KUBECONFIG, CONFIG),
-        ("/run/lab/tokens", "lab,admin,1,\"system:masters\"\n"),
-        ("/run/lab/kubelet.json", KUBELET),
-        ("/etc/hosts", "127.0.0.1 localhost\n10.0.0.1 node1\n"),
+        (KUBECONFIG, config()),
+        ("/run/lab/kubelet.json", KUBELET.to_owned()),
+        ("/etc/hosts", format!("127.0.0.1 localhost\n{GUEST} {NODE}\n")),
     ];
     for (path, text) in files {
         fs::write(path, text).map_err(Failure::file("write", path))?;
     }
+    cmd("modprobe virtio_net").ok()?;
+    let card = eventually("the card by which the host is reached", 20, card)?;
     script(&[
         &format!("hostname {NODE}"),
-        "ip link add node0 type dummy",
-        &format!("ip address add {ADDRESS}/24 dev node0"),
+        &format!("ip link set {card} name node0"),
+        &format!("ip address add {GUEST}/24 dev node0"),
         "ip link set node0 up",
-        "ip route add default via 10.0.0.254 dev node0",
-        "openssl genrsa -out /run/lab/sa.key 2048",
-    ])?;
-    start("etcd", "--data-dir /run/lab/etcd --unsafe-no-fsync --log-level warn")?;
-    start_api_server()?;
-    start(
-        "kube-controller-manager",
-        &format!(
-            "--kubeconfig {KUBECONFIG} --service-account-private-key-file /run/lab/sa.key --leader-elect=false \
-             --controllers *,-bootstrap-signer-controller,-token-cleaner-controller"
-        ),
-    )?;
-    start("kube-scheduler", &format!("--kubeconfig {KUBECONFIG} --leader-elect=false"))
+        &format!("ip route add default via {HOST} dev node0"),
+    ])
+}
+
+/// The interface of the only card that is not one with VFs.
+fn card() -> Result<String, Failure> {
+    let driver = "/sys/bus/virtio/drivers/virtio_net";
+    let names = cmd("sh -c").arg(format!("ls {driver}/virtio*/net")).ok()?;
+    Ok(names.text().trim().to_owned())
+}
+
+/// Everybody on the node is the administrator.
+fn config() -> String {
+    let server = server();
+    format!(
+        r#"{{"apiVersion": "v1", "kind": "Config", "current-context": "lab",
+  "clusters": [{{"name": "lab", "cluster": {{"server": "{server}", "insecure-skip-tls-verify": true}}}}],
+  "users": [{{"name": "admin", "user": {{"token": "lab"}}}}],
+  "contexts": [{{"name": "lab", "context": {{"cluster": "lab", "user": "admin"}}}}]}}"#
+    )
 }
 
 /// Kills the API server where it stands, and starts it anew.
 pub(crate) fn restart_api_server() -> Result<(), Failure> {
-    Daemon::named("kube-apiserver").end("KILL")?;
-    start_api_server()
-}
-
-fn start_api_server() -> Result<(), Failure> {
-    start(
-        "kube-apiserver",
-        &format!(
-            "--etcd-servers http://127.0.0.1:2379 --service-cluster-ip-range 10.96.0.0/12 \
-             --service-account-issuer https://kubernetes.default.svc --service-account-key-file /run/lab/sa.key \
-             --service-account-signing-key-file /run/lab/sa.key --token-auth-file /run/lab/tokens \
-             --authorization-mode Node,RBAC --cert-dir /run/lab/certificates --secure-port 6443 \
-             --advertise-address {ADDRESS} --allow-privileged"
-        ),
-    )?;
-    let ready = kubectl("get --raw /readyz");
-    eventually(&format!("the API server at {API}"), START_SECONDS, || ready.ok()).map(drop)
+    cmd(&format!("{SHARE}/bin/guest restart-api-server")).ok().map(drop)
 }
 
 /// Starts kubelet, and waits until the node is ready.
@@ -95,7 +87,7 @@ pub(crate) fn start_kubelet() -> Result<(), Failure> {
     start(
         "kubelet",
         &format!(
-            "--config /run/lab/kubelet.json --kubeconfig {KUBECONFIG} --hostname-override {NODE} --node-ip {ADDRESS}"
+            "--config /run/lab/kubelet.json --kubeconfig {KUBECONFIG} --hostname-override {NODE} --node-ip {GUEST}"
         ),
     )?;
     eventually("the node's readiness", START_SECONDS, || {
@@ -114,21 +106,18 @@ pub(crate) fn kill_kubelet() -> Result<(), Failure> {
     Daemon::named("kubelet").end("KILL")
 }
 
-/// Puts `kubectl` on the path, for the only cluster that there is.
+/// Puts `kubectl` on the path, for the only cluster that there is: itself, which can do more than run to its end.
 pub(crate) fn for_people() -> Result<(), Failure> {
     let path = "/usr/local/bin/kubectl";
-    let program = format!("#!/bin/sh\nexec {} \"$@\"\n", program());
+    let program =
+        format!("#!/bin/sh\nexec {SHARE}/{CLUSTER}/kubectl --kubeconfig {KUBECONFIG} \"$@\"\n");
     fs::write(path, program).map_err(Failure::file("write", path))?;
     cmd(&format!("chmod 755 {path}")).ok().map(drop)
 }
 
-/// The cluster's command line.
+/// The cluster's command line, which the host runs: it reads no file of the guest.
 pub(crate) fn kubectl(line: &str) -> Invocation {
-    cmd(&format!("{} --request-timeout 60s {line}", program()))
-}
-
-fn program() -> String {
-    format!("{SHARE}/{CLUSTER}/kubectl --kubeconfig {KUBECONFIG}")
+    cmd(&format!("{SHARE}/bin/guest kubectl --request-timeout 60s {line}"))
 }
 
 /// Objects of the cluster, such as `pods` or `node node1`.

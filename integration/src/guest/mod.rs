@@ -10,6 +10,7 @@ pub(crate) mod crio;
 pub(crate) mod daemon;
 pub(crate) mod dice;
 pub(crate) mod dump;
+mod errand;
 pub(crate) mod evidence;
 pub(crate) mod failure;
 mod harness;
@@ -190,6 +191,8 @@ pub fn guest_main() -> ExitCode {
         ["udp-echo", address] => probe::udp_echo(address),
         ["udp-ask", target, bytes] => probe::udp_ask(target, bytes),
         ["ask-many"] => talk::ask_many(),
+        ["kubectl", arguments @ ..] => errand::kubectl(arguments),
+        ["restart-api-server"] => errand::restart_api_server(),
         ["hold", target, seconds] => talk::hold_on(target, seconds),
         ["measure", target, milliseconds] => talk::measure(target, milliseconds),
         ["relay", at, target] => talk::relay(at, target),

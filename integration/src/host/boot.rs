@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::console::Watcher;
+use super::control_plane::ControlPlane;
 use super::engine::{Engine, Timebase};
 use super::error::LabError;
 use super::granted::Granted;
@@ -67,11 +68,16 @@ impl BadBoot {
     }
 }
 
-/// Boots a guest that has its job in `dir`.
-pub(crate) fn run(lab: &Lab, dir: &RunDir, scenario: &Scenario) -> Result<Ended, LabError> {
+/// Boots a guest that has its job in `dir`, as the node of a cluster where there is a control plane.
+pub(crate) fn run(
+    lab: &Lab,
+    dir: &RunDir,
+    scenario: &Scenario,
+    plane: Option<&ControlPlane>,
+) -> Result<Ended, LabError> {
     let engine = Engine::chosen();
-    let topology = if scenario.cluster { Topology::for_cluster() } else { Topology::two_cards() };
-    let mut command = lab.emulator.command();
+    let topology = if plane.is_some() { Topology::node() } else { Topology::two_cards() };
+    let mut command = lab.emulator.command(plane.map(ControlPlane::namespace));
     command.args(qemu::arguments(&topology, &lab.image, &dir.share(), &engine, "stdio"));
     let mut watcher = Watcher::new(scenario.limit() + ALLOWANCE);
     let status = watch(&mut command, dir, &mut watcher, engine.timebase)?;

@@ -25,6 +25,8 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("kubelet", "k8s.io/kubernetes/cmd/kubelet"),
     ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
 ];
+/// What a node has of them, and a person on it.
+const ON_NODE: [&str; 3] = ["kube-proxy", "kubelet", "kubectl"];
 
 /// Where they are.
 #[derive(Debug, Clone)]
@@ -45,10 +47,15 @@ impl Cluster {
         Ok(Self { folder })
     }
 
-    /// Puts them into a folder that a guest sees. They are linked: they are large, and nobody writes them.
+    /// Where one of them is.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Puts a node's into a folder that a guest sees. They are linked: they are large, and nobody writes them.
     pub(crate) fn lay_out(&self, folder: &Path) -> Result<(), LabError> {
         fs::create_dir_all(folder).map_err(LabError::file("create", folder))?;
-        for (name, _) in PROGRAMS {
+        for name in ON_NODE {
             let (from, to) = (self.folder.join(name), folder.join(name));
             fs::hard_link(&from, &to).map_err(LabError::file("link", &from))?;
         }

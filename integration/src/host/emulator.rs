@@ -31,9 +31,18 @@ impl Emulator {
         Ok(Self { tree: folder.join("tree") })
     }
 
-    /// A command that runs this QEMU through its own loader: no chroot, so paths on the host mean what they say.
-    pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(self.tree.join("lib64/ld-linux-x86-64.so.2"));
+    /// A command that runs this QEMU through its own loader: no chroot, so paths on the host mean what they say. With a network namespace,
+    /// what the guest reaches by QEMU's user network is what is there.
+    pub(crate) fn command(&self, namespace: Option<&Path>) -> Command {
+        let loader = self.tree.join("lib64/ld-linux-x86-64.so.2");
+        let mut command = match namespace {
+            None => Command::new(loader),
+            Some(namespace) => {
+                let mut command = Command::new("nsenter");
+                command.arg(format!("--net={}", namespace.display())).arg(loader);
+                command
+            }
+        };
         command
             .arg("--library-path")
             .arg(self.tree.join("usr/lib/x86_64-linux-gnu"))

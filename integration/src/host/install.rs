@@ -9,11 +9,15 @@ use super::tool;
 use crate::say::{self, Progress};
 
 /// A program the lab runs, and the Debian package that has it.
-const TOOLS: [(&str, &str); 4] = [
+const TOOLS: [(&str, &str); 7] = [
     ("mmdebstrap", "mmdebstrap"),
     ("mke2fs", "e2fsprogs"),
     ("xz", "xz-utils"),
     ("cp", "coreutils"),
+    // For a cluster's control plane.
+    ("openssl", "openssl"),
+    ("ip", "iproute2"),
+    ("nsenter", "util-linux"),
 ];
 
 /// Checks for every tool; installs those that are missing.

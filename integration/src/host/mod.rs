@@ -6,6 +6,7 @@ mod boot;
 mod cache;
 mod cluster;
 mod console;
+mod control_plane;
 mod demo;
 mod diagnostics;
 mod emulator;

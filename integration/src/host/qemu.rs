@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::engine::Engine;
 use super::image::Image;
+use crate::errand::{GUEST, HOST, KUBELET_PORT};
 use crate::verdict::EXIT_PORT;
 
 /// An emulated Intel 82576: one physical function with seven VFs.
@@ -22,18 +23,20 @@ pub(crate) struct Topology {
     pub(crate) memory_mib: u32,
     /// Cards, all on one hub: VFs of one reach VFs of the others.
     pub(crate) cards: Vec<Card>,
+    /// Whether it reaches what runs on the lab's host for it.
+    pub(crate) reaches_host: bool,
 }
 
 impl Topology {
     /// Two cards: enough for traffic between VFs of one card and across two.
     pub(crate) fn two_cards() -> Self {
         let card = |last: u8| Card { mac: format!("52:54:00:aa:00:{last:02x}") };
-        Self { cpus: 2, memory_mib: 2048, cards: vec![card(1), card(2)] }
+        Self { cpus: 2, memory_mib: 2048, cards: vec![card(1), card(2)], reaches_host: false }
     }
 
-    /// The same with the memory that a Kubernetes control plane needs beside its node.
-    pub(crate) fn for_cluster() -> Self {
-        Self { memory_mib: 4096, ..Self::two_cards() }
+    /// The same as a Kubernetes node: its control plane is on the lab's host.
+    pub(crate) fn node() -> Self {
+        Self { memory_mib: 3072, reaches_host: true, ..Self::two_cards() }
     }
 }
 
@@ -50,6 +53,9 @@ pub(crate) fn arguments(
     args.extend(disk_and_share(&image.disk(), share));
     for (index, card) in topology.cards.iter().enumerate() {
         args.extend(card_arguments(index, card));
+    }
+    if topology.reaches_host {
+        args.extend(way_to_host());
     }
     args.extend(["-kernel".into(), text(&image.kernel()), "-initrd".into(), text(&image.initrd())]);
     // panic=-1: with -no-reboot a panicking kernel ends QEMU at once. no_timer_check: on a busy machine an emulated timer is late, and the
@@ -117,6 +123,17 @@ fn card_arguments(index: usize, card: &Card) -> Vec<String> {
         ),
         "-device".into(),
         format!("igb,bus=rp{index},netdev=n{index},mac={}", card.mac),
+    ]
+}
+
+/// QEMU's user network, in which kubelet is reached from the host by the guest's own address.
+fn way_to_host() -> Vec<String> {
+    let forward = format!("hostfwd=tcp:{GUEST}:{KUBELET_PORT}-:{KUBELET_PORT}");
+    vec![
+        "-netdev".into(),
+        format!("user,id=host,ipv6=off,host={HOST},{forward}"),
+        "-device".into(),
+        "virtio-net-pci,netdev=host,romfile=".into(),
     ]
 }
 

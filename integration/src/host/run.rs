@@ -12,7 +12,7 @@ use super::error::LabError;
 use super::lab::Lab;
 use super::share::RunDir;
 use crate::scenarios::Scenario;
-use crate::verdict::{CLUSTER, EXIT_FAILED, EXIT_PASSED, FIGURES_FILE, Job, OUT_DIR, Outcome};
+use crate::verdict::{EXIT_FAILED, EXIT_PASSED, FIGURES_FILE, Job, OUT_DIR, Outcome};
 
 /// How often a guest is booted for one scenario at most. That as many boots in a row are bad by chance does not happen.
 const BOOTS: usize = 3;
@@ -75,9 +75,10 @@ fn boot_until_good(
     let mut consoles = Vec::new();
     loop {
         let dir = RunDir::create(cache.run_dir(scenario.name), &lab.image, &lab.binaries)?;
-        if let Some(cluster) = lab.cluster.as_ref().filter(|_| scenario.cluster) {
-            cluster.lay_out(&dir.share().join(CLUSTER))?;
-        }
+        let plane = match lab.cluster.as_ref().filter(|_| scenario.cluster) {
+            Some(cluster) => Some(dir.bring_cluster(cluster)?),
+            None => None,
+        };
         dir.keep_bad_boots(&consoles)?;
         dir.write_job(&Job {
             scenario: scenario.name.into(),
@@ -87,7 +88,7 @@ fn boot_until_good(
         if scenario.systemd {
             dir.write_systemd()?;
         }
-        let ended = boot::run(lab, &dir, scenario)?;
+        let ended = boot::run(lab, &dir, scenario, plane.as_ref())?;
         let Some(bad) = ended.bad.clone() else { return Ok(ended) };
         bad_boots.push(bad);
         if bad_boots.len() == BOOTS {

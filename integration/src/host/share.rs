@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use super::binaries::{self, Binaries};
+use super::cluster::Cluster;
+use super::control_plane::ControlPlane;
 use super::error::LabError;
 use super::image::Image;
 use super::oci_image;
 use crate::verdict::{
-    BENCH_PROGRAM, BROUGHT, JOB_FILE, Job, OCI_IMAGE, OCI_IMAGE_NAME, OUT_DIR, Outcome, RESULT_FILE,
+    BENCH_PROGRAM, BROUGHT, CERTIFICATES, CLUSTER, JOB_FILE, Job, OCI_IMAGE, OCI_IMAGE_NAME,
+    OUT_DIR, Outcome, RESULT_FILE,
 };
 
 const PID1: &str = include_str!("../../boot/pid1.sh");
@@ -63,6 +66,13 @@ impl RunDir {
         }
         oci_image::write(&image.busybox(), OCI_IMAGE_NAME, &share.join(OCI_IMAGE))?;
         Ok(dir)
+    }
+
+    /// Makes the guest a cluster's node, and starts the rest of the cluster.
+    pub(crate) fn bring_cluster(&self, cluster: &Cluster) -> Result<ControlPlane, LabError> {
+        cluster.lay_out(&self.share().join(CLUSTER))?;
+        let certificates = self.share().join(CERTIFICATES);
+        ControlPlane::start(cluster, self.root.join("control-plane"), certificates)
     }
 
     /// What the guest sees.
