@@ -36,8 +36,8 @@ pub(crate) enum Errand {
     RestartApiServer,
 }
 
-/// What came of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What came of it; nothing said is that it is done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Answer {
     /// The program's exit code; 1 where there is none.
     pub(crate) code: u8,
@@ -45,6 +45,13 @@ pub(crate) struct Answer {
     pub(crate) stdout: String,
     /// What it complained of.
     pub(crate) stderr: String,
+}
+
+impl Answer {
+    /// It could not be done.
+    pub(crate) fn failed(why: &dyn std::fmt::Display) -> Self {
+        Self { code: 1, stdout: String::new(), stderr: why.to_string() }
+    }
 }
 
 /// Sends the errand from a guest, and waits for what comes of it.
