@@ -156,7 +156,7 @@ fn by_templates(guest: &mut Guest) -> Result<(), Failure> {
     })?;
     let expected = BTreeSet::from(["fast0".to_owned(), "net2".to_owned()]);
     guest.check("as the claim and the class say", had == expected, format!("{had:?}"))?;
-    let links = kubectl("exec both -- ip link").ok()?.stdout;
+    let links = kubernetes::run_in("both", "ip link")?;
     let there = links.contains("fast0") && links.contains("net2") && links.contains("svc0");
     guest.check("its interfaces are there", there, links)?;
     kubectl("delete pod both").ok()?;

@@ -175,7 +175,7 @@ pub(super) fn each_has_a_vf(guest: &mut Guest, wanted: usize) -> Result<(), Fail
     let all = devices.len() == wanted && leases.len() == wanted;
     guest.check("each has a VF of its own", all, &status)?;
     for pod in running_pods()? {
-        guest.expect(kubectl(&format!("exec {pod} -- ping -c 1 -w 20 {}", GATEWAY[0])).ok())?;
+        guest.expect(kubernetes::run_in(&pod, &format!("ping -c 1 -w 20 {}", GATEWAY[0])))?;
     }
     Ok(())
 }

@@ -71,7 +71,7 @@ fn every_mode(guest: &mut Guest) -> Result<(), Failure> {
             guest.expect(answer(&all, || ask(client, &node, NODE_PORT)))?;
         }
         guest.step(&format!("the API server by its clusterIP, in mode {mode}"));
-        let way = kubectl(&format!("exec {vf} -- ip route get 10.96.0.1")).ok()?.stdout;
+        let way = kubernetes::run_in(&vf, "ip route get 10.96.0.1")?;
         guest.check("the way to it is the service path", way.contains("dev svc0"), &way)?;
         let connect = kubectl(&format!("exec {vf} -- nc -w 20 10.96.0.1 443")).stdin("");
         guest.expect(eventually("the API server answers", SERVED_SECONDS, || connect.ok()))?;
@@ -99,7 +99,7 @@ fn without_another_plugin(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("the address that Kubernetes shows is the VF's");
     for pod in &all {
         let address = text(&get(&format!("pod {pod}"))?["status"]["podIP"]);
-        let links = kubectl(&format!("exec {pod} -- ip address show eth0")).ok()?.stdout;
+        let links = kubernetes::run_in(pod, "ip address show eth0")?;
         let is_its = address.starts_with("192.168.0.") && links.contains(&format!("{address}/24"));
         guest.check("it is", is_its, format!("{address}: {links}"))?;
     }

@@ -120,6 +120,13 @@ pub(crate) fn kubectl(line: &str) -> Invocation {
     cmd(&format!("{SHARE}/bin/guest kubectl --request-timeout 60s {line}"))
 }
 
+/// What a command in a pod's container writes, once it succeeds: a pod has its addresses before its container runs, and kubelet runs before it
+/// can be asked.
+pub(crate) fn run_in(pod: &str, line: &str) -> Result<String, Failure> {
+    let command = kubectl(&format!("exec {pod} -- {line}"));
+    eventually(&format!("{line} in {pod}"), 60, || Ok(command.ok()?.stdout))
+}
+
 /// Objects of the cluster, such as `pods` or `node node1`.
 pub(crate) fn get(what: &str) -> Result<Value, Failure> {
     kubectl(&format!("get -o json {what}")).ok()?.json()
