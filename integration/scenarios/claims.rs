@@ -27,8 +27,7 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
 )
 .prepared(prepare)
 .in_cluster()
-.vfs(3, 0)
-.by_name();
+.vfs(3, 0);
 
 /// Two networks more, of which one is not for the pods' namespace.
 const MORE: &str = r#"

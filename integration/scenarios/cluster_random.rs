@@ -27,8 +27,7 @@ pub(super) const SHORT: Scenario = Scenario::new(
 )
 .prepared(claims::prepare)
 .in_cluster()
-.vfs(3, 0)
-.by_name();
+.vfs(3, 0);
 
 pub(super) const FULL: Scenario = Scenario::new(
     "cluster_random_full",

@@ -24,8 +24,7 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
 )
 .prepared(prepare)
 .in_cluster()
-.vfs(3, 0)
-.by_name();
+.vfs(3, 0);
 
 const RESOURCE: &str = "vfhook.dev/fast";
 
