@@ -10,9 +10,10 @@ use support::{
 };
 use vfhook::{
     config,
-    lease::PreparedClaim,
+    lease::{ClaimedDevice, PreparedClaim},
     operation::{self, ClaimError, OperationError},
     request::NetworkRequest,
+    types::Allotted,
 };
 
 const CONFIG: &str = r#"version = 1
@@ -46,11 +47,25 @@ fn attach(
     path: &str,
     chosen: Option<usize>,
 ) -> Result<(), OperationError> {
-    let request =
-        NetworkRequest { device: chosen.map(vf), ..NetworkRequest::plain(parse("storage")) };
+    let device = chosen.map(|number| Allotted::Vf(vf(number)));
+    let request = NetworkRequest { device, ..NetworkRequest::plain(parse("storage")) };
     let event = event(id, path, &[request]);
     operation::attach(&mut stage.host.kernel(), &stage.context, &event, in_time()).map(drop)
 }
+
+const SHARED: &str = r#"version = 1
+[[pool]]
+name = "slow"
+kind = "macvlan"
+pf = ["ens1f0"]
+publish = "dra"
+shares = 8
+[[pool]]
+name = "fast"
+kind = "sriov"
+pf = ["ens1f0"]
+publish = "dra"
+"#;
 
 fn refusal(done: Result<(), ClaimError>) -> String {
     done.unwrap_err().to_string()
@@ -78,6 +93,43 @@ fn a_claims_devices_are_its_pods_alone() {
     assert!(said.contains("sandbox blue has it"), "{said}");
     stage.detach([]).unwrap();
     prepare(&stage, &claim("c2", &[2, 0])).unwrap();
+}
+
+#[test]
+fn a_share_is_anybodys_while_its_parent_is_up() {
+    let mut stage = stage();
+    stage.context.config = config::parse(SHARED).unwrap();
+    let sharing = |uid: &str, pool: &str, number: u8| {
+        let mut claim = claim(uid, &[0]);
+        claim.devices[0].pool = parse(pool);
+        claim.devices[0].device = ClaimedDevice::Share(parse(&format!("share-{number}")));
+        claim
+    };
+    let offered = operation::offer_parent(&mut stage.host.kernel(), &stage.context, &parse("slow"));
+    let parent = offered.unwrap();
+    assert_eq!(
+        (parent.name.to_string(), parent.shares.get(), parent.withheld),
+        ("ens1f0".into(), 8, None)
+    );
+    // It has no VF of its parent's, whatever card that is.
+    assert!(
+        operation::offer(&mut stage.host.kernel(), &stage.context, &parse("slow"))
+            .unwrap()
+            .is_empty()
+    );
+    for number in 0..3 {
+        prepare(&stage, &sharing(&format!("c{number}"), "slow", number)).unwrap();
+    }
+    // A scheduler that knew an older configuration chose what there is not.
+    let error = prepare(&stage, &sharing("c4", "fast", 4)).unwrap_err();
+    assert!(!error.may_pass() && error.to_string().contains("pool fast has VFs"), "{error}");
+    let mut vf_of_parent = claim("c5", &[0]);
+    vf_of_parent.devices[0].pool = parse("slow");
+    let error = prepare(&stage, &vf_of_parent).unwrap_err();
+    assert!(error.to_string().contains("pool slow has shares of a parent"), "{error}");
+    stage.host.with(|machine| machine.host.link_mut("ens1f0").unwrap().facts.up = false);
+    let error = prepare(&stage, &sharing("c6", "slow", 6)).unwrap_err();
+    assert!(error.may_pass() && error.to_string().contains("ip link set ens1f0 up"), "{error}");
 }
 
 #[test]

@@ -235,7 +235,7 @@ const WRITES: [&str; 13] = [
 const PURE: [&str; 6] = ["types", "config", "request", "inventory", "doctor", "plan"];
 
 /// All that a part which only computes needs of the standard library.
-const PURE_STD: [&str; 11] = [
+const PURE_STD: [&str; 12] = [
     "borrow",
     "collections",
     "error",
@@ -243,6 +243,7 @@ const PURE_STD: [&str; 11] = [
     "net::IpAddr",
     "net::Ipv4Addr",
     "net::Ipv6Addr",
+    "num",
     "path",
     "str",
     "sync::Arc",

@@ -44,6 +44,19 @@ interface = "net2"
 allow = { namespaces = ["team-b"] }
 "#;
 
+/// The parent of macvlan devices beside them.
+const PARENT: &str = r#"[[pool]]
+name = "shared"
+kind = "macvlan"
+pf = ["lan0"]
+publish = "dra"
+[[network]]
+name = "lan"
+pool = "shared"
+interface = "lan1"
+addresses = ["192.168.5.16-192.168.5.250/24"]
+"#;
+
 /// The names of the VFs in a slice.
 const ALL: [&str; 3] = ["0000-01-10-0", "0000-01-10-1", "0000-01-10-2"];
 
@@ -59,9 +72,13 @@ struct Node<'a> {
 
 impl<'a> Node<'a> {
     async fn start(host: &'a Host, api: ApiServer) -> (Self, Peer, Driver) {
-        host.ip(&["link set lo up"]);
+        Self::start_with(host, api, CONFIG).await
+    }
+
+    async fn start_with(host: &'a Host, api: ApiServer, config: &str) -> (Self, Peer, Driver) {
+        host.ip(&["link set lo up", "link add lan0 type veth peer name lan0p", "link set lan0 up"]);
         let cards = Cards::usual(host, 3);
-        host.configure(CONFIG);
+        host.configure(config);
         std::fs::write(host.directory.join("token"), "a-token\n").unwrap();
         let runtime = listen(host, NriVersion::V0_12);
         let serve = Running::start(&mut daemon(host), "");
@@ -194,6 +211,54 @@ fn a_claims_pod_has_what_the_scheduler_chose_and_its_claim_says_so() {
         assert_eq!(driver.unprepare("c").await, "");
         assert_eq!(driver.unprepare("c").await, "");
         assert!(!host.context().leases.is_allocated(vf(2).parse().unwrap()));
+        node.stop();
+    });
+}
+
+#[test]
+fn many_pods_have_a_share_of_a_parent_each_and_their_claims_say_so() {
+    on_a_node(async |host| {
+        let (node, mut peer, driver) =
+            Node::start_with(host, ApiServer::start(false).await, &(CONFIG.to_owned() + PARENT))
+                .await;
+        let told = || node.api.get("resourceslices/node-1-vfhook.dev-shared-0");
+        becomes("the parent is told of", || !told().is_null()).await;
+        let parent = &told()["spec"]["devices"][0];
+        assert_eq!(
+            (&parent["name"], &parent["allowMultipleAllocations"]),
+            (&json!("parent"), &json!(true))
+        );
+        assert_eq!(parent["attributes"]["pf"]["string"], "lan0");
+        for pod in ["p1", "p2"] {
+            // Two claims of one pod, and one of another.
+            let claims: &[&str] = if pod == "p1" { &["c1", "c2"] } else { &["c3"] };
+            for name in claims {
+                let wish = json!({ "network": "lan", "interface": format!("{name}-0") });
+                let mut claim = allocated(name, "parent", &format!("uid-of-{pod}"), Some(&wish));
+                let result = &mut claim["status"]["allocation"]["devices"]["results"][0];
+                result["pool"] = "node-1/shared".into();
+                result["shareID"] = format!("share-of-{name}").into();
+                claim["status"]["reservedFor"][0]["name"] = pod.into();
+                node.api.put(&path(name), claim);
+                let prepared = driver.prepare(name).await;
+                let [device] = &prepared.devices[..] else { panic!("{prepared:?}") };
+                assert_eq!(device.share.as_deref(), Some(&*format!("share-of-{name}")));
+                assert_eq!(device.cdi_devices, ["vfhook.dev/shared=share"]);
+            }
+            let sandbox = host.sandbox(pod);
+            assert_eq!(ran(&mut peer, &claiming(pod, &sandbox)).await, Outcome::Answered(()));
+        }
+        for name in ["c1", "c2", "c3"] {
+            let said = || node.api.get(&path(name))["status"]["devices"][0].clone();
+            becomes("its claim says what it has", || !said().is_null()).await;
+            assert_eq!(said()["shareID"], format!("share-of-{name}"));
+            assert_eq!(said()["networkData"]["interfaceName"], format!("{name}-0"));
+            assert_eq!(driver.unprepare(name).await, "");
+        }
+        // Of a share, whose pod has none, no container begins.
+        let gate =
+            std::fs::read_to_string(host.directory.join("cdi/vfhook.dev-shared.json")).unwrap();
+        assert!(gate.contains(r#""--pool","shared""#), "{gate}");
         node.stop();
     });
 }

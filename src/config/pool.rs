@@ -1,11 +1,14 @@
 //! `[[pool]]`: where devices come from.
 
-use std::str::FromStr;
+use std::{num::NonZeroU32, str::FromStr};
 
 use serde::Deserialize;
 
 use super::section::{Named, Section, shown};
 use crate::types::{DeviceSelector, IndexRange, Reset};
+
+/// As many as a node has pods at most where nobody says another number (kubelet's `maxPods` is 110), and some to spare.
+const SHARES: NonZeroU32 = NonZeroU32::new(128).unwrap();
 
 /// A set of devices of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub struct Pool {
     pub up: bool,
     /// How Kubernetes' scheduler is told of the devices; `None` tells it nothing.
     pub publish: Option<Publish>,
+    /// Of how many macvlan devices at once a scheduler is told, where claims count them.
+    pub shares: NonZeroU32,
     /// What a pod gets of a published pool that names a network and asks for no resource.
     pub uncounted: Uncounted,
 }
@@ -85,15 +90,25 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
         section.problem("reset", "needs kind = \"sriov\": a macvlan device is made anew each time");
     }
     let publish: Option<Publish> = section.optional("publish");
-    if publish.is_some() && kind == Some(PoolKind::Macvlan) {
-        section.problem("publish", "needs kind = \"sriov\": macvlan devices have no number");
+    if publish == Some(Publish::DevicePlugin) && kind == Some(PoolKind::Macvlan) {
+        section.problem(
+            "publish",
+            "needs kind = \"sriov\": macvlan devices have no names to count; \"dra\" gives shares of their parent",
+        );
+    }
+    let shares: Option<NonZeroU32> = section.optional("shares");
+    if shares.is_some() && (kind == Some(PoolKind::Sriov) || publish != Some(Publish::Dra)) {
+        section
+            .problem("shares", "needs kind = \"macvlan\" and publish = \"dra\": a VF is one pod's");
     }
     let uncounted: Option<Uncounted> = section.optional("uncounted");
     if uncounted.is_some() && publish.is_none() {
         section.problem("uncounted", "needs publish: nobody counts the devices of this pool");
     }
     let (up, uncounted) = (up.unwrap_or(false), uncounted.unwrap_or_default());
-    let pool = kind.map(|kind| Pool { kind, selector, reset, num_vfs, up, publish, uncounted });
+    let shares = shares.unwrap_or(SHARES);
+    let pool =
+        kind.map(|kind| Pool { kind, selector, reset, num_vfs, up, publish, shares, uncounted });
     Named { name, value: pool }
 }
 

@@ -6,8 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::kubelet;
 use crate::{
+    operation::Promised,
     request::NetworkRequest,
-    types::{NetnsSource, PciAddress, SandboxId},
+    types::{Name, NetnsSource, PciAddress, SandboxId},
 };
 
 /// Variables that say what the options of the same name would, each with what is meant without either.
@@ -80,7 +81,7 @@ impl Arguments {
             state_dir: path(STATE_DIR)?,
             kubelet_dir: path(KUBELET)?,
             log: None,
-            verb: Verb::Hook(Hook { stage, timeout: None, device: None }),
+            verb: Verb::Hook(Hook { stage, timeout: None, device: None, pool: None }),
         })
     }
 }
@@ -253,6 +254,18 @@ pub struct Hook {
     /// With verify: fail unless the sandbox has this device, whatever its annotations say
     #[arg(long, value_name = "ADDRESS")]
     pub device: Option<PciAddress>,
+
+    /// With verify: the same for a device of this pool, which gives each sandbox one of its own
+    #[arg(long, value_name = "POOL", conflicts_with = "device")]
+    pub pool: Option<Name>,
+}
+
+impl Hook {
+    /// What was promised to the container.
+    pub fn promised(&self) -> Option<Promised> {
+        let device = self.device.map(Promised::Device);
+        device.or_else(|| self.pool.clone().map(Promised::Of))
+    }
 }
 
 /// The stages of the OCI runtime specification that vfhook has something to do in.

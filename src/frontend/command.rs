@@ -185,7 +185,7 @@ fn check_config(arguments: &Arguments, verb: &Shown) -> Result<ExitCode, Command
 }
 
 fn hook(arguments: &Arguments, verb: &Hook) -> Result<ExitCode, CommandError> {
-    let Some(call) = oci_hook::read(verb.stage, verb.device, std::io::stdin().lock())? else {
+    let Some(call) = oci_hook::read(verb.stage, verb.promised(), std::io::stdin().lock())? else {
         return Ok(ExitCode::Done);
     };
     let deadline = Deadline::after(verb.timeout.unwrap_or_else(|| call.usual_timeout()));
@@ -194,9 +194,9 @@ fn hook(arguments: &Arguments, verb: &Hook) -> Result<ExitCode, CommandError> {
         oci_hook::Call::Attach(event) => {
             open::attach(arguments, &mut kernel, &event, deadline)?;
         }
-        oci_hook::Call::Verify { id, netns, asked, device } => {
+        oci_hook::Call::Verify { id, netns, asked, promised } => {
             let context = open::leases(arguments)?;
-            operation::verify(&mut kernel, &context, &id, &netns, &asked, device)?;
+            operation::verify(&mut kernel, &context, &id, &netns, &asked, promised.as_ref())?;
         }
         oci_hook::Call::Detach(id) => {
             operation::detach(

@@ -38,7 +38,8 @@ impl LeaseStore {
             Some(Kept::Counted(pool)) => Ok(pool),
             Some(Kept::Claimed(path)) => {
                 let devices = prepared::read(&path)?.map(|claim| claim.devices);
-                let of_it = devices.into_iter().flatten().find(|had| had.device == device);
+                let of_it =
+                    devices.into_iter().flatten().find(|had| had.device.vf() == Some(device));
                 Ok(of_it.map(|had| had.pool))
             }
             None => Ok(None),

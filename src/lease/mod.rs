@@ -32,7 +32,7 @@ pub use claim::Claim;
 pub use error::LeaseError;
 pub use lock::OperationLock;
 pub use missed::Missed;
-pub use prepared::{PreparedClaim, PreparedDevice};
+pub use prepared::{ClaimedDevice, PreparedClaim, PreparedDevice};
 pub use record::{Attached, Lease, LeaseState, VERSION};
 pub use store::{LeaseStore, Leases, Reservation, new_serial};
 pub use table::TableLock;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{LeaseError, LeaseStore, directory, store::text_at};
 use crate::{
     request::NetworkRequest,
-    types::{Name, PciAddress, Uid},
+    types::{Allotted, Name, PciAddress, Uid},
 };
 
 /// A claim that was prepared.
@@ -23,8 +23,18 @@ pub struct PreparedClaim {
     pub name: String,
     /// The one pod that it is reserved for.
     pub pod: Uid,
+    /// That pod's name.
+    #[serde(default)]
+    pub pod_name: String,
     /// The devices that it was given.
     pub devices: Vec<PreparedDevice>,
+}
+
+impl PreparedClaim {
+    /// The VFs that it was given.
+    pub fn vfs(&self) -> impl Iterator<Item = PciAddress> {
+        self.devices.iter().filter_map(|had| had.device.vf())
+    }
 }
 
 /// A device that a claim was given.
@@ -35,10 +45,46 @@ pub struct PreparedDevice {
     /// The pool that it was published in.
     pub pool: Name,
     /// The device.
-    pub device: PciAddress,
+    #[serde(flatten)]
+    pub device: ClaimedDevice,
     /// What it is for, where the claim or its class says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wish: Option<NetworkRequest>,
+}
+
+/// A device as a claim has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClaimedDevice {
+    /// A VF, which no other claim has.
+    #[serde(rename = "device")]
+    Vf(PciAddress),
+    /// This share of its pool's parent.
+    Share(Uid),
+}
+
+impl ClaimedDevice {
+    /// The VF, where it is one.
+    pub fn vf(&self) -> Option<PciAddress> {
+        match self {
+            Self::Vf(address) => Some(*address),
+            Self::Share(_) => None,
+        }
+    }
+
+    /// The share, where it is one.
+    pub fn share(&self) -> Option<&Uid> {
+        match self {
+            Self::Vf(_) => None,
+            Self::Share(share) => Some(share),
+        }
+    }
+}
+
+impl From<&ClaimedDevice> for Allotted {
+    fn from(device: &ClaimedDevice) -> Self {
+        device.vf().map_or(Self::Share, Self::Vf)
+    }
 }
 
 impl LeaseStore {
@@ -49,8 +95,8 @@ impl LeaseStore {
             directory::prepare(directory)?;
         }
         let record = self.prepared_claim(&claim.uid);
-        for device in &claim.devices {
-            directory::link(&target(&claim.uid, ".."), &self.allocation(device.device))?;
+        for vf in claim.vfs() {
+            directory::link(&target(&claim.uid, ".."), &self.allocation(vf))?;
         }
         directory::link(&target(&claim.uid, "../.."), &of_pod.join(claim.uid.as_str()))?;
         let text = serde_json::to_vec(claim)
@@ -92,7 +138,7 @@ impl LeaseStore {
         // Of one that was being prepared when a process died, only the links tell.
         let leads = |link: &PathBuf| directory::leads(link, &target(uid, ".."));
         let devices: Vec<PathBuf> = match claim {
-            Some(claim) => claim.devices.iter().map(|had| self.allocation(had.device)).collect(),
+            Some(claim) => claim.vfs().map(|vf| self.allocation(vf)).collect(),
             None => directory::listed(&self.allocations())?,
         };
         for link in devices.iter().filter(|link| leads(link)) {
@@ -150,7 +196,7 @@ mod tests {
         let device = |function: &u8| PreparedDevice {
             request: "nic".to_owned(),
             pool: "fast".parse().unwrap(),
-            device: format!("0000:01:10.{function}").parse().unwrap(),
+            device: ClaimedDevice::Vf(vf(*function)),
             wish: Some(NetworkRequest::plain("storage".parse().unwrap())),
         };
         PreparedClaim {
@@ -158,6 +204,7 @@ mod tests {
             namespace: "team-a".to_owned(),
             name: format!("claim-{uid}"),
             pod: pod.parse().unwrap(),
+            pod_name: "web-0".to_owned(),
             devices: functions.iter().map(device).collect(),
         }
     }
@@ -188,6 +235,23 @@ mod tests {
         assert_eq!(fs::read_dir(store.allocations()).unwrap().count(), 0);
         assert_eq!(fs::read_dir(store.pods()).unwrap().count(), 0);
         assert_eq!(fs::read_dir(store.prepared()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_share_is_kept_by_its_claim_alone_and_is_read_as_what_it_is() {
+        let (_directory, store) = store();
+        let mut claim = claim("c1", "p1", &[0]);
+        let share = ClaimedDevice::Share("5ad6".parse().unwrap());
+        claim.devices.push(PreparedDevice { device: share, ..claim.devices[0].clone() });
+        store.keep(&claim).unwrap();
+        assert_eq!(fs::read_dir(store.allocations()).unwrap().count(), 1);
+        assert_eq!(store.claims_of(&claim.pod).unwrap(), [claim.clone()]);
+        // A VF is written as it was before there were shares.
+        let text = fs::read_to_string(store.prepared_claim(&claim.uid)).unwrap();
+        assert!(text.contains(r#""device":"0000:01:10.0""#), "{text}");
+        assert!(text.contains(r#""share":"5ad6""#), "{text}");
+        store.let_go(&claim.uid).unwrap();
+        assert_eq!(fs::read_dir(store.allocations()).unwrap().count(), 0);
     }
 
     #[test]

@@ -3,11 +3,14 @@
 
 use super::{Context, OperationError, offer::is_member};
 use crate::{
-    config::Publish,
+    config::{Pool, PoolKind, Publish},
     inventory::Candidate,
     kernel::{Kernel, KernelError},
-    lease::{Claim, Lease, LeaseError, LeaseState, OperationLock, PreparedClaim, PreparedDevice},
-    types::{Name, PciAddress, Uid},
+    lease::{
+        Claim, ClaimedDevice, Lease, LeaseError, LeaseState, OperationLock, PreparedClaim,
+        PreparedDevice,
+    },
+    types::{DeviceName, Name, PciAddress, Uid},
 };
 
 /// Why a claim's devices cannot be kept for its pod.
@@ -16,6 +19,19 @@ pub enum ClaimError {
     /// There is nothing like this to claim here.
     #[error("pool {0} is not published to claims on this node: publish = \"dra\" in its [[pool]]")]
     NoPool(Name),
+    /// The parent of a macvlan pool is gone.
+    #[error("parent {parent} of pool {pool} gives no devices: {why}")]
+    NoParent {
+        /// The pool.
+        pool: Name,
+        /// Its parent.
+        parent: DeviceName,
+        /// Why not.
+        why: String,
+    },
+    /// Something was chosen that a pool of this kind does not have.
+    #[error("pool {0} has {1}; the claim's device is of another kind: its slice was an older one")]
+    OtherKind(Name, &'static str),
     /// The device is gone, or another's.
     #[error("there is no VF {device} in pool {pool} on this node")]
     NoDevice {
@@ -43,7 +59,7 @@ pub enum ClaimError {
 impl ClaimError {
     /// Whether waiting may help: a VF may just be on its way home.
     pub fn may_pass(&self) -> bool {
-        !matches!(self, Self::NoPool(_))
+        !matches!(self, Self::NoPool(_) | Self::OtherKind(..))
     }
 }
 
@@ -75,8 +91,18 @@ fn free(
     wanted: &PreparedDevice,
     is_kept: bool,
 ) -> Result<Option<OperationLock>, ClaimError> {
-    let vf = find(kernel, context, wanted)?;
-    let device = vf.address;
+    let pool = pool_of(context, &wanted.pool)?;
+    let device = match (&wanted.device, pool.kind) {
+        (ClaimedDevice::Vf(device), PoolKind::Sriov) => *device,
+        (ClaimedDevice::Share(_), PoolKind::Macvlan) => {
+            return parent_is_up(kernel, &wanted.pool, pool).map(|()| None);
+        }
+        (_, PoolKind::Sriov) => return Err(ClaimError::OtherKind(wanted.pool.clone(), "VFs")),
+        (_, PoolKind::Macvlan) => {
+            return Err(ClaimError::OtherKind(wanted.pool.clone(), "shares of a parent"));
+        }
+    };
+    let vf = find(kernel, context, (&wanted.pool, pool), device)?;
     let not_now = |why: String| ClaimError::NotNow { device, why };
     match context.leases.find(&Claim::Device(device))? {
         Some(Lease { id, state: LeaseState::NeedsCleanup { failures, .. }, .. }) => {
@@ -105,16 +131,34 @@ fn free(
 fn find(
     kernel: &mut impl Kernel,
     context: &Context,
-    wanted: &PreparedDevice,
+    (name, settings): (&Name, &Pool),
+    device: PciAddress,
 ) -> Result<Candidate, ClaimError> {
-    let PreparedDevice { pool, device, .. } = wanted;
-    let settings = context.config.pools.get(pool);
-    let settings = settings
-        .filter(|settings| settings.publish == Some(Publish::Dra))
-        .ok_or_else(|| ClaimError::NoPool(pool.clone()))?;
     let functions = kernel.physical_functions(&settings.selector).found;
     let mut vfs = functions.into_iter().flat_map(|function| function.vfs);
-    vfs.find(|vf| vf.address == *device)
+    vfs.find(|vf| vf.address == device)
         .filter(|vf| is_member(kernel, context, vf, &settings.selector))
-        .ok_or_else(|| ClaimError::NoDevice { pool: pool.clone(), device: *device })
+        .ok_or_else(|| ClaimError::NoDevice { pool: name.clone(), device })
+}
+
+fn pool_of<'a>(context: &'a Context, name: &Name) -> Result<&'a Pool, ClaimError> {
+    let pool = context.config.pools.get(name);
+    pool.filter(|pool| pool.publish == Some(Publish::Dra))
+        .ok_or_else(|| ClaimError::NoPool(name.clone()))
+}
+
+/// Of a parent everybody may have a share who asks while it is there and up.
+fn parent_is_up(kernel: &mut impl Kernel, name: &Name, pool: &Pool) -> Result<(), ClaimError> {
+    let down = |parent: &DeviceName, why| {
+        let (pool, parent) = (name.clone(), parent.clone());
+        Err(ClaimError::NoParent { pool, parent, why })
+    };
+    for parent in &pool.selector.pf {
+        match kernel.observe_link(parent) {
+            Ok(link) if link.up => {}
+            Ok(_) => return down(parent, format!("it is down; try `ip link set {parent} up`")),
+            Err(error) => return down(parent, error.to_string()),
+        }
+    }
+    Ok(())
 }

@@ -41,14 +41,14 @@ pub use doctor::doctor;
 pub use error::{ExitCode, OperationError};
 pub use finding::{Finding, Mended};
 pub use join::attached_already;
-pub use offer::{Enforceable, Offered, offer};
+pub use offer::{Enforceable, Offered, OfferedParent, offer, offer_parent};
 pub use preview::Preview;
 pub use provision::{preview_provision, provision};
 pub use ready::unready;
 pub use reconcile::{Retry, reconcile};
 pub use report::{AttachReport, How};
 pub use status::{Status, status};
-pub use verify::verify;
+pub use verify::{Promised, verify};
 
 pub use crate::doctor::{Diagnosis, Mend};
 use crate::{config::Config, lease::LeaseStore};

@@ -1,8 +1,10 @@
 //! What a pool has to offer: each of its VFs, and whether a pod that begins now could have it. Looks only.
 
+use std::num::NonZeroU32;
+
 use super::{Context, OperationError};
 use crate::{
-    config::{Pool, Publish},
+    config::{Pool, PoolKind, Publish},
     inventory::{Candidate, PhysicalFunction, Properties},
     kernel::Kernel,
     lease::{Claim, Lease, LeaseState},
@@ -31,13 +33,14 @@ pub struct Enforceable {
     pub trust: bool,
 }
 
-/// Every VF of a pool, in order. Costs a few netlink messages for each that no lease holds.
+/// Every VF of a pool, in order; a pool of another kind has none. Costs a few netlink messages for each that no lease holds.
 pub fn offer(
     kernel: &mut impl Kernel,
     context: &Context,
     pool: &Name,
 ) -> Result<Vec<Offered>, OperationError> {
-    let Some(settings) = context.config.pools.get(pool) else { return Ok(Vec::new()) };
+    let settings = context.config.pools.get(pool).filter(|pool| pool.kind == PoolKind::Sriov);
+    let Some(settings) = settings else { return Ok(Vec::new()) };
     let mut offered = Vec::new();
     // That one is missing is told by `status` and `doctor`; of what is not there nothing is offered.
     for function in kernel.physical_functions(&settings.selector).found {
@@ -71,6 +74,43 @@ pub(super) fn is_member(
 ) -> bool {
     selector.wants(vf.index, vf.address)
         && (context.leases.is_taken(&Claim::Device(vf.address)) || kernel.matches(vf, selector))
+}
+
+/// The parent of a macvlan pool, of which each pod has a share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferedParent {
+    /// Its interface.
+    pub name: KernelText,
+    /// The card that it is on, where it is on one.
+    pub card: Option<PciAddress>,
+    /// What that is.
+    pub properties: Properties,
+    /// How many devices it is to have at most.
+    pub shares: NonZeroU32,
+    /// Why no device can be had of it.
+    pub withheld: Option<String>,
+}
+
+/// The parent of a macvlan pool; nothing of one that is not there. Costs a netlink message.
+pub fn offer_parent(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    pool: &Name,
+) -> Option<OfferedParent> {
+    let pool = context.config.pools.get(pool).filter(|pool| pool.kind == PoolKind::Macvlan)?;
+    let link = kernel.observe_link(pool.selector.pf.first()?).ok()?;
+    let properties = link.parent.map(|address| {
+        // What is asked for is the same of a card and of a function of it.
+        let card = Candidate { address, index: 0, pf_address: address, pf_name: link.name.clone() };
+        kernel.properties(&card)
+    });
+    Some(OfferedParent {
+        withheld: (!link.up).then(|| format!("parent {} is down", link.name)),
+        name: link.name,
+        card: link.parent,
+        properties: properties.unwrap_or_default(),
+        shares: pool.shares,
+    })
 }
 
 fn is_down(kernel: &mut impl Kernel, name: &KernelText, address: PciAddress) -> Option<String> {

@@ -1,16 +1,44 @@
 //! Whether a sandbox has what it asks for. Looks at the lease and at the sandbox; changes nothing, and so needs no lock.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use super::{Context, OperationError, hold};
 use crate::{
     kernel::Kernel,
     lease::{Attached, Claim, Lease, LeaseState},
     request::NetworkRequest,
-    types::{NetnsSource, PciAddress, SandboxId},
+    types::{Allotted, Name, NetnsSource, PciAddress, SandboxId},
 };
 
-/// Fails unless the sandbox at `netns` has every network of `asked`, and `device` if one was promised to it. `id` is whom the error
+/// What was promised to a container by whoever counts devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Promised {
+    /// This VF.
+    Device(PciAddress),
+    /// A device of this pool, which gives as many as are asked for.
+    Of(Name),
+}
+
+impl Promised {
+    fn is_in(&self, lease: &Lease) -> bool {
+        let is_it = |had: &Attached| match self {
+            Self::Device(device) => had.device == Some(*device),
+            Self::Of(pool) => had.pool == *pool,
+        };
+        lease.networks.iter().any(is_it)
+    }
+}
+
+impl fmt::Display for Promised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device(device) => write!(f, "VF {device}"),
+            Self::Of(pool) => write!(f, "a device of pool {pool}"),
+        }
+    }
+}
+
+/// Fails unless the sandbox at `netns` has every network of `asked`, and what was `promised` to it. `id` is whom the error
 /// names.
 ///
 /// The configuration is not looked at: a sandbox keeps what it was given when its network is renamed or closed.
@@ -20,13 +48,13 @@ pub fn verify(
     id: &SandboxId,
     netns: &NetnsSource,
     asked: &[NetworkRequest],
-    device: Option<PciAddress>,
+    promised: Option<&Promised>,
 ) -> Result<(), OperationError> {
     let identity = kernel.open_sandbox(netns)?;
     let lease = context.leases.find(&Claim::Netns(identity.cookie))?;
     let missing = |why| OperationError::Missing { id: id.clone(), why };
     let Some(lease) = lease else {
-        let promised = device.map(|device| device.to_string());
+        let promised = promised.map(ToString::to_string);
         let wanted = if asked.is_empty() { promised.unwrap_or_default() } else { list(asked) };
         return Err(missing(format!("{wanted} was not attached")));
     };
@@ -37,14 +65,10 @@ pub fn verify(
     if let Some(lacks) = asked.iter().find(|asked| !has(asked)) {
         return Err(missing(format!("{} was not attached", lacks.network)));
     }
-    if let Some(device) = device.filter(|device| !has_device(&lease, *device)) {
-        return Err(missing(format!("VF {device}, which was promised to it, was not attached")));
+    if let Some(promised) = promised.filter(|promised| !promised.is_in(&lease)) {
+        return Err(missing(format!("{promised}, which was promised to it, was not attached")));
     }
     hold::require(kernel, &lease)
-}
-
-fn has_device(lease: &Lease, device: PciAddress) -> bool {
-    lease.networks.iter().any(|had| had.device == Some(device))
 }
 
 /// Whether this is what was asked for. A request that leaves something open takes what was chosen, and a MAC address that a
@@ -53,7 +77,7 @@ pub(super) fn gives(had: &Attached, asked: &NetworkRequest) -> bool {
     had.network == asked.network
         && asked.interface.as_ref().is_none_or(|interface| *interface == had.interface)
         && asked.addresses.iter().all(|address| had.addresses.contains(address))
-        && asked.device.is_none_or(|device| had.device == Some(device))
+        && asked.device.and_then(Allotted::vf).is_none_or(|device| had.device == Some(device))
         && asked.mac.is_none_or(|mac| had.mac.is_none_or(|had| had == mac))
 }
 

@@ -1,12 +1,10 @@
 //! Devices that whoever counts them chose for a pod before there was a sandbox, brought together with the networks that the pod asks
 //! for. Pure.
 
-use std::collections::BTreeMap;
-
 use super::NetworkRequest;
 use crate::{
     config::Config,
-    types::{Name, PciAddress},
+    types::{Allotted, Name},
 };
 
 /// A device that was chosen for a pod.
@@ -15,7 +13,7 @@ pub struct Counted {
     /// The pool that it was counted in.
     pub pool: Name,
     /// The device.
-    pub device: PciAddress,
+    pub device: Allotted,
     /// What it is for, where whoever asked for the device said so.
     pub wish: Option<NetworkRequest>,
 }
@@ -25,37 +23,37 @@ pub struct Counted {
 pub enum CountedError {
     /// Nothing says what the device is for.
     #[error(
-        "the pod has VF {device} of pool {pool} by its limits or claims, and nothing says for which network: name one of \
-         {networks} in its annotation vfhook.dev/networks, as often as it has VFs, or in the configuration of its claim"
+        "the pod has {device} of pool {pool} by its limits or claims, and nothing says for which network: name one of \
+         {networks} in its annotation vfhook.dev/networks, as often as it has devices, or in the configuration of its claim"
     )]
     WhichNetwork {
         /// The pool.
         pool: Name,
         /// The device.
-        device: PciAddress,
+        device: Allotted,
         /// Those that stand on it.
         networks: String,
     },
     /// The pool has no network.
     #[error(
-        "the pod has VF {device} of pool {pool} by its limits or claims, and no network stands on that pool"
+        "the pod has {device} of pool {pool} by its limits or claims, and no network stands on that pool"
     )]
     NoNetwork {
         /// The pool.
         pool: Name,
         /// The device.
-        device: PciAddress,
+        device: Allotted,
     },
     /// What the device is for stands on another pool.
     #[error(
-        "the pod's claim has VF {device} of pool {pool} for network {network}, which does not stand on that pool: select \
+        "the pod's claim has {device} of pool {pool} for network {network}, which does not stand on that pool: select \
          devices by device.attributes[\"vfhook.dev\"].pool"
     )]
     OtherPool {
         /// The pool.
         pool: Name,
         /// The device.
-        device: PciAddress,
+        device: Allotted,
         /// What it is for.
         network: Name,
     },
@@ -69,26 +67,24 @@ pub fn with_devices(
     asked: Vec<NetworkRequest>,
     mut chosen: Vec<Counted>,
 ) -> Result<Vec<NetworkRequest>, CountedError> {
-    chosen.sort_by(|one, other| (&one.pool, one.device).cmp(&(&other.pool, other.device)));
-    chosen.dedup_by_key(|counted| counted.device);
+    chosen.sort_by(|one, other| (one.device, &one.pool).cmp(&(other.device, &other.pool)));
+    // A VF that two tell of is one; of shares a pod may have several.
+    chosen.dedup_by(|one, other| one.device == other.device && one.device.vf().is_some());
     chosen.iter().try_for_each(|counted| refuse_other_pool(config, counted))?;
-    let mut left = BTreeMap::new();
-    for counted in chosen {
-        left.insert(counted.device, counted);
-    }
     let mut given = Vec::new();
     for request in asked {
         let pool = config.networks.get(&request.network).map(|network| &network.pool);
-        let fits = |counted: &&Counted| match &counted.wish {
-            Some(wish) => wish.network == request.network,
-            None => Some(&counted.pool) == pool,
+        let is_for_it = |counted: &Counted| {
+            counted.wish.as_ref().is_some_and(|wish| wish.network == request.network)
         };
-        let by_name = left.values().filter(fits).find(|counted| counted.wish.is_some());
-        let device = by_name.or_else(|| left.values().find(fits)).map(|counted| counted.device);
-        let wish = device.and_then(|device| left.remove(&device)?.wish);
+        let is_for_any = |counted: &Counted| counted.wish.is_none() && Some(&counted.pool) == pool;
+        let fits = chosen.iter().position(is_for_it).or_else(|| chosen.iter().position(is_for_any));
+        let counted = fits.map(|position| chosen.remove(position));
+        let device = counted.as_ref().map(|counted| counted.device);
+        let wish = counted.and_then(|counted| counted.wish);
         given.push(NetworkRequest { device, ..agreed(request, wish) });
     }
-    for Counted { pool, device, wish } in left.into_values() {
+    for Counted { pool, device, wish } in chosen {
         let wish = wish
             .map_or_else(|| only_network(config, &pool, device).map(NetworkRequest::plain), Ok)?;
         given.push(NetworkRequest { device: Some(device), ..wish });
@@ -120,7 +116,7 @@ fn refuse_other_pool(config: &Config, counted: &Counted) -> Result<(), CountedEr
     }
 }
 
-fn only_network(config: &Config, pool: &Name, device: PciAddress) -> Result<Name, CountedError> {
+fn only_network(config: &Config, pool: &Name, device: Allotted) -> Result<Name, CountedError> {
     let of_pool = config.networks.iter().filter(|(_, network)| network.pool == *pool);
     let names: Vec<&Name> = of_pool.map(|(name, _)| name).collect();
     let pool = pool.clone();
@@ -168,7 +164,7 @@ interface = "net3"
 "#;
 
     fn counted(pool: &str, function: u8) -> Counted {
-        let device = format!("0000:01:10.{function}").parse().unwrap();
+        let device = Allotted::Vf(format!("0000:01:10.{function}").parse().unwrap());
         Counted { pool: pool.parse().unwrap(), device, wish: None }
     }
 
@@ -193,7 +189,11 @@ interface = "net3"
         let had =
             with_devices(&config, asked, chosen.to_vec()).map_err(|error| error.to_string())?;
         let text = |one: &NetworkRequest| {
-            let device = one.device.map_or_else(|| "none".to_owned(), |device| device.to_string());
+            let device = match one.device {
+                None => "none".to_owned(),
+                Some(Allotted::Vf(address)) => address.to_string(),
+                Some(Allotted::Share) => "share".to_owned(),
+            };
             format!("{}={device}", one.network)
         };
         Ok(had.iter().map(text).collect())
@@ -236,6 +236,21 @@ interface = "net3"
         // What the pod does not say of it, its claim does.
         let given = with_devices(&pools(), vec![asking("voice")], chosen[1..2].to_vec()).unwrap();
         assert_eq!(given[0].interface.as_ref().unwrap().as_str(), "claimed0");
+    }
+
+    #[test]
+    fn a_pod_may_have_several_shares_of_one_parent() {
+        let share = |counted| Counted { device: Allotted::Share, ..counted };
+        let chosen = [
+            share(claimed("slow", 0, "voice")),
+            share(claimed("slow", 0, "video")),
+            share(counted("fast", 0)),
+            share(counted("fast", 0)),
+        ];
+        assert_eq!(
+            had(&["video", "storage"], &chosen).unwrap(),
+            ["video=share", "storage=share", "storage=share", "voice=share"]
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::types::{InterfaceName, MacAddress, Name, NetnsSource, Origin, PciAddress, SandboxId};
+use crate::types::{Allotted, InterfaceName, MacAddress, Name, NetnsSource, Origin, SandboxId};
 
 /// A sandbox whose network namespace exists and whose workload has not begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct NetworkRequest {
     pub mac: Option<MacAddress>,
     /// The device that whoever counts devices chose for the sandbox; never from the pod's own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub device: Option<PciAddress>,
+    pub device: Option<Allotted>,
 }
 
 impl NetworkRequest {

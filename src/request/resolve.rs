@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use super::{AttachmentIntent, NetworkIntent, NetworkRequest, SandboxEvent, ServiceIntent};
 use crate::{
     config::{Config, Network, Pool, Publish, ServicePathMode, Uncounted},
-    types::{InterfaceName, MacAddress, Name, quote},
+    types::{Allotted, InterfaceName, MacAddress, Name, quote},
 };
 
 /// Why a request is refused. Nothing has been touched.
@@ -37,7 +37,7 @@ pub enum RequestError {
     },
     /// A pod asks for a counted device that nobody counted.
     #[error(
-        "network {network}: the VFs of pool {pool} are counted, and this pod has none, or too few: {}",
+        "network {network}: the devices of pool {pool} are counted, and this pod has none, or too few: {}",
         cure(*.publish, .pool)
     )]
     Uncounted {
@@ -197,7 +197,7 @@ fn resolve_network(
         interface: request.interface.clone().unwrap_or_else(|| network.interface.clone()),
         addresses: request.addresses.clone(),
         mac: request.mac,
-        device: request.device,
+        device: request.device.and_then(Allotted::vf),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Words that every other part shares, each valid by construction. No input, no output, no policy.
 
 mod address_range;
+mod allotted;
 mod deadline;
 mod device_name;
 mod device_selector;
@@ -23,6 +24,7 @@ mod vf_attributes;
 mod with_causes;
 
 pub use address_range::AddressRange;
+pub use allotted::Allotted;
 pub use deadline::Deadline;
 pub use device_name::DeviceName;
 pub use device_selector::{DeviceSelector, IndexRange};

@@ -69,6 +69,8 @@ pub(crate) struct Device {
     pub(crate) name: String,
     #[prost(string, repeated, tag = "4")]
     pub(crate) cdi_devices: Vec<String>,
+    #[prost(string, optional, tag = "5")]
+    pub(crate) share: Option<String>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -203,6 +203,7 @@ fn network() -> impl Strategy<Value = NetworkIntent> {
                     num_vfs: None,
                     up: false,
                     publish: None,
+                    shares: std::num::NonZeroU32::MIN,
                     uncounted: Uncounted::Refuse,
                 },
                 interface: parse("net"),

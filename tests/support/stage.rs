@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use tempfile::TempDir;
 use vfhook::{
     kernel::fake::{FakeHost, Fault, Snapshot},
-    lease::{Lease, LeaseStore, PreparedClaim, PreparedDevice},
+    lease::{ClaimedDevice, Lease, LeaseStore, PreparedClaim, PreparedDevice},
     operation::{self, AttachReport, Context, Detached, OperationError, Which},
     request::{NetworkRequest, SandboxEvent},
     types::{Deadline, NetnsSource},
@@ -133,7 +133,7 @@ pub(crate) fn claim(uid: &str, vfs: &[usize]) -> PreparedClaim {
     let device = |number: &usize| PreparedDevice {
         request: "nic".to_owned(),
         pool: parse("fast"),
-        device: vf(*number),
+        device: ClaimedDevice::Vf(vf(*number)),
         wish: None,
     };
     PreparedClaim {
@@ -141,6 +141,7 @@ pub(crate) fn claim(uid: &str, vfs: &[usize]) -> PreparedClaim {
         namespace: "team-a".to_owned(),
         name: uid.to_owned(),
         pod: parse("pod-1"),
+        pod_name: "pod".to_owned(),
         devices: vfs.iter().map(device).collect(),
     }
 }

@@ -1,6 +1,6 @@
 //! Tells in a claim's status what its pod really has: interface, addresses, MAC. After the pod's sandbox has it, and never in its way.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{cell::OnceCell, collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::{
@@ -8,8 +8,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 use vfhook::{
-    lease::{Attached, Claim, Lease, LeaseError, LeaseState, LeaseStore, PreparedClaim},
-    types::{Uid, with_causes},
+    lease::{
+        Attached, Claim, ClaimedDevice, Lease, LeaseError, LeaseState, LeaseStore, PreparedClaim,
+        PreparedDevice,
+    },
+    types::{InterfaceName, Uid, with_causes},
 };
 
 use crate::{
@@ -90,22 +93,65 @@ fn devices(
     claim: &PreparedClaim,
     node: &str,
 ) -> Result<Vec<Value>, LeaseError> {
-    let mut devices = Vec::new();
+    let (mut devices, mut shares) = (Vec::new(), Shares::default());
     for had in &claim.devices {
-        let lease = leases.find(&Claim::Device(had.device))?;
+        let lease = match &had.device {
+            ClaimedDevice::Vf(address) => leases.find(&Claim::Device(*address))?,
+            ClaimedDevice::Share(_) => shares.lease(leases, claim),
+        };
         let lease = lease.filter(|lease| lease.state == LeaseState::Attached);
-        let attached = lease.as_ref().and_then(|lease| {
-            Some((lease, lease.networks.iter().find(|one| one.device == Some(had.device))?))
-        });
+        let is_it = |one: &&Attached| match &had.device {
+            ClaimedDevice::Vf(address) => one.device == Some(*address),
+            ClaimedDevice::Share(_) => shares.is_next(had, one),
+        };
+        let attached =
+            lease.as_ref().and_then(|lease| Some((lease, lease.networks.iter().find(is_it)?)));
         if let Some((lease, attached)) = attached {
             let mut device = status(lease, attached);
             device["driver"] = DRIVER.into();
             device["pool"] = names::pool(node, &had.pool).into();
-            device["device"] = names::device(had.device).into();
+            device["device"] = names::device((&had.device).into()).into();
+            if let Some(share) = had.device.share() {
+                device["shareID"] = share.to_string().into();
+                shares.told.push(attached.interface.clone());
+            }
             devices.push(device);
         }
     }
     Ok(devices)
+}
+
+/// The shares of a claim, which nothing but their pod leads to.
+#[derive(Default)]
+struct Shares {
+    /// Whether the lease of the claim's pod was looked for, and it, where there is one.
+    lease: OnceCell<Option<Lease>>,
+    /// The interfaces that were told of.
+    told: Vec<InterfaceName>,
+}
+
+impl Shares {
+    /// The lease of the claim's pod. Costs a look at each lease, where a claim has a share.
+    fn lease(&self, leases: &LeaseStore, claim: &PreparedClaim) -> Option<Lease> {
+        let found = || {
+            let is_of_pod = |lease: &Lease| {
+                lease.pod.as_deref() == Some(&claim.pod_name)
+                    && lease.namespace.as_deref() == Some(&claim.namespace)
+            };
+            leases.each().ok()?.filter_map(Result::ok).find(is_of_pod)
+        };
+        self.lease.get_or_init(found).clone()
+    }
+
+    /// Whether this is what the share is for, and no other share's.
+    fn is_next(&self, had: &PreparedDevice, one: &Attached) -> bool {
+        // Of a pod's claims each has an interface of its own.
+        let is_wished = had.wish.as_ref().is_none_or(|wish| {
+            wish.network == one.network
+                && wish.interface.as_ref().is_none_or(|interface| *interface == one.interface)
+        });
+        one.pool == had.pool && is_wished && !self.told.contains(&one.interface)
+    }
 }
 
 fn status(lease: &Lease, attached: &Attached) -> Value {

@@ -126,8 +126,14 @@ impl Driver {
         let device = |had: &vfhook::lease::PreparedDevice| Device {
             requests: vec![had.request.clone()],
             pool: names::pool(&self.node.name, &had.pool),
-            name: names::device(had.device),
-            cdi_devices: self.node.gates.name(&had.pool, had.device).into_iter().collect(),
+            name: names::device((&had.device).into()),
+            cdi_devices: self
+                .node
+                .gates
+                .name(&had.pool, (&had.device).into())
+                .into_iter()
+                .collect(),
+            share: had.device.share().map(ToString::to_string),
         };
         kept.devices.iter().map(device).collect()
     }

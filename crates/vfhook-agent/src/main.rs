@@ -11,6 +11,7 @@ mod message;
 mod moment;
 mod names;
 mod node;
+mod offer;
 mod publisher;
 mod registration;
 mod serve;

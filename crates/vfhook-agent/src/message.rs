@@ -79,6 +79,9 @@ pub(crate) struct Device {
     pub(crate) name: String,
     #[prost(string, repeated, tag = "4")]
     pub(crate) cdi_devices: Vec<String>,
+    /// Which share of the device.
+    #[prost(string, optional, tag = "5")]
+    pub(crate) share: Option<String>,
 }
 
 /// `NodeUnprepareResourcesResponse`: one for each claim, by its uid.

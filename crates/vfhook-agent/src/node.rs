@@ -12,9 +12,11 @@ use vfhook::{
     frontend::kubelet::{Gates, Places},
     kernel::LinuxKernel,
     lease::{LeaseError, LeaseStore, PreparedClaim},
-    operation::{self, ClaimError, Context, Offered},
+    operation::{self, ClaimError, Context},
     types::{Name, Uid, with_causes},
 };
+
+use crate::offer::Offer;
 
 /// This node.
 #[derive(Debug)]
@@ -70,11 +72,16 @@ impl Node {
     }
 
     /// What a pool has to offer now; an error says why nobody knows.
-    pub(crate) async fn offer(&self, pool: &Name) -> Result<Vec<Offered>, String> {
+    pub(crate) async fn offer(&self, pool: &Name) -> Result<Vec<Offer>, String> {
         let (context, pool) = (self.context(), pool.clone());
         blocking(move || {
             let mut kernel = LinuxKernel::open().map_err(|error| with_causes(&error))?;
-            operation::offer(&mut kernel, &context, &pool).map_err(|error| with_causes(&error))
+            if let Some(parent) = operation::offer_parent(&mut kernel, &context, &pool) {
+                return Ok(vec![Offer::Parent(parent)]);
+            }
+            let vfs = operation::offer(&mut kernel, &context, &pool);
+            vfs.map(|vfs| vfs.into_iter().map(Offer::Vf).collect())
+                .map_err(|error| with_causes(&error))
         })
         .await
     }

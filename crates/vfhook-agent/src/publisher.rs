@@ -2,10 +2,7 @@
 //! it, as kubelet does at each of its starts.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -16,16 +13,14 @@ use tokio::{
     sync::Notify,
     time::{Instant, sleep, timeout},
 };
-use vfhook::{
-    operation::Offered,
-    types::{Name, with_causes},
-};
+use vfhook::types::{Name, with_causes};
 
 use crate::{
     api::{Api, ApiError, Change},
     names::{self, DRIVER},
     node::Node,
-    slice::{self, Withholding},
+    offer::Offer,
+    slice::{self, Known},
 };
 
 const SLICES: &str = "/apis/resource.k8s.io/v1/resourceslices";
@@ -47,8 +42,8 @@ pub(crate) struct Publisher {
     pub(crate) api: Api,
     /// Told when something may have changed.
     pub(crate) changed: Arc<Notify>,
-    /// Whether the server drops taints.
-    pub(crate) without_taints: AtomicBool,
+    /// What the server does not drop.
+    pub(crate) known: Mutex<Known>,
 }
 
 /// The slices that the server has.
@@ -146,23 +141,26 @@ impl Publisher {
     async fn publish(
         &self,
         pool: &Name,
-        offered: &[Offered],
+        offered: &[Offer],
         listed: &[Value],
     ) -> Result<(), ApiError> {
-        self.node.gates.publish(pool, offered.iter().map(|one| one.vf.address));
+        self.node.gates.publish(pool, offered.iter().map(Offer::allotted));
         let called = names::pool(&self.node.name, pool);
         let found: Vec<&Value> =
             listed.iter().filter(|found| found["spec"]["pool"]["name"] == *called).collect();
-        let wanted = slice::of_pool(&self.node.name, pool, offered, self.how());
+        let wanted = slice::of_pool(&self.node.name, pool, offered, self.known());
         if is_so(&found, &wanted) {
             return Ok(());
         }
-        if !self.write(&wanted, &found).await? {
+        let known = self.write(&wanted, &found).await?;
+        if known != Known::ALL {
             tracing::info!(
-                "the API server knows no taints of devices: what cannot be had is left out"
+                taints = known.taints,
+                shares = known.shares,
+                "the API server does not know all that devices have: what would be wrong without it is left out"
             );
             // What was written comes back as a change, upon which it is written anew.
-            self.without_taints.store(true, Ordering::Relaxed);
+            self.forget(known);
             return Ok(());
         }
         let is_wanted = |old: &&&Value| {
@@ -171,21 +169,23 @@ impl Publisher {
         for old in found.iter().filter(|old| !is_wanted(old)) {
             self.delete(old).await?;
         }
-        let withheld = offered.iter().filter(|one| one.withheld.is_some()).count();
+        let withheld = offered.iter().filter(|one| one.withheld().is_some()).count();
         tracing::info!(%pool, devices = offered.len(), withheld, "told to the cluster");
         Ok(())
     }
 
-    fn how(&self) -> Withholding {
-        if self.without_taints.load(Ordering::Relaxed) {
-            Withholding::Absence
-        } else {
-            Withholding::Taint
-        }
+    fn known(&self) -> Known {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes slices as a new generation; `false` when the server dropped taints.
-    async fn write(&self, wanted: &[Value], found: &[&Value]) -> Result<bool, ApiError> {
+    /// From now on the server knows no more than this, and what it did not know before.
+    fn forget(&self, seen: Known) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Known { taints: known.taints && seen.taints, shares: known.shares && seen.shares };
+    }
+
+    /// Writes slices as a new generation, until one is not written as it was to be; gives what the server knew of them.
+    async fn write(&self, wanted: &[Value], found: &[&Value]) -> Result<Known, ApiError> {
         let generations =
             found.iter().filter_map(|slice| slice["spec"]["pool"]["generation"].as_i64());
         let generation = generations.max().unwrap_or(0) + 1;
@@ -204,11 +204,12 @@ impl Publisher {
                 }
                 None => self.api.write(Method::POST, SLICES, &slice).await?,
             };
-            if slice::lost_its_taints(&slice, &written) {
-                return Ok(false);
+            let known = slice::known_by(&slice, &written);
+            if known != Known::ALL {
+                return Ok(known);
             }
         }
-        Ok(true)
+        Ok(Known::ALL)
     }
 
     async fn delete(&self, slice: &Value) -> Result<(), ApiError> {

@@ -21,6 +21,7 @@ use crate::{
     node::{Node, NodeError},
     publisher::Publisher,
     registration,
+    slice::Known,
 };
 
 /// How long claims that are being prepared may go on after SIGTERM.
@@ -91,7 +92,7 @@ async fn run(node: Arc<Node>, api: Api) -> io::Result<()> {
         node: Arc::clone(&node),
         api: api.clone(),
         changed: Arc::clone(&devices),
-        without_taints: false.into(),
+        known: Known::ALL.into(),
     };
     let driver = Arc::new(Driver {
         node: Arc::clone(&node),

@@ -14,6 +14,9 @@ pub(super) fn of_pod(context: &Context, pod: Pod<'_>) -> Result<Vec<Counted>, Ku
     // A claim is of its own namespace's pods, whoever made up an identity.
     let own = claims.filter(|claim| claim.namespace == pod.namespace);
     let devices = own.flat_map(|claim| claim.devices);
-    let counted = devices.map(|had| Counted { pool: had.pool, device: had.device, wish: had.wish });
+    let counted = devices.map(|had| {
+        let device = (&had.device).into();
+        Counted { pool: had.pool, device, wish: had.wish }
+    });
     Ok(counted.collect())
 }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     kernel::LinuxKernel,
     operation::{self, Offered, OperationError},
-    types::{Name, PciAddress, with_causes},
+    types::{Allotted, Name, PciAddress, with_causes},
 };
 
 /// How often devices are looked at without a reason: what the host does to them gives no event.
@@ -80,7 +80,7 @@ async fn look(kubelet: &Arc<Kubelet>, pool: &Name, tell: &watch::Sender<Vec<Offe
         }
     };
     if *tell.borrow() != seen {
-        kubelet.gates.publish(pool, seen.iter().map(|offered| offered.vf.address));
+        kubelet.gates.publish(pool, seen.iter().map(|offered| Allotted::Vf(offered.vf.address)));
         remark(pool, &tell.borrow(), &seen);
         tell.send_replace(seen);
     }
@@ -157,7 +157,8 @@ impl DevicePlugin {
         self.kubelet.chosen.notify_one();
         let answer = |asked: &ContainerAllocate| {
             let devices = asked.devices.iter().filter_map(|id| id.parse().ok());
-            let named = devices.filter_map(|device| self.kubelet.gates.name(&self.pool, device));
+            let named = devices
+                .filter_map(|device| self.kubelet.gates.name(&self.pool, Allotted::Vf(device)));
             ContainerAllocated { cdi_devices: named.map(|name| CdiDevice { name }).collect() }
         };
         Ok(Allocated { containers: request.containers.iter().map(answer).collect() })

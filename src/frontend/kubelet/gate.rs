@@ -1,5 +1,5 @@
 //! What keeps a container from starting without the device that it was promised, whoever is dead by then: a CDI device (Container Device
-//! Interface 0.5.0) for each VF, which does nothing but have `vfhook hook verify` run when the container is created. Runtimes read such
+//! Interface 0.5.0) for each device, which does nothing but have `vfhook hook verify` run when the container is created. Runtimes read such
 //! files (containerd 2, CRI-O); containerd 1.7 does where it is told to. Both ways by which a device is counted have them.
 
 use std::{collections::BTreeMap, sync::Mutex};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Places, lock, resource};
 use crate::{
     kernel::publish_file,
-    types::{Name, PciAddress},
+    types::{Allotted, Name},
 };
 
 /// Where runtimes look for devices that do not outlive the machine's run.
@@ -19,7 +19,7 @@ pub(super) const DIRECTORY: &str = "/run/cdi";
 #[derive(Debug)]
 pub struct Gates {
     places: Places,
-    published: Mutex<BTreeMap<Name, Vec<PciAddress>>>,
+    published: Mutex<BTreeMap<Name, Vec<Allotted>>>,
 }
 
 impl Gates {
@@ -30,7 +30,7 @@ impl Gates {
 
     /// Puts gates of these devices of a pool there, before somebody may choose one of them. Where that fails, containers of these pods are
     /// kept from starting by the daemon alone.
-    pub fn publish(&self, pool: &Name, devices: impl Iterator<Item = PciAddress>) {
+    pub fn publish(&self, pool: &Name, devices: impl Iterator<Item = Allotted>) {
         let (devices, path) = (devices.collect(), self.places.cdi.join(file_name(pool)));
         let mut published = lock(&self.published);
         if published.get(pool) == Some(&devices) && path.exists() {
@@ -48,25 +48,40 @@ impl Gates {
     }
 
     /// The name by which a runtime knows the gate of a device, where its pool has gates.
-    pub fn name(&self, pool: &Name, device: PciAddress) -> Option<String> {
+    pub fn name(&self, pool: &Name, device: Allotted) -> Option<String> {
         let has_gates = lock(&self.published).contains_key(pool);
-        has_gates.then(|| format!("{}={device}", resource::name(pool)))
+        has_gates.then(|| format!("{}={}", resource::name(pool), name(device)))
     }
 }
 
 /// The gates of a pool, as a CDI specification.
-fn document(pool: &Name, devices: &[PciAddress], places: &Places) -> Value {
-    let gate = |device: &PciAddress| {
-        let address = device.to_string();
-        let hook = json!({
-            "hookName": "createRuntime",
-            "path": places.vfhook,
-            "args": ["vfhook", "--state-dir", places.state, "hook", "verify", "--device", &address],
-        });
-        json!({ "name": address, "containerEdits": { "hooks": [hook] } })
+fn document(pool: &Name, devices: &[Allotted], places: &Places) -> Value {
+    let gate = |device: &Allotted| {
+        let promised = match device {
+            Allotted::Vf(address) => ["--device".to_owned(), address.to_string()],
+            Allotted::Share => ["--pool".to_owned(), pool.to_string()],
+        };
+        let verify = [
+            "vfhook".into(),
+            "--state-dir".into(),
+            json!(places.state),
+            "hook".into(),
+            "verify".into(),
+        ];
+        let args: Vec<Value> = verify.into_iter().chain(promised.map(Value::from)).collect();
+        let hook = json!({ "hookName": "createRuntime", "path": places.vfhook, "args": args });
+        json!({ "name": name(*device), "containerEdits": { "hooks": [hook] } })
     };
     let gates: Vec<_> = devices.iter().map(gate).collect();
     json!({ "cdiVersion": "0.5.0", "kind": resource::name(pool), "devices": gates })
+}
+
+/// The name of a gate in its pool.
+fn name(device: Allotted) -> String {
+    match device {
+        Allotted::Vf(address) => address.to_string(),
+        Allotted::Share => "share".to_owned(),
+    }
 }
 
 /// A name that begins with ours, and that no other pool has.
@@ -82,7 +97,9 @@ mod tests {
     fn each_device_has_a_gate_that_asks_for_it() {
         let directory = tempfile::tempdir().unwrap();
         let pool: Name = "fast".parse().unwrap();
-        let devices = ["0000:01:10.0", "0000:01:10.2"].map(|address| address.parse().unwrap());
+        let [one, other] =
+            ["0000:01:10.0", "0000:01:10.2"].map(|address| Allotted::Vf(address.parse().unwrap()));
+        let devices = [one, other, Allotted::Share];
         let gates = Gates::new(Places {
             kubelet: "/var/lib/kubelet".into(),
             cdi: directory.path().join("cdi"),
@@ -105,6 +122,8 @@ mod tests {
                 (&"createRuntime".into(), &"/usr/bin/vfhook".into())
             );
             assert_eq!(hook["args"].as_array().unwrap().last().unwrap(), "0000:01:10.2");
+            let share = &document["devices"][2]["containerEdits"]["hooks"][0]["args"];
+            assert_eq!(share.as_array().unwrap()[4..], ["verify", "--pool", "fast"]);
             // Whoever removes it, it is there again at the next look.
             std::fs::remove_file(&path).unwrap();
         }

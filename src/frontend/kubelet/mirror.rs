@@ -65,7 +65,7 @@ fn follow(
     lacking: &mut BTreeMap<PciAddress, u8>,
 ) -> Result<(), LeaseError> {
     let listed: BTreeMap<PciAddress, Name> =
-        listed.into_iter().map(|chosen| (chosen.device, chosen.pool)).collect();
+        listed.into_iter().filter_map(|chosen| Some((chosen.device.vf()?, chosen.pool))).collect();
     for (device, pool) in listed.iter().filter(|(device, _)| !leases.is_allocated(**device)) {
         leases.allocate(*device, pool)?;
     }

@@ -171,7 +171,7 @@ impl Kubelet {
     /// A sandbox has these now.
     pub fn taken(&self, requests: &[NetworkRequest]) {
         let mut awaited = lock(&self.awaited);
-        for device in requests.iter().filter_map(|request| request.device) {
+        for device in requests.iter().filter_map(|request| request.device?.vf()) {
             awaited.remove(&device);
         }
         drop(awaited);

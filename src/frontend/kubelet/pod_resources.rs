@@ -16,7 +16,7 @@ use super::{
 use crate::{
     config::Config,
     request::Counted,
-    types::{PciAddress, with_causes},
+    types::{Allotted, with_causes},
 };
 
 /// Kubelet answers from memory. A pod's sandbox has two seconds for all that is done for it.
@@ -97,7 +97,7 @@ fn given(config: &Config, pod: &PodResources) -> Vec<Counted> {
         .filter_map(|devices| Some((resource::pool(config, &devices.resource_name)?, &devices.ids)))
         .flat_map(|(pool, ids)| ids.iter().map(move |id| (pool, id)))
         .filter_map(|(pool, id)| {
-            let device: PciAddress = id.parse().ok()?;
+            let device = Allotted::Vf(id.parse().ok()?);
             Some(Counted { pool: pool.clone(), device, wish: None })
         })
         .collect();

@@ -20,8 +20,9 @@ pub use self::{
 };
 use super::arguments::Stage;
 use crate::{
+    operation::Promised,
     request::{self, AnnotationError, Asked, NetworkRequest, SandboxEvent},
-    types::{Invalid, NetnsSource, Origin, PciAddress, SandboxId, quote},
+    types::{Invalid, NetnsSource, Origin, SandboxId, quote},
 };
 
 /// Bytes of state that are read. Annotations are all that can be long in it.
@@ -88,8 +89,8 @@ pub enum Call {
         netns: NetnsSource,
         /// What it asks for.
         asked: Vec<NetworkRequest>,
-        /// The device that was promised to it.
-        device: Option<PciAddress>,
+        /// What was promised to it.
+        promised: Option<Promised>,
     },
 }
 
@@ -113,10 +114,10 @@ struct State {
     annotations: BTreeMap<String, String>,
 }
 
-/// Reads the state; `None` when the container asks for nothing. A `device` was promised to it by who called for verification.
+/// Reads the state; `None` when the container asks for nothing. Something was `promised` to it by who called for verification.
 pub fn read(
     stage: Stage,
-    device: Option<PciAddress>,
+    promised: Option<Promised>,
     input: impl Read,
 ) -> Result<Option<Call>, HookError> {
     let container = parse(input)?;
@@ -124,7 +125,7 @@ pub fn read(
     match stage {
         Stage::Poststop => Ok(Some(Call::Detach(id))),
         Stage::CreateRuntime | Stage::Prestart => attach(&container, id),
-        Stage::Verify => verify(&container, id, device),
+        Stage::Verify => verify(&container, id, promised),
     }
 }
 
@@ -161,11 +162,11 @@ fn attach(state: &State, id: SandboxId) -> Result<Option<Call>, HookError> {
 fn verify(
     state: &State,
     id: SandboxId,
-    device: Option<PciAddress>,
+    promised: Option<Promised>,
 ) -> Result<Option<Call>, HookError> {
     let asked = match asked(state, &id)? {
         Some(asked) => asked.networks,
-        None if device.is_some() => Vec::new(),
+        None if promised.is_some() => Vec::new(),
         None => return Ok(None),
     };
     let bundle = bundle::at(&state.bundle);
@@ -176,7 +177,7 @@ fn verify(
     }
     let netns = netns(state, &id, bundle.network)?;
     // Leases are the pod's: `vfhook status` knows it by that id.
-    Ok(Some(Call::Verify { id: pod.id.unwrap_or(id), netns, asked, device }))
+    Ok(Some(Call::Verify { id: pod.id.unwrap_or(id), netns, asked, promised }))
 }
 
 fn asked(state: &State, id: &SandboxId) -> Result<Option<Asked>, HookError> {
@@ -228,11 +229,11 @@ mod tests {
 
     #[test]
     fn a_container_that_was_promised_a_device_is_verified_without_a_word_of_its_own() {
-        let device: PciAddress = "0000:01:10.0".parse().unwrap();
+        let device = Promised::Device("0000:01:10.0".parse().unwrap());
         let plain = state(r#","pid":42,"bundle":"/nowhere""#);
         assert!(read(Stage::Verify, None, plain.as_bytes()).unwrap().is_none());
-        let call = read(Stage::Verify, Some(device), plain.as_bytes()).unwrap().unwrap();
-        let Call::Verify { asked, device: promised, .. } = call else { panic!() };
+        let call = read(Stage::Verify, Some(device.clone()), plain.as_bytes()).unwrap().unwrap();
+        let Call::Verify { asked, promised, .. } = call else { panic!() };
         assert!(asked.is_empty() && promised == Some(device));
     }
 

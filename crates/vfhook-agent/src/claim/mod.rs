@@ -10,7 +10,7 @@ use self::{
     parameters::{ParametersError, Wish},
 };
 use vfhook::{
-    lease::{PreparedClaim, PreparedDevice},
+    lease::{ClaimedDevice, PreparedClaim, PreparedDevice},
     types::{Invalid, quote},
 };
 
@@ -58,14 +58,15 @@ pub(crate) fn prepared(
         uid: meta.uid.parse().map_err(|error| ClaimRefused::Uid("uid", error))?,
         namespace: meta.namespace.clone(),
         name: meta.name.clone(),
-        pod: pod.parse().map_err(|error| ClaimRefused::Uid("pod's uid", error))?,
+        pod: pod.uid.parse().map_err(|error| ClaimRefused::Uid("pod's uid", error))?,
+        pod_name: pod.name.clone(),
         devices: own.map(device).collect::<Result<_, _>>()?,
     })
 }
 
-fn only_pod(users: &[Consumer]) -> Result<&str, ClaimRefused> {
+fn only_pod(users: &[Consumer]) -> Result<&Consumer, ClaimRefused> {
     match users {
-        [one] if one.resource == "pods" && one.api_group.is_empty() => Ok(&one.uid),
+        [one] if one.resource == "pods" && one.api_group.is_empty() => Ok(one),
         [one] => Err(ClaimRefused::NotAPod(format!("{} {}", one.resource, quote(&one.name)))),
         several => Err(ClaimRefused::Shared(several.len())),
     }
@@ -79,7 +80,7 @@ fn device(
     if given.admin_access {
         return Err(ClaimRefused::Admin(given.request.clone()));
     }
-    let found = names::own_pool(node, &given.pool).zip(names::own_device(&given.device));
+    let found = names::own_pool(node, &given.pool).zip(own_device(given)?);
     let (pool, device) = found.ok_or_else(|| ClaimRefused::Elsewhere {
         request: given.request.clone(),
         pool: given.pool.clone(),
@@ -87,6 +88,15 @@ fn device(
     })?;
     let wish = wish(given, configured)?;
     Ok(PreparedDevice { request: given.request.clone(), pool, device, wish })
+}
+
+/// The VF, or the share of a parent, that was given; `None` for what nothing of ours is called.
+fn own_device(given: &Given) -> Result<Option<ClaimedDevice>, ClaimRefused> {
+    let Some(share) = &given.share_id else {
+        return Ok(names::own_vf(&given.device).map(ClaimedDevice::Vf));
+    };
+    let share = share.parse().map_err(|error| ClaimRefused::Uid("share's id", error))?;
+    Ok((given.device == names::PARENT).then_some(ClaimedDevice::Share(share)))
 }
 
 /// What a device is for: as its class says, and over that, as the claim says.

@@ -50,6 +50,9 @@ pub(super) struct Given {
     pub(super) driver: String,
     pub(super) pool: String,
     pub(super) device: String,
+    /// Which share of it, where it is a device that several may have.
+    #[serde(default, rename = "shareID")]
+    pub(super) share_id: Option<String>,
     #[serde(default)]
     pub(super) admin_access: bool,
 }

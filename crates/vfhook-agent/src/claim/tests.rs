@@ -46,8 +46,28 @@ fn its_own_devices_are_for_its_one_pod() {
     let prepared = read(claim(&[])).unwrap();
     assert_eq!((prepared.pod.as_str(), prepared.namespace.as_str()), ("pod-1", "team-a"));
     let [device] = &prepared.devices[..] else { panic!("{prepared:?}") };
-    assert_eq!((device.pool.as_str(), device.device.to_string()), ("fast", "0000:01:10.2".into()));
+    let vf = ClaimedDevice::Vf("0000:01:10.2".parse().unwrap());
+    assert_eq!((device.pool.as_str(), &device.device), ("fast", &vf));
     assert_eq!(device.wish, None);
+}
+
+#[test]
+fn a_share_is_of_a_parent_and_a_vf_is_none() {
+    let with = |device: &str, share: &str| {
+        let mut claim = claim(&[]);
+        let result = &mut claim["status"]["allocation"]["devices"]["results"][0];
+        result["device"] = device.into();
+        result["shareID"] = share.into();
+        read(claim)
+    };
+    let prepared = with("parent", "5ad6-1").unwrap();
+    assert_eq!(prepared.devices[0].device, ClaimedDevice::Share("5ad6-1".parse().unwrap()));
+    assert_eq!(prepared.pod_name, "web-0");
+    assert!(with("0000-01-10-2", "5ad6-1").unwrap_err().contains("none of this node's"));
+    assert!(with("parent", "../x").unwrap_err().contains("share's id"));
+    let mut without = claim(&[]);
+    without["status"]["allocation"]["devices"]["results"][0]["device"] = "parent".into();
+    assert!(read(without).unwrap_err().contains("none of this node's"));
 }
 
 #[test]
