@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::NetworkRequest;
+use super::{NETWORKS, NetworkRequest};
 use crate::{
     config::Config,
     types::{Name, PciAddress},
@@ -26,7 +26,7 @@ pub enum CountedError {
     /// Nothing says what the device is for.
     #[error(
         "the pod has VF {device} of pool {pool} by its limits or claims, and nothing says for which network: name one of \
-         {networks} in its annotation vfhook.dev/networks, as often as it has VFs, or in the configuration of its claim"
+         {networks} in its annotation {NETWORKS}, as often as it has VFs, or in the configuration of its claim"
     )]
     WhichNetwork {
         /// The pool.
