@@ -2,12 +2,13 @@
 //! and that a stranger gets no more by them than by our own annotation.
 #![cfg(test)]
 
-use std::fmt::Write as _;
-
 use proptest::prelude::*;
 use vfhook::{
     config::{self, Config},
-    request::{self, Annotations, Asked, CNI, NETWORKS, SELECTION, SERVICE_PATH, SandboxEvent},
+    request::{
+        self, Annotations, Asked, CNI, NETWORKS, NetworkIntent, SELECTION, SERVICE_PATH,
+        SandboxEvent,
+    },
     types::{NetnsSource, Origin, with_causes},
 };
 
@@ -75,7 +76,19 @@ fn given_in(
     let asked = request::asked(&annotated(annotations), config, Some(namespace))
         .map_err(|error| with_causes(&error))?;
     let Some(asked) = asked else { return Ok(String::new()) };
-    let event = SandboxEvent {
+    let resolved = request::resolve(config, &event(namespace, asked));
+    let networks = resolved.map_err(|error| error.to_string())?.networks;
+    let one = |network: &NetworkIntent| {
+        let addresses = network.addresses.iter().map(ToString::to_string);
+        let chosen = addresses.chain(network.mac.map(|mac| mac.to_string()));
+        let named = format!("{}@{}", network.name, network.interface);
+        [named].into_iter().chain(chosen).collect::<Vec<_>>().join(" ")
+    };
+    Ok(networks.iter().map(one).collect::<Vec<_>>().join(" "))
+}
+
+fn event(namespace: &str, asked: Asked) -> SandboxEvent {
+    SandboxEvent {
         id: "p1".parse().unwrap(),
         origin: Origin::Nri,
         netns: NetnsSource::Path("/run/netns/p1".into()),
@@ -85,19 +98,7 @@ fn given_in(
         service_path_off: asked.service_path_off,
         primary: None,
         wording: asked.wording,
-    };
-    let intent = request::resolve(config, &event).map_err(|error| error.to_string())?;
-    let mut text = String::new();
-    for network in intent.networks {
-        write!(text, " {}@{}", network.name, network.interface).unwrap();
-        for address in network.addresses {
-            write!(text, " {address}").unwrap();
-        }
-        if let Some(mac) = network.mac {
-            write!(text, " {mac}").unwrap();
-        }
     }
-    Ok(text.trim().to_owned())
 }
 
 /// Each value is refused in these words, which begin with the annotation's key.
