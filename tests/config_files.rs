@@ -10,7 +10,7 @@ use std::{
 };
 
 use vfhook::{
-    config::{self, Config, ConfigError, PoolKind, ServicePathMode},
+    config::{self, Config, ConfigError, Meaning, PoolKind, ServicePathMode, Tool},
     types::Reset,
 };
 
@@ -116,6 +116,21 @@ fn what_a_file_says_is_what_is_understood() {
     let config = right("network_addresses");
     let checks = |name: &str| config.networks[&name.parse().unwrap()].conflict_check;
     assert!(checks("storage") && !checks("backup"));
+
+    let config = right("accept_annotations");
+    let means = |tool, spellings: &[&str]| match config.meaning(tool, spellings) {
+        Meaning::Network(name, _) => name.to_string(),
+        Meaning::Another => "another".to_owned(),
+        Meaning::Unknown => "unknown".to_owned(),
+    };
+    let genie = ["sriov", "Romana", "calico", "intel_sriov.v2", "storage", "cilium"];
+    let means_to_genie = genie.map(|word| means(Tool::Genie, &[word]));
+    assert_eq!(means_to_genie, ["storage", "another", "another", "storage", "storage", "unknown"]);
+    let multus = ["team-a/fast", "team-b/fast", "team-a/fast.v2", "team-a/bridge", "x/storage"];
+    let means_to_multus =
+        multus.map(|word| means(Tool::Multus, &[word, word.split_once('/').unwrap().1]));
+    assert_eq!(means_to_multus, ["storage", "another", "storage", "another", "storage"]);
+    assert!(right("smallest").accept.is_empty());
 
     assert_eq!(right("smallest").service_path.mode, ServicePathMode::Off);
     assert_eq!(right("service_path_existing").service_path.mode, ServicePathMode::Existing);

@@ -7,9 +7,12 @@ mod runtime_annotations;
 use std::{collections::BTreeSet, fs};
 
 use runtime_annotations::{Annotations, Names, Writer};
-use vfhook::frontend::{
-    arguments::Stage,
-    oci_hook::{self, Call, HookError},
+use vfhook::{
+    config::Config,
+    frontend::{
+        arguments::Stage,
+        oci_hook::{self, Call, HookError},
+    },
 };
 
 const WRITERS: [Writer; 6] = [
@@ -50,7 +53,7 @@ fn read(
         "ociVersion": "1.2.1", "id": id, "status": "creating", "pid": 42, "bundle": bundle,
         "annotations": annotations,
     });
-    oci_hook::read(stage, None, shown.to_string().as_bytes())
+    oci_hook::read(stage, None, || Ok(Config::default()), shown.to_string().as_bytes())
 }
 
 fn asking() -> Annotations {

@@ -15,7 +15,7 @@ use vfhook::{
     config,
     frontend::arguments::{Arguments, Stage, Verb},
     operation::ExitCode,
-    request::{self, NETWORKS},
+    request::{self, CNI, NETWORKS, SELECTION},
 };
 
 /// Where `make install` puts the program.
@@ -113,6 +113,17 @@ fn hooks_d_files_run_the_stage_they_are_called_in() {
     assert_eq!(stages, ["createRuntime", "poststop"]);
 }
 
+/// The regular expression that a hook file shall have where other tools' annotations count names each of them and no other.
+#[test]
+fn the_line_for_other_tools_annotations_names_them_all() {
+    let readme = fs::read_to_string(root().join("hooks/README.md")).unwrap();
+    let line = readme.lines().find(|line| line.contains("\"annotations\": { \"^(")).unwrap();
+    let when: When = serde_json::from_str(&format!("{{{line}}}")).unwrap();
+    let keys = [NETWORKS, CNI, SELECTION].map(|key| key.replace('.', "\\."));
+    let pattern = format!("^({})$", keys.join("|"));
+    assert_eq!(when.annotations, BTreeMap::from([(pattern, String::new())]));
+}
+
 #[test]
 fn the_fragment_of_a_bundle_asks_and_runs_both_stages() {
     let file = "hooks/config.json.fragment.json";
@@ -179,6 +190,11 @@ fn both_containerds_are_told_the_same() {
     let handed_on = runc["pod_annotations"][0].as_str().unwrap();
     let prefix = handed_on.strip_suffix('*').unwrap();
     assert!(NETWORKS.starts_with(prefix) && request::SERVICE_PATH.starts_with(prefix));
+    for file in ["containerd-1.toml", "containerd-2.toml"] {
+        let text = text(file);
+        let line = text.lines().find_map(|line| line.strip_prefix("# pod_annotations = ")).unwrap();
+        assert_eq!(line, format!("[\"{prefix}*\", \"{CNI}\", \"{SELECTION}\"]"), "{file}");
+    }
     let commented = text("containerd-2.toml").replace("# [", "[").replace("# enable", "enable");
     let commented = commented.replace("# required", "required").parse::<toml::Table>().unwrap();
     let required = &commented["plugins"][nri]["default_validator"]["required_plugins"][0];

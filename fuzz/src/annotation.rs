@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use vfhook::request::{self, NETWORKS, NetworkRequest, SERVICE_PATH};
+use vfhook::{
+    config::Config,
+    request::{self, NETWORKS, NetworkRequest, SERVICE_PATH},
+};
 
 use super::scene::assert_fit_to_print;
 
@@ -16,7 +19,7 @@ pub fn read(data: &[u8]) {
     };
     annotations.insert(NETWORKS.to_owned(), networks.to_owned());
     annotations.extend(service_path.map(|word| (SERVICE_PATH.to_owned(), word.to_owned())));
-    match request::asked(&annotations) {
+    match request::asked(&annotations, &Config::default(), None) {
         Ok(asked) => {
             let asked = asked.expect("it asks");
             assert!((1..=16).contains(&asked.networks.len()));

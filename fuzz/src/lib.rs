@@ -5,7 +5,9 @@
 
 pub mod annotation;
 pub mod configuration;
+pub mod genie;
 pub mod lease;
+pub mod multus;
 pub mod netlink;
 pub mod nri_frames;
 pub mod nri_pod;
@@ -16,10 +18,12 @@ mod scene;
 pub type Body = fn(&[u8]);
 
 /// Every body, by the name of its target and of its corpus.
-pub const BODIES: [(&str, Body); 7] = [
+pub const BODIES: [(&str, Body); 9] = [
     ("annotation", annotation::read),
     ("configuration", configuration::read),
+    ("genie", genie::read),
     ("lease", lease::read),
+    ("multus", multus::read),
     ("netlink", netlink::read),
     ("nri_frames", nri_frames::read),
     ("nri_pod", nri_pod::read),

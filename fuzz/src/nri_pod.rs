@@ -10,7 +10,7 @@ use vfhook::{
     request::{self, NETWORKS, SERVICE_PATH, SandboxEvent},
 };
 
-use super::scene::{assert_fit_to_print, context, host, in_time};
+use super::scene::{SANDBOX, assert_fit_to_print, assert_line, context, host, in_time};
 
 thread_local! {
     static NODE: (FakeHost, Context, TempDir) = {
@@ -37,7 +37,35 @@ pub fn read(data: &[u8]) {
 
 /// The pod with what it asks for by its own words; `None` when it asks for nothing.
 pub(crate) fn asking(pod: &PodSandbox) -> Result<Option<SandboxEvent>, PodRefused> {
-    request::asked(&pod.annotations)?.map(|asked| pod::event(pod, asked)).transpose()
+    let asked = NODE.with(|(_, context, _)| {
+        request::asked(&pod.annotations, &context.config, Some(&pod.namespace))
+    });
+    asked?.map(|asked| pod::event(pod, asked)).transpose()
+}
+
+/// Reads another tool's annotation of a pod in a namespace, with a zero byte between the two, and plans for it.
+pub(crate) fn read_other(key: &str, data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (namespace, value) = text.split_once('\0').unwrap_or(("default", text));
+    let mut pod = PodSandbox::default();
+    (pod.id, pod.namespace) = ("p1".to_owned(), namespace.to_owned());
+    pod.namespaces = vec![Namespace { kind: "network".to_owned(), path: SANDBOX.to_owned() }];
+    pod.annotations.insert(key.to_owned(), value.to_owned());
+    match asking(&pod) {
+        Ok(None) => {}
+        Ok(Some(event)) => {
+            assert!((1..=16).contains(&event.networks.len()));
+            let wording = event.wording.as_ref().expect("by another tool's annotation");
+            wording
+                .without_effect
+                .iter()
+                .chain([&wording.annotation])
+                .for_each(|text| assert_line(text));
+            assert!(wording.without_effect.len() <= 8);
+            plan(&event);
+        }
+        Err(error) => assert_fit_to_print(&error),
+    }
 }
 
 /// Plans for the pod.

@@ -1,11 +1,14 @@
 //! What an OCI runtime gives a hook: the stage in the first byte, the state, and after a zero byte the bundle's config.json.
 
-use vfhook::frontend::{
-    arguments::Stage,
-    oci_hook::{self, Call, Network},
+use vfhook::{
+    config,
+    frontend::{
+        arguments::Stage,
+        oci_hook::{self, Call, Network},
+    },
 };
 
-use super::scene::assert_fit_to_print;
+use super::scene::{CONFIGURATION, assert_fit_to_print};
 
 /// Reads it; a call names a sandbox that can be one.
 pub fn read(data: &[u8]) {
@@ -18,7 +21,8 @@ pub fn read(data: &[u8]) {
     };
     let mut parts = rest.splitn(2, |byte| *byte == 0);
     let (input, config) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    match oci_hook::read(stage, None, input) {
+    let configured = || Ok(config::parse(CONFIGURATION).unwrap());
+    match oci_hook::read(stage, None, configured, input) {
         Ok(Some(Call::Attach(event))) => {
             assert!(!event.networks.is_empty());
             assert_id(event.id.as_str());

@@ -14,8 +14,11 @@ use vfhook::{
 /// The sandbox that there is.
 pub(crate) const SANDBOX: &str = "/run/netns/blue";
 
-/// One network for all, one that lets requests choose, one of a team's own.
+/// One network for all, one that lets requests choose, one of a team's own; what others wrote is read too.
 pub(crate) const CONFIGURATION: &str = r#"version = 1
+accept_annotations = ["genie", "multus"]
+genie = { sriov = "open", cilium = false }
+multus = { "team-a/fast" = "private", "kube-system/fast" = false, legacy = "storage", bridge = false }
 [[pool]]
 name = "fast"
 kind = "sriov"

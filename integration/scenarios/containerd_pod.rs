@@ -2,7 +2,7 @@
 //! given keeps the containers out with the reason where `kubectl describe pod` shows it.
 
 use crate::guest::containerd::{Containerd, Edition, PodNetwork};
-use crate::guest::cri::{Cri, Pod};
+use crate::guest::cri::{Cri, Pod, refused};
 use crate::guest::daemon::Daemon;
 use crate::guest::failure::Failure;
 use crate::guest::interface::Interface;
@@ -52,7 +52,8 @@ fn run(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
     left_alone(guest, cri)?;
     not_given(guest, containerd)?;
     none_free(guest, containerd)?;
-    through_eth0(guest, cri)
+    through_eth0(guest, cri)?;
+    written_for_genie(guest, containerd)
 }
 
 fn beside_eth0(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {
@@ -154,16 +155,61 @@ fn none_free(guest: &mut Guest, containerd: Containerd) -> Result<(), Failure> {
     guest.must_be_as_before("after a pool with one VF")
 }
 
+/// Services go through the eth0 of the CNI plugin.
+fn by_eth0() -> String {
+    CONFIG
+        .replace("mode = \"veth\"", "mode = \"existing\"")
+        .replace("interface = \"svc0\"\nsource = [\"169.254.96.0/20\"]", "interface = \"eth0\"")
+}
+
 fn through_eth0(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {
     guest.step("another configuration, without a restart: services through eth0");
-    let existing = CONFIG
-        .replace("mode = \"veth\"", "mode = \"existing\"")
-        .replace("interface = \"svc0\"\nsource = [\"169.254.96.0/20\"]", "interface = \"eth0\"");
-    configure(&existing)?;
+    configure(&by_eth0())?;
     Serve::handle().reload()?;
     let pod = scene::run(cri, &asking("mixed", "storage"))?;
     reaches(guest, &pod, "net1", "eth0")?;
     let links = pod.place.cmd("ip -o link").ok()?;
     guest.check("no svc0", !links.stdout.contains("svc0"), &links.stdout)?;
     scene::remove(cri, &pod)
+}
+
+/// The pod of a Deployment that was written for CNI-Genie, word for word.
+fn migrated(name: &str) -> Pod {
+    Pod::named(name).annotated("cni", "calico, sriov")
+}
+
+fn written_for_genie(guest: &mut Guest, containerd: Containerd) -> Result<(), Failure> {
+    let (cri, serve) = (containerd.cri, Serve::handle());
+    guest.step("before it is accepted, an annotation of CNI-Genie means nothing");
+    let ignored = scene::run(cri, &migrated("ignored"))?;
+    let links = ignored.place.cmd("ip -o link").ok()?;
+    guest.check("lo and eth0 alone", links.stdout.lines().count() == 2, &links.stdout)?;
+    scene::remove(cri, &ignored)?;
+    guest.step("accepted: eth0 is the CNI plugin's, eth1 the VF, and services go by eth0");
+    let accepts =
+        "version = 1\naccept_annotations = [\"genie\"]\ngenie = { sriov = \"storage\" }\n";
+    configure(&by_eth0().replacen("version = 1\n", accepts, 1))?;
+    serve.reload()?;
+    let pod = scene::run(cri, &migrated("migrated"))?;
+    reaches(guest, &pod, "eth1", "eth0")?;
+    let links = pod.place.cmd("ip -o link").ok()?;
+    guest.check("lo, eth0 and eth1", links.stdout.lines().count() == 3, &links.stdout)?;
+    let status = cri.pod_status(&pod.sandbox)?;
+    let eth0 = Interface::read(&pod.place, "eth0")?.v4()?;
+    guest.check("eth0's is its address", status.addresses == [eth0], format!("{status:?}"))?;
+    scene::remove(cri, &pod)?;
+    guest.must_be_as_before("after the pod that was written for CNI-Genie")?;
+    guest.step("a word that nobody knows is refused, in the pod's own words");
+    let misspelt = Pod::named("misspelt").annotated("cni", "calico, srivo");
+    keeps_containers_out(guest, containerd, &misspelt, &["annotation cni", "\"srivo\""])?;
+    guest
+        .step("while vfhook is dead, such a pod starts as little as one that asks by our own word");
+    serve.kill()?;
+    let orphan = migrated("orphan");
+    let sandbox = cri.run_pod(&orphan)?;
+    let container = guest.expect(cri.create(&sandbox, &orphan, "main"))?;
+    let words = ["has not what it asks for", "storage was not attached"];
+    guest.expect(refused(cri.start(&container).map(|()| container.clone()), &words))?;
+    scene::remove_all(cri)?;
+    serve.start()
 }

@@ -9,7 +9,7 @@ use std::{
 use toml::Table;
 
 use super::{
-    Config, Network, Problem, ServicePath, ServicePathMode, network, on_one_line, pool,
+    Config, Network, Problem, ServicePath, ServicePathMode, accept, network, on_one_line, pool,
     problem::words,
     section::{Named, Section, read_whole},
     service_path,
@@ -80,6 +80,7 @@ fn root(section: &mut Section) -> Option<Config> {
     let pools = section.tables("pool", pool::read);
     let networks = section.tables("network", |section| network::read(section, &pools));
     let service_path = section.table("service_path", service_path::read);
+    let accept = accept::read(section, &networks);
     refuse_same_names(section, "pool", &pools);
     refuse_same_names(section, "network", &networks);
     if let Some(path) = service_path.as_ref().map_or(Some(&ServicePath::default()), Option::as_ref)
@@ -91,6 +92,7 @@ fn root(section: &mut Section) -> Option<Config> {
         pools: pools.into_iter().map(Named::whole).collect::<Option<_>>()?,
         networks: networks.into_iter().map(Named::whole).collect::<Option<_>>()?,
         service_path: service_path.unwrap_or(Some(ServicePath::default()))?,
+        accept,
     })
 }
 

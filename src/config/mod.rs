@@ -1,5 +1,6 @@
 //! The configuration file made into typed values. Reports every problem at once; decides nothing about sandboxes.
 
+mod accept;
 mod allow;
 mod load;
 mod network;
@@ -11,6 +12,7 @@ mod service_path;
 
 use std::collections::BTreeMap;
 
+pub use accept::{Meaning, Tool, Words};
 pub use allow::Allow;
 pub use load::{ConfigError, load, parse};
 pub use network::Network;
@@ -30,6 +32,8 @@ pub struct Config {
     pub networks: BTreeMap<Name, Network>,
     /// How sandboxes reach service networks through the host.
     pub service_path: ServicePath,
+    /// The tools whose annotations are requests too, and what their words mean.
+    pub accept: BTreeMap<Tool, Words>,
 }
 
 impl Config {

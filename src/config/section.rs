@@ -123,6 +123,13 @@ impl<'a> Section<'a> {
             .collect()
     }
 
+    /// All that is left, whatever it is called: for a table whose keys are an operator's own words.
+    pub(super) fn rest(&mut self) -> Table {
+        let rest = self.table.clone();
+        self.table.clear();
+        rest
+    }
+
     /// Notes that `key` is wrong in a way that its type does not show.
     pub(super) fn problem(&mut self, key: &str, message: impl Into<String>) {
         let field = self.field(key);
@@ -150,7 +157,7 @@ impl<'a> Section<'a> {
 }
 
 /// A key as TOML lets it be written without quotes, or quoted: it may be anything, a line break too.
-fn fit_to_print(key: &str) -> Cow<'_, str> {
+pub(super) fn fit_to_print(key: &str) -> Cow<'_, str> {
     let is_bare = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
     if key.len() <= 64 && key.chars().all(is_bare) { key.into() } else { quote(key).into() }
 }

@@ -87,6 +87,7 @@ fn attach(arguments: &Arguments, verb: &Attach) -> Result<ExitCode, CommandError
         networks: verb.networks.clone(),
         service_path_off: verb.no_service_path,
         primary: None,
+        wording: None,
     };
     let output = Output::new(verb.changes.json);
     if verb.changes.dry_run {
@@ -185,7 +186,9 @@ fn check_config(arguments: &Arguments, verb: &Shown) -> Result<ExitCode, Command
 }
 
 fn hook(arguments: &Arguments, verb: &Hook) -> Result<ExitCode, CommandError> {
-    let Some(call) = oci_hook::read(verb.stage, verb.promised(), std::io::stdin().lock())? else {
+    let config = || config::load(&arguments.config);
+    let input = std::io::stdin().lock();
+    let Some(call) = oci_hook::read(verb.stage, verb.promised(), config, input)? else {
         return Ok(ExitCode::Done);
     };
     let deadline = Deadline::after(verb.timeout.unwrap_or_else(|| call.usual_timeout()));

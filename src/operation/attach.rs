@@ -31,6 +31,16 @@ pub fn attach(
     if event.networks.is_empty() {
         return Ok(AttachReport::nothing(&event.id));
     }
+    let attached = attach_or_join(kernel, context, event, deadline);
+    attached.map_err(|error| error.worded(event.wording.as_ref()))
+}
+
+fn attach_or_join(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    event: &SandboxEvent,
+    deadline: Deadline,
+) -> Result<AttachReport, OperationError> {
     let mut conflicts = Conflicts::default();
     loop {
         let netns = kernel.open_sandbox(&event.netns)?;
@@ -46,6 +56,7 @@ pub fn attach(
         let reserved = reserve(kernel, context, event, &intent, &netns, &mut conflicts, deadline)?;
         // Somebody was faster; what they did is looked at in the next round.
         let Some(reservation) = reserved else { continue };
+        journal::without_effect(event);
         let done = perform(kernel, context, reservation, deadline);
         if let Some(done) = conflicts.unless_others_will_do(done, &intent) {
             return done;
@@ -55,6 +66,16 @@ pub fn attach(
 
 /// What [`attach`] would do. Nothing is changed and nothing recorded.
 pub fn preview_attach(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    event: &SandboxEvent,
+    deadline: Deadline,
+) -> Result<Preview, OperationError> {
+    let preview = preview(kernel, context, event, deadline);
+    preview.map_err(|error| error.worded(event.wording.as_ref()))
+}
+
+fn preview(
     kernel: &mut impl Kernel,
     context: &Context,
     event: &SandboxEvent,

@@ -7,7 +7,7 @@ use crate::{
     kernel::KernelError,
     lease::LeaseError,
     plan::{AttachPlanError, Flaw, ProvisionError},
-    request::RequestError,
+    request::{RequestError, Wording},
     types::{MacAddress, Name, SandboxId},
 };
 
@@ -38,6 +38,14 @@ pub enum OperationError {
     /// The request does not fit the sandbox.
     #[error(transparent)]
     Plan(#[from] AttachPlanError),
+    /// What another tool's annotation asks for is refused, or does not fit the sandbox.
+    #[error("{annotation}")]
+    Worded {
+        /// How it was put.
+        annotation: String,
+        /// Why not.
+        source: Box<Self>,
+    },
     /// Every device of a pool is in use.
     #[error("pool {pool}: no free VF ({leased} of {total} leased{})", also(.unusable))]
     NoFreeDevice {
@@ -154,9 +162,22 @@ fn left(failures: &[String]) -> String {
 }
 
 impl OperationError {
+    /// The error as whoever wrote the request understands it: by the annotation, where the request is at fault and the annotation is not
+    /// our own.
+    pub(super) fn worded(self, wording: Option<&Wording>) -> Self {
+        match (self, wording) {
+            (
+                source @ (Self::Request(_) | Self::Plan(_) | Self::Conflict { .. }),
+                Some(wording),
+            ) => Self::Worded { annotation: wording.annotation.clone(), source: Box::new(source) },
+            (error, _) => error,
+        }
+    }
+
     /// The exit code that tells it.
     pub fn exit_code(&self) -> ExitCode {
         match self {
+            Self::Worded { source, .. } => source.exit_code(),
             Self::NoFreeDevice { total: 0, .. }
             | Self::Provision(ProvisionError::Down { .. })
             | Self::Plan(AttachPlanError::MtuTooHigh { .. } | AttachPlanError::NoIpv6(_))
@@ -188,6 +209,7 @@ impl OperationError {
     /// What to do about it, where the message does not say it.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
+            Self::Worded { source, .. } => return source.hint(),
             Self::NoFreeDevice { total: 0, .. } => {
                 "the pool matches no VF: run `vfhook provision`, or look at pf and vf in the pool"
             }

@@ -6,6 +6,7 @@ use tracing::field::{DisplayValue, display};
 
 use crate::{
     lease::{Attached, Lease, Missed},
+    request::SandboxEvent,
     types::quote,
 };
 
@@ -27,6 +28,18 @@ pub(super) fn attached(lease: &Lease, began: &Begun) {
         took = ?began.0.elapsed(),
         "attached"
     );
+}
+
+/// What the annotation of another tool says to no effect.
+pub(super) fn without_effect(event: &SandboxEvent) {
+    for remark in event.wording.iter().flat_map(|wording| &wording.without_effect) {
+        tracing::warn!(
+            sandbox = event.id.short(),
+            pod = quoted(event.pod.as_deref()),
+            namespace = quoted(event.namespace.as_deref()),
+            "{remark}"
+        );
+    }
 }
 
 /// Everything that the lease says was taken back.

@@ -1,14 +1,15 @@
-//! Reads the annotations of a pod or container. A stranger wrote them: everything is checked here, once.
+//! Reads our own annotations of a pod or container. A stranger wrote them: everything is checked here, once.
 //!
 //! Two spellings: `storage`, `storage@net1,backup`, or a JSON list of objects with `name` and, as far as the network
 //! allows, `interface`, `addresses` and `mac`.
 
-use std::collections::BTreeMap;
-
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::NetworkRequest;
+use super::{
+    NetworkRequest,
+    annotation_error::{AnnotationError, bounded, few, not_json},
+};
 use crate::types::{InterfaceName, Invalid, MacAddress, Name};
 
 /// The annotation that asks for networks.
@@ -16,55 +17,6 @@ pub const NETWORKS: &str = "vfhook.dev/networks";
 
 /// The annotation that opts out of the service path by the value `off`.
 pub const SERVICE_PATH: &str = "vfhook.dev/service-path";
-
-/// Bytes that the value may have. 16 networks with every choice made stay well below.
-const LONGEST: usize = 8192;
-
-/// Networks that one sandbox may ask for.
-const MOST: usize = 16;
-
-/// Addresses that one sandbox may choose, over all of its networks: each is announced, and each is a claim.
-const MOST_ADDRESSES: usize = 16;
-
-/// Why an annotation is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum AnnotationError {
-    /// Too long to be read.
-    #[error("annotation {key}: {found} bytes, at most {LONGEST} are read")]
-    TooLong {
-        /// Which annotation.
-        key: &'static str,
-        /// How long it is.
-        found: usize,
-    },
-    /// More networks than one sandbox may have.
-    #[error("annotation {NETWORKS}: {0} networks, at most {MOST} are given")]
-    TooMany(usize),
-    /// More addresses than one sandbox may choose.
-    #[error(
-        "annotation {NETWORKS}: {0} addresses are chosen, at most {MOST_ADDRESSES} are given to a sandbox"
-    )]
-    TooManyAddresses(usize),
-    /// Nothing in it.
-    #[error("annotation {NETWORKS}: empty; name a network, such as storage or storage@net1")]
-    Empty,
-    /// An element of the short spelling is wrong.
-    #[error("annotation {NETWORKS}, element {element} ({}): {source}", crate::types::quote(.text))]
-    Element {
-        /// Counted from 1.
-        element: usize,
-        /// As it is written.
-        text: String,
-        /// What is wrong with it.
-        source: Invalid,
-    },
-    /// The JSON spelling is wrong.
-    #[error("annotation {NETWORKS}: not the JSON list of networks: {}", crate::types::quote(.0))]
-    Json(String),
-    /// The opt-out has a value that is neither `off` nor `on`.
-    #[error("annotation {SERVICE_PATH}: {}: expected \"off\" or \"on\"", crate::types::quote(.0))]
-    ServicePath(String),
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,60 +28,34 @@ struct Element {
     mac: Option<MacAddress>,
 }
 
-/// What annotations ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
-    /// The networks, in order.
-    pub networks: Vec<NetworkRequest>,
-    /// Whether to do without the service path.
-    pub service_path_off: bool,
-}
-
-impl Asked {
-    /// No network.
-    pub fn nothing() -> Self {
-        Self { networks: Vec::new(), service_path_off: false }
-    }
-}
-
-/// What these annotations ask for; `None` when they do not ask.
-pub fn asked(annotations: &BTreeMap<String, String>) -> Result<Option<Asked>, AnnotationError> {
-    let Some(value) = annotations.get(NETWORKS) else { return Ok(None) };
-    let opt_out = annotations.get(SERVICE_PATH).map(String::as_str);
-    Ok(Some(Asked { networks: networks(value)?, service_path_off: service_path_off(opt_out)? }))
-}
-
 /// What the value of [`NETWORKS`] asks for.
 pub fn networks(value: &str) -> Result<Vec<NetworkRequest>, AnnotationError> {
-    if value.len() > LONGEST {
-        return Err(AnnotationError::TooLong { key: NETWORKS, found: value.len() });
-    }
-    let value = value.trim();
+    let empty = || AnnotationError::Empty {
+        key: NETWORKS,
+        cure: "name a network, such as storage or storage@net1",
+    };
+    let value = bounded(NETWORKS, value)?;
     if value.is_empty() {
-        return Err(AnnotationError::Empty);
+        return Err(empty());
     }
     let requests = if value.starts_with(['[', '{', '"']) { json(value)? } else { short(value)? };
-    let addresses = requests.iter().map(|request| request.addresses.len()).sum();
-    match requests.len() {
-        0 => Err(AnnotationError::Empty),
-        found if found > MOST => Err(AnnotationError::TooMany(found)),
-        _ if addresses > MOST_ADDRESSES => Err(AnnotationError::TooManyAddresses(addresses)),
-        _ => Ok(requests),
-    }
+    if requests.is_empty() { Err(empty()) } else { few(NETWORKS, requests) }
 }
 
 /// Whether the value of [`SERVICE_PATH`] opts out.
-fn service_path_off(value: Option<&str>) -> Result<bool, AnnotationError> {
+pub(super) fn service_path_off(value: Option<&str>) -> Result<bool, AnnotationError> {
     match value {
         None | Some("on") => Ok(false),
         Some("off") => Ok(true),
-        Some(other) => Err(AnnotationError::ServicePath(other.to_owned())),
+        Some(other) => {
+            Err(AnnotationError::ServicePath { key: SERVICE_PATH, found: other.to_owned() })
+        }
     }
 }
 
 fn json(value: &str) -> Result<Vec<NetworkRequest>, AnnotationError> {
     let elements: Vec<Element> =
-        serde_json::from_str(value).map_err(|error| AnnotationError::Json(error.to_string()))?;
+        serde_json::from_str(value).map_err(|error| not_json(NETWORKS, &error))?;
     let request = |element: Element| NetworkRequest {
         network: element.name,
         interface: element.interface,
@@ -143,10 +69,11 @@ fn json(value: &str) -> Result<Vec<NetworkRequest>, AnnotationError> {
 fn short(value: &str) -> Result<Vec<NetworkRequest>, AnnotationError> {
     let element = |(index, text): (usize, &str)| {
         let text = text.trim();
-        text.parse().map_err(|source| AnnotationError::Element {
+        text.parse().map_err(|why: Invalid| AnnotationError::Element {
+            key: NETWORKS,
             element: index + 1,
             text: text.to_owned(),
-            source,
+            why: why.into(),
         })
     };
     value.split(',').enumerate().map(element).collect()

@@ -1,7 +1,7 @@
 //! Devices that whoever counts them chose for a pod before there was a sandbox, brought together with the networks that the pod asks
 //! for. Pure.
 
-use super::NetworkRequest;
+use super::{NETWORKS, NetworkRequest};
 use crate::{
     config::Config,
     types::{Allotted, Name},
@@ -24,7 +24,7 @@ pub enum CountedError {
     /// Nothing says what the device is for.
     #[error(
         "the pod has {device} of pool {pool} by its limits or claims, and nothing says for which network: name one of \
-         {networks} in its annotation vfhook.dev/networks, as often as it has devices, or in the configuration of its claim"
+         {networks} in its annotation {NETWORKS}, as often as it has devices, or in the configuration of its claim"
     )]
     WhichNetwork {
         /// The pool.

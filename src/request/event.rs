@@ -25,6 +25,17 @@ pub struct SandboxEvent {
     /// The interface whose address counts as the sandbox's own, where the caller must report one. One of the networks
     /// must be asked for under this name, and have addresses to give.
     pub primary: Option<InterfaceName>,
+    /// How it was put, where it was not by our own annotation.
+    pub wording: Option<Wording>,
+}
+
+/// How another tool's annotation puts what a sandbox asks for; for people only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wording {
+    /// The annotation, as it is named in messages.
+    pub annotation: String,
+    /// What it says to no effect.
+    pub without_effect: Vec<String>,
 }
 
 /// One network that is asked for, with the choices made in the request.

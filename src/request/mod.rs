@@ -1,13 +1,23 @@
 //! What happened and what is wanted. Pure: an event and the configuration make an intent, or a refusal with its reason.
 
 mod annotation;
+mod annotation_error;
+mod asked;
 mod counted;
 mod event;
+mod genie;
 mod intent;
+mod interface_names;
+mod multus;
 mod resolve;
+mod selection;
 
-pub use annotation::{AnnotationError, Asked, NETWORKS, SERVICE_PATH, asked, networks};
+pub use annotation::{NETWORKS, SERVICE_PATH, networks};
+pub use annotation_error::{AnnotationError, Flaw};
+pub use asked::{Annotations, Asked, Speaker, asked, speaker};
 pub use counted::{Counted, CountedError, with_devices};
-pub use event::{NetworkRequest, SandboxEvent};
+pub use event::{NetworkRequest, SandboxEvent, Wording};
+pub use genie::CNI;
 pub use intent::{AttachmentIntent, NetworkIntent, ServiceIntent};
+pub use multus::SELECTION;
 pub use resolve::{RequestError, resolve};

@@ -328,6 +328,7 @@ allow = { addresses = true }
             networks: vec![request],
             service_path_off: false,
             primary: None,
+            wording: None,
         };
         resolve(&config, &event).err().map(|error| error.to_string()).unwrap_or_default()
     }

@@ -60,6 +60,12 @@ interface = "svc0"
 source = ["169.254.96.0/20", "fd00:97::/112"]
 "#;
 
+/// A configuration by which requests count that were written for other tools; CNI-Genie's word for `storage` is `sriov`.
+pub(crate) fn accepting(text: &str) -> String {
+    let said = "version = 1\naccept_annotations = [\"genie\", \"multus\"]\ngenie = { sriov = \"storage\" }\n";
+    text.replacen("version = 1\n", said, 1)
+}
+
 /// [`VETH`] with a service path through the `eth0` that the sandbox has already.
 pub(crate) fn existing() -> String {
     let networks = VETH.split("[service_path]").next().unwrap_or_default();

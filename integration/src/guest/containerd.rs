@@ -137,6 +137,7 @@ impl Containerd {
         };
         let shipped = Path::new(SHARE).join("nri-config").join(shipped);
         let text = fs::read_to_string(&shipped).map_err(Failure::file("read", shipped))?;
+        let text = handing_on_all(&text)?;
         Ok(format!("{text}\n{own}conf_dir = \"{CNI_CONFIG}\"\n"))
     }
 
@@ -150,6 +151,20 @@ impl Containerd {
             .arg(format!("{SHARE}/hooks/base-runtime-spec.fragment.json"))
             .ok()
             .map(drop)
+    }
+}
+
+/// The shipped file as it is where other tools' annotations are accepted: with the line that is a comment in place of the one before.
+fn handing_on_all(text: &str) -> Result<String, Failure> {
+    const KEY: &str = "pod_annotations = [";
+    let kept = text.lines().filter(|line| !line.starts_with(KEY));
+    let lines = kept
+        .map(|line| line.strip_prefix("# ").filter(|rest| rest.starts_with(KEY)).unwrap_or(line));
+    let text: String = lines.flat_map(|line| [line, "\n"]).collect();
+    if text.contains(KEY) {
+        Ok(text)
+    } else {
+        Err(Failure::unmet("a line for other annotations", text))
     }
 }
 

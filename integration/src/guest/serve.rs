@@ -9,6 +9,8 @@ const CONNECT_SECONDS: u64 = 30;
 
 /// What it says when a runtime has been introduced to it.
 const CONNECTED: &str = "serving the runtime";
+/// What it logs when its configuration is another.
+const READ_AGAIN: &str = "configuration read again";
 
 /// The daemon.
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +90,8 @@ impl Serve {
 
     /// Makes it read its configuration again.
     pub(crate) fn reload(self) -> Result<(), Failure> {
+        let read = self.daemon.said(READ_AGAIN)?;
         self.daemon.signal("HUP")?;
-        self.daemon.says("configuration read again", 1, 10)
+        self.daemon.says(READ_AGAIN, read + 1, 10)
     }
 }

@@ -9,9 +9,11 @@ use std::{
 
 use serde::Deserialize;
 
+use super::pod::Pod;
 use crate::{
+    config::{Config, ConfigError},
     frontend::kubelet::KubeletError,
-    request::{self, AnnotationError, Asked, NETWORKS, NetworkRequest, SandboxEvent},
+    request::{self, AnnotationError, Asked, NETWORKS, NetworkRequest, SandboxEvent, Speaker},
     types::{InterfaceName, Invalid, NetnsSource, Origin, SandboxId, quote},
 };
 
@@ -106,6 +108,10 @@ pub(in crate::frontend) enum CallError {
     NotReady(String),
     #[error("pod {pod}")]
     Annotation { pod: String, source: AnnotationError },
+    #[error(
+        "pod {pod} has the annotation {key}, and only the configuration says whether that asks for networks"
+    )]
+    Config { pod: String, key: &'static str, source: ConfigError },
     #[error("`networks` in the network configuration")]
     Networks(#[source] AnnotationError),
     #[error("pod {pod}")]
@@ -126,6 +132,7 @@ impl CallError {
             Self::Read(_) => 5,
             Self::TooLong | Self::NotConfiguration(_) => 6,
             Self::Annotation { .. }
+            | Self::Config { .. }
             | Self::Networks(_)
             | Self::AsksForNothing(_)
             | Self::NoAttachments => 7,
@@ -156,9 +163,11 @@ struct RuntimeConfig {
     annotations: Option<BTreeMap<String, String>>,
 }
 
-/// Reads a call; `variable` looks up the environment. An error comes with the version to answer it in.
+/// Reads a call; `variable` looks up the environment. An error comes with the version to answer it in. Our configuration is loaded only
+/// where another tool's annotation may ask.
 pub(super) fn read(
     variable: impl Fn(&str) -> Option<String>,
+    config: impl FnOnce() -> Result<Config, ConfigError>,
     input: impl Read,
 ) -> Result<Request, (Version, CallError)> {
     let newest = |error| (Version::NEWEST, error);
@@ -173,7 +182,8 @@ pub(super) fn read(
     }
     let configuration = configuration.map_err(newest)?;
     let version = version(&configuration).map_err(newest)?;
-    let call = call(&command, &variable, configuration).map_err(|error| (version, error))?;
+    let call = call(&command, &variable, config, configuration);
+    let call = call.map_err(|error| (version, error))?;
     Ok(Request { version, call })
 }
 
@@ -194,6 +204,7 @@ fn version(configuration: &Configuration) -> Result<Version, CallError> {
 fn call(
     command: &str,
     variable: &impl Fn(&'static str) -> Option<String>,
+    config: impl FnOnce() -> Result<Config, ConfigError>,
     configuration: Configuration,
 ) -> Result<Call, CallError> {
     let id = || -> Result<SandboxId, CallError> { parsed(variable, "CNI_CONTAINERID") };
@@ -209,7 +220,7 @@ fn call(
             let id = id()?;
             let netns = netns(variable)?;
             let pod = Pod::of(&variable("CNI_ARGS").unwrap_or_default());
-            let asked = asked(&pod, configuration)?.unwrap_or_else(Asked::nothing);
+            let asked = asked(&pod, config, configuration)?.unwrap_or_else(Asked::nothing);
             let event = Box::new(SandboxEvent {
                 id,
                 origin: Origin::Cni,
@@ -219,13 +230,15 @@ fn call(
                 networks: asked.networks,
                 service_path_off: asked.service_path_off,
                 primary: Some(interface.clone()),
+                wording: asked.wording,
             });
             Ok(Call::Add { event, interface, pod })
         }
         "CHECK" => {
             let (id, netns) = (id()?, netns(variable)?);
             let pod = Pod::of(&variable("CNI_ARGS").unwrap_or_default());
-            let asked = asked(&pod, configuration)?.map_or_else(Vec::new, |asked| asked.networks);
+            let asked = asked(&pod, config, configuration)?;
+            let asked = asked.map_or_else(Vec::new, |asked| asked.networks);
             Ok(Call::Check { id, netns, asked })
         }
         other => Err(CallError::Command(other.to_owned())),
@@ -247,42 +260,27 @@ fn netns(variable: &impl Fn(&'static str) -> Option<String>) -> Result<NetnsSour
 }
 
 /// What a pod asks for by its own words, or gets without any; `None` where that is nothing.
-fn asked(pod: &Pod, configuration: Configuration) -> Result<Option<Asked>, CallError> {
+fn asked(
+    pod: &Pod,
+    config: impl FnOnce() -> Result<Config, ConfigError>,
+    configuration: Configuration,
+) -> Result<Option<Asked>, CallError> {
     let annotations = configuration.runtime_config.annotations.unwrap_or_default();
+    let config = match request::speaker(&annotations, |_| true) {
+        // Our own means the same whatever is configured.
+        None | Some(Speaker::Own) => Config::default(),
+        Some(other) => config().map_err(|source| CallError::Config {
+            pod: pod.to_string(),
+            key: other.key(),
+            source,
+        })?,
+    };
     let wrong = |source| CallError::Annotation { pod: pod.to_string(), source };
-    if let Some(asked) = request::asked(&annotations).map_err(wrong)? {
-        return Ok(Some(asked));
+    let asked = request::asked(&annotations, &config, pod.namespace.as_deref()).map_err(wrong)?;
+    if asked.is_some() {
+        return Ok(asked);
     }
     let Some(default) = configuration.networks else { return Ok(None) };
     let networks = request::networks(&default).map_err(CallError::Networks)?;
-    Ok(Some(Asked { networks, service_path_off: false }))
-}
-
-/// The pod as the runtime tells of it in `CNI_ARGS`.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Pod {
-    pub(super) namespace: Option<String>,
-    pub(super) name: Option<String>,
-    pub(super) uid: Option<String>,
-}
-
-impl Pod {
-    fn of(arguments: &str) -> Self {
-        let named = |wanted: &str| {
-            let pairs = arguments.split(';').filter_map(|pair| pair.split_once('='));
-            pairs.into_iter().find(|(key, _)| *key == wanted).map(|(_, value)| value.to_owned())
-        };
-        Self {
-            namespace: named("K8S_POD_NAMESPACE"),
-            name: named("K8S_POD_NAME"),
-            uid: named("K8S_POD_UID"),
-        }
-    }
-}
-
-impl std::fmt::Display for Pod {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let part = |text: &Option<String>| text.as_deref().map_or_else(|| "?".to_owned(), quote);
-        write!(f, "{}/{}", part(&self.namespace), part(&self.name))
-    }
+    Ok(Some(Asked::by_own_words(networks)))
 }

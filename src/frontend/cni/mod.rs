@@ -4,6 +4,7 @@
 
 mod answer;
 mod call;
+mod pod;
 
 use std::{io::Read, time::Duration};
 
@@ -62,7 +63,9 @@ impl CniError {
 
 /// Reads one call, does it, and tells the answer with the exit code that belongs to it.
 pub(super) fn run(arguments: &Arguments, input: impl Read) -> (Answer, ExitCode) {
-    let (version, done) = match call::read(|name| std::env::var(name).ok(), input) {
+    let variable = |name: &str| std::env::var(name).ok();
+    let config = || config::load(&arguments.config);
+    let (version, done) = match call::read(variable, config, input) {
         Ok(Request { version, call }) => (version, perform(arguments, call, version)),
         Err((version, error)) => (version, Err(error.into())),
     };
@@ -126,7 +129,7 @@ fn wished(
     context: Option<&Context>,
     arguments: &Arguments,
     event: &SandboxEvent,
-    told: &call::Pod,
+    told: &pod::Pod,
 ) -> Result<Vec<NetworkRequest>, CallError> {
     let asked = event.networks.clone();
     let [namespace, name, uid] =

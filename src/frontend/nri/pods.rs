@@ -75,15 +75,16 @@ impl Pods {
 
     /// What a pod is to have, by its own words and by what was chosen for it; `None` when that is nothing.
     pub(super) async fn event(&self, pod: &PodSandbox) -> Result<Option<SandboxEvent>, PodRefused> {
-        let asked = request::asked(&pod.annotations)?;
+        let context = self.context();
+        let asked = request::asked(&pod.annotations, &context.config, Some(&pod.namespace))?;
         let is_known = KubernetesPod { namespace: &pod.namespace, name: &pod.name, uid: &pod.uid };
         let own = asked.as_ref().map_or_else(Vec::new, |asked| asked.networks.clone());
         let networks = self.kubelet.requests(is_known, &pod.id, own).await?;
         match asked {
             None if networks.is_empty() => Ok(None),
             asked => {
-                let service_path_off = asked.is_some_and(|asked| asked.service_path_off);
-                pod::event(pod, Asked { networks, service_path_off }).map(Some)
+                let asked = asked.unwrap_or_else(Asked::nothing);
+                pod::event(pod, Asked { networks, ..asked }).map(Some)
             }
         }
     }

@@ -20,8 +20,9 @@ pub use self::{
 };
 use super::arguments::Stage;
 use crate::{
+    config::{Config, ConfigError},
     operation::Promised,
-    request::{self, AnnotationError, Asked, NetworkRequest, SandboxEvent},
+    request::{self, AnnotationError, Asked, NetworkRequest, SandboxEvent, Speaker},
     types::{Invalid, NetnsSource, Origin, SandboxId, quote},
 };
 
@@ -63,6 +64,18 @@ pub enum HookError {
         id: SandboxId,
         /// What is wrong.
         source: PodError,
+    },
+    /// Nobody can tell whether an annotation asks for something.
+    #[error(
+        "container {id} has the annotation {key}, and only the configuration says whether that asks for networks"
+    )]
+    Config {
+        /// The container.
+        id: SandboxId,
+        /// The annotation.
+        key: &'static str,
+        /// Why it cannot be used.
+        source: ConfigError,
     },
     /// Its annotation is wrong.
     #[error("container {id}")]
@@ -114,18 +127,20 @@ struct State {
     annotations: BTreeMap<String, String>,
 }
 
-/// Reads the state; `None` when the container asks for nothing. Something was `promised` to it by who called for verification.
+/// Reads the state; `None` when the container asks for nothing. Something was `promised` to it by who called for verification. The
+/// configuration is loaded only where another tool's annotation may ask.
 pub fn read(
     stage: Stage,
     promised: Option<Promised>,
+    config: impl FnOnce() -> Result<Config, ConfigError>,
     input: impl Read,
 ) -> Result<Option<Call>, HookError> {
     let container = parse(input)?;
     let id: SandboxId = container.id.parse().map_err(HookError::Id)?;
     match stage {
         Stage::Poststop => Ok(Some(Call::Detach(id))),
-        Stage::CreateRuntime | Stage::Prestart => attach(&container, id),
-        Stage::Verify => verify(&container, id, promised),
+        Stage::CreateRuntime | Stage::Prestart => attach(&container, id, config),
+        Stage::Verify => verify(&container, id, promised, config),
     }
 }
 
@@ -142,10 +157,15 @@ fn parse(input: impl Read) -> Result<State, HookError> {
     Ok(state)
 }
 
-fn attach(state: &State, id: SandboxId) -> Result<Option<Call>, HookError> {
-    let Some(asked) = asked(state, &id)? else { return Ok(None) };
+fn attach(
+    state: &State,
+    id: SandboxId,
+    config: impl FnOnce() -> Result<Config, ConfigError>,
+) -> Result<Option<Call>, HookError> {
+    let Some(config) = needed(state, &id, config)? else { return Ok(None) };
     let bundle = bundle::at(&state.bundle);
     let pod = pod(state, &id, &bundle)?;
+    let Some(asked) = asked(state, &id, &config, &pod)? else { return Ok(None) };
     let netns = netns(state, &id, bundle.network)?;
     Ok(Some(Call::Attach(Box::new(SandboxEvent {
         id,
@@ -156,6 +176,7 @@ fn attach(state: &State, id: SandboxId) -> Result<Option<Call>, HookError> {
         networks: asked.networks,
         service_path_off: asked.service_path_off,
         primary: None,
+        wording: asked.wording,
     }))))
 }
 
@@ -163,14 +184,22 @@ fn verify(
     state: &State,
     id: SandboxId,
     promised: Option<Promised>,
+    config: impl FnOnce() -> Result<Config, ConfigError>,
 ) -> Result<Option<Call>, HookError> {
-    let asked = match asked(state, &id)? {
+    let config = match needed(state, &id, config) {
+        // What was promised is asked for whatever the configuration says.
+        Err(HookError::Config { .. }) | Ok(None) if promised.is_some() => Config::default(),
+        Ok(None) => return Ok(None),
+        Ok(Some(config)) => config,
+        Err(error) => return Err(error),
+    };
+    let bundle = bundle::at(&state.bundle);
+    let pod = pod(state, &id, &bundle)?;
+    let asked = match asked(state, &id, &config, &pod)? {
         Some(asked) => asked.networks,
         None if promised.is_some() => Vec::new(),
         None => return Ok(None),
     };
-    let bundle = bundle::at(&state.bundle);
-    let pod = pod(state, &id, &bundle)?;
     // It is created before anything can have been put into its namespace.
     if pod.is_own_container {
         return Ok(None);
@@ -180,9 +209,31 @@ fn verify(
     Ok(Some(Call::Verify { id: pod.id.unwrap_or(id), netns, asked, promised }))
 }
 
-fn asked(state: &State, id: &SandboxId) -> Result<Option<Asked>, HookError> {
+/// What the annotations are read by; `None` when they do not ask.
+fn needed(
+    state: &State,
+    id: &SandboxId,
+    config: impl FnOnce() -> Result<Config, ConfigError>,
+) -> Result<Option<Config>, HookError> {
+    let key = match request::speaker(&state.annotations, |_| true) {
+        None => return Ok(None),
+        // It means the same whatever is configured.
+        Some(Speaker::Own) => return Ok(Some(Config::default())),
+        Some(other) => other.key(),
+    };
+    let config = config().map_err(|source| HookError::Config { id: id.clone(), key, source })?;
+    let accepts = |tool| config.accept.contains_key(&tool);
+    Ok(request::speaker(&state.annotations, accepts).is_some().then_some(config))
+}
+
+fn asked(
+    state: &State,
+    id: &SandboxId,
+    config: &Config,
+    pod: &Pod,
+) -> Result<Option<Asked>, HookError> {
     let wrong = |source| HookError::Annotation { id: id.clone(), source };
-    request::asked(&state.annotations).map_err(wrong)
+    request::asked(&state.annotations, config, pod.namespace.as_deref()).map_err(wrong)
 }
 
 fn pod(state: &State, id: &SandboxId, bundle: &Bundle) -> Result<Pod, HookError> {
@@ -207,18 +258,25 @@ mod tests {
         format!(r#"{{"ociVersion":"1.0.2","id":"c1","status":"creating"{rest}}}"#)
     }
 
+    /// A configuration that is not needed.
+    fn none() -> Result<Config, ConfigError> {
+        panic!(
+            "the configuration was loaded for a container that no other tool's annotation speaks for"
+        );
+    }
+
     const ASKS: &str =
         r#","pid":42,"bundle":"/nowhere","annotations":{"vfhook.dev/networks":"storage"}"#;
 
     #[test]
     fn a_container_that_asks_for_nothing_is_left_alone() {
-        assert!(read(Stage::CreateRuntime, None, state("").as_bytes()).unwrap().is_none());
+        assert!(read(Stage::CreateRuntime, None, none, state("").as_bytes()).unwrap().is_none());
     }
 
     #[test]
     fn a_container_that_asks_makes_an_event() {
         let Some(Call::Attach(event)) =
-            read(Stage::Prestart, None, state(ASKS).as_bytes()).unwrap()
+            read(Stage::Prestart, None, none, state(ASKS).as_bytes()).unwrap()
         else {
             panic!()
         };
@@ -231,15 +289,16 @@ mod tests {
     fn a_container_that_was_promised_a_device_is_verified_without_a_word_of_its_own() {
         let device = Promised::Device("0000:01:10.0".parse().unwrap());
         let plain = state(r#","pid":42,"bundle":"/nowhere""#);
-        assert!(read(Stage::Verify, None, plain.as_bytes()).unwrap().is_none());
-        let call = read(Stage::Verify, Some(device.clone()), plain.as_bytes()).unwrap().unwrap();
+        assert!(read(Stage::Verify, None, none, plain.as_bytes()).unwrap().is_none());
+        let call =
+            read(Stage::Verify, Some(device.clone()), none, plain.as_bytes()).unwrap().unwrap();
         let Call::Verify { asked, promised, .. } = call else { panic!() };
         assert!(asked.is_empty() && promised == Some(device));
     }
 
     #[test]
     fn poststop_needs_the_id_alone() {
-        let call = read(Stage::Poststop, None, state("").as_bytes()).unwrap().unwrap();
+        let call = read(Stage::Poststop, None, none, state("").as_bytes()).unwrap().unwrap();
         assert!(matches!(call, Call::Detach(id) if id.as_str() == "c1"));
     }
 
@@ -259,7 +318,7 @@ mod tests {
             (negative.as_str(), "no pid"),
             (state(&forged).as_str(), "container c1"),
         ] {
-            let error = read(Stage::CreateRuntime, None, text.as_bytes()).unwrap_err();
+            let error = read(Stage::CreateRuntime, None, none, text.as_bytes()).unwrap_err();
             assert!(error.to_string().contains(expected), "{text}: {error}");
         }
     }
