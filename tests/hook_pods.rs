@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fs};
 
 use runtime_annotations::{Annotations, Names, Writer};
 use vfhook::frontend::{
-    arguments::Stage,
+    arguments::{Hook, Stage},
     oci_hook::{self, Call, HookError},
 };
 
@@ -50,7 +50,7 @@ fn read(
         "ociVersion": "1.2.1", "id": id, "status": "creating", "pid": 42, "bundle": bundle,
         "annotations": annotations,
     });
-    oci_hook::read(stage, None, shown.to_string().as_bytes())
+    oci_hook::read(&Hook::at(stage), shown.to_string().as_bytes())
 }
 
 fn asking() -> Annotations {

@@ -41,6 +41,7 @@ fn attach(host: &Host, sandbox: &Sandbox, id: &str, network: &str) -> AttachRepo
         networks: vec![NetworkRequest::plain(network.parse().unwrap())],
         service_path_off: false,
         primary: None,
+        more_to_come: false,
     };
     let deadline = Deadline::after(Duration::from_secs(10));
     operation::attach(&mut host.kernel(), &host.context(), &event, deadline)

@@ -35,6 +35,7 @@ impl<'a> InProcess<'a> {
             networks: vec![NetworkRequest::plain("storage".parse().unwrap())],
             service_path_off: false,
             primary: None,
+            more_to_come: false,
         };
         Self { host, context: host.context(), sandbox, event, messages: [0; 2] }
     }

@@ -89,6 +89,7 @@ impl Node {
             networks: vec![NetworkRequest::plain(parse("storage"))],
             service_path_off: false,
             primary: None,
+            more_to_come: false,
         };
         operation::attach(&mut self.kernel.kernel(), &self.context, &event, in_time())
             .unwrap_or_else(|error| panic!("{error}: {error:?}"));

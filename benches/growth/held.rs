@@ -49,6 +49,7 @@ impl<'a> Held<'a> {
             networks: vec![NetworkRequest::plain(self.network.parse().unwrap())],
             service_path_off: false,
             primary: None,
+            more_to_come: false,
         };
         operation::attach(&mut self.host.kernel(), &self.context, &event, in_time())
             .unwrap_or_else(|error| panic!("{error}: {error:?}"));

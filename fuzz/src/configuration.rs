@@ -28,6 +28,7 @@ pub fn read(data: &[u8]) {
             networks: vec![NetworkRequest::plain(name.clone())],
             service_path_off: false,
             primary: None,
+            more_to_come: false,
         };
         match request::resolve(&config, &event) {
             Ok(intent) => assert_eq!(intent.networks.len(), 1),

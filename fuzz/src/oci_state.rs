@@ -1,7 +1,9 @@
 //! What an OCI runtime gives a hook: the stage in the first byte, the state, and after a zero byte the bundle's config.json.
 
+use std::path::Path;
+
 use vfhook::frontend::{
-    arguments::Stage,
+    arguments::{Hook, Stage},
     oci_hook::{self, Call, Network},
 };
 
@@ -18,7 +20,7 @@ pub fn read(data: &[u8]) {
     };
     let mut parts = rest.splitn(2, |byte| *byte == 0);
     let (input, config) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    match oci_hook::read(stage, None, input) {
+    match oci_hook::read(&Hook::at(stage), input) {
         Ok(Some(Call::Attach(event))) => {
             assert!(!event.networks.is_empty());
             assert_id(event.id.as_str());
@@ -32,7 +34,7 @@ pub fn read(data: &[u8]) {
         Ok(None) => {}
         Err(error) => assert_fit_to_print(&error),
     }
-    if let Network::Path(path) = oci_hook::bundle_in(config).network {
+    if let Network::Path(path) = oci_hook::bundle_in(Path::new("/run/x/moby/1f"), config).network {
         assert!(!path.as_os_str().is_empty());
     }
 }

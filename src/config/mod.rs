@@ -6,10 +6,11 @@ mod network;
 mod plugin_file;
 mod pool;
 mod problem;
+mod runtime;
 mod section;
 mod service_path;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 pub use allow::Allow;
 pub use load::{ConfigError, load, parse};
@@ -17,6 +18,7 @@ pub use network::Network;
 pub use plugin_file::parse_plugin_file;
 pub use pool::{Pool, PoolKind, Publish, Uncounted};
 pub use problem::{Problem, on_one_line};
+pub use runtime::runtime_alone;
 pub use service_path::{ServicePath, ServicePathMode};
 
 use crate::types::Name;
@@ -30,6 +32,8 @@ pub struct Config {
     pub networks: BTreeMap<Name, Network>,
     /// How sandboxes reach service networks through the host.
     pub service_path: ServicePath,
+    /// The OCI runtime that `vfhook runtime` runs; `None` finds one.
+    pub runtime: Option<PathBuf>,
 }
 
 impl Config {

@@ -6,15 +6,16 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::kubelet;
 use crate::{
+    cdi,
     request::NetworkRequest,
-    types::{NetnsSource, PciAddress, SandboxId},
+    types::{Name, NetnsSource, PciAddress, SandboxId},
 };
 
 /// Variables that say what the options of the same name would, each with what is meant without either.
-const CONFIG: (&str, &str) = ("VFHOOK_CONFIG", "/etc/vfhook/config.toml");
-const STATE_DIR: (&str, &str) = ("VFHOOK_STATE_DIR", "/run/vfhook");
-const KUBELET: (&str, &str) = ("VFHOOK_KUBELET_DIR", "/var/lib/kubelet");
-const LOG: &str = "VFHOOK_LOG";
+pub(super) const CONFIG: (&str, &str) = ("VFHOOK_CONFIG", "/etc/vfhook/config.toml");
+pub(super) const STATE_DIR: (&str, &str) = ("VFHOOK_STATE_DIR", "/run/vfhook");
+pub(super) const KUBELET: (&str, &str) = ("VFHOOK_KUBELET_DIR", "/var/lib/kubelet");
+pub(super) const LOG: &str = "VFHOOK_LOG";
 
 /// Gives containers an SR-IOV virtual function and a path to service networks, and takes both back.
 #[derive(Debug, Parser)]
@@ -59,32 +60,6 @@ pub struct Arguments {
     pub verb: Verb,
 }
 
-impl Arguments {
-    /// The two words with which a runtime calls a hook, without the grammar of all the others: to build that takes longer than most
-    /// containers give a hook to do. `None` for any other command line, and where a variable needs the grammar's judgement.
-    pub fn of_hook(
-        words: &[OsString],
-        variable: impl Fn(&str) -> Option<OsString>,
-    ) -> Option<Self> {
-        let [_, verb, stage] = words else { return None };
-        if verb != "hook" || variable(LOG).is_some() {
-            return None;
-        }
-        let stage = Stage::from_str(stage.to_str()?, false).ok()?;
-        let path = |(name, usual): (&str, &str)| {
-            let given = variable(name).unwrap_or_else(|| usual.into());
-            (!given.is_empty()).then(|| PathBuf::from(given))
-        };
-        Some(Self {
-            config: path(CONFIG)?,
-            state_dir: path(STATE_DIR)?,
-            kubelet_dir: path(KUBELET)?,
-            log: None,
-            verb: Verb::Hook(Hook { stage, timeout: None, device: None }),
-        })
-    }
-}
-
 const EXIT_CODES: &str = "Exit codes:
   0  done, or nothing to do
   1  failed; everything is as it was before
@@ -116,6 +91,10 @@ pub enum Verb {
     Hook(Hook),
     /// Report a pod's address to a container runtime that has no other network plugin (CNI)
     Cni,
+    /// Be runc or crun, and give a container vfhook's hooks whose annotation asks for networks. The link vfhook-runtime does the same
+    Runtime(Runtime),
+    /// Tell runtimes of networks as CDI devices: docker, podman, nerdctl and others give one by --device vfhook.dev/net=NAME
+    Cdi(Cdi),
 }
 
 /// Arguments of `serve`.
@@ -253,6 +232,43 @@ pub struct Hook {
     /// With verify: fail unless the sandbox has this device, whatever its annotations say
     #[arg(long, value_name = "ADDRESS")]
     pub device: Option<PciAddress>,
+
+    /// With create-runtime: this network was given to the container as a CDI device, whatever its annotations say
+    #[arg(long, value_name = "NAME")]
+    pub network: Option<Name>,
+}
+
+/// Arguments of `runtime`.
+#[derive(Debug, Args)]
+pub struct Runtime {
+    /// What the runtime is told, behind -- where options of vfhook stand before
+    #[arg(last = true, value_name = "WORD")]
+    pub words: Vec<OsString>,
+}
+
+/// Arguments of `cdi`.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch by itself")]
+pub struct Cdi {
+    /// Write this file
+    #[arg(long, default_value = cdi::FILE, value_name = "PATH")]
+    pub file: PathBuf,
+
+    /// Print what would be written and write nothing
+    #[arg(long, conflicts_with_all = ["remove", "dry_run", "json"])]
+    pub print: bool,
+
+    /// Remove the file
+    #[arg(long)]
+    pub remove: bool,
+
+    /// Say what would be done and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Answer in JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The stages of the OCI runtime specification that vfhook has something to do in.
@@ -279,42 +295,5 @@ fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.001..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("expected a number of seconds from 0.001 to 3600".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hook_is_understood_as_the_grammar_would() {
-        for stage in Stage::value_variants() {
-            let words = ["vfhook".to_owned(), "hook".to_owned(), stage.to_string()];
-            let quick = Arguments::of_hook(&words.clone().map(OsString::from), |_| None);
-            let slow = Arguments::try_parse_from(words).unwrap();
-            assert_eq!(format!("{quick:?}"), format!("Some({slow:?})"));
-        }
-    }
-
-    #[test]
-    fn what_is_unusual_is_left_to_the_grammar() {
-        let quick = |words: &[&str], set: (&str, &str)| {
-            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-            Arguments::of_hook(&words, |name| (name == set.0).then(|| set.1.into()))
-        };
-        let usual = ["vfhook", "hook", "poststop"];
-        let elsewhere = quick(&usual, ("VFHOOK_STATE_DIR", "/run/other")).unwrap();
-        assert_eq!(elsewhere.state_dir, PathBuf::from("/run/other"));
-        assert!(quick(&usual, ("VFHOOK_CONFIG", "")).is_none());
-        assert!(quick(&usual, ("VFHOOK_LOG", "debug")).is_none());
-        for words in [
-            &["vfhook", "hook"][..],
-            &["vfhook", "hook", "later"],
-            &["vfhook", "hook", "--help"],
-            &["vfhook", "status", "poststop"],
-            &["vfhook", "hook", "poststop", "--timeout"],
-        ] {
-            assert!(quick(words, ("", "")).is_none(), "{words:?}");
-        }
     }
 }

@@ -21,7 +21,7 @@ pub const SERVICE_PATH: &str = "vfhook.dev/service-path";
 const LONGEST: usize = 8192;
 
 /// Networks that one sandbox may ask for.
-const MOST: usize = 16;
+pub(super) const MOST: usize = 16;
 
 /// Addresses that one sandbox may choose, over all of its networks: each is announced, and each is a claim.
 const MOST_ADDRESSES: usize = 16;
@@ -95,8 +95,8 @@ impl Asked {
 /// What these annotations ask for; `None` when they do not ask.
 pub fn asked(annotations: &BTreeMap<String, String>) -> Result<Option<Asked>, AnnotationError> {
     let Some(value) = annotations.get(NETWORKS) else { return Ok(None) };
-    let opt_out = annotations.get(SERVICE_PATH).map(String::as_str);
-    Ok(Some(Asked { networks: networks(value)?, service_path_off: service_path_off(opt_out)? }))
+    let networks = networks(value)?;
+    Ok(Some(Asked { networks, service_path_off: service_path_off(annotations)? }))
 }
 
 /// What the value of [`NETWORKS`] asks for.
@@ -118,9 +118,11 @@ pub fn networks(value: &str) -> Result<Vec<NetworkRequest>, AnnotationError> {
     }
 }
 
-/// Whether the value of [`SERVICE_PATH`] opts out.
-fn service_path_off(value: Option<&str>) -> Result<bool, AnnotationError> {
-    match value {
+/// Whether they opt out of the service path.
+pub(super) fn service_path_off(
+    annotations: &BTreeMap<String, String>,
+) -> Result<bool, AnnotationError> {
+    match annotations.get(SERVICE_PATH).map(String::as_str) {
         None | Some("on") => Ok(false),
         Some("off") => Ok(true),
         Some(other) => Err(AnnotationError::ServicePath(other.to_owned())),
@@ -136,6 +138,7 @@ fn json(value: &str) -> Result<Vec<NetworkRequest>, AnnotationError> {
         addresses: element.addresses,
         mac: element.mac,
         device: None,
+        by_cdi: false,
     };
     Ok(elements.into_iter().map(request).collect())
 }

@@ -25,6 +25,8 @@ pub struct SandboxEvent {
     /// The interface whose address counts as the sandbox's own, where the caller must report one. One of the networks
     /// must be asked for under this name, and have addresses to give.
     pub primary: Option<InterfaceName>,
+    /// Whether its runtime puts networks of its own into it afterwards, as docker does since version 28.
+    pub more_to_come: bool,
 }
 
 /// One network that is asked for, with the choices made in the request.
@@ -41,11 +43,22 @@ pub struct NetworkRequest {
     /// The device that whoever counts devices chose for the sandbox; never from the pod's own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<PciAddress>,
+    /// Whether the container was given the network as a CDI device: whoever may give it devices vouches for it. Never from the pod's own
+    /// words.
+    #[serde(default)]
+    pub by_cdi: bool,
 }
 
 impl NetworkRequest {
     /// A request that chooses nothing.
     pub fn plain(network: Name) -> Self {
-        Self { network, interface: None, addresses: Vec::new(), mac: None, device: None }
+        Self {
+            network,
+            interface: None,
+            addresses: Vec::new(),
+            mac: None,
+            device: None,
+            by_cdi: false,
+        }
     }
 }

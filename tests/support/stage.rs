@@ -125,6 +125,7 @@ pub(crate) fn event(id: &str, path: &str, networks: &[NetworkRequest]) -> Sandbo
         networks: networks.to_vec(),
         service_path_off: false,
         primary: None,
+        more_to_come: false,
     }
 }
 

@@ -219,6 +219,7 @@ fn call(
                 networks: asked.networks,
                 service_path_off: asked.service_path_off,
                 primary: Some(interface.clone()),
+                more_to_come: false,
             });
             Ok(Call::Add { event, interface, pod })
         }

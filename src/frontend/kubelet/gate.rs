@@ -4,10 +4,9 @@
 
 use std::{collections::BTreeMap, sync::Mutex};
 
-use serde_json::{Value, json};
-
 use super::{Places, lock, resource};
 use crate::{
+    cdi::{Device, Document, Edits, Hook, HookName},
     kernel::publish_file,
     types::{Name, PciAddress},
 };
@@ -37,7 +36,8 @@ impl Gates {
             return;
         }
         let document = document(pool, &devices, &self.places);
-        match publish_file(&path, document.to_string().as_bytes()) {
+        let written = serde_json::to_vec(&document).map_err(std::io::Error::from);
+        match written.and_then(|text| publish_file(&path, &text)) {
             Ok(()) => drop(published.insert(pool.clone(), devices)),
             Err(error) => {
                 published.remove(pool);
@@ -55,18 +55,20 @@ impl Gates {
 }
 
 /// The gates of a pool, as a CDI specification.
-fn document(pool: &Name, devices: &[PciAddress], places: &Places) -> Value {
+fn document(pool: &Name, devices: &[PciAddress], places: &Places) -> Document {
+    let state = places.state.to_string_lossy();
     let gate = |device: &PciAddress| {
         let address = device.to_string();
-        let hook = json!({
-            "hookName": "createRuntime",
-            "path": places.vfhook,
-            "args": ["vfhook", "--state-dir", places.state, "hook", "verify", "--device", &address],
-        });
-        json!({ "name": address, "containerEdits": { "hooks": [hook] } })
+        let words = ["vfhook", "--state-dir", &state, "hook", "verify", "--device", &address];
+        let hook = Hook {
+            hook_name: HookName::CreateRuntime,
+            path: places.vfhook.clone(),
+            args: words.map(str::to_owned).to_vec(),
+            timeout: None,
+        };
+        Device { name: address, container_edits: Edits { hooks: vec![hook] } }
     };
-    let gates: Vec<_> = devices.iter().map(gate).collect();
-    json!({ "cdiVersion": "0.5.0", "kind": resource::name(pool), "devices": gates })
+    Document::new(resource::name(pool), devices.iter().map(gate).collect())
 }
 
 /// A name that begins with ours, and that no other pool has.
@@ -76,6 +78,8 @@ fn file_name(pool: &Name) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]

@@ -40,5 +40,6 @@ pub fn event(pod: &PodSandbox, asked: Asked) -> Result<SandboxEvent, PodRefused>
         networks: asked.networks,
         service_path_off: asked.service_path_off,
         primary: None,
+        more_to_come: false,
     })
 }

@@ -2,6 +2,7 @@
 //! config.md "POSIX-platform Hooks"). Reads it and makes a call of it; does nothing itself.
 
 mod bundle;
+mod calls;
 mod pod;
 
 use std::{
@@ -13,15 +14,16 @@ use std::{
 
 use serde::Deserialize;
 
+pub(super) use self::calls::{Called, Purpose};
 use self::pod::Pod;
 pub use self::{
-    bundle::{Bundle, Network, bundle_in},
+    bundle::{Bundle, Maker, Network, bundle_in},
     pod::{PodError, Runtime},
 };
-use super::arguments::Stage;
+use super::arguments::{Hook, Stage};
 use crate::{
-    request::{self, AnnotationError, Asked, NetworkRequest, SandboxEvent},
-    types::{Invalid, NetnsSource, Origin, PciAddress, SandboxId, quote},
+    request::{self, AnnotationError, Asked, NETWORKS, NetworkRequest, SandboxEvent},
+    types::{Invalid, Name, NetnsSource, Origin, PciAddress, SandboxId, quote},
 };
 
 /// Bytes of state that are read. Annotations are all that can be long in it.
@@ -113,18 +115,14 @@ struct State {
     annotations: BTreeMap<String, String>,
 }
 
-/// Reads the state; `None` when the container asks for nothing. A `device` was promised to it by who called for verification.
-pub fn read(
-    stage: Stage,
-    device: Option<PciAddress>,
-    input: impl Read,
-) -> Result<Option<Call>, HookError> {
+/// Reads the state that came with a hook's words; `None` when the container asks for nothing.
+pub fn read(words: &Hook, input: impl Read) -> Result<Option<Call>, HookError> {
     let container = parse(input)?;
     let id: SandboxId = container.id.parse().map_err(HookError::Id)?;
-    match stage {
+    match words.stage {
         Stage::Poststop => Ok(Some(Call::Detach(id))),
-        Stage::CreateRuntime | Stage::Prestart => attach(&container, id),
-        Stage::Verify => verify(&container, id, device),
+        Stage::CreateRuntime | Stage::Prestart => attach(&container, id, words.network.as_ref()),
+        Stage::Verify => verify(&container, id, words.device),
     }
 }
 
@@ -141,10 +139,16 @@ fn parse(input: impl Read) -> Result<State, HookError> {
     Ok(state)
 }
 
-fn attach(state: &State, id: SandboxId) -> Result<Option<Call>, HookError> {
-    let Some(asked) = asked(state, &id)? else { return Ok(None) };
+/// A runtime calls once for each of our hooks, one after the other. What they are for all together is asked for by the first call, so that
+/// it is one attachment; for the others it is there already.
+fn attach(state: &State, id: SandboxId, device: Option<&Name>) -> Result<Option<Call>, HookError> {
+    if device.is_none() && !state.annotations.contains_key(NETWORKS) {
+        return Ok(None);
+    }
     let bundle = bundle::at(&state.bundle);
+    let Some(asked) = all_asked(state, &id, &bundle, device)? else { return Ok(None) };
     let pod = pod(state, &id, &bundle)?;
+    let more_to_come = bundle.more_to_come;
     let netns = netns(state, &id, bundle.network)?;
     Ok(Some(Call::Attach(Box::new(SandboxEvent {
         id,
@@ -155,6 +159,7 @@ fn attach(state: &State, id: SandboxId) -> Result<Option<Call>, HookError> {
         networks: asked.networks,
         service_path_off: asked.service_path_off,
         primary: None,
+        more_to_come,
     }))))
 }
 
@@ -184,9 +189,23 @@ fn asked(state: &State, id: &SandboxId) -> Result<Option<Asked>, HookError> {
     request::asked(&state.annotations).map_err(wrong)
 }
 
+/// What annotations ask for, if a hook is for them, and the networks that it was given as devices.
+fn all_asked(
+    state: &State,
+    id: &SandboxId,
+    bundle: &Bundle,
+    device: Option<&Name>,
+) -> Result<Option<Asked>, HookError> {
+    let mut devices = bundle.devices.clone();
+    devices.extend(device.filter(|device| !bundle.devices.contains(device)).cloned());
+    let by_annotation = bundle.by_annotation || device.is_none();
+    let wrong = |source| HookError::Annotation { id: id.clone(), source };
+    request::asked_with(&state.annotations, by_annotation, devices).map_err(wrong)
+}
+
 fn pod(state: &State, id: &SandboxId, bundle: &Bundle) -> Result<Pod, HookError> {
     let wrong = |source| HookError::Pod { id: id.clone(), source };
-    Pod::of(&state.annotations, id, bundle.of_podman).map_err(wrong)
+    Pod::of(&state.annotations, id, bundle.maker).map_err(wrong)
 }
 
 fn netns(state: &State, id: &SandboxId, network: Network) -> Result<NetnsSource, HookError> {
@@ -211,13 +230,13 @@ mod tests {
 
     #[test]
     fn a_container_that_asks_for_nothing_is_left_alone() {
-        assert!(read(Stage::CreateRuntime, None, state("").as_bytes()).unwrap().is_none());
+        assert!(read(&Hook::at(Stage::CreateRuntime), state("").as_bytes()).unwrap().is_none());
     }
 
     #[test]
     fn a_container_that_asks_makes_an_event() {
         let Some(Call::Attach(event)) =
-            read(Stage::Prestart, None, state(ASKS).as_bytes()).unwrap()
+            read(&Hook::at(Stage::Prestart), state(ASKS).as_bytes()).unwrap()
         else {
             panic!()
         };
@@ -230,15 +249,18 @@ mod tests {
     fn a_container_that_was_promised_a_device_is_verified_without_a_word_of_its_own() {
         let device: PciAddress = "0000:01:10.0".parse().unwrap();
         let plain = state(r#","pid":42,"bundle":"/nowhere""#);
-        assert!(read(Stage::Verify, None, plain.as_bytes()).unwrap().is_none());
-        let call = read(Stage::Verify, Some(device), plain.as_bytes()).unwrap().unwrap();
+        assert!(read(&Hook::at(Stage::Verify), plain.as_bytes()).unwrap().is_none());
+        let call =
+            read(&Hook { device: Some(device), ..Hook::at(Stage::Verify) }, plain.as_bytes())
+                .unwrap()
+                .unwrap();
         let Call::Verify { asked, device: promised, .. } = call else { panic!() };
         assert!(asked.is_empty() && promised == Some(device));
     }
 
     #[test]
     fn poststop_needs_the_id_alone() {
-        let call = read(Stage::Poststop, None, state("").as_bytes()).unwrap().unwrap();
+        let call = read(&Hook::at(Stage::Poststop), state("").as_bytes()).unwrap().unwrap();
         assert!(matches!(call, Call::Detach(id) if id.as_str() == "c1"));
     }
 
@@ -258,7 +280,7 @@ mod tests {
             (negative.as_str(), "no pid"),
             (state(&forged).as_str(), "container c1"),
         ] {
-            let error = read(Stage::CreateRuntime, None, text.as_bytes()).unwrap_err();
+            let error = read(&Hook::at(Stage::CreateRuntime), text.as_bytes()).unwrap_err();
             assert!(error.to_string().contains(expected), "{text}: {error}");
         }
     }
