@@ -1,10 +1,12 @@
-//! What an OCI runtime gives a hook: the stage in the first byte, the state, and after a zero byte the bundle's config.json.
+//! What an OCI runtime gives a hook: the stage in the first byte, the state, and after a zero byte the bundle's config.json, which the
+//! wrapped runtime edits.
 
 use std::path::Path;
 
 use vfhook::frontend::{
     arguments::{Hook, Stage},
     oci_hook::{self, Call, Network},
+    runtime::{Hooks, with_hooks},
 };
 
 use super::scene::assert_fit_to_print;
@@ -33,6 +35,14 @@ pub fn read(data: &[u8]) {
         Ok(Some(Call::Detach(id))) => assert_id(id.as_str()),
         Ok(None) => {}
         Err(error) => assert_fit_to_print(&error),
+    }
+    if let Ok(text) = std::str::from_utf8(config) {
+        let hooks = Hooks { program: "/usr/bin/vfhook".to_owned(), options: Vec::new() };
+        match with_hooks(text, &hooks) {
+            // What was edited is a bundle, and has its hooks.
+            Ok(Some(edited)) => assert!(matches!(with_hooks(&edited, &hooks), Ok(None))),
+            Ok(None) | Err(_) => {}
+        }
     }
     if let Network::Path(path) = oci_hook::bundle_in(Path::new("/run/x/moby/1f"), config).network {
         assert!(!path.as_os_str().is_empty());

@@ -45,7 +45,7 @@ pub struct NetworkRequest {
     pub device: Option<PciAddress>,
     /// Whether the container was given the network as a CDI device: whoever may give it devices vouches for it. Never from the pod's own
     /// words.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_no")]
     pub by_cdi: bool,
 }
 
@@ -61,4 +61,9 @@ impl NetworkRequest {
             by_cdi: false,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_no(flag: &bool) -> bool {
+    !flag
 }

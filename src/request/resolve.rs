@@ -230,12 +230,8 @@ gateway = ["192.168.0.1", "fd00:10::1"]
 allow = { addresses = true }
 "#;
 
-    /// What is said to who chooses `address`; nothing when it may be.
-    fn said_to(address: &str) -> String {
-        let config = crate::config::parse(TWO).unwrap();
-        let mut request = NetworkRequest::plain("storage".parse().unwrap());
-        request.addresses = vec![address.parse().unwrap()];
-        let event = SandboxEvent {
+    fn event(request: NetworkRequest) -> SandboxEvent {
+        SandboxEvent {
             id: "blue".parse().unwrap(),
             origin: crate::types::Origin::Command,
             netns: NetnsSource::Path("/run/netns/blue".into()),
@@ -245,8 +241,15 @@ allow = { addresses = true }
             service_path_off: false,
             primary: None,
             more_to_come: false,
-        };
-        resolve(&config, &event).err().map(|error| error.to_string()).unwrap_or_default()
+        }
+    }
+
+    /// What is said to who chooses `address`; nothing when it may be.
+    fn said_to(address: &str) -> String {
+        let config = crate::config::parse(TWO).unwrap();
+        let mut request = NetworkRequest::plain("storage".parse().unwrap());
+        request.addresses = vec![address.parse().unwrap()];
+        resolve(&config, &event(request)).err().map(|error| error.to_string()).unwrap_or_default()
     }
 
     #[test]
@@ -261,6 +264,54 @@ allow = { addresses = true }
             let message = said_to(address);
             assert!(message.contains(address) && message.contains(what), "{message}");
         }
+    }
+
+    /// What is said to who has a network as a device, in a configuration with `allow`; nothing when it may be.
+    fn said_to_device(allow: &str, namespace: Option<&str>) -> String {
+        let text = TWO.replace("allow = { addresses = true }", &format!("allow = {{ {allow} }}"));
+        let config = crate::config::parse(&text).unwrap();
+        let request =
+            NetworkRequest { by_cdi: true, ..NetworkRequest::plain("storage".parse().unwrap()) };
+        let event = SandboxEvent { namespace: namespace.map(str::to_owned), ..event(request) };
+        resolve(&config, &event).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_device_is_judged_by_what_opens_devices_and_by_nothing_else() {
+        for namespace in [None, Some("team-a"), Some("other")] {
+            let open = said_to_device("cdi = true, namespaces = [\"team-*\"]", namespace);
+            assert_eq!(open, "", "{namespace:?}");
+            let closed = said_to_device("namespaces = [\"*\"]", namespace);
+            assert!(closed.contains("allow.cdi"), "{namespace:?}: {closed}");
+        }
+    }
+
+    #[test]
+    fn what_a_runtime_adds_later_is_left_room_for() {
+        let later = |interface: &str, service_path: &str| {
+            let config = crate::config::parse(&format!("{TWO}{service_path}")).unwrap();
+            let mut request = NetworkRequest::plain("storage".parse().unwrap());
+            request.interface = Some(interface.parse().unwrap());
+            let event = SandboxEvent { more_to_come: true, ..event(request) };
+            resolve(&config, &event).err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        for (interface, refused) in
+            [("eth0", true), ("eth12", true), ("eth", false), ("eth0a", false), ("net1", false)]
+        {
+            assert_eq!(
+                later(interface, "").contains("must have another name"),
+                refused,
+                "{interface}"
+            );
+        }
+        let path = |mode: &str, interface: &str| {
+            format!(
+                "[service_path]\nmode = \"{mode}\"\ncidrs = [\"10.96.0.0/12\"]\ninterface = \"{interface}\"\n"
+            )
+        };
+        assert!(later("net1", &path("existing", "eth0")).contains("adds eth0 later"));
+        let veth = path("veth", "eth1") + "source = [\"169.254.96.0/20\"]\n";
+        assert!(later("net1", &veth).starts_with("service path: "));
     }
 
     #[test]
