@@ -73,16 +73,16 @@ fn run(container: &Container, stage: &str) -> Vec<Ran> {
     let text = fs::read_to_string(container.bundle.join("config.json")).unwrap();
     let config: Value = serde_json::from_str(&text).unwrap();
     let hooks = config["hooks"][stage].as_array().cloned().unwrap_or_default();
-    let mut state = container.state.clone();
+    let mut shown = container.state.clone();
     if stage == "poststop" {
-        state["status"] = "stopped".into();
-        state["pid"] = 0.into();
+        shown["status"] = "stopped".into();
+        shown["pid"] = 0.into();
     }
     let call = |hook: &Value| {
         let args: Vec<&str> =
             hook["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()).collect();
         let mut command = Command::new(hook["path"].as_str().unwrap());
-        finish(command.args(&args[1..]).env_clear(), &state.to_string())
+        finish(command.args(&args[1..]).env_clear(), &shown.to_string())
     };
     hooks.iter().map(call).collect()
 }

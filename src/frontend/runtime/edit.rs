@@ -227,7 +227,7 @@ mod tests {
             &format!(r#"{{{ASKS},"hooks":[]}}"#),
             &format!(r#"{{{ASKS},"hooks":{{"poststop":{{}}}}}}"#),
             &format!(r#"{{{ASKS},"hooks":{{"poststop":["/bin/sh"]}}}}"#),
-            &format!(r#"{{{ASKS}}} {{}}"#),
+            &format!("{{{ASKS}}} {{}}"),
         ] {
             assert!(with_hooks(config, &hooks()).is_err(), "{config}");
         }
