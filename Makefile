@@ -57,6 +57,7 @@ bench-write: ## attach and detach, and how they grow, again, and the figures and
 
 install: build ## put the binary, the hooks, an example configuration and the host's files in place
 	install -D target/release/vfhook $(DESTDIR)/usr/bin/vfhook
+	ln -sfn vfhook $(DESTDIR)/usr/bin/vfhook-runtime
 	install -D -m 0644 -t $(DESTDIR)/usr/share/containers/oci/hooks.d hooks/vfhook-*.json
 	install -D -m 0644 -t $(DESTDIR)/usr/share/doc/vfhook nri-config/* hooks/base-runtime-spec.fragment.json
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/udev/rules.d host-files/86-vfhook.rules

@@ -6,6 +6,7 @@
 //! [`doctor`] judges the host itself. [`operation`] is the pipe through them, [`frontend`] what calls it. ARCHITECTURE.md has
 //! the picture and the rules.
 
+pub mod cdi;
 pub mod config;
 pub mod daemon;
 pub mod doctor;

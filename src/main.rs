@@ -14,7 +14,8 @@ use vfhook::{
 fn main() {
     let words = words();
     let hook = Arguments::of_hook(&words, |name| env::var_os(name));
-    let arguments = hook.unwrap_or_else(|| Arguments::parse_from(words));
+    let ours = hook.or_else(|| Arguments::of_runtime(&words, |name| env::var_os(name)));
+    let arguments = ours.unwrap_or_else(|| Arguments::parse_from(words));
     // A daemon's log is all that it says; everybody else answers.
     let usual = match arguments.verb {
         Verb::Serve(_) => tracing::Level::INFO,

@@ -111,6 +111,8 @@ fn what_a_file_says_is_what_is_understood() {
     assert_eq!(network.attributes.vlan.unwrap().id, 4094);
     assert_eq!(network.best_effort.len(), 6);
     assert!(network.default_route && network.allow.mac && network.allow.addresses);
+    assert!(network.allow.cdi && !right("plain").networks.values().any(|any| any.allow.cdi));
+    assert_eq!(right("runtime").runtime, Some("/usr/bin/crun".into()));
     assert!(network.allow.permits(Some("prod-7")) && !network.allow.permits(Some("dev")));
 
     let config = right("network_addresses");

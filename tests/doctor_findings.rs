@@ -6,6 +6,8 @@ mod doctor_support;
 use doctor_support::{
     CONFIG, VFS, bind, card, config, each_is_found, findings, function, lend, mended_by, set, sound,
 };
+use vfhook::cdi;
+use vfhook::config::parse;
 use vfhook::doctor::{
     Facts, Mend,
     Severity::{self, Error, Info, Warning},
@@ -19,7 +21,7 @@ fn a_host_without_fault_has_no_finding() {
     assert_eq!(findings(&facts, CONFIG), []);
     let diagnosis = examine(&facts, &config(CONFIG));
     assert!(diagnosis.is_fit());
-    assert_eq!((diagnosis.checks, diagnosis.findings.len()), (28, 1));
+    assert_eq!((diagnosis.checks, diagnosis.findings.len()), (29, 1));
 }
 
 #[test]
@@ -27,7 +29,7 @@ fn what_is_not_asked_for_is_not_checked() {
     let mut facts = Facts::default();
     facts.host.has_cookies = true;
     let diagnosis = examine(&facts, &config("version = 1"));
-    assert_eq!(diagnosis.checks, 9);
+    assert_eq!(diagnosis.checks, 10);
     assert!(diagnosis.is_fit());
 }
 
@@ -318,6 +320,62 @@ fn who_tells_of_sandboxes() {
         hooked.host.runtimes.hooks.insert(path.into(), text.to_owned());
     }
     assert_eq!(findings(&hooked, CONFIG), []);
+}
+
+#[test]
+fn runtimes_are_told_of_the_networks_that_are_open() {
+    let open = |networks: &[&str]| {
+        let opened = networks.iter().fold(CONFIG.to_owned(), |text, name| {
+            let line = format!("name = \"{name}\"\npool");
+            text.replace(&line, &format!("allow = {{ cdi = true }}\n{line}"))
+        });
+        parse(&opened).unwrap()
+    };
+    let file = |networks: &[&str]| {
+        let program = cdi::Program { path: "/usr/local/bin/vfhook".into(), options: Vec::new() };
+        serde_json::to_string(&cdi::of_networks(&open(networks), &program)).unwrap()
+    };
+    let found = |networks: &[&str], text: Option<String>| {
+        let mut facts = sound();
+        facts.host.runtimes.cdi = text;
+        let mut findings = examine(&facts, &Ok(open(networks))).findings;
+        findings.retain(|finding| finding.subject == cdi::FILE);
+        findings.iter().map(|found| (found.severity, found.breaks.clone(), mended_by(found))).next()
+    };
+    assert_eq!(found(&[], None), None);
+    assert_eq!(found(&["storage", "lan"], Some(file(&["storage", "lan"]))), None);
+    assert_eq!(found(&[], Some("{}".to_owned())), None, "what is not ours is nobody's affair");
+    for (networks, text, severity, says, mend) in [
+        (
+            &["storage"][..],
+            None,
+            Info,
+            "no runtime is told of networks that allow.cdi opens: storage",
+            "vfhook cdi",
+        ),
+        (
+            &["lan", "storage"],
+            Some(file(&["lan"])),
+            Warning,
+            "lacks networks that allow.cdi opens: storage",
+            "vfhook cdi",
+        ),
+        (
+            &["lan"],
+            Some(file(&["lan", "storage"])),
+            Warning,
+            "no longer opens, and containers",
+            "vfhook cdi",
+        ),
+        (&[], Some(file(&["lan"])), Warning, "lan", "vfhook cdi --remove"),
+        (&["lan"], Some("{}".to_owned()), Warning, "not vfhook's", "--file"),
+    ] {
+        let (found, breaks, cure) = found(networks, text).unwrap();
+        assert!(
+            found == severity && breaks.contains(says) && cure.contains(mend),
+            "{breaks} {cure}"
+        );
+    }
 }
 
 #[test]

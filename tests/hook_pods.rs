@@ -10,7 +10,7 @@ use runtime_annotations::{Annotations, Names, Writer};
 use vfhook::{
     config::Config,
     frontend::{
-        arguments::Stage,
+        arguments::{Hook, Stage},
         oci_hook::{self, Call, HookError},
     },
 };
@@ -53,7 +53,7 @@ fn read(
         "ociVersion": "1.2.1", "id": id, "status": "creating", "pid": 42, "bundle": bundle,
         "annotations": annotations,
     });
-    oci_hook::read(stage, None, || Ok(Config::default()), shown.to_string().as_bytes())
+    oci_hook::read(&Hook::at(stage), || Ok(Config::default()), shown.to_string().as_bytes())
 }
 
 fn asking() -> Annotations {

@@ -18,17 +18,21 @@ struct Part {
     may_name: &'static [&'static str],
 }
 
-const PARTS: [Part; 17] = [
+const PARTS: [Part; 18] = [
     Part { folder: "types", may_name: &[] },
     Part { folder: "telemetry", may_name: &[] },
     Part { folder: "kill_point", may_name: &[] },
     Part { folder: "config", may_name: &["types"] },
+    Part { folder: "cdi", may_name: &["config", "types"] },
     Part { folder: "request", may_name: &["config", "types"] },
     Part { folder: "inventory", may_name: &["types"] },
-    Part { folder: "doctor", may_name: &["config", "inventory", "types"] },
+    Part { folder: "doctor", may_name: &["cdi", "config", "inventory", "types"] },
     Part { folder: "plan", may_name: &["config", "inventory", "request", "types"] },
     Part { folder: "lease", may_name: &["kill_point", "plan", "request::NetworkRequest", "types"] },
-    Part { folder: "kernel", may_name: &["inventory", "plan::Plan", "plan::step", "types"] },
+    Part {
+        folder: "kernel",
+        may_name: &["cdi::FILE", "inventory", "plan::Plan", "plan::step", "types"],
+    },
     Part {
         folder: "kernel/fake",
         may_name: &["inventory", "kernel", "plan::Plan", "plan::sentence", "plan::step", "types"],
@@ -40,6 +44,7 @@ const PARTS: [Part; 17] = [
     Part {
         folder: "operation",
         may_name: &[
+            "cdi",
             "config",
             "doctor",
             "execute",
@@ -47,6 +52,9 @@ const PARTS: [Part; 17] = [
             "kernel::Concern",
             "kernel::Kernel",
             "kernel::KernelError",
+            "kernel::publish_file",
+            "kernel::published_file",
+            "kernel::withdraw_file",
             "lease",
             "plan",
             "request",
@@ -57,6 +65,7 @@ const PARTS: [Part; 17] = [
     Part {
         folder: "frontend/kubelet",
         may_name: &[
+            "cdi",
             "config",
             "kernel::FileIdentity",
             "kernel::LinuxKernel",
@@ -102,11 +111,18 @@ const PARTS: [Part; 17] = [
     Part {
         folder: "frontend",
         may_name: &[
+            "cdi",
             "config",
             "daemon",
             "kernel::Kernel",
             "kernel::KernelError",
             "kernel::LinuxKernel",
+            "kernel::append_line",
+            "kernel::become_program",
+            "kernel::is_this_program",
+            "kernel::published_file",
+            "kernel::rewrite_file",
+            "kernel::runs_as_itself",
             "lease::LeaseError",
             "lease::Lease",
             "lease::LeaseStore",
@@ -163,8 +179,8 @@ const TOOLS: [Tool; 17] = [
     Tool {
         root: "std",
         below: &["net::TcpStream", "net::TcpListener", "net::UdpSocket", "process"],
-        // A thread that cannot leave a sandbox ends all.
-        places: &["main.rs", "kernel/netns.rs"],
+        // A thread that cannot leave a sandbox ends all; a wrapped runtime takes this process over.
+        places: &["main.rs", "kernel/netns.rs", "kernel/exec.rs"],
     },
     // CNI passes its arguments in variables, the journal its number; and who has a gate made says which program keeps it.
     Tool {
@@ -174,6 +190,7 @@ const TOOLS: [Tool; 17] = [
             "main.rs",
             "frontend/cni",
             "frontend/command.rs",
+            "kernel/exec.rs",
             "kill_point/armed.rs",
             "telemetry",
         ],
@@ -199,9 +216,23 @@ const TOOLS: [Tool; 17] = [
     Tool {
         root: "containerd_nri",
         below: &[],
-        places: &["daemon", "frontend/nri", "frontend/arguments.rs"],
+        places: &[
+            "daemon",
+            "frontend/nri",
+            "frontend/arguments.rs",
+            "frontend/runtime_arguments.rs",
+        ],
     },
-    Tool { root: "clap", below: &[], places: &["frontend/arguments.rs", "main.rs"] },
+    Tool {
+        root: "clap",
+        below: &[],
+        places: &[
+            "frontend/arguments.rs",
+            "frontend/runtime_arguments.rs",
+            "frontend/shortcut.rs",
+            "main.rs",
+        ],
+    },
 ];
 
 /// Words that only some places may have in their code.
@@ -210,7 +241,10 @@ const WORDS: [(&str, &[&str]); 6] = [
     ("async ", &["daemon", "frontend/kubelet", "frontend/nri"]),
     (".await", &["daemon", "frontend/kubelet", "frontend/nri"]),
     ("println!", &["frontend/output.rs"]),
-    ("/run/vfhook", &["operation/mod.rs", "frontend/arguments.rs"]),
+    (
+        "/run/vfhook",
+        &["operation/mod.rs", "frontend/arguments.rs", "frontend/runtime_arguments.rs"],
+    ),
     ("/proc/", &["kernel"]),
 ];
 

@@ -82,15 +82,15 @@ fn choose(host: &Host, sandbox: &Sandbox, addresses: &[&str]) -> AttachReport {
         pod: None,
         namespace: None,
         networks: vec![NetworkRequest {
-            network: "storage".parse().unwrap(),
             interface: Some("data0".parse().unwrap()),
             addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
             mac: Some("02:00:5e:00:53:01".parse().unwrap()),
-            device: None,
+            ..NetworkRequest::plain("storage".parse().unwrap())
         }],
         service_path_off: true,
         primary: None,
         wording: None,
+        more_to_come: false,
     };
     let deadline = Deadline::after(Duration::from_secs(10));
     operation::attach(&mut host.kernel(), &host.context(), &event, deadline)

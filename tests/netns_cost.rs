@@ -42,6 +42,7 @@ fn attach(host: &Host, sandbox: &Sandbox, id: &str, network: &str) -> AttachRepo
         service_path_off: false,
         primary: None,
         wording: None,
+        more_to_come: false,
     };
     let deadline = Deadline::after(Duration::from_secs(10));
     operation::attach(&mut host.kernel(), &host.context(), &event, deadline)

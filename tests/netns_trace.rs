@@ -108,6 +108,7 @@ fn an_attachment_whose_last_change_fails() {
             service_path_off: false,
             primary: None,
             wording: None,
+            more_to_come: false,
         };
         let deadline = Deadline::after(Duration::from_secs(10));
         let done = operation::attach(&mut host.kernel(), &host.context(), &event, deadline);

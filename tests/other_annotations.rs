@@ -98,6 +98,7 @@ fn event(namespace: &str, asked: Asked) -> SandboxEvent {
         service_path_off: asked.service_path_off,
         primary: None,
         wording: asked.wording,
+        more_to_come: false,
     }
 }
 

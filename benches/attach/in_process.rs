@@ -36,6 +36,7 @@ impl<'a> InProcess<'a> {
             service_path_off: false,
             primary: None,
             wording: None,
+            more_to_come: false,
         };
         Self { host, context: host.context(), sandbox, event, messages: [0; 2] }
     }

@@ -90,6 +90,7 @@ impl Node {
             service_path_off: false,
             primary: None,
             wording: None,
+            more_to_come: false,
         };
         operation::attach(&mut self.kernel.kernel(), &self.context, &event, in_time())
             .unwrap_or_else(|error| panic!("{error}: {error:?}"));

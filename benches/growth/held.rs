@@ -50,6 +50,7 @@ impl<'a> Held<'a> {
             service_path_off: false,
             primary: None,
             wording: None,
+            more_to_come: false,
         };
         operation::attach(&mut self.host.kernel(), &self.context, &event, in_time())
             .unwrap_or_else(|error| panic!("{error}: {error:?}"));

@@ -29,6 +29,7 @@ pub fn read(data: &[u8]) {
             service_path_off: false,
             primary: None,
             wording: None,
+            more_to_come: false,
         };
         match request::resolve(&config, &event) {
             Ok(intent) => assert_eq!(intent.networks.len(), 1),

@@ -1,10 +1,14 @@
-//! What an OCI runtime gives a hook: the stage in the first byte, the state, and after a zero byte the bundle's config.json.
+//! What an OCI runtime gives a hook: the stage in the first byte, the state, and after a zero byte the bundle's config.json, which the
+//! wrapped runtime edits.
+
+use std::path::Path;
 
 use vfhook::{
     config,
     frontend::{
-        arguments::Stage,
+        arguments::{Hook, Stage},
         oci_hook::{self, Call, Network},
+        runtime::{Hooks, with_hooks},
     },
 };
 
@@ -22,7 +26,7 @@ pub fn read(data: &[u8]) {
     let mut parts = rest.splitn(2, |byte| *byte == 0);
     let (input, config) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let configured = || Ok(config::parse(CONFIGURATION).unwrap());
-    match oci_hook::read(stage, None, configured, input) {
+    match oci_hook::read(&Hook::at(stage), configured, input) {
         Ok(Some(Call::Attach(event))) => {
             assert!(!event.networks.is_empty());
             assert_id(event.id.as_str());
@@ -36,7 +40,14 @@ pub fn read(data: &[u8]) {
         Ok(None) => {}
         Err(error) => assert_fit_to_print(&error),
     }
-    if let Network::Path(path) = oci_hook::bundle_in(config).network {
+    if let Ok(text) = std::str::from_utf8(config) {
+        let hooks = Hooks { program: "/usr/bin/vfhook".to_owned(), options: Vec::new() };
+        // What was edited is a bundle, and has its hooks.
+        if let Ok(Some(edited)) = with_hooks(text, &hooks) {
+            assert!(matches!(with_hooks(&edited, &hooks), Ok(None)));
+        }
+    }
+    if let Network::Path(path) = oci_hook::bundle_in(Path::new("/run/x/moby/1f"), config).network {
         assert!(!path.as_os_str().is_empty());
     }
 }

@@ -21,6 +21,7 @@ mod crio;
 mod demo;
 mod device_audit;
 mod device_plugin;
+mod docker;
 mod driver_passes;
 mod driver_refuses;
 mod existing_mode;
@@ -71,6 +72,8 @@ pub(crate) static ALL: &[Scenario] = &[
     podman_lifecycle::RUNC,
     plain_lifecycle::CRUN,
     plain_lifecycle::RUNC,
+    docker::TWENTY_SIX,
+    docker::TWENTY_EIGHT,
     containerd_pod::ONE,
     containerd_restarts::ONE,
     containerd_pod::TWO,

@@ -8,7 +8,7 @@ use crate::guest::command::cmd;
 use crate::guest::failure::Failure;
 use crate::guest::interface::{self, Interface};
 use crate::guest::podman::Podman;
-use crate::guest::{Guest, configure, peer, probe};
+use crate::guest::{Guest, configure, peer, probe, vfhook};
 
 use crate::verdict::OCI_IMAGE_NAME;
 
@@ -29,7 +29,8 @@ pub(super) const RUNC: Scenario =
 const SYSTEM_LOG: &str = "/dev/log";
 
 fn prepare(guest: &mut Guest, runtime: &'static str) -> Result<(), Failure> {
-    configure(CONFIG)?;
+    configure(&CONFIG.replace("namespaces = [\"*\"]", "cdi = true"))?;
+    vfhook("cdi").ok()?;
     peer::gateway()?;
     peer::vf(guest.vf(0, 3)?, "near", &["192.168.0.2/24", "fd00:10::2/64"])?;
     Podman::prepare(runtime).map(drop)
@@ -73,6 +74,14 @@ fn run(guest: &mut Guest, runtime: &'static str) -> Result<(), Failure> {
         podman.cmd("run --rm --network none --entrypoint /bin/ip").arg(OCI_IMAGE_NAME).arg("link");
     let links = plain.ok()?;
     guest.check("only the loopback", links.stdout.matches("mtu").count() == 1, &links.stdout)?;
+    guest.step("a CDI device");
+    let output = podman
+        .cmd("run --rm --network none --device vfhook.dev/net=storage --entrypoint /bin/ip")
+        .arg(OCI_IMAGE_NAME)
+        .arg_words("address show dev net1")
+        .ok()?;
+    guest.expect(output.must_say(&["192.168.0.", "fd00:10::1"]))?;
+    guest.must_be_as_before("after a container with a CDI device")?;
     guest.step("an empty annotation is a request that cannot be met");
     let empty = podman.run("", "--rm --entrypoint /bin/true", "").output()?;
     guest.check("podman run fails", empty.status != Some(0), &empty.stdout)?;

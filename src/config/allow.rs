@@ -11,11 +11,13 @@ pub struct Allow {
     pub addresses: bool,
     /// Whether a request may choose its MAC address.
     pub mac: bool,
+    /// Whether whoever may give a container devices may give it this network as one, whatever its namespace: CDI knows none.
+    pub cdi: bool,
 }
 
 impl Default for Allow {
     fn default() -> Self {
-        Self { namespaces: vec!["*".to_owned()], addresses: false, mac: false }
+        Self { namespaces: vec!["*".to_owned()], addresses: false, mac: false, cdi: false }
     }
 }
 
@@ -36,6 +38,7 @@ pub(super) fn read(section: &mut Section) -> Allow {
         namespaces: namespaces.unwrap_or_else(|| Allow::default().namespaces),
         addresses: section.optional("addresses").unwrap_or(false),
         mac: section.optional("mac").unwrap_or(false),
+        cdi: section.optional("cdi").unwrap_or(false),
     }
 }
 

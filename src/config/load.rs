@@ -11,6 +11,7 @@ use toml::Table;
 use super::{
     Config, Network, Problem, ServicePath, ServicePathMode, accept, network, on_one_line, pool,
     problem::words,
+    runtime,
     section::{Named, Section, read_whole},
     service_path,
 };
@@ -77,6 +78,7 @@ fn root(section: &mut Section) -> Option<Config> {
     if let Some(version) = version.filter(|version| *version != VERSION) {
         section.problem("version", format!("expected {VERSION}, found {version}"));
     }
+    let runtime = runtime::read(section);
     let pools = section.tables("pool", pool::read);
     let networks = section.tables("network", |section| network::read(section, &pools));
     let service_path = section.table("service_path", service_path::read);
@@ -93,6 +95,7 @@ fn root(section: &mut Section) -> Option<Config> {
         networks: networks.into_iter().map(Named::whole).collect::<Option<_>>()?,
         service_path: service_path.unwrap_or(Some(ServicePath::default()))?,
         accept,
+        runtime,
     })
 }
 

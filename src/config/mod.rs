@@ -7,10 +7,11 @@ mod network;
 mod plugin_file;
 mod pool;
 mod problem;
+mod runtime;
 mod section;
 mod service_path;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 pub use accept::{Meaning, Tool, Words};
 pub use allow::Allow;
@@ -19,6 +20,7 @@ pub use network::Network;
 pub use plugin_file::parse_plugin_file;
 pub use pool::{Pool, PoolKind, Publish, Uncounted};
 pub use problem::{Problem, on_one_line};
+pub use runtime::runtime_alone;
 pub use service_path::{ServicePath, ServicePathMode};
 
 use crate::types::Name;
@@ -34,6 +36,8 @@ pub struct Config {
     pub service_path: ServicePath,
     /// The tools whose annotations are requests too, and what their words mean.
     pub accept: BTreeMap<Tool, Words>,
+    /// The OCI runtime that `vfhook runtime` runs; `None` finds one.
+    pub runtime: Option<PathBuf>,
 }
 
 impl Config {

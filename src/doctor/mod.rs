@@ -4,6 +4,7 @@
 mod addresses;
 mod cards;
 mod configuration;
+mod devices;
 mod finding;
 mod firewall;
 mod forwarding;
@@ -69,9 +70,10 @@ struct Check {
     look: fn(&Facts, &Config) -> Vec<Finding>,
 }
 
-const CHECKS: [Check; 21] = [
+const CHECKS: [Check; 22] = [
     Check { applies: always, look: kernel::ipv6 },
     Check { applies: always, look: kernel::abilities },
+    Check { applies: always, look: devices::told },
     Check { applies: has_cards, look: cards::long_enough },
     Check { applies: has_parents, look: parents::long_enough },
     Check { applies: has_cards, look: cards::present },

@@ -1,21 +1,21 @@
 //! The command line as typed.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
-use super::kubelet;
+pub use super::runtime_arguments::{Cdi, Hook, Runtime, Stage};
+use super::{kubelet, runtime_arguments::seconds};
 use crate::{
-    operation::Promised,
     request::NetworkRequest,
-    types::{Name, NetnsSource, PciAddress, SandboxId},
+    types::{NetnsSource, SandboxId},
 };
 
 /// Variables that say what the options of the same name would, each with what is meant without either.
-const CONFIG: (&str, &str) = ("VFHOOK_CONFIG", "/etc/vfhook/config.toml");
-const STATE_DIR: (&str, &str) = ("VFHOOK_STATE_DIR", "/run/vfhook");
-const KUBELET: (&str, &str) = ("VFHOOK_KUBELET_DIR", "/var/lib/kubelet");
-const LOG: &str = "VFHOOK_LOG";
+pub(super) const CONFIG: (&str, &str) = ("VFHOOK_CONFIG", "/etc/vfhook/config.toml");
+pub(super) const STATE_DIR: (&str, &str) = ("VFHOOK_STATE_DIR", "/run/vfhook");
+pub(super) const KUBELET: (&str, &str) = ("VFHOOK_KUBELET_DIR", "/var/lib/kubelet");
+pub(super) const LOG: &str = "VFHOOK_LOG";
 
 /// Gives containers an SR-IOV virtual function and a path to service networks, and takes both back.
 #[derive(Debug, Parser)]
@@ -60,32 +60,6 @@ pub struct Arguments {
     pub verb: Verb,
 }
 
-impl Arguments {
-    /// The two words with which a runtime calls a hook, without the grammar of all the others: to build that takes longer than most
-    /// containers give a hook to do. `None` for any other command line, and where a variable needs the grammar's judgement.
-    pub fn of_hook(
-        words: &[OsString],
-        variable: impl Fn(&str) -> Option<OsString>,
-    ) -> Option<Self> {
-        let [_, verb, stage] = words else { return None };
-        if verb != "hook" || variable(LOG).is_some() {
-            return None;
-        }
-        let stage = Stage::from_str(stage.to_str()?, false).ok()?;
-        let path = |(name, usual): (&str, &str)| {
-            let given = variable(name).unwrap_or_else(|| usual.into());
-            (!given.is_empty()).then(|| PathBuf::from(given))
-        };
-        Some(Self {
-            config: path(CONFIG)?,
-            state_dir: path(STATE_DIR)?,
-            kubelet_dir: path(KUBELET)?,
-            log: None,
-            verb: Verb::Hook(Hook { stage, timeout: None, device: None, pool: None }),
-        })
-    }
-}
-
 const EXIT_CODES: &str = "Exit codes:
   0  done, or nothing to do
   1  failed; everything is as it was before
@@ -117,6 +91,10 @@ pub enum Verb {
     Hook(Hook),
     /// Report a pod's address to a container runtime that has no other network plugin (CNI)
     Cni,
+    /// Be runc or crun, and give a container vfhook's hooks whose annotation asks for networks. The link vfhook-runtime does the same
+    Runtime(Runtime),
+    /// Tell runtimes of networks as CDI devices: docker, podman, nerdctl and others give one by --device vfhook.dev/net=NAME
+    Cdi(Cdi),
 }
 
 /// Arguments of `serve`.
@@ -238,96 +216,5 @@ impl Netns {
     pub fn source(&self) -> Option<NetnsSource> {
         let path = self.path.clone().map(NetnsSource::Path);
         path.or(self.pid.map(NetnsSource::Pid))
-    }
-}
-
-/// Arguments of `hook`.
-#[derive(Debug, Args)]
-pub struct Hook {
-    /// The point in the container's life at which the runtime calls
-    pub stage: Stage,
-
-    /// Give up after this many seconds [default: 10 to attach, 30 to take back]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    pub timeout: Option<Duration>,
-
-    /// With verify: fail unless the sandbox has this device, whatever its annotations say
-    #[arg(long, value_name = "ADDRESS")]
-    pub device: Option<PciAddress>,
-
-    /// With verify: the same for a device of this pool, which gives each sandbox one of its own
-    #[arg(long, value_name = "POOL", conflicts_with = "device")]
-    pub pool: Option<Name>,
-}
-
-impl Hook {
-    /// What was promised to the container.
-    pub fn promised(&self) -> Option<Promised> {
-        let device = self.device.map(Promised::Device);
-        device.or_else(|| self.pool.clone().map(Promised::Of))
-    }
-}
-
-/// The stages of the OCI runtime specification that vfhook has something to do in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Stage {
-    /// Namespaces exist, the workload does not run yet
-    CreateRuntime,
-    /// The older name of create-runtime
-    Prestart,
-    /// The container is deleted
-    Poststop,
-    /// As create-runtime, but attaches nothing: fails unless the sandbox has what it asks for
-    Verify,
-}
-
-impl std::fmt::Display for Stage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let value = self.to_possible_value();
-        f.write_str(value.as_ref().map_or("", |value| value.get_name()))
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.001..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("expected a number of seconds from 0.001 to 3600".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hook_is_understood_as_the_grammar_would() {
-        for stage in Stage::value_variants() {
-            let words = ["vfhook".to_owned(), "hook".to_owned(), stage.to_string()];
-            let quick = Arguments::of_hook(&words.clone().map(OsString::from), |_| None);
-            let slow = Arguments::try_parse_from(words).unwrap();
-            assert_eq!(format!("{quick:?}"), format!("Some({slow:?})"));
-        }
-    }
-
-    #[test]
-    fn what_is_unusual_is_left_to_the_grammar() {
-        let quick = |words: &[&str], set: (&str, &str)| {
-            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-            Arguments::of_hook(&words, |name| (name == set.0).then(|| set.1.into()))
-        };
-        let usual = ["vfhook", "hook", "poststop"];
-        let elsewhere = quick(&usual, ("VFHOOK_STATE_DIR", "/run/other")).unwrap();
-        assert_eq!(elsewhere.state_dir, PathBuf::from("/run/other"));
-        assert!(quick(&usual, ("VFHOOK_CONFIG", "")).is_none());
-        assert!(quick(&usual, ("VFHOOK_LOG", "debug")).is_none());
-        for words in [
-            &["vfhook", "hook"][..],
-            &["vfhook", "hook", "later"],
-            &["vfhook", "hook", "--help"],
-            &["vfhook", "status", "poststop"],
-            &["vfhook", "hook", "poststop", "--timeout"],
-        ] {
-            assert!(quick(words, ("", "")).is_none(), "{words:?}");
-        }
     }
 }

@@ -4,11 +4,12 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{
     arguments::{Arguments, Attach, Changes, Detach, Hook, Provision, Serve, Shown, Verb},
-    cni,
+    cdi, cni,
     failure::CommandError,
     kubelet::Places,
     oci_hook, open,
     output::{self, Output},
+    runtime,
 };
 use crate::{
     config::{self, ConfigError},
@@ -42,6 +43,8 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             system_log::failed(&format!("hook {}: {}", verb.stage, error.on_one_line()));
         }),
         Verb::Cni => return cni(arguments),
+        Verb::Cdi(verb) => cdi::run(arguments, &this_program(), verb),
+        Verb::Runtime(verb) => Err(runtime::run(arguments, &this_program(), &verb.words).into()),
     };
     match done {
         Ok(code) => code,
@@ -88,6 +91,7 @@ fn attach(arguments: &Arguments, verb: &Attach) -> Result<ExitCode, CommandError
         service_path_off: verb.no_service_path,
         primary: None,
         wording: None,
+        more_to_come: false,
     };
     let output = Output::new(verb.changes.json);
     if verb.changes.dry_run {
@@ -187,8 +191,7 @@ fn check_config(arguments: &Arguments, verb: &Shown) -> Result<ExitCode, Command
 
 fn hook(arguments: &Arguments, verb: &Hook) -> Result<ExitCode, CommandError> {
     let config = || config::load(&arguments.config);
-    let input = std::io::stdin().lock();
-    let Some(call) = oci_hook::read(verb.stage, verb.promised(), config, input)? else {
+    let Some(call) = oci_hook::read(verb, config, std::io::stdin().lock())? else {
         return Ok(ExitCode::Done);
     };
     let deadline = Deadline::after(verb.timeout.unwrap_or_else(|| call.usual_timeout()));

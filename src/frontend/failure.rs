@@ -1,12 +1,12 @@
 //! Why a verb failed, and the exit code that tells it. Shows nothing.
 
-use super::oci_hook::HookError;
+use super::{oci_hook::HookError, runtime::RuntimeError};
 use crate::{
     config::ConfigError,
     daemon::ServeError,
     kernel::KernelError,
     lease::LeaseError,
-    operation::{ExitCode, OperationError},
+    operation::{CdiError, ExitCode, OperationError},
     types::with_causes,
 };
 
@@ -21,6 +21,14 @@ pub(super) enum CommandError {
     Serve(#[from] ServeError),
     #[error(transparent)]
     Hook(#[from] HookError),
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    #[error(transparent)]
+    Cdi(#[from] CdiError),
+    #[error(
+        "no network says allow.cdi = true, so there is no device to tell of; let one say so, or take an earlier file away with --remove"
+    )]
+    NoCdiNetwork,
 }
 
 impl From<KernelError> for CommandError {
@@ -47,8 +55,13 @@ impl CommandError {
     /// The exit code that tells it.
     pub(super) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::Hook(_) | Self::Serve(ServeError::Config(_)) => ExitCode::Usage,
+            Self::Config(_)
+            | Self::Hook(_)
+            | Self::NoCdiNetwork
+            | Self::Cdi(CdiError::Foreign(_))
+            | Self::Serve(ServeError::Config(_)) => ExitCode::Usage,
             Self::Serve(_) => ExitCode::HostUnfit,
+            Self::Runtime(_) | Self::Cdi(CdiError::Io { .. }) => ExitCode::Failed,
             Self::Operation(error) => error.exit_code(),
         }
     }

@@ -2,6 +2,7 @@
 //! answer; what only one of them could do would be a defect.
 
 pub mod arguments;
+mod cdi;
 mod cni;
 mod command;
 mod failure;
@@ -11,6 +12,9 @@ pub mod nri;
 pub mod oci_hook;
 mod open;
 mod output;
+pub mod runtime;
+mod runtime_arguments;
+mod shortcut;
 mod table;
 mod wrapped;
 

@@ -174,6 +174,11 @@ impl Output {
         }
     }
 
+    /// What is said in the same words whatever it is.
+    pub(super) fn told(&self, lines: &[String], value: &impl Serialize) {
+        if self.json { json(value) } else { println!("{}", lines.join("\n")) }
+    }
+
     /// What is not as it should be on this host.
     pub(super) fn diagnosed(&self, diagnosis: &Diagnosis) {
         if self.json {
@@ -249,7 +254,11 @@ pub(super) fn error(error: &CommandError) {
                 eprintln!("{lead}  hint: {hint}");
             }
         }
-        CommandError::Hook(_) | CommandError::Serve(_) => {}
+        CommandError::Hook(_)
+        | CommandError::Serve(_)
+        | CommandError::Cdi(_)
+        | CommandError::Runtime(_)
+        | CommandError::NoCdiNetwork => {}
     }
 }
 
@@ -260,7 +269,8 @@ pub(super) fn progress(what: &str) {
     }
 }
 
-fn json(value: &impl Serialize) {
+/// An answer as JSON.
+pub(super) fn json(value: &impl Serialize) {
     match serde_json::to_string_pretty(value) {
         Ok(text) => println!("{text}"),
         Err(error) => eprintln!("error: the answer cannot be shown as JSON: {error}"),

@@ -92,6 +92,8 @@ pub struct RuntimeFacts {
     pub base_specs: BTreeMap<PathBuf, String>,
     /// The files for OCI hooks in the directories that podman and CRI-O read: path and text.
     pub hooks: BTreeMap<PathBuf, String>,
+    /// The text of the file by which runtimes are told of networks as CDI devices.
+    pub cdi: Option<String>,
 }
 
 impl RuntimeFacts {

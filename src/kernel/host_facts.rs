@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::cdi::FILE;
 use crate::inventory::{Hop, HostFacts, Route, RouteFamilies, RuntimeFacts, SeenRoute};
 use crate::kernel::{
     KernelError, LinuxKernel, abilities,
@@ -99,6 +100,7 @@ fn runtimes() -> RuntimeFacts {
     RuntimeFacts {
         nri_socket: Path::new("/var/run/nri/nri.sock").exists(),
         base_specs: named.filter_map(|path| Some((path.clone(), read(&path)?))).collect(),
+        cdi: read(Path::new(FILE)),
         containerd,
         hooks: files
             .filter(is_json)

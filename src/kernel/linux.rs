@@ -8,7 +8,7 @@ use crate::kernel::{
     functions, host_facts,
     netfilter::masquerade,
     netns::Sandbox,
-    observe,
+    netns_mounts, observe,
     rtnetlink::{
         address, announce, configure_vf, link, make_link, neighbour, netns_number, return_device,
         route, route_message, switch, vf,
@@ -47,6 +47,21 @@ impl Kernel for LinuxKernel {
             }
             Err(error) => Err(error),
         }
+    }
+
+    fn find_sandbox(&mut self, netns: &NetnsIdentity) -> Result<bool, KernelError> {
+        if self.reopen_sandbox(netns)? {
+            return Ok(true);
+        }
+        let mut opened = netns_mounts::all()
+            .into_iter()
+            .filter_map(|path| Sandbox::open(&NetnsSource::Path(path)).ok());
+        let found = opened.find(|sandbox| sandbox.identity.cookie == netns.cookie);
+        let is_found = found.is_some();
+        if let Some(sandbox) = found {
+            self.enter(sandbox);
+        }
+        Ok(is_found)
     }
 
     fn observe_sandbox(&mut self, routes: RouteFamilies) -> Result<SandboxFacts, KernelError> {

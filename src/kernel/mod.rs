@@ -5,6 +5,7 @@ mod ahead;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod answers;
 mod error;
+mod exec;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 mod features;
@@ -15,6 +16,7 @@ mod linux;
 mod netfilter;
 mod netlink;
 mod netns;
+mod netns_mounts;
 mod observe;
 mod open;
 mod published;
@@ -27,9 +29,10 @@ mod usage;
 mod wire;
 
 pub use error::{KernelError, Refusal};
+pub use exec::{become_program, is_this_program, runs_as_itself};
 pub use functions::Functions;
 pub use open::LinuxKernel;
-pub use published::publish_file;
+pub use published::{append_line, publish_file, published_file, rewrite_file, withdraw_file};
 pub use rtnetlink::events::{Concern, HostEvents};
 pub use socket::{FileIdentity, OwnSocket, directory_events};
 
@@ -55,6 +58,10 @@ pub trait Kernel {
 
     /// Opens a namespace seen before. `false` when it can no longer be found there: it is gone, or about to be.
     fn reopen_sandbox(&mut self, netns: &NetnsIdentity) -> Result<bool, KernelError>;
+
+    /// The same, and looks also wherever else a network namespace is mounted: what is gone with a process may have been kept by a path
+    /// since, as docker does.
+    fn find_sandbox(&mut self, netns: &NetnsIdentity) -> Result<bool, KernelError>;
 
     /// What is in the sandbox; its routes only of these families.
     fn observe_sandbox(&mut self, routes: RouteFamilies) -> Result<SandboxFacts, KernelError>;

@@ -51,7 +51,17 @@ pub(super) fn prepare(
     let opens = intent.networks.iter().any(|network| network.network.host_access);
     let host_addresses = if opens { kernel.host_addresses()? } else { Vec::new() };
     let host_ipv6 = kernel.ipv6();
-    let input = AttachInput { id, serial, sandbox, networks, service, host_addresses, host_ipv6 };
+    let more_to_come = intent.more_to_come;
+    let input = AttachInput {
+        id,
+        serial,
+        sandbox,
+        networks,
+        service,
+        host_addresses,
+        host_ipv6,
+        more_to_come,
+    };
     let plan = plan::attach(&input)?;
     let flaws = plan::check(&plan);
     if !flaws.is_empty() {

@@ -42,7 +42,7 @@ pub(super) fn release_telling(
             tracing::warn!(%error, "taking back without having said so");
         }
     }
-    kernel.reopen_sandbox(&reservation.lease.netns)?;
+    kernel.find_sandbox(&reservation.lease.netns)?;
     let undone = execute::undo_telling(&steps, plan::urgent(&steps), tell, kernel, deadline);
     let lease = reservation.lease.clone();
     settle(kernel, context, reservation, undone, "not all was taken back")?;

@@ -27,6 +27,8 @@ pub struct AttachInput<'a> {
     pub host_addresses: Vec<IpAddr>,
     /// What IPv6 is like on the host.
     pub host_ipv6: Ipv6,
+    /// Whether the sandbox's runtime puts networks of its own into it afterwards.
+    pub more_to_come: bool,
 }
 
 /// A network with a device and addresses.

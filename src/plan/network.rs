@@ -34,7 +34,7 @@ pub(super) fn steps(
     steps.extend(bring_up(input.sandbox, chosen, tag));
     let has_mac = interface_mac(input.serial, position, chosen).is_some();
     let asks = has_mac && chosen.intent.network.conflict_check;
-    steps.extend(addressing(input.sandbox, chosen, asks)?);
+    steps.extend(addressing(input, chosen, asks)?);
     if has_mac && !chosen.addresses.is_empty() {
         let addresses = chosen.addresses.iter().map(IpNet::addr).collect();
         let name = chosen.intent.interface.clone();
@@ -144,7 +144,7 @@ fn bring_up(sandbox: &SandboxFacts, chosen: &ChosenNetwork, tag: OwnerTag) -> Ve
 
 /// With `asks`, the wire is asked once it can be, and before anybody could hear that an address has a new owner.
 fn addressing(
-    sandbox: &SandboxFacts,
+    input: &AttachInput,
     chosen: &ChosenNetwork,
     asks: bool,
 ) -> Result<Vec<PlannedStep>, AttachPlanError> {
@@ -166,7 +166,7 @@ fn addressing(
         let gateways = chosen.intent.network.gateway.iter();
         let usable = gateways.filter(|gateway| speaks_to(chosen, **gateway));
         for gateway in usable {
-            steps.push(default_route(sandbox, name, *gateway)?);
+            steps.push(default_route(input, name, *gateway)?);
         }
     }
     Ok(steps)
@@ -177,8 +177,12 @@ fn speaks_to(chosen: &ChosenNetwork, gateway: IpAddr) -> bool {
     chosen.addresses.iter().any(|address| address.addr().is_ipv6() == gateway.is_ipv6())
 }
 
+/// Whoever puts networks into the sandbox later may have a default route of its own, and takes one of its metric for a failure (docker 28,
+/// `programGateway` of libnetwork; halves of the world in place of one route are a failure too, `checkRouteConflict`).
+const BEHIND: u32 = 1025;
+
 fn default_route(
-    sandbox: &SandboxFacts,
+    input: &AttachInput,
     name: &InterfaceName,
     gateway: IpAddr,
 ) -> Result<PlannedStep, AttachPlanError> {
@@ -188,11 +192,17 @@ fn default_route(
         interface: name.into(),
         source: None,
         onlink: false,
-        metric: 0,
+        metric: if input.more_to_come { BEHIND } else { 0 },
         protocol: Route::PROTOCOL,
         other: Vec::new(),
     };
-    put_route(sandbox, route, |_| gone_with(name))
+    if input.more_to_come {
+        return Ok(PlannedStep::new(
+            Step::AddRoute { place: Place::Sandbox, route },
+            gone_with(name),
+        ));
+    }
+    put_route(input.sandbox, route, |_| gone_with(name))
 }
 
 /// Adds a route in the sandbox, with the metric by which it wins over all that are there. They stay as they are.

@@ -62,6 +62,7 @@ fn json(value: &str) -> Result<Vec<NetworkRequest>, AnnotationError> {
         addresses: element.addresses,
         mac: element.mac,
         device: None,
+        by_cdi: false,
     };
     Ok(elements.into_iter().map(request).collect())
 }

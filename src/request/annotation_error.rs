@@ -10,7 +10,7 @@ use crate::{
 const LONGEST: usize = 8192;
 
 /// Networks that one sandbox may ask for.
-const MOST: usize = 16;
+pub(super) const MOST: usize = 16;
 
 /// Addresses that one sandbox may choose, over all of its networks: each is announced, and each is a claim.
 const MOST_ADDRESSES: usize = 16;
@@ -34,6 +34,9 @@ pub enum AnnotationError {
         /// How many it asks for.
         found: usize,
     },
+    /// The same, with those that are given as devices.
+    #[error("{0} networks as CDI devices and by annotation, at most {MOST} are given")]
+    TooManyGiven(usize),
     /// More addresses than one sandbox may choose.
     #[error(
         "annotation {key}: {found} addresses are chosen, at most {MOST_ADDRESSES} are given to a sandbox"

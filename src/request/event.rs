@@ -27,6 +27,8 @@ pub struct SandboxEvent {
     pub primary: Option<InterfaceName>,
     /// How it was put, where it was not by our own annotation.
     pub wording: Option<Wording>,
+    /// Whether its runtime puts networks of its own into it afterwards, as docker does since version 28.
+    pub more_to_come: bool,
 }
 
 /// How another tool's annotation puts what a sandbox asks for; for people only.
@@ -52,11 +54,27 @@ pub struct NetworkRequest {
     /// The device that whoever counts devices chose for the sandbox; never from the pod's own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<Allotted>,
+    /// Whether the container was given the network as a CDI device: whoever may give it devices vouches for it. Never from the pod's own
+    /// words.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub by_cdi: bool,
 }
 
 impl NetworkRequest {
     /// A request that chooses nothing.
     pub fn plain(network: Name) -> Self {
-        Self { network, interface: None, addresses: Vec::new(), mac: None, device: None }
+        Self {
+            network,
+            interface: None,
+            addresses: Vec::new(),
+            mac: None,
+            device: None,
+            by_cdi: false,
+        }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_no(flag: &bool) -> bool {
+    !flag
 }

@@ -14,6 +14,8 @@ pub struct AttachmentIntent {
     pub networks: Vec<NetworkIntent>,
     /// Its service path.
     pub service: Option<ServiceIntent>,
+    /// Whether its runtime puts networks of its own into it afterwards.
+    pub more_to_come: bool,
 }
 
 /// One network for one sandbox.

@@ -145,6 +145,7 @@ fn request(
             .collect::<Result<_, Invalid>>()?,
         mac: mac.map(|mac| mac.parse::<MacAddress>()).transpose()?,
         device: None,
+        by_cdi: false,
     })
 }
 

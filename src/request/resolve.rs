@@ -1,133 +1,14 @@
 //! Holds a request against the configuration: it may name only what its namespace may have, and choose only what is open.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::collections::BTreeSet;
 
-use super::{AttachmentIntent, NetworkIntent, NetworkRequest, SandboxEvent, ServiceIntent};
-use crate::{
-    config::{Config, Network, Pool, Publish, ServicePathMode, Uncounted},
-    types::{Allotted, InterfaceName, MacAddress, Name, quote},
+use super::{
+    AttachmentIntent, NetworkIntent, NetworkRequest, RequestError, SandboxEvent, ServiceIntent,
 };
-
-/// Why a request is refused. Nothing has been touched.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RequestError {
-    /// No such network.
-    #[error("unknown network {network}; known: {known}")]
-    UnknownNetwork {
-        /// What was asked for.
-        network: Name,
-        /// What there is.
-        known: String,
-    },
-    /// The network is not for this namespace.
-    #[error("network {network} is not allowed for {}", whom(.namespace.as_deref()))]
-    NotAllowed {
-        /// What was asked for.
-        network: Name,
-        /// By whom.
-        namespace: Option<String>,
-    },
-    /// The request chooses what the network does not let it choose.
-    #[error("network {network}: a request may not choose its {what}; allow.{what} opens it")]
-    NotOpen {
-        /// The network.
-        network: Name,
-        /// What was chosen.
-        what: &'static str,
-    },
-    /// A pod asks for a counted device that nobody counted.
-    #[error(
-        "network {network}: the devices of pool {pool} are counted, and this pod has none, or too few: {}",
-        cure(*.publish, .pool)
-    )]
-    Uncounted {
-        /// What was asked for.
-        network: Name,
-        /// Where its devices come from.
-        pool: Name,
-        /// Who counts them.
-        publish: Publish,
-    },
-    /// A chosen address is not the network's to give.
-    #[error("network {network}: address {address} is in none of its ranges ({ranges})")]
-    OutOfRange {
-        /// The network.
-        network: Name,
-        /// The chosen address, with its prefix length.
-        address: ipnet::IpNet,
-        /// What would do.
-        ranges: String,
-    },
-    /// A chosen address is nobody's to have.
-    #[error("network {network}: {address} is {what}, which no sandbox is given")]
-    Reserved {
-        /// The network.
-        network: Name,
-        /// The chosen address, with its prefix length.
-        address: ipnet::IpNet,
-        /// What it is.
-        what: &'static str,
-    },
-    /// Two interfaces would have one name.
-    #[error("interface {interface} is asked for twice ({first} and {second})")]
-    DuplicateInterface {
-        /// The name.
-        interface: InterfaceName,
-        /// Who had it.
-        first: String,
-        /// Who wanted it too.
-        second: String,
-    },
-    /// One address chosen twice in a request.
-    #[error("address {0} is asked for twice")]
-    DuplicateAddress(IpAddr),
-    /// One MAC address twice on one wire.
-    #[error("MAC address {0} is asked for twice on one wire")]
-    DuplicateMac(MacAddress),
-    /// None of the networks is the interface that must have the sandbox's own address.
-    #[error(
-        "no network is asked for as {interface}, whose address counts as the sandbox's own (asked for: {asked}); \
-         write NAME@{interface}, or set interface = \"{interface}\" in the network"
-    )]
-    NoPrimary {
-        /// The interface.
-        interface: InterfaceName,
-        /// What is asked for instead.
-        asked: String,
-    },
-    /// The network of that interface gives no addresses.
-    #[error("network {network} has no addresses to give, and {interface} must have one")]
-    PrimaryWithoutAddress {
-        /// The network.
-        network: Name,
-        /// The interface.
-        interface: InterfaceName,
-    },
-    /// Two networks both want the default route.
-    #[error("networks {first} and {second} both set the default route; ask for one of them")]
-    TwoDefaultRoutes {
-        /// One of them.
-        first: Name,
-        /// The other.
-        second: Name,
-    },
-}
-
-fn cure(publish: Publish, pool: &Name) -> String {
-    match publish {
-        Publish::DevicePlugin => format!(
-            "write vfhook.dev/{pool} with their number under resources.limits of a container"
-        ),
-        Publish::Dra => "write a claim of a device class for them under spec.resourceClaims".into(),
-    }
-}
-
-fn whom(namespace: Option<&str>) -> String {
-    namespace.map_or_else(
-        || "sandboxes without a Kubernetes namespace".to_owned(),
-        |name| format!("namespace {}", quote(name)),
-    )
-}
+use crate::{
+    config::{Config, Network, Pool, ServicePathMode, Uncounted},
+    types::{Allotted, InterfaceName, Name},
+};
 
 /// What the sandbox of `event` is to have.
 pub fn resolve(config: &Config, event: &SandboxEvent) -> Result<AttachmentIntent, RequestError> {
@@ -135,8 +16,9 @@ pub fn resolve(config: &Config, event: &SandboxEvent) -> Result<AttachmentIntent
     let networks = event.networks.iter().map(resolve_one).collect::<Result<Vec<_>, _>>()?;
     let service =
         (!networks.is_empty() && !event.service_path_off).then(|| service(config)).flatten();
-    let intent = AttachmentIntent { networks, service };
+    let intent = AttachmentIntent { networks, service, more_to_come: event.more_to_come };
     refuse_duplicates(&intent)?;
+    refuse_names_to_come(&intent)?;
     event.primary.as_ref().map_or(Ok(()), |interface| require_primary(&intent, interface))?;
     Ok(intent)
 }
@@ -175,7 +57,16 @@ fn resolve_network(
         let known = config.networks.keys().map(Name::as_str).collect::<Vec<_>>().join(", ");
         return Err(RequestError::UnknownNetwork { network: name.clone(), known });
     };
-    if !network.allow.permits(event.namespace.as_deref()) {
+    // Whoever gives devices is not of a namespace.
+    let permitted = if request.by_cdi {
+        network.allow.cdi
+    } else {
+        network.allow.permits(event.namespace.as_deref())
+    };
+    if !permitted && request.by_cdi {
+        return Err(RequestError::NoDevice(name.clone()));
+    }
+    if !permitted {
         return Err(RequestError::NotAllowed {
             network: name.clone(),
             namespace: event.namespace.clone(),
@@ -256,6 +147,31 @@ fn service(config: &Config) -> Option<ServiceIntent> {
     }
 }
 
+/// docker counts its own networks from eth0 on, and fails where one of these names is taken.
+fn refuse_names_to_come(intent: &AttachmentIntent) -> Result<(), RequestError> {
+    if !intent.more_to_come {
+        return Ok(());
+    }
+    let own = intent.networks.iter().map(|own| (format!("network {}", own.name), &own.interface));
+    let service = match &intent.service {
+        Some(ServiceIntent::Existing { interface, .. }) => {
+            return Err(RequestError::PathToCome(interface.clone()));
+        }
+        Some(ServiceIntent::Veth { interface, .. }) => Some(("service path".to_owned(), interface)),
+        None => None,
+    };
+    let is_counted = |name: &InterfaceName| {
+        let number = name.as_str().strip_prefix("eth").unwrap_or_default();
+        !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
+    };
+    match own.chain(service).find(|(_, interface)| is_counted(interface)) {
+        None => Ok(()),
+        Some((whose, interface)) => {
+            Err(RequestError::NameToCome { whose, interface: interface.clone() })
+        }
+    }
+}
+
 fn refuse_duplicates(intent: &AttachmentIntent) -> Result<(), RequestError> {
     let mut interfaces: Vec<(&InterfaceName, String)> = Vec::new();
     if let Some(ServiceIntent::Veth { interface, .. } | ServiceIntent::Existing { interface, .. }) =
@@ -314,12 +230,8 @@ gateway = ["192.168.0.1", "fd00:10::1"]
 allow = { addresses = true }
 "#;
 
-    /// What is said to who chooses `address`; nothing when it may be.
-    fn said_to(address: &str) -> String {
-        let config = crate::config::parse(TWO).unwrap();
-        let mut request = NetworkRequest::plain("storage".parse().unwrap());
-        request.addresses = vec![address.parse().unwrap()];
-        let event = SandboxEvent {
+    fn event(request: NetworkRequest) -> SandboxEvent {
+        SandboxEvent {
             id: "blue".parse().unwrap(),
             origin: crate::types::Origin::Command,
             netns: NetnsSource::Path("/run/netns/blue".into()),
@@ -329,8 +241,16 @@ allow = { addresses = true }
             service_path_off: false,
             primary: None,
             wording: None,
-        };
-        resolve(&config, &event).err().map(|error| error.to_string()).unwrap_or_default()
+            more_to_come: false,
+        }
+    }
+
+    /// What is said to who chooses `address`; nothing when it may be.
+    fn said_to(address: &str) -> String {
+        let config = crate::config::parse(TWO).unwrap();
+        let mut request = NetworkRequest::plain("storage".parse().unwrap());
+        request.addresses = vec![address.parse().unwrap()];
+        resolve(&config, &event(request)).err().map(|error| error.to_string()).unwrap_or_default()
     }
 
     #[test]
@@ -345,6 +265,54 @@ allow = { addresses = true }
             let message = said_to(address);
             assert!(message.contains(address) && message.contains(what), "{message}");
         }
+    }
+
+    /// What is said to who has a network as a device, in a configuration with `allow`; nothing when it may be.
+    fn said_to_device(allow: &str, namespace: Option<&str>) -> String {
+        let text = TWO.replace("allow = { addresses = true }", &format!("allow = {{ {allow} }}"));
+        let config = crate::config::parse(&text).unwrap();
+        let request =
+            NetworkRequest { by_cdi: true, ..NetworkRequest::plain("storage".parse().unwrap()) };
+        let event = SandboxEvent { namespace: namespace.map(str::to_owned), ..event(request) };
+        resolve(&config, &event).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_device_is_judged_by_what_opens_devices_and_by_nothing_else() {
+        for namespace in [None, Some("team-a"), Some("other")] {
+            let open = said_to_device("cdi = true, namespaces = [\"team-*\"]", namespace);
+            assert_eq!(open, "", "{namespace:?}");
+            let closed = said_to_device("namespaces = [\"*\"]", namespace);
+            assert!(closed.contains("allow.cdi"), "{namespace:?}: {closed}");
+        }
+    }
+
+    #[test]
+    fn what_a_runtime_adds_later_is_left_room_for() {
+        let later = |interface: &str, service_path: &str| {
+            let config = crate::config::parse(&format!("{TWO}{service_path}")).unwrap();
+            let mut request = NetworkRequest::plain("storage".parse().unwrap());
+            request.interface = Some(interface.parse().unwrap());
+            let event = SandboxEvent { more_to_come: true, ..event(request) };
+            resolve(&config, &event).err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        for (interface, refused) in
+            [("eth0", true), ("eth12", true), ("eth", false), ("eth0a", false), ("net1", false)]
+        {
+            assert_eq!(
+                later(interface, "").contains("must have another name"),
+                refused,
+                "{interface}"
+            );
+        }
+        let path = |mode: &str, interface: &str| {
+            format!(
+                "[service_path]\nmode = \"{mode}\"\ncidrs = [\"10.96.0.0/12\"]\ninterface = \"{interface}\"\n"
+            )
+        };
+        assert!(later("net1", &path("existing", "eth0")).contains("adds eth0 later"));
+        let veth = path("veth", "eth1") + "source = [\"169.254.96.0/20\"]\n";
+        assert!(later("net1", &veth).starts_with("service path: "));
     }
 
     #[test]

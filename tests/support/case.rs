@@ -88,7 +88,8 @@ pub(crate) fn any_case() -> impl Strategy<Value = Case> {
                 network.network.best_effort.extend(&driver.ignores);
             }
             let service = service_of(service, eth0);
-            let intent = AttachmentIntent { networks, service };
+            let more_to_come = false;
+            let intent = AttachmentIntent { networks, service, more_to_come };
             Case { baselines, driver, eth0, ipv6_disabled, intent }
         },
     )

@@ -58,7 +58,17 @@ pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
     let (sandbox, id) = (&sandbox, &id);
     let host_ipv6 = kernel.ipv6();
     let serial = SERIAL;
-    let input = AttachInput { id, serial, sandbox, networks, service, host_addresses, host_ipv6 };
+    let more_to_come = intent.more_to_come;
+    let input = AttachInput {
+        id,
+        serial,
+        sandbox,
+        networks,
+        service,
+        host_addresses,
+        host_ipv6,
+        more_to_come,
+    };
     plan::attach(&input).unwrap()
 }
 

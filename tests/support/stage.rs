@@ -126,6 +126,7 @@ pub(crate) fn event(id: &str, path: &str, networks: &[NetworkRequest]) -> Sandbo
         service_path_off: false,
         primary: None,
         wording: None,
+        more_to_come: false,
     }
 }
 

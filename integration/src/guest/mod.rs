@@ -9,6 +9,7 @@ pub(crate) mod cri;
 pub(crate) mod crio;
 pub(crate) mod daemon;
 pub(crate) mod dice;
+pub(crate) mod docker;
 pub(crate) mod dump;
 mod errand;
 pub(crate) mod evidence;

@@ -18,7 +18,7 @@ const SUITE: &str = "trixie";
 const DISK_SIZE: &str = "3G";
 
 /// linux-image-cloud-amd64 is smaller but has neither igb nor igbvf.
-const PACKAGES: [&str; 33] = [
+const PACKAGES: [&str; 35] = [
     "linux-image-amd64",
     "kmod",
     "iproute2",
@@ -34,6 +34,8 @@ const PACKAGES: [&str; 33] = [
     "runc",
     "crun",
     "podman",
+    "docker.io",
+    "docker-cli",
     "conmon",
     "containernetworking-plugins",
     "procps",
@@ -62,8 +64,8 @@ const LEFT_OUT: [&str; 3] = ["/usr/share/man/*", "/usr/share/doc/*", "/usr/share
 const CONTAINERS_CONF: &str = "[engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n\
                                [containers]\nlog_driver = \"k8s-file\"\n";
 
-/// Adds containerd 2, from the suite after [`SUITE`], which has 1.7.
-const CONTAINERD_2: &str = include_str!("../../image/containerd-2.sh");
+/// Adds containerd 2 and docker 28, from the suite after [`SUITE`], which has 1.7 and 26.
+const NEXT_SUITE: &str = include_str!("../../image/next-suite.sh");
 
 /// What a guest boots from.
 #[derive(Debug, Clone)]
@@ -78,7 +80,7 @@ impl Image {
             .with("suite", SUITE)
             .with("packages", PACKAGES.join(","))
             .with("left out", LEFT_OUT.join(","))
-            .with("containerd 2", CONTAINERD_2)
+            .with("next suite", NEXT_SUITE)
             .with("disk size", DISK_SIZE)
             .with("containers.conf", CONTAINERS_CONF)
             .with("initrd modules", initrd::MODULES.join(","))
@@ -123,10 +125,10 @@ fn build(place: &Path) -> Result<(), LabError> {
     fs::remove_dir_all(&root).map_err(LabError::file("remove", &root))
 }
 
-/// Lays down the script that adds containerd 2.
+/// Lays down the script that adds what comes from the suite after.
 fn hook(place: &Path) -> Result<PathBuf, LabError> {
-    let path = place.join("containerd-2.sh");
-    fs::write(&path, CONTAINERD_2).map_err(LabError::file("write", &path))?;
+    let path = place.join("next-suite.sh");
+    fs::write(&path, NEXT_SUITE).map_err(LabError::file("write", &path))?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
         .map_err(LabError::file("make executable", &path))?;
     Ok(path)

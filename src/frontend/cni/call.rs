@@ -231,6 +231,7 @@ fn call(
                 service_path_off: asked.service_path_off,
                 primary: Some(interface.clone()),
                 wording: asked.wording,
+                more_to_come: false,
             });
             Ok(Call::Add { event, interface, pod })
         }

@@ -4,10 +4,9 @@
 
 use std::{collections::BTreeMap, sync::Mutex};
 
-use serde_json::{Value, json};
-
 use super::{Places, lock, resource};
 use crate::{
+    cdi::{Device, Document, Edits, Hook, HookName},
     kernel::publish_file,
     types::{Allotted, Name},
 };
@@ -37,7 +36,8 @@ impl Gates {
             return;
         }
         let document = document(pool, &devices, &self.places);
-        match publish_file(&path, document.to_string().as_bytes()) {
+        let written = serde_json::to_vec(&document).map_err(std::io::Error::from);
+        match written.and_then(|text| publish_file(&path, &text)) {
             Ok(()) => drop(published.insert(pool.clone(), devices)),
             Err(error) => {
                 published.remove(pool);
@@ -55,25 +55,23 @@ impl Gates {
 }
 
 /// The gates of a pool, as a CDI specification.
-fn document(pool: &Name, devices: &[Allotted], places: &Places) -> Value {
+fn document(pool: &Name, devices: &[Allotted], places: &Places) -> Document {
+    let state = places.state.to_string_lossy();
     let gate = |device: &Allotted| {
-        let promised = match device {
-            Allotted::Vf(address) => ["--device".to_owned(), address.to_string()],
-            Allotted::Share => ["--pool".to_owned(), pool.to_string()],
+        let (option, promised) = match device {
+            Allotted::Vf(address) => ("--device", address.to_string()),
+            Allotted::Share => ("--pool", pool.to_string()),
         };
-        let verify = [
-            "vfhook".into(),
-            "--state-dir".into(),
-            json!(places.state),
-            "hook".into(),
-            "verify".into(),
-        ];
-        let args: Vec<Value> = verify.into_iter().chain(promised.map(Value::from)).collect();
-        let hook = json!({ "hookName": "createRuntime", "path": places.vfhook, "args": args });
-        json!({ "name": name(*device), "containerEdits": { "hooks": [hook] } })
+        let words = ["vfhook", "--state-dir", &state, "hook", "verify", option, &promised];
+        let hook = Hook {
+            hook_name: HookName::CreateRuntime,
+            path: places.vfhook.clone(),
+            args: words.map(str::to_owned).to_vec(),
+            timeout: None,
+        };
+        Device { name: name(*device), container_edits: Edits { hooks: vec![hook] } }
     };
-    let gates: Vec<_> = devices.iter().map(gate).collect();
-    json!({ "cdiVersion": "0.5.0", "kind": resource::name(pool), "devices": gates })
+    Document::new(resource::name(pool), devices.iter().map(gate).collect())
 }
 
 /// The name of a gate in its pool.
@@ -91,6 +89,8 @@ fn file_name(pool: &Name) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]

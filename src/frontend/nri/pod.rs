@@ -41,5 +41,6 @@ pub fn event(pod: &PodSandbox, asked: Asked) -> Result<SandboxEvent, PodRefused>
         service_path_off: asked.service_path_off,
         primary: None,
         wording: asked.wording,
+        more_to_come: false,
     })
 }

@@ -1,5 +1,5 @@
-//! What a bundle's `config.json` says of a container's place: its network namespace, and who made its cgroup. Tenants write
-//! neither. Reads; judges nothing.
+//! What a bundle's `config.json` says of a container's place: its network namespace, who made it, and what vfhook's hooks in it ask for.
+//! Tenants write none of these. Reads; judges nothing.
 
 use std::{
     fs::File,
@@ -9,6 +9,9 @@ use std::{
 
 use serde::Deserialize;
 
+use super::calls::{Called, Purpose, or_default};
+use crate::types::Name;
+
 /// Bytes of a `config.json` that are read.
 const LONGEST: u64 = 16 << 20;
 
@@ -17,8 +20,14 @@ const LONGEST: u64 = 16 << 20;
 pub struct Bundle {
     /// The container's network namespace.
     pub network: Network,
-    /// Whether the cgroup is one that podman made.
-    pub of_podman: bool,
+    /// Who made the container.
+    pub maker: Maker,
+    /// Whether its maker puts networks of its own into the namespace when all hooks of this stage have run.
+    pub more_to_come: bool,
+    /// Whether a hook of vfhook's is for what annotations ask for.
+    pub by_annotation: bool,
+    /// The networks that other hooks of vfhook's are for, each once: the container was given them as CDI devices.
+    pub devices: Vec<Name>,
 }
 
 /// What the bundle says of the container's network namespace.
@@ -35,9 +44,23 @@ pub enum Network {
     Unknown,
 }
 
+/// Who made a container, as far as its place tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Maker {
+    /// podman, by its cgroup.
+    Podman,
+    /// docker, by its cgroup or its containerd's namespace.
+    Docker,
+    /// Somebody else.
+    #[default]
+    Unknown,
+}
+
 #[derive(Deserialize)]
 struct Config {
     linux: Option<Linux>,
+    #[serde(default, deserialize_with = "or_default")]
+    hooks: Hooks,
 }
 
 #[derive(Deserialize)]
@@ -54,18 +77,31 @@ struct Namespace {
     path: Option<PathBuf>,
 }
 
-/// Reads the bundle in this folder.
-pub(super) fn at(folder: &Path) -> Bundle {
-    File::open(folder.join("config.json")).map_or_else(|_| Bundle::default(), bundle_in)
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Hooks {
+    #[serde(default, deserialize_with = "or_default")]
+    prestart: Vec<Called>,
+    #[serde(default, deserialize_with = "or_default")]
+    create_runtime: Vec<Called>,
 }
 
-/// Reads a bundle's `config.json`.
-pub fn bundle_in(config: impl Read) -> Bundle {
+/// Reads the bundle in this folder.
+pub(super) fn at(folder: &Path) -> Bundle {
+    let config = File::open(folder.join("config.json"));
+    config.map_or_else(|_| Bundle::default(), |config| bundle_in(folder, config))
+}
+
+/// Reads a bundle's `config.json`; `folder` is the bundle's.
+pub fn bundle_in(folder: &Path, config: impl Read) -> Bundle {
     let config: Result<Config, _> =
         serde_json::from_reader(io::BufReader::new(config.take(LONGEST)));
-    let Ok(Config { linux: Some(linux) }) = config else { return Bundle::default() };
-    let of_podman = linux.cgroups_path.as_deref().is_some_and(is_podmans);
-    Bundle { network: network(linux.namespaces), of_podman }
+    let Ok(Config { linux: Some(linux), hooks }) = config else { return Bundle::default() };
+    let maker = maker(folder, linux.cgroups_path.as_deref().unwrap_or_default());
+    let network = network(linux.namespaces);
+    let more_to_come = network == Network::Own && hooks.more_to_come(maker);
+    let (by_annotation, devices) = hooks.ours();
+    Bundle { network, maker, more_to_come, by_annotation, devices }
 }
 
 fn network(namespaces: Vec<Namespace>) -> Network {
@@ -76,6 +112,49 @@ fn network(namespaces: Vec<Namespace>) -> Network {
             Some(path) => Network::Path(path),
         },
     }
+}
+
+impl Hooks {
+    /// docker up to 27 makes its networks in a `prestart` hook, which runs before ours, and later ones when `create` is over; nerdctl has
+    /// a hook of its own for CNI, which runs after those of CDI devices.
+    fn more_to_come(&self, maker: Maker) -> bool {
+        let has_run = self.prestart.iter().any(|hook| hook.has("libnetwork-setkey"));
+        let is_nerdctls = |hook: &Called| hook.is_of("nerdctl") && hook.has("oci-hook");
+        let runs_later = self.create_runtime.iter().any(is_nerdctls);
+        (maker == Maker::Docker && !has_run) || runs_later
+    }
+
+    /// What vfhook's hooks that attach are for.
+    fn ours(&self) -> (bool, Vec<Name>) {
+        let (mut by_annotation, mut devices) = (false, Vec::new());
+        for hook in self.prestart.iter().chain(&self.create_runtime) {
+            match hook.attaches() {
+                None => {}
+                Some(Purpose::Annotations) => by_annotation = true,
+                Some(Purpose::Device(network)) if devices.contains(&network) => {}
+                Some(Purpose::Device(network)) => devices.push(network),
+            }
+        }
+        (by_annotation, devices)
+    }
+}
+
+fn maker(folder: &Path, cgroups_path: &str) -> Maker {
+    let parent = folder.parent().and_then(Path::file_name);
+    if is_podmans(cgroups_path) {
+        Maker::Podman
+    } else if parent.is_some_and(|name| name == "moby") || is_dockers(cgroups_path) {
+        Maker::Docker
+    } else {
+        Maker::Unknown
+    }
+}
+
+/// `PARENT:docker:ID` for systemd, `/docker/ID` without (moby 28, `WithCgroups`). Without systemd a user may choose another parent; the
+/// bundle's folder is below that of containerd's namespace `moby`, where nobody but docker is.
+fn is_dockers(cgroups_path: &str) -> bool {
+    let mut of_systemd = cgroups_path.rsplit(':').skip(1);
+    of_systemd.next() == Some("docker") || cgroups_path.starts_with("/docker/")
 }
 
 /// `PARENT:libpod:ID` for systemd, `PARENT/libpod-ID` or `PARENT/libpod-payload-ID` without (podman 5.8.2, `getOCICgroupPath`).
@@ -94,7 +173,7 @@ mod tests {
     fn the_bundle_tells_whose_namespace_it_is() {
         let with = |namespaces: &str| {
             let config = format!(r#"{{"linux":{{"namespaces":[{namespaces}]}}}}"#);
-            bundle_in(config.as_bytes()).network
+            bundle_in(Path::new("/bundle"), config.as_bytes()).network
         };
         assert_eq!(with(r#"{"type":"mount"}"#), Network::Host);
         assert_eq!(with(r#"{"type":"network"}"#), Network::Own);
@@ -102,12 +181,17 @@ mod tests {
             with(r#"{"type":"network","path":"/run/netns/x"}"#),
             Network::Path("/run/netns/x".into())
         );
-        assert_eq!(bundle_in(&b"{}"[..]).network, Network::Unknown);
+        let nothing = r#"{"linux":{"namespaces":[]},"hooks":{"prestart":null}}"#;
+        for config in [nothing, &nothing.replace(r#"{"prestart":null}"#, "null")] {
+            assert_eq!(bundle_in(Path::new("/b"), config.as_bytes()).network, Network::Host);
+        }
+        assert_eq!(bundle_in(Path::new("/bundle"), &b"{}"[..]).network, Network::Unknown);
     }
 
     #[test]
-    fn podmans_cgroups_are_known() {
-        for (path, expected) in [
+    fn makers_are_known() {
+        use Maker::{Docker, Podman, Unknown};
+        let podmans = [
             ("machine.slice:libpod:1f", true),
             ("machine-libpod_pod_7.slice:libpod:1f", true),
             ("/libpod_parent/libpod-1f", true),
@@ -118,9 +202,65 @@ mod tests {
             ("kubepods-pod7.slice:cri-containerd:1f", false),
             ("/kubepods/pod7/1f", false),
             ("", false),
-        ] {
-            let config = serde_json::json!({ "linux": { "cgroupsPath": path } }).to_string();
-            assert_eq!(bundle_in(config.as_bytes()).of_podman, expected, "{path}");
+        ];
+        for (path, expected) in podmans {
+            assert_eq!(made("/bundle", path) == Podman, expected, "{path}");
         }
+        for (folder, path, expected) in [
+            ("/run/containerd/io.containerd.runtime.v2.task/moby/1f", "/kubepods/1f", Docker),
+            ("/bundle", "system.slice:docker:1f", Docker),
+            ("/bundle", "/docker/1f", Docker),
+            (
+                "/run/containerd/io.containerd.runtime.v2.task/k8s.io/1f",
+                "/kubepods/docker/1f",
+                Unknown,
+            ),
+            ("/moby", "kubepods.slice:cri-containerd:docker", Unknown),
+        ] {
+            assert_eq!(made(folder, path), expected, "{folder} {path}");
+        }
+    }
+
+    fn made(folder: &str, cgroups_path: &str) -> Maker {
+        let config = serde_json::json!({ "linux": { "cgroupsPath": cgroups_path } }).to_string();
+        bundle_in(Path::new(folder), config.as_bytes()).maker
+    }
+
+    /// A bundle of docker's with a namespace of its own and these hooks.
+    fn of_docker(namespace: &str, hooks: &str) -> Bundle {
+        let config = format!(r#"{{"linux":{{"namespaces":[{namespace}]}},"hooks":{{{hooks}}}}}"#);
+        bundle_in(Path::new("/run/x/moby/1f"), config.as_bytes())
+    }
+
+    #[test]
+    fn who_adds_networks_later_is_known() {
+        let own = r#"{"type":"network"}"#;
+        let set_key = r#""prestart":[{"path":"/proc/7/exe","args":["libnetwork-setkey","-exec-root=/run/docker","1f","ab"]}]"#;
+        let elsewhere = |hooks: &str| {
+            let config = format!(r#"{{"linux":{{"namespaces":[{own}]}},"hooks":{{{hooks}}}}}"#);
+            bundle_in(Path::new("/run/x/default/1f"), config.as_bytes()).more_to_come
+        };
+        assert!(of_docker(own, "").more_to_come);
+        assert!(!of_docker(own, set_key).more_to_come);
+        assert!(!of_docker(r#"{"type":"network","path":"/proc/7/ns/net"}"#, "").more_to_come);
+        assert!(!of_docker("", "").more_to_come);
+        let cni = r#""createRuntime":[{"path":"/usr/bin/nerdctl","args":["/usr/bin/nerdctl","internal","oci-hook","createRuntime"]}]"#;
+        assert!(elsewhere(cni) && !elsewhere("") && !elsewhere(set_key));
+    }
+
+    #[test]
+    fn what_our_hooks_are_for_is_known() {
+        let asks = |hooks: &[&[&str]]| {
+            let hooks: Vec<_> =
+                hooks.iter().map(|args| serde_json::json!({ "args": args })).collect();
+            let config = serde_json::json!({ "linux": {}, "hooks": { "createRuntime": hooks } });
+            let bundle = bundle_in(Path::new("/bundle"), config.to_string().as_bytes());
+            let devices: Vec<String> = bundle.devices.iter().map(Name::to_string).collect();
+            (bundle.by_annotation, devices.join(" "))
+        };
+        let device = |name: &'static str| ["vfhook", "hook", "create-runtime", "--network", name];
+        let plain = ["/usr/bin/vfhook", "--config", "/x", "hook", "prestart"];
+        assert_eq!(asks(&[&device("b"), &device("a"), &device("b")]), (false, "b a".to_owned()));
+        assert_eq!(asks(&[&plain, &device("a")]), (true, "a".to_owned()));
     }
 }

@@ -2,6 +2,7 @@
 //! config.md "POSIX-platform Hooks"). Reads it and makes a call of it; does nothing itself.
 
 mod bundle;
+mod calls;
 mod pod;
 
 use std::{
@@ -13,17 +14,18 @@ use std::{
 
 use serde::Deserialize;
 
+pub(super) use self::calls::{Called, Purpose};
 use self::pod::Pod;
 pub use self::{
-    bundle::{Bundle, Network, bundle_in},
+    bundle::{Bundle, Maker, Network, bundle_in},
     pod::{PodError, Runtime},
 };
-use super::arguments::Stage;
+use super::arguments::{Hook, Stage};
 use crate::{
     config::{Config, ConfigError},
     operation::Promised,
     request::{self, AnnotationError, Asked, NetworkRequest, SandboxEvent, Speaker},
-    types::{Invalid, NetnsSource, Origin, SandboxId, quote},
+    types::{Invalid, Name, NetnsSource, Origin, SandboxId, quote},
 };
 
 /// Bytes of state that are read. Annotations are all that can be long in it.
@@ -127,20 +129,21 @@ struct State {
     annotations: BTreeMap<String, String>,
 }
 
-/// Reads the state; `None` when the container asks for nothing. Something was `promised` to it by who called for verification. The
-/// configuration is loaded only where another tool's annotation may ask.
+/// Reads the state that came with a hook's words; `None` when the container asks for nothing. The configuration is loaded only where another
+/// tool's annotation may ask.
 pub fn read(
-    stage: Stage,
-    promised: Option<Promised>,
+    words: &Hook,
     config: impl FnOnce() -> Result<Config, ConfigError>,
     input: impl Read,
 ) -> Result<Option<Call>, HookError> {
     let container = parse(input)?;
     let id: SandboxId = container.id.parse().map_err(HookError::Id)?;
-    match stage {
+    match words.stage {
         Stage::Poststop => Ok(Some(Call::Detach(id))),
-        Stage::CreateRuntime | Stage::Prestart => attach(&container, id, config),
-        Stage::Verify => verify(&container, id, promised, config),
+        Stage::CreateRuntime | Stage::Prestart => {
+            attach(&container, id, words.network.as_ref(), config)
+        }
+        Stage::Verify => verify(&container, id, words.promised(), config),
     }
 }
 
@@ -157,15 +160,24 @@ fn parse(input: impl Read) -> Result<State, HookError> {
     Ok(state)
 }
 
+/// A runtime calls once for each of our hooks, one after the other. What they are for all together is asked for by the first call, so that
+/// it is one attachment; for the others it is there already.
 fn attach(
     state: &State,
     id: SandboxId,
+    device: Option<&Name>,
     config: impl FnOnce() -> Result<Config, ConfigError>,
 ) -> Result<Option<Call>, HookError> {
-    let Some(config) = needed(state, &id, config)? else { return Ok(None) };
+    let config = needed(state, &id, config)?;
+    if device.is_none() && config.is_none() {
+        return Ok(None);
+    }
     let bundle = bundle::at(&state.bundle);
     let pod = pod(state, &id, &bundle)?;
-    let Some(asked) = asked(state, &id, &config, &pod)? else { return Ok(None) };
+    let Some(asked) = all_asked(state, &id, &bundle, (config.as_ref(), &pod), device)? else {
+        return Ok(None);
+    };
+    let more_to_come = bundle.more_to_come;
     let netns = netns(state, &id, bundle.network)?;
     Ok(Some(Call::Attach(Box::new(SandboxEvent {
         id,
@@ -177,6 +189,7 @@ fn attach(
         service_path_off: asked.service_path_off,
         primary: None,
         wording: asked.wording,
+        more_to_come,
     }))))
 }
 
@@ -236,9 +249,28 @@ fn asked(
     request::asked(&state.annotations, config, pod.namespace.as_deref()).map_err(wrong)
 }
 
+/// What annotations ask for, if a hook is for them, and the networks that it was given as devices.
+fn all_asked(
+    state: &State,
+    id: &SandboxId,
+    bundle: &Bundle,
+    (config, pod): (Option<&Config>, &Pod),
+    device: Option<&Name>,
+) -> Result<Option<Asked>, HookError> {
+    let mut devices = bundle.devices.clone();
+    devices.extend(device.filter(|device| !bundle.devices.contains(device)).cloned());
+    let by_annotation = bundle.by_annotation || device.is_none();
+    let said = match config.filter(|_| by_annotation) {
+        Some(config) => asked(state, id, config, pod)?,
+        None => None,
+    };
+    let wrong = |source| HookError::Annotation { id: id.clone(), source };
+    request::asked_with(&state.annotations, said, devices).map_err(wrong)
+}
+
 fn pod(state: &State, id: &SandboxId, bundle: &Bundle) -> Result<Pod, HookError> {
     let wrong = |source| HookError::Pod { id: id.clone(), source };
-    Pod::of(&state.annotations, id, bundle.of_podman).map_err(wrong)
+    Pod::of(&state.annotations, id, bundle.maker).map_err(wrong)
 }
 
 fn netns(state: &State, id: &SandboxId, network: Network) -> Result<NetnsSource, HookError> {
@@ -270,13 +302,14 @@ mod tests {
 
     #[test]
     fn a_container_that_asks_for_nothing_is_left_alone() {
-        assert!(read(Stage::CreateRuntime, None, none, state("").as_bytes()).unwrap().is_none());
+        let nothing = read(&Hook::at(Stage::CreateRuntime), none, state("").as_bytes());
+        assert!(nothing.unwrap().is_none());
     }
 
     #[test]
     fn a_container_that_asks_makes_an_event() {
         let Some(Call::Attach(event)) =
-            read(Stage::Prestart, None, none, state(ASKS).as_bytes()).unwrap()
+            read(&Hook::at(Stage::Prestart), none, state(ASKS).as_bytes()).unwrap()
         else {
             panic!()
         };
@@ -287,18 +320,18 @@ mod tests {
 
     #[test]
     fn a_container_that_was_promised_a_device_is_verified_without_a_word_of_its_own() {
-        let device = Promised::Device("0000:01:10.0".parse().unwrap());
+        let device = "0000:01:10.0".parse().unwrap();
         let plain = state(r#","pid":42,"bundle":"/nowhere""#);
-        assert!(read(Stage::Verify, None, none, plain.as_bytes()).unwrap().is_none());
-        let call =
-            read(Stage::Verify, Some(device.clone()), none, plain.as_bytes()).unwrap().unwrap();
+        assert!(read(&Hook::at(Stage::Verify), none, plain.as_bytes()).unwrap().is_none());
+        let words = Hook { device: Some(device), ..Hook::at(Stage::Verify) };
+        let call = read(&words, none, plain.as_bytes()).unwrap().unwrap();
         let Call::Verify { asked, promised, .. } = call else { panic!() };
-        assert!(asked.is_empty() && promised == Some(device));
+        assert!(asked.is_empty() && promised == Some(Promised::Device(device)));
     }
 
     #[test]
     fn poststop_needs_the_id_alone() {
-        let call = read(Stage::Poststop, None, none, state("").as_bytes()).unwrap().unwrap();
+        let call = read(&Hook::at(Stage::Poststop), none, state("").as_bytes()).unwrap().unwrap();
         assert!(matches!(call, Call::Detach(id) if id.as_str() == "c1"));
     }
 
@@ -318,7 +351,7 @@ mod tests {
             (negative.as_str(), "no pid"),
             (state(&forged).as_str(), "container c1"),
         ] {
-            let error = read(Stage::CreateRuntime, None, none, text.as_bytes()).unwrap_err();
+            let error = read(&Hook::at(Stage::CreateRuntime), none, text.as_bytes()).unwrap_err();
             assert!(error.to_string().contains(expected), "{text}: {error}");
         }
     }

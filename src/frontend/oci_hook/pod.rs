@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use super::bundle::Maker;
 use crate::types::{SandboxId, quote};
 
 /// Who made the container. CRI-O writes it after all that a pod says, podman where nobody else did.
@@ -82,7 +83,7 @@ pub enum Runtime {
     CriO,
     /// It says nothing there, and has its keys.
     Containerd,
-    /// podman or somebody else who knows no Kubernetes namespaces.
+    /// podman, docker or somebody else who knows no Kubernetes namespaces.
     Another,
     /// Nobody says anything.
     Unnamed,
@@ -102,11 +103,11 @@ impl fmt::Display for Runtime {
 type Annotations = BTreeMap<String, String>;
 
 impl Runtime {
-    /// podman lets others write the manager's name; its cgroup it names itself.
-    fn of(annotations: &Annotations, of_podman: bool) -> Self {
+    /// podman and docker let others write the manager's name, and anything else; where a container is they say themselves.
+    fn of(annotations: &Annotations, maker: Maker) -> Self {
         let has = |key: &&str| annotations.contains_key(*key);
         match annotations.get(MANAGER) {
-            _ if of_podman => Self::Another,
+            _ if maker != Maker::Unknown => Self::Another,
             Some(manager) if manager == "cri-o" => Self::CriO,
             Some(_) => Self::Another,
             None if CONTAINERD.all().iter().any(has) => Self::Containerd,
@@ -147,9 +148,9 @@ impl Pod {
     pub(super) fn of(
         annotations: &Annotations,
         container: &SandboxId,
-        of_podman: bool,
+        maker: Maker,
     ) -> Result<Self, PodError> {
-        let runtime = Runtime::of(annotations, of_podman);
+        let runtime = Runtime::of(annotations, maker);
         let value = |key: &str| annotations.get(key).cloned();
         let foreign = runtime.foreign().into_iter().find_map(|key| Some((key, value(key)?)));
         if let Some((key, value)) = foreign {

@@ -113,6 +113,19 @@ impl Kernel for FakeKernel {
         Ok(false)
     }
 
+    fn find_sandbox(&mut self, netns: &NetnsIdentity) -> Result<bool, KernelError> {
+        if self.reopen_sandbox(netns)? {
+            return Ok(true);
+        }
+        let is_there = self.session(|session| {
+            session.machine.sources.iter().any(|(_, cookie)| *cookie == netns.cookie)
+        });
+        if is_there {
+            self.enter(netns.clone());
+        }
+        Ok(is_there)
+    }
+
     fn observe_sandbox(&mut self, routes: RouteFamilies) -> Result<SandboxFacts, KernelError> {
         let netns = self.sandbox.clone().ok_or(KernelError::SandboxGone)?;
         self.look("observe_sandbox", |session| observe::sandbox(session, netns, routes))

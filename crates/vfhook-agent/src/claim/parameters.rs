@@ -83,9 +83,12 @@ impl Wish {
     pub(super) fn request(self) -> Result<Option<NetworkRequest>, ParametersError> {
         let Self { network, interface, addresses, mac } = self;
         match network {
-            Some(network) => {
-                Ok(Some(NetworkRequest { network, interface, addresses, mac, device: None }))
-            }
+            Some(network) => Ok(Some(NetworkRequest {
+                interface,
+                addresses,
+                mac,
+                ..NetworkRequest::plain(network)
+            })),
             None if interface.is_none() && addresses.is_empty() && mac.is_none() => Ok(None),
             None => Err(ParametersError::NoNetwork),
         }

@@ -1,9 +1,9 @@
 #!/bin/sh
-# A hook of mmdebstrap, run with the new root as $1: puts containerd 2, which the root's own suite does not have, in a folder of its own
-# beside the other. It must leave nothing else behind: the root's package lists and packages stay those of one suite.
+# A hook of mmdebstrap, run with the new root as $1: puts containerd 2 and docker 28, which the root's own suite does not have, in folders
+# of their own beside the others. It must leave nothing else behind: the root's package lists and packages stay those of one suite.
 set -eu
 chroot "$1" sh -eu <<'SCRIPT'
-own=/tmp/containerd-2
+own=/tmp/next-suite
 mkdir -p $own/lists/partial $own/archives/partial
 cd $own
 # From the mirror that the root came from, whichever that is.
@@ -15,10 +15,13 @@ test -s sources.list
 set -- -o Acquire::Check-Valid-Until=false -o Dir::Etc::SourceList=$own/sources.list -o Dir::Etc::SourceParts=/dev/null \
     -o Dir::State::Lists=$own/lists -o Dir::Cache=$own -o APT::Sandbox::User=root
 apt-get "$@" update
-apt-get "$@" download containerd
+apt-get "$@" download containerd docker.io
 dpkg-deb -x containerd_*.deb /opt/containerd-2
-# Go programs: they run with the root's C library, and with its runc.
+dpkg-deb -x docker.io_*.deb /opt/docker-28
+# Go programs: they run with the root's C library, and with its runc. So does its docker client with the later daemon.
 /opt/containerd-2/usr/bin/containerd --version
+/opt/docker-28/usr/sbin/dockerd --version
 cd /
-rm -rf $own /opt/containerd-2/usr/share /opt/containerd-2/etc
+rm -rf $own
+for folder in /opt/containerd-2 /opt/docker-28; do rm -rf $folder/usr/share $folder/etc; done
 SCRIPT

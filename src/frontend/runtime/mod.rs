@@ -1,0 +1,137 @@
+//! `vfhook runtime`, or vfhook under the name `vfhook-runtime`: an OCI runtime that is runc or crun but for this, that a container whose
+//! annotation asks for networks is given vfhook's hooks. Judges no request: its hooks do, as everywhere.
+
+mod command_line;
+mod edit;
+
+use std::{
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
+};
+
+pub use self::{
+    command_line::{Create, create},
+    edit::{Hooks, with_hooks},
+};
+use super::arguments::Arguments;
+use crate::{
+    config,
+    kernel::{
+        append_line, become_program, is_this_program, published_file, rewrite_file, runs_as_itself,
+    },
+    telemetry::system_log,
+    types::with_causes,
+};
+
+/// Bytes of a `config.json` that are read, as by hooks, and of a configuration.
+const LONGEST: u64 = 16 << 20;
+
+/// Where a runtime is looked for when the configuration names none.
+const USUAL: [&str; 8] = [
+    "/usr/bin/runc",
+    "/usr/sbin/runc",
+    "/usr/local/bin/runc",
+    "/usr/local/sbin/runc",
+    "/usr/bin/crun",
+    "/usr/sbin/crun",
+    "/usr/local/bin/crun",
+    "/usr/local/sbin/crun",
+];
+
+/// Why the runtime was not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// There is none.
+    #[error("no OCI runtime is where one usually is ({}); name one: runtime = \"PATH\" in the configuration", USUAL.join(", "))]
+    None,
+    /// It would be vfhook again.
+    #[error("the OCI runtime {} is vfhook itself; name the one behind it: runtime = \"/usr/bin/runc\" in the configuration", .0.display())]
+    Itself(PathBuf),
+    /// It cannot be run.
+    #[error("run the OCI runtime {}", path.display())]
+    Run {
+        /// The program.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The bundle cannot be read or written.
+    #[error("{operation} {}", path.display())]
+    Bundle {
+        /// What was tried.
+        operation: &'static str,
+        /// The bundle's `config.json`.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The bundle is none.
+    #[error("{} is not the JSON of the OCI runtime specification", path.display())]
+    NotBundle {
+        /// The bundle's `config.json`.
+        path: PathBuf,
+        /// Why not.
+        source: serde_json::Error,
+    },
+}
+
+/// Runs the runtime in place of this program with these words; returns only if that fails.
+pub(super) fn run(arguments: &Arguments, program: &Path, words: &[OsString]) -> RuntimeError {
+    let create = create(words);
+    let made_ready = match &create {
+        Some(create) => prepare(arguments, program, create),
+        None => Ok(()),
+    };
+    let error = match made_ready.and_then(|()| behind(arguments)) {
+        Ok(path) => RuntimeError::Run { source: become_program(&path, words), path },
+        Err(error) => error,
+    };
+    tell(&error, create.as_ref());
+    error
+}
+
+/// Gives a container that asks its hooks.
+fn prepare(arguments: &Arguments, program: &Path, create: &Create) -> Result<(), RuntimeError> {
+    let path = &create.config;
+    let failed =
+        |operation| move |source| RuntimeError::Bundle { operation, path: path.clone(), source };
+    // That there is none the runtime says better.
+    let Some(text) = published_file(path, LONGEST).map_err(failed("read"))? else { return Ok(()) };
+    let wrong = |source| RuntimeError::NotBundle { path: path.clone(), source };
+    let text = String::from_utf8(text)
+        .map_err(|error| failed("read")(io::Error::new(io::ErrorKind::InvalidData, error)))?;
+    let program = program.to_string_lossy().into_owned();
+    let hooks = Hooks { program, options: arguments.unusual_options() };
+    match with_hooks(&text, &hooks).map_err(wrong)? {
+        None => Ok(()),
+        Some(edited) => rewrite_file(path, edited.as_bytes()).map_err(failed("write")),
+    }
+}
+
+/// The runtime behind this one.
+fn behind(arguments: &Arguments) -> Result<PathBuf, RuntimeError> {
+    let text = published_file(&arguments.config, LONGEST).ok().flatten().unwrap_or_default();
+    let named = config::runtime_alone(&String::from_utf8_lossy(&text));
+    let usual = || USUAL.map(PathBuf::from).into_iter().find(|path| path.is_file());
+    let path = named.or_else(usual).ok_or(RuntimeError::None)?;
+    // By whatever name, or by a script that calls us.
+    if is_this_program(&path) || runs_as_itself() {
+        return Err(RuntimeError::Itself(path));
+    }
+    Ok(path)
+}
+
+/// Says it where runtimes say such things: containerd and conmon read the last line of the log that they name.
+fn tell(error: &RuntimeError, create: Option<&Create>) {
+    let said = with_causes(error);
+    system_log::failed(&format!("runtime: {said}"));
+    let Some(Create { log: Some(log), log_is_json, .. }) = create else { return };
+    let line = if *log_is_json {
+        serde_json::json!({ "level": "error", "msg": format!("vfhook: {said}") }).to_string()
+    } else {
+        format!("level=error msg={}", serde_json::Value::from(format!("vfhook: {said}")))
+    };
+    // The error is told on stderr as well.
+    let _ = append_line(log, &line);
+}
