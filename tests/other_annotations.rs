@@ -217,6 +217,9 @@ fn a_word_leads_into_no_network_of_another_namespace() {
         assert_eq!(said, "network private is not allowed for namespace \"team-a\"", "{value}");
         assert!(given_in("team-b", &node(), &[(key, value)]).unwrap().contains("private@"));
     }
+    // A name alone is of the pod's own namespace.
+    assert_eq!(given_in("team-b", &node(), &[(SELECTION, "fast")]).unwrap(), "private@net1");
+    assert_eq!(given(&node(), &[(SELECTION, "fast")]).unwrap(), "fast@net1");
     // Without a namespace nobody is of one.
     let asked = request::asked(&annotated(&[(SELECTION, "fast")]), &node(), None).unwrap().unwrap();
     assert_eq!(asked.networks[0].network.as_str(), "fast");
