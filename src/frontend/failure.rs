@@ -1,6 +1,6 @@
 //! Why a verb failed, and the exit code that tells it. Shows nothing.
 
-use super::oci_hook::HookError;
+use super::{import::UnreadFile, oci_hook::HookError};
 use crate::{
     config::ConfigError,
     daemon::ServeError,
@@ -21,6 +21,8 @@ pub(super) enum CommandError {
     Serve(#[from] ServeError),
     #[error(transparent)]
     Hook(#[from] HookError),
+    #[error(transparent)]
+    Import(#[from] UnreadFile),
 }
 
 impl From<KernelError> for CommandError {
@@ -47,7 +49,10 @@ impl CommandError {
     /// The exit code that tells it.
     pub(super) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::Hook(_) | Self::Serve(ServeError::Config(_)) => ExitCode::Usage,
+            Self::Config(_)
+            | Self::Hook(_)
+            | Self::Import(_)
+            | Self::Serve(ServeError::Config(_)) => ExitCode::Usage,
             Self::Serve(_) => ExitCode::HostUnfit,
             Self::Operation(error) => error.exit_code(),
         }
