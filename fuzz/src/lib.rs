@@ -5,6 +5,8 @@
 
 pub mod annotation;
 pub mod configuration;
+pub mod import;
+pub mod import_config;
 pub mod lease;
 pub mod netlink;
 pub mod nri_frames;
@@ -16,9 +18,11 @@ mod scene;
 pub type Body = fn(&[u8]);
 
 /// Every body, by the name of its target and of its corpus.
-pub const BODIES: [(&str, Body); 7] = [
+pub const BODIES: [(&str, Body); 9] = [
     ("annotation", annotation::read),
     ("configuration", configuration::read),
+    ("import", import::read),
+    ("import_config", import_config::read),
     ("lease", lease::read),
     ("netlink", netlink::read),
     ("nri_frames", nri_frames::read),
