@@ -238,9 +238,8 @@ fn the_program_prints_the_configuration_alone() {
     assert_eq!(program(&[], "").0, Some(2));
 }
 
-/// Pieces of files that are put together anew, cut and stirred.
+/// The files of a case, cut and stirred.
 fn stirred() -> impl Strategy<Value = Vec<Source>> {
-    let texts: Vec<String> = cases().into_values().flatten().map(|source| source.text).collect();
     let words = prop::sample::select(vec![
         "",
         "null",
@@ -266,17 +265,23 @@ fn stirred() -> impl Strategy<Value = Vec<Source>> {
         "255",
         "\n",
     ]);
-    let changes = prop::collection::vec((any::<prop::sample::Index>(), 0_usize..12, words), 0..6);
-    let source = (prop::sample::select(texts), changes).prop_map(|(text, changes)| {
-        let mut letters: Vec<char> = text.chars().collect();
-        for (at, length, word) in changes {
+    let index = any::<prop::sample::Index>();
+    let changes =
+        prop::collection::vec((index, any::<prop::sample::Index>(), 0_usize..12, words), 0..6);
+    let cases: Vec<_> = cases().into_values().collect();
+    (prop::sample::select(cases), changes).prop_map(|(mut sources, changes)| {
+        for (file, at, length, word) in changes {
+            let file = file.index(sources.len());
+            let source = &mut sources[file];
+            let mut letters: Vec<char> = source.text.chars().collect();
             let at = at.index(letters.len() + 1);
             let end = (at + length).min(letters.len());
             letters.splice(at..end, word.chars());
+            source.text = letters.into_iter().collect();
+            source.name = format!("{}\n", source.name);
         }
-        Source { name: "10-f\n.conf".to_owned(), text: letters.into_iter().collect() }
-    });
-    prop::collection::vec(source, 1..4)
+        sources
+    })
 }
 
 proptest! {
