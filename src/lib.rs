@@ -12,6 +12,7 @@ pub mod daemon;
 pub mod doctor;
 pub mod execute;
 pub mod frontend;
+pub mod import;
 pub mod inventory;
 pub mod kernel;
 mod kill_point;

@@ -18,12 +18,13 @@ struct Part {
     may_name: &'static [&'static str],
 }
 
-const PARTS: [Part; 18] = [
+const PARTS: [Part; 19] = [
     Part { folder: "types", may_name: &[] },
     Part { folder: "telemetry", may_name: &[] },
     Part { folder: "kill_point", may_name: &[] },
     Part { folder: "config", may_name: &["types"] },
     Part { folder: "cdi", may_name: &["config", "types"] },
+    Part { folder: "import", may_name: &["config", "types"] },
     Part { folder: "request", may_name: &["config", "types"] },
     Part { folder: "inventory", may_name: &["types"] },
     Part { folder: "doctor", may_name: &["cdi", "config", "inventory", "types"] },
@@ -114,6 +115,7 @@ const PARTS: [Part; 18] = [
             "cdi",
             "config",
             "daemon",
+            "import",
             "kernel::Kernel",
             "kernel::KernelError",
             "kernel::LinuxKernel",
@@ -144,8 +146,8 @@ struct Tool {
     places: &'static [&'static str],
 }
 
-const TOOLS: [Tool; 17] = [
-    // The configuration and an OCI bundle are read, a process that is told to die says where; everything else with files is the
+const TOOLS: [Tool; 18] = [
+    // The configuration, what is imported and an OCI bundle are read, a process that is told to die says where; everything else with files is the
     // kernel's or a lease.
     Tool {
         root: "std",
@@ -154,6 +156,7 @@ const TOOLS: [Tool; 17] = [
             "kernel",
             "lease",
             "config/load.rs",
+            "frontend/import.rs",
             "frontend/oci_hook/bundle.rs",
             "kill_point/armed.rs",
         ],
@@ -233,6 +236,7 @@ const TOOLS: [Tool; 17] = [
             "main.rs",
         ],
     },
+    Tool { root: "saphyr_parser", below: &[], places: &["import/yaml.rs"] },
 ];
 
 /// Words that only some places may have in their code.
@@ -266,7 +270,7 @@ const WRITES: [&str; 13] = [
 ];
 
 /// Parts that only compute: the same question has the same answer, whatever the clock and the machine say.
-const PURE: [&str; 6] = ["types", "config", "request", "inventory", "doctor", "plan"];
+const PURE: [&str; 7] = ["types", "config", "import", "request", "inventory", "doctor", "plan"];
 
 /// All that a part which only computes needs of the standard library.
 const PURE_STD: [&str; 12] = [

@@ -6,6 +6,8 @@
 pub mod annotation;
 pub mod configuration;
 pub mod genie;
+pub mod import;
+pub mod import_config;
 pub mod lease;
 pub mod multus;
 pub mod netlink;
@@ -18,10 +20,12 @@ mod scene;
 pub type Body = fn(&[u8]);
 
 /// Every body, by the name of its target and of its corpus.
-pub const BODIES: [(&str, Body); 9] = [
+pub const BODIES: [(&str, Body); 11] = [
     ("annotation", annotation::read),
     ("configuration", configuration::read),
     ("genie", genie::read),
+    ("import", import::read),
+    ("import_config", import_config::read),
     ("lease", lease::read),
     ("multus", multus::read),
     ("netlink", netlink::read),

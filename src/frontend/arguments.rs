@@ -87,6 +87,8 @@ pub enum Verb {
     Reconcile(Changes),
     /// Check the configuration and report every problem
     CheckConfig(Shown),
+    /// Print a configuration made of other tools' files: sriov-cni, Multus, the SR-IOV device plugin and operator
+    Import(Import),
     /// Run as a hook of an OCI runtime; the container's state comes on stdin
     Hook(Hook),
     /// Report a pod's address to a container runtime that has no other network plugin (CNI)
@@ -119,6 +121,17 @@ pub struct Shown {
     /// Answer in JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// Files that belong together, in JSON or YAML; - is stdin
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// How the answer is shown
+    #[command(flatten)]
+    pub shown: Shown,
 }
 
 /// How something is changed, and how the answer is shown.

@@ -3,9 +3,10 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    arguments::{Arguments, Attach, Changes, Detach, Hook, Provision, Serve, Shown, Verb},
+    arguments::{Arguments, Attach, Changes, Detach, Hook, Import, Provision, Serve, Shown, Verb},
     cdi, cni,
     failure::CommandError,
+    import as files,
     kubelet::Places,
     oci_hook, open,
     output::{self, Output},
@@ -14,6 +15,7 @@ use super::{
 use crate::{
     config::{self, ConfigError},
     daemon,
+    import::{self, Imported},
     kernel::LinuxKernel,
     operation::{self, ExitCode, Mended, Retry, Which},
     request::SandboxEvent,
@@ -39,6 +41,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Verb::Provision(verb) => provision(arguments, verb),
         Verb::Reconcile(verb) => reconcile(arguments, verb),
         Verb::CheckConfig(verb) => check_config(arguments, verb),
+        Verb::Import(verb) => Ok(import(verb)),
         Verb::Hook(verb) => hook(arguments, verb).inspect_err(|error| {
             system_log::failed(&format!("hook {}: {}", verb.stage, error.on_one_line()));
         }),
@@ -187,6 +190,24 @@ fn check_config(arguments: &Arguments, verb: &Shown) -> Result<ExitCode, Command
         Err(error) => return Err(error.into()),
     }
     Ok(ExitCode::Done)
+}
+
+/// What is wrong with one file is not in the way of the next.
+fn import(verb: &Import) -> ExitCode {
+    let mut sources = Vec::new();
+    let mut unread = false;
+    for file in &verb.files {
+        match files::read(file) {
+            Ok(source) => sources.push(source),
+            Err(error) => {
+                unread = true;
+                output::error(&error.into());
+            }
+        }
+    }
+    let imported = if sources.is_empty() { Imported::default() } else { import::import(&sources) };
+    Output::new(verb.shown.json).imported(&imported);
+    if unread || !imported.refused.is_empty() { ExitCode::Usage } else { ExitCode::Done }
 }
 
 fn hook(arguments: &Arguments, verb: &Hook) -> Result<ExitCode, CommandError> {

@@ -1,6 +1,6 @@
 //! Why a verb failed, and the exit code that tells it. Shows nothing.
 
-use super::{oci_hook::HookError, runtime::RuntimeError};
+use super::{import::UnreadFile, oci_hook::HookError, runtime::RuntimeError};
 use crate::{
     config::ConfigError,
     daemon::ServeError,
@@ -21,6 +21,8 @@ pub(super) enum CommandError {
     Serve(#[from] ServeError),
     #[error(transparent)]
     Hook(#[from] HookError),
+    #[error(transparent)]
+    Import(#[from] UnreadFile),
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     #[error(transparent)]
@@ -59,6 +61,7 @@ impl CommandError {
             | Self::Hook(_)
             | Self::NoCdiNetwork
             | Self::Cdi(CdiError::Foreign(_))
+            | Self::Import(_)
             | Self::Serve(ServeError::Config(_)) => ExitCode::Usage,
             Self::Serve(_) => ExitCode::HostUnfit,
             Self::Runtime(_) | Self::Cdi(CdiError::Io { .. }) => ExitCode::Failed,

@@ -7,6 +7,7 @@ mod cni;
 mod command;
 mod failure;
 mod holder;
+mod import;
 pub mod kubelet;
 pub mod nri;
 pub mod oci_hook;

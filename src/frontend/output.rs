@@ -12,6 +12,7 @@ use super::{cni::Answer, failure::CommandError, holder, table::Table, wrapped};
 use crate::{
     config::{Config, ConfigError, Problem},
     daemon::ServeError,
+    import::Imported,
     operation::{
         self, AttachReport, Detached, Diagnosis, Finding, How, Mend, Mended, Preview, Status, Which,
     },
@@ -201,6 +202,19 @@ impl Output {
         println!("{checks} checks, {findings} finding{}", if findings == 1 { "" } else { "s" });
     }
 
+    /// A configuration made of other tools' files, and what was not taken of them.
+    pub(super) fn imported(&self, imported: &Imported) {
+        if self.json {
+            return json(imported);
+        }
+        if let Some(configuration) = &imported.configuration {
+            print!("{configuration}");
+        }
+        for refused in &imported.refused {
+            eprintln!("not taken: {refused}");
+        }
+    }
+
     /// A configuration without problems.
     pub(super) fn config_is_right(&self, path: &Path, config: &Config) {
         if self.json {
@@ -256,6 +270,7 @@ pub(super) fn error(error: &CommandError) {
         }
         CommandError::Hook(_)
         | CommandError::Serve(_)
+        | CommandError::Import(_)
         | CommandError::Cdi(_)
         | CommandError::Runtime(_)
         | CommandError::NoCdiNetwork => {}

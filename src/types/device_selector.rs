@@ -57,6 +57,11 @@ impl IndexRange {
     pub fn contains(self, index: u32) -> bool {
         (self.first..=self.last).contains(&index)
     }
+
+    /// Whether a number is in both.
+    pub fn meets(self, other: Self) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
 }
 
 impl fmt::Display for IndexRange {
@@ -95,6 +100,8 @@ mod tests {
     fn index_ranges() {
         let range: IndexRange = "0-5".parse().unwrap();
         assert!(range.contains(0) && range.contains(5) && !range.contains(6));
+        let meets = |other: &str| range.meets(other.parse().unwrap());
+        assert!(meets("5-9") && meets("2") && !meets("6-9"));
         for text in ["", "5-0", "-1", "a", "1-", "+1"] {
             assert!(text.parse::<IndexRange>().is_err(), "{text}");
         }
