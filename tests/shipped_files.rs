@@ -307,7 +307,14 @@ fn the_example_configuration_is_right_and_complete() {
     let keys = |line: &&&str| line.split_once(" = ").is_some_and(|(key, _)| is_key(key));
     let tables = |line: &&&str| line.starts_with('[');
     let whole: Vec<&str> = all.iter().filter(|line| keys(line) || tables(line)).copied().collect();
-    config::parse(&whole.join("\n")).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    // But what a pool of another kind has.
+    let of_macvlan = |line: &&&str| line.starts_with("shares = ");
+    let of_sriov: Vec<&str> = whole.iter().filter(|line| !of_macvlan(line)).copied().collect();
+    config::parse(&of_sriov.join("\n")).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let shares = whole.iter().copied().find(|line| of_macvlan(&line)).unwrap_or_default();
+    let pool = "version = 1\n[[pool]]\nname = \"slow\"\nkind = \"macvlan\"\npf = [\"ens1f0\"]";
+    let macvlan = format!("{pool}\npublish = \"dra\"\n{shares}\n");
+    config::parse(&macvlan).unwrap_or_else(|problems| panic!("{problems:#?}"));
     let named = |key: &str| whole.iter().any(|line| line.starts_with(&format!("{key} = ")));
     for known in known_keys() {
         assert!(named(&known), "{known} is not in the example");
