@@ -44,6 +44,9 @@ const FIRST: usize = 4;
 const TRIES: usize = 40;
 /// An attachment has at least so many messages that matter: with fewer failing the faults did not reach them.
 const FEWEST: usize = 12;
+/// Messages that fail nothing when they get lost: an announcement, the number that the host has for a namespace, and the look whether the
+/// masquerade rules are there, without which they are put there.
+const HARMLESS: usize = 3;
 const ERRNO: &str = "ENOBUFS";
 
 fn prepare(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
@@ -59,10 +62,9 @@ fn run(guest: &mut Guest, edition: Edition, stride: usize) -> Result<(), Failure
     let failed = Serve::handle().failures()? - before;
     let told = format!("{struck} messages failed, {failed} tries");
     guest.step(&told);
-    // An announcement that gets lost fails nothing.
     guest.check(
         "tries failed, at each message but few",
-        failed >= FEWEST / stride && failed + 2 >= struck,
+        failed >= FEWEST / stride && failed + HARMLESS >= struck,
         told,
     )?;
     guest.step("containerd starts again with what is left of all that");
