@@ -1,15 +1,15 @@
 //! A range of IP addresses that may be handed out, with the prefix length they are configured with.
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    str::FromStr,
-};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::{Invalid, kept_by_network, text_type};
+use super::{
+    Invalid,
+    address_number::{address, number},
+    kept_by_network, text_type,
+};
 
 /// `FIRST-LAST/LEN`, `ADDRESS/LEN` for one address, or `NETWORK/LEN` for all hosts of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -131,20 +131,6 @@ fn hosts_of(net: IpNet) -> AddressRange {
     let edge = u128::from(reserved);
     let at = |value| address(value, net.addr().is_ipv6()).unwrap_or(net.addr());
     AddressRange { first: at(low + edge), last: at(high - edge), prefix }
-}
-
-fn number(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(v4) => u128::from(u32::from(v4)),
-        IpAddr::V6(v6) => u128::from(v6),
-    }
-}
-
-fn address(number: u128, ipv6: bool) -> Option<IpAddr> {
-    if ipv6 {
-        return Some(Ipv6Addr::from(number).into());
-    }
-    u32::try_from(number).ok().map(|number| Ipv4Addr::from(number).into())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Words that every other part shares, each valid by construction. No input, no output, no policy.
 
+mod address_number;
 mod address_range;
 mod allotted;
 mod deadline;
@@ -23,6 +24,7 @@ mod uid;
 mod vf_attributes;
 mod with_causes;
 
+pub(crate) use address_number::{address, number};
 pub use address_range::AddressRange;
 pub use allotted::Allotted;
 pub use deadline::Deadline;

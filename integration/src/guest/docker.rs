@@ -8,6 +8,7 @@ use super::VFHOOK;
 use super::command::{Invocation, cmd, eventually};
 use super::daemon::Daemon;
 use super::failure::Failure;
+use super::inspect;
 use super::place::Place;
 use crate::verdict::{OCI_IMAGE, OCI_IMAGE_NAME, SHARE};
 
@@ -104,22 +105,11 @@ impl Docker {
 
     /// The process id of a running container.
     pub(crate) fn pid(self, name: &str) -> Result<u32, Failure> {
-        let output = self.cmd(&format!("inspect --format {{{{.State.Pid}}}} {name}")).ok()?;
-        match output.text().parse() {
-            Ok(pid) if pid > 0 => Ok(pid),
-            _ => Err(Failure::unmet(format!("{name} runs"), output.text())),
-        }
+        inspect::pid(|line| self.cmd(line), name)
     }
 
     /// Waits until docker has seen a container end.
     pub(crate) fn exited(self, name: &str) -> Result<(), Failure> {
-        eventually(&format!("the end of {name}"), 60, || {
-            let output =
-                self.cmd(&format!("inspect --format {{{{.State.Status}}}} {name}")).ok()?;
-            if output.text() == "exited" {
-                return Ok(());
-            }
-            Err(Failure::unmet("exited", output.text()))
-        })
+        inspect::exited(|line| self.cmd(line), name, 60)
     }
 }

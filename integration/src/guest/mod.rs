@@ -15,6 +15,7 @@ mod errand;
 pub(crate) mod evidence;
 pub(crate) mod failure;
 mod harness;
+mod inspect;
 pub(crate) mod interface;
 pub(crate) mod kill_point;
 pub(crate) mod kube_proxy;

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::command::{Invocation, cmd, eventually};
+use super::command::{Invocation, cmd};
 use super::failure::Failure;
+use super::inspect;
 use super::output::Output;
 use super::place::Place;
 use crate::verdict::{OCI_IMAGE, OCI_IMAGE_NAME, SHARE};
@@ -80,22 +81,11 @@ impl Podman {
 
     /// The process id of a running container.
     pub(crate) fn pid(self, name: &str) -> Result<u32, Failure> {
-        let output = self.cmd(&format!("inspect --format {{{{.State.Pid}}}} {name}")).ok()?;
-        match output.text().parse() {
-            Ok(pid) if pid > 0 => Ok(pid),
-            _ => Err(Failure::unmet(format!("{name} runs"), output.text())),
-        }
+        inspect::pid(|line| self.cmd(line), name)
     }
 
     /// Waits until podman has seen a container end.
     pub(crate) fn exited(self, name: &str) -> Result<(), Failure> {
-        eventually(&format!("the end of {name}"), 30, || {
-            let output =
-                self.cmd(&format!("inspect --format {{{{.State.Status}}}} {name}")).ok()?;
-            if output.text() == "exited" {
-                return Ok(());
-            }
-            Err(Failure::unmet("exited", output.text()))
-        })
+        inspect::exited(|line| self.cmd(line), name, 30)
     }
 }

@@ -1,10 +1,10 @@
 //! Arithmetic on addresses of one family as numbers. Knows no format.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::types::AddressRange;
+use crate::types::{AddressRange, address, number};
 
 /// The addresses `first` to `last` of a network, both among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,20 +67,6 @@ pub(super) fn hosts(network: IpNet) -> Option<(IpAddr, IpAddr)> {
         return Some((address(low, ipv6)?, address(high, ipv6)?));
     }
     Some((address(low + 1, ipv6)?, address(high - u128::from(!ipv6), ipv6)?))
-}
-
-fn number(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(v4) => u128::from(u32::from(v4)),
-        IpAddr::V6(v6) => u128::from(v6),
-    }
-}
-
-fn address(number: u128, ipv6: bool) -> Option<IpAddr> {
-    if ipv6 {
-        return Some(Ipv6Addr::from(number).into());
-    }
-    u32::try_from(number).ok().map(|number| Ipv4Addr::from(number).into())
 }
 
 #[cfg(test)]
