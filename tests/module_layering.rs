@@ -28,7 +28,11 @@ const PARTS: [Part; 17] = [
     Part { folder: "doctor", may_name: &["config", "inventory", "types"] },
     Part { folder: "plan", may_name: &["config", "inventory", "request", "types"] },
     Part { folder: "lease", may_name: &["kill_point", "plan", "request::NetworkRequest", "types"] },
-    Part { folder: "kernel", may_name: &["inventory", "plan::Plan", "plan::step", "types"] },
+    // A file that it publishes is a write to die at.
+    Part {
+        folder: "kernel",
+        may_name: &["inventory", "kill_point", "plan::Plan", "plan::step", "types"],
+    },
     Part {
         folder: "kernel/fake",
         may_name: &["inventory", "kernel", "plan::Plan", "plan::sentence", "plan::step", "types"],
@@ -63,9 +67,11 @@ const PARTS: [Part; 17] = [
             "kernel::OwnSocket",
             "kernel::directory_events",
             "kernel::publish_file",
+            "kernel::withdraw_files",
             "lease::Claim",
             "lease::LeaseError",
             "lease::LeaseStore",
+            "lease::PreparedClaim",
             "operation",
             "request",
             "types",

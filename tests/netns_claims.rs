@@ -24,7 +24,7 @@ use netns_support::{
     sandbox::Sandbox,
 };
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const CONFIG: &str = r#"version = 1
 [[pool]]
@@ -124,6 +124,20 @@ fn claiming(name: &str, sandbox: &Sandbox) -> PodSandbox {
     pod
 }
 
+/// The CDI devices of a claim.
+fn mounts_of(host: &Host, claim: &str) -> PathBuf {
+    host.directory.join(format!("cdi/vfhook.dev-claim_metadata_uid-of-{claim}.json"))
+}
+
+/// What the containers of a claim's pod see: its CDI device says where that is.
+fn shown(host: &Host, claim: &str) -> Vec<Value> {
+    let specification = std::fs::read(mounts_of(host, claim)).unwrap();
+    let specification: Value = serde_json::from_slice(&specification).unwrap();
+    let mount = &specification["devices"][0]["containerEdits"]["mounts"][0];
+    let text = std::fs::read_to_string(mount["hostPath"].as_str().unwrap()).unwrap();
+    serde_json::Deserializer::from_str(&text).into_iter().map(Result::unwrap).collect()
+}
+
 async fn ran(peer: &mut Peer, pod: &PodSandbox) -> Outcome<()> {
     peer.pod_event(Event::RunPodSandbox, pod).await
 }
@@ -167,14 +181,20 @@ fn a_claims_pod_has_what_the_scheduler_chose_and_its_claim_says_so() {
         let (node, mut peer, driver) = Node::start(host, ApiServer::start(false).await).await;
         node.api.must_tell(&ALL).await;
         let wish = json!({ "network": "storage", "interface": "fast0" });
-        node.api.put(&path("c"), allocated("c", ALL[2], "uid-of-p1", Some(&wish)));
+        let mut claim = allocated("c", ALL[2], "uid-of-p1", Some(&wish));
+        claim["metadata"]["annotations"] =
+            json!({ "resource.kubernetes.io/pod-claim-name": "fast-nic" });
+        node.api.put(&path("c"), claim);
         for _ in 0..2 {
             let prepared = driver.prepare("c").await;
             let [device] = &prepared.devices[..] else { panic!("{prepared:?}") };
             assert_eq!((&*device.pool, &*device.name), ("node-1/fast", ALL[2]));
             assert_eq!(device.requests, ["nic"]);
-            assert_eq!(device.cdi_devices, [format!("vfhook.dev/fast={}", vf(2))]);
+            let gate = format!("vfhook.dev/fast={}", vf(2));
+            assert_eq!(device.cdi_devices, [&gate, "vfhook.dev/claim_metadata=uid-of-c_nic"]);
         }
+        let before = shown(host, "c");
+        assert_eq!(before[0]["requests"][0]["devices"][0].get("networkData"), None);
         // Nobody else is given it, by whatever way.
         let others = ["a", "b", "c"].map(|name| host.sandbox(name));
         host.attach(&others[0], "storage", &[]).ok();
@@ -182,6 +202,28 @@ fn a_claims_pod_has_what_the_scheduler_chose_and_its_claim_says_so() {
         host.attach(&others[2], "storage", &[]).must_exit(3);
         let sandbox = host.sandbox("p1");
         assert_eq!(ran(&mut peer, &claiming("p1", &sandbox)).await, Outcome::Answered(()));
+        // Its containers are created from here on.
+        let after = shown(host, "c");
+        let versions: Vec<_> = after.iter().map(|object| object["apiVersion"].clone()).collect();
+        let group = "metadata.resource.k8s.io";
+        assert_eq!(versions, [format!("{group}/v1beta1"), format!("{group}/v1alpha1")]);
+        for object in &after {
+            assert_eq!(
+                (&object["kind"], &object["metadata"]["name"]),
+                (&"DeviceMetadata".into(), &"c".into())
+            );
+            assert_eq!(
+                (&object["metadata"]["generation"], &before[0]["metadata"]["generation"]),
+                (&2.into(), &1.into())
+            );
+            assert_eq!(object["podClaimName"], "fast-nic");
+            let device = &object["requests"][0]["devices"][0];
+            assert_eq!((&device["pool"], &device["name"]), (&"node-1/fast".into(), &ALL[2].into()));
+            assert_eq!(device["attributes"]["resource.kubernetes.io/pciBusID"]["string"], vf(2));
+            assert_eq!(device["networkData"]["interfaceName"], "fast0");
+            assert!(device["networkData"]["ips"][0].as_str().unwrap().starts_with("192.168.0."));
+            assert!(device["networkData"]["hardwareAddress"].as_str().is_some());
+        }
         assert!(node.leased().contains(&vf(2)));
         let said = || node.api.get(&path("c"))["status"]["devices"][0].clone();
         becomes("its claim says what it has", || !said().is_null()).await;
@@ -191,9 +233,30 @@ fn a_claims_pod_has_what_the_scheduler_chose_and_its_claim_says_so() {
         // It is its pod's after restarts of both, and of the pod's sandbox.
         let (node, driver) = node.restart_agent().await;
         assert_eq!(driver.prepare("c").await.error, "");
+        assert_eq!(shown(host, "c"), after);
         assert_eq!(driver.unprepare("c").await, "");
         assert_eq!(driver.unprepare("c").await, "");
+        assert!(!host.state_dir().join("metadata/uid-of-c").exists());
+        assert!(!mounts_of(host, "c").exists());
         assert!(!host.context().leases.is_allocated(vf(2).parse().unwrap()));
+        node.stop();
+    });
+}
+
+#[test]
+fn what_a_dead_agent_left_of_a_claim_is_gone_when_the_next_serves() {
+    on_a_node(async |host| {
+        let (node, _peer, driver) = Node::start(host, ApiServer::start(false).await).await;
+        for (number, name) in ["c", "d"].into_iter().enumerate() {
+            node.api.put(&path(name), allocated(name, ALL[number], "uid-of-p1", None));
+            assert_eq!(driver.prepare(name).await.error, "");
+        }
+        // As one leaves it that dies after it took the record away.
+        std::fs::remove_file(host.state_dir().join("prepared/uid-of-c")).unwrap();
+        let (node, _driver) = node.restart_agent().await;
+        assert!(!host.state_dir().join("metadata/uid-of-c").exists());
+        assert!(!mounts_of(host, "c").exists() && mounts_of(host, "d").exists());
+        assert_eq!(shown(host, "d").len(), 2);
         node.stop();
     });
 }

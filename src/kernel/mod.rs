@@ -29,7 +29,7 @@ mod wire;
 pub use error::{KernelError, Refusal};
 pub use functions::Functions;
 pub use open::LinuxKernel;
-pub use published::publish_file;
+pub use published::{publish_file, withdraw_files};
 pub use rtnetlink::events::{Concern, HostEvents};
 pub use socket::{FileIdentity, OwnSocket, directory_events};
 

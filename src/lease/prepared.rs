@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{LeaseError, LeaseStore, directory, store::text_at};
+use super::{
+    Attached, Claim, ClaimMetadata, Lease, LeaseError, LeaseStore, directory, store::text_at,
+};
 use crate::{
     request::NetworkRequest,
-    types::{Name, PciAddress, Uid},
+    types::{Name, ObjectName, PciAddress, RequestName, Uid},
 };
 
 /// A claim that was prepared.
@@ -20,18 +22,21 @@ pub struct PreparedClaim {
     /// Its Kubernetes namespace, which is its pod's.
     pub namespace: String,
     /// Its name there.
-    pub name: String,
+    pub name: ObjectName,
     /// The one pod that it is reserved for.
     pub pod: Uid,
     /// The devices that it was given.
     pub devices: Vec<PreparedDevice>,
+    /// What is told of them.
+    #[serde(default)]
+    pub metadata: ClaimMetadata,
 }
 
 /// A device that a claim was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreparedDevice {
     /// The requests of the claim that it is for, as kubelet knows them.
-    pub request: String,
+    pub request: RequestName,
     /// The pool that it was published in.
     pub pool: Name,
     /// The device.
@@ -41,7 +46,19 @@ pub struct PreparedDevice {
     pub wish: Option<NetworkRequest>,
 }
 
+impl PreparedDevice {
+    /// What a sandbox has of it, by its lease.
+    pub fn attached<'a>(&self, lease: &'a Lease) -> Option<&'a Attached> {
+        lease.networks.iter().find(|had| had.device == Some(self.device))
+    }
+}
+
 impl LeaseStore {
+    /// The lease of whoever has a device that a claim was given.
+    pub fn lease_of(&self, had: &PreparedDevice) -> Result<Option<Lease>, LeaseError> {
+        self.find(&Claim::Device(had.device))
+    }
+
     /// Keeps the devices of a claim for its pod. Whoever calls this has looked whether they are free, and keeps others from choosing them.
     pub fn keep(&self, claim: &PreparedClaim) -> Result<(), LeaseError> {
         let of_pod = self.pods().join(claim.pod.as_str());
@@ -55,7 +72,9 @@ impl LeaseStore {
         directory::link(&target(&claim.uid, "../.."), &of_pod.join(claim.uid.as_str()))?;
         let text = serde_json::to_vec(claim)
             .map_err(|error| LeaseError::io("encode", record.clone())(error.into()))?;
-        directory::replace(&record, &text)
+        directory::replace(&record, &text)?;
+        // After it: whoever dies in between does not tell kubelet that it is prepared, and is asked again.
+        self.show(claim, None)
     }
 
     /// Keeps nothing for a claim any more; one that is unknown is no failure.
@@ -89,6 +108,7 @@ impl LeaseStore {
     /// Clears away what leads to a claim that is gone.
     fn sweep(&self, uid: &Uid, claim: Option<&PreparedClaim>) -> Result<(), LeaseError> {
         directory::remove(&directory::next_to(&self.prepared_claim(uid)))?;
+        self.hide(uid)?;
         // Of one that was being prepared when a process died, only the links tell.
         let leads = |link: &PathBuf| directory::leads(link, &target(uid, ".."));
         let devices: Vec<PathBuf> = match claim {
@@ -113,7 +133,7 @@ impl LeaseStore {
         self.root.join("prepared")
     }
 
-    fn prepared_claim(&self, uid: &Uid) -> PathBuf {
+    pub(super) fn prepared_claim(&self, uid: &Uid) -> PathBuf {
         self.prepared().join(uid.as_str())
     }
 
@@ -148,7 +168,7 @@ mod tests {
 
     fn claim(uid: &str, pod: &str, functions: &[u8]) -> PreparedClaim {
         let device = |function: &u8| PreparedDevice {
-            request: "nic".to_owned(),
+            request: "nic".parse().unwrap(),
             pool: "fast".parse().unwrap(),
             device: format!("0000:01:10.{function}").parse().unwrap(),
             wish: Some(NetworkRequest::plain("storage".parse().unwrap())),
@@ -156,9 +176,10 @@ mod tests {
         PreparedClaim {
             uid: uid.parse().unwrap(),
             namespace: "team-a".to_owned(),
-            name: format!("claim-{uid}"),
+            name: format!("claim-{uid}").parse().unwrap(),
             pod: pod.parse().unwrap(),
             devices: functions.iter().map(device).collect(),
+            metadata: ClaimMetadata::default(),
         }
     }
 

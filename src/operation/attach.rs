@@ -10,6 +10,7 @@ use super::{
     journal,
     prepare::{Prepared, prepare},
     recover,
+    show::show,
 };
 use crate::{
     execute::{self, Outcome},
@@ -141,6 +142,8 @@ fn perform(
     match execute::run(&reservation.lease.plan, kernel, deadline) {
         Outcome::Applied => {
             forget_refused_macs(kernel, &mut reservation.lease);
+            // Before it counts as attached: what is attached, starts containers.
+            show(context, &reservation.lease)?;
             reservation.lease.state = LeaseState::Attached;
             context.leases.update(&reservation.lease)?;
             journal::attached(&reservation.lease, &began);

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use tempfile::TempDir;
 use vfhook::{
     kernel::fake::{FakeHost, Fault, Snapshot},
-    lease::{Lease, LeaseStore, PreparedClaim, PreparedDevice},
+    lease::{ClaimMetadata, DeviceMetadata, Lease, LeaseStore, PreparedClaim, PreparedDevice},
     operation::{self, AttachReport, Context, Detached, OperationError, Which},
     request::{NetworkRequest, SandboxEvent},
     types::{Deadline, NetnsSource},
@@ -131,7 +131,7 @@ pub(crate) fn event(id: &str, path: &str, networks: &[NetworkRequest]) -> Sandbo
 /// A claim of this identity, by which a pod is given these VFs.
 pub(crate) fn claim(uid: &str, vfs: &[usize]) -> PreparedClaim {
     let device = |number: &usize| PreparedDevice {
-        request: "nic".to_owned(),
+        request: parse("nic"),
         pool: parse("fast"),
         device: vf(*number),
         wish: None,
@@ -139,9 +139,13 @@ pub(crate) fn claim(uid: &str, vfs: &[usize]) -> PreparedClaim {
     PreparedClaim {
         uid: parse(uid),
         namespace: "team-a".to_owned(),
-        name: uid.to_owned(),
+        name: parse(uid),
         pod: parse("pod-1"),
         devices: vfs.iter().map(device).collect(),
+        metadata: ClaimMetadata {
+            pod_claim_name: None,
+            devices: vfs.iter().map(|_| DeviceMetadata::default()).collect(),
+        },
     }
 }
 

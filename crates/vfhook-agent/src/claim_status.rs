@@ -8,7 +8,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use vfhook::{
-    lease::{Attached, Claim, Lease, LeaseError, LeaseState, LeaseStore, PreparedClaim},
+    lease::{Attached, Lease, LeaseError, LeaseState, LeaseStore, PreparedClaim, network_data},
     types::{Uid, with_causes},
 };
 
@@ -74,7 +74,7 @@ async fn tell(
                 let error = with_causes(&error);
                 tracing::warn!(
                     namespace,
-                    claim = name,
+                    claim = %name,
                     error,
                     "its status does not say what it has"
                 );
@@ -92,11 +92,9 @@ fn devices(
 ) -> Result<Vec<Value>, LeaseError> {
     let mut devices = Vec::new();
     for had in &claim.devices {
-        let lease = leases.find(&Claim::Device(had.device))?;
+        let lease = leases.lease_of(had)?;
         let lease = lease.filter(|lease| lease.state == LeaseState::Attached);
-        let attached = lease.as_ref().and_then(|lease| {
-            Some((lease, lease.networks.iter().find(|one| one.device == Some(had.device))?))
-        });
+        let attached = lease.as_ref().and_then(|lease| Some((lease, had.attached(lease)?)));
         if let Some((lease, attached)) = attached {
             let mut device = status(lease, attached);
             device["driver"] = DRIVER.into();
@@ -109,14 +107,9 @@ fn devices(
 }
 
 fn status(lease: &Lease, attached: &Attached) -> Value {
-    let ips: Vec<String> = attached.addresses.iter().map(ToString::to_string).collect();
-    let mut network = json!({ "interfaceName": attached.interface, "ips": ips });
-    if let Some(mac) = attached.mac {
-        network["hardwareAddress"] = mac.to_string().into();
-    }
     let message = format!("network {} in sandbox {}", attached.network, lease.id.short());
     json!({
-        "networkData": network,
+        "networkData": network_data(attached),
         "conditions": [{
             "type": "Ready", "status": "True", "reason": "Attached", "message": message,
             "lastTransitionTime": moment::rfc3339(lease.created),

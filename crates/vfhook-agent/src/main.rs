@@ -6,6 +6,7 @@ mod arguments;
 mod claim;
 mod claim_status;
 mod class;
+mod description;
 mod driver;
 mod message;
 mod moment;

@@ -71,6 +71,8 @@ pub(crate) fn serve(arguments: &Arguments, verb: &Serve) -> Result<(), ServeErro
     let name = verb.node.clone().map_or_else(host_name, Ok);
     let name = name.map_err(|error| ServeError::System("ask the host's name", error))?;
     let node = Arc::new(Node::open(name, arguments.config.clone(), places)?);
+    // Before kubelet can ask for anything.
+    node.sweep();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_keep_alive(Duration::from_secs(1))

@@ -59,7 +59,8 @@ pub(crate) fn owned(slice: &Value, node: &str, uid: &str, generation: i64) -> Va
     slice
 }
 
-fn device(pool: &Name, offered: &Offered) -> Value {
+/// A device as its slice tells of it.
+pub(crate) fn device(pool: &Name, offered: &Offered) -> Value {
     let mut device = json!({
         "name": names::device(offered.vf.address),
         "attributes": attributes(pool, offered),

@@ -10,7 +10,7 @@ use self::{
     parameters::{ParametersError, Wish},
 };
 use vfhook::{
-    lease::{PreparedClaim, PreparedDevice},
+    lease::{ClaimMetadata, PreparedClaim, PreparedDevice},
     types::{Invalid, quote},
 };
 
@@ -36,7 +36,7 @@ pub(crate) enum ClaimRefused {
     #[error("the configuration of request {request}, {whose}")]
     Parameters { request: String, whose: &'static str, source: ParametersError },
     #[error("the claim's {0}")]
-    Uid(&'static str, #[source] Invalid),
+    Malformed(&'static str, #[source] Invalid),
 }
 
 /// What the pod of a claim is to have on this node, when kubelet means the claim of this identity.
@@ -54,13 +54,23 @@ pub(crate) fn prepared(
     let pod = only_pod(&claim.status.reserved_for)?;
     let own = allocation.devices.results.iter().filter(|given| given.driver == DRIVER);
     let device = |given: &Given| device(given, &allocation.devices.config, node);
+    let pod_claim_name = meta.pod_claim_name().map(str::parse);
     Ok(PreparedClaim {
-        uid: meta.uid.parse().map_err(|error| ClaimRefused::Uid("uid", error))?,
+        uid: meta.uid.parse().map_err(malformed("uid"))?,
         namespace: meta.namespace.clone(),
-        name: meta.name.clone(),
-        pod: pod.parse().map_err(|error| ClaimRefused::Uid("pod's uid", error))?,
+        name: meta.name.parse().map_err(malformed("name"))?,
+        pod: pod.parse().map_err(malformed("pod's uid"))?,
         devices: own.map(device).collect::<Result<_, _>>()?,
+        metadata: ClaimMetadata {
+            pod_claim_name: pod_claim_name.transpose().map_err(malformed("name in its pod"))?,
+            // They are looked at when they are prepared.
+            devices: Vec::new(),
+        },
     })
+}
+
+fn malformed(what: &'static str) -> impl Fn(Invalid) -> ClaimRefused {
+    move |error| ClaimRefused::Malformed(what, error)
 }
 
 fn only_pod(users: &[Consumer]) -> Result<&str, ClaimRefused> {
@@ -86,7 +96,8 @@ fn device(
         device: given.device.clone(),
     })?;
     let wish = wish(given, configured)?;
-    Ok(PreparedDevice { request: given.request.clone(), pool, device, wish })
+    let request = given.request.parse().map_err(malformed("request"))?;
+    Ok(PreparedDevice { request, pool, device, wish })
 }
 
 /// What a device is for: as its class says, and over that, as the claim says.
