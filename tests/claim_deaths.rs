@@ -25,9 +25,9 @@ const SPECIFICATION: &str = "vfhook.dev-claim_metadata_c1.json";
 fn work(does: &str, state: &Path) {
     let leases = LeaseStore::open(state).unwrap();
     if does == "keep" {
-        keep(&leases, state)
+        keep(&leases, state);
     } else {
-        let_go(&leases, state, &claim("c1", &[]).uid)
+        let_go(&leases, state, &claim("c1", &[]).uid);
     }
 }
 

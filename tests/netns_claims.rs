@@ -138,6 +138,35 @@ fn shown(host: &Host, claim: &str) -> Vec<Value> {
     serde_json::Deserializer::from_str(&text).into_iter().map(Result::unwrap).collect()
 }
 
+/// What containers see of the claim `c`, which its pod calls `fast-nic`, is what its pod has; and newer than before that had it.
+fn must_be_whole(before: &Value, after: &[Value]) {
+    let versions: Vec<_> = after.iter().map(|object| object["apiVersion"].clone()).collect();
+    let group = "metadata.resource.k8s.io";
+    assert_eq!(versions, [format!("{group}/v1beta1"), format!("{group}/v1alpha1")]);
+    assert_eq!(before["metadata"]["generation"], 1);
+    for object in after {
+        assert_eq!(
+            (&object["kind"], &object["podClaimName"]),
+            (&json!("DeviceMetadata"), &json!("fast-nic"))
+        );
+        let metadata =
+            json!({ "name": "c", "namespace": "team-a", "uid": "uid-of-c", "generation": 2 });
+        assert_eq!(object["metadata"], metadata);
+        assert_eq!(object["requests"][0]["name"], "nic");
+        let device = &object["requests"][0]["devices"][0];
+        assert_eq!(
+            (&device["driver"], &device["pool"]),
+            (&json!("vfhook.dev"), &json!("node-1/fast"))
+        );
+        assert_eq!(device["name"], ALL[2]);
+        assert_eq!(device["attributes"]["resource.kubernetes.io/pciBusID"]["string"], vf(2));
+        let network = &device["networkData"];
+        assert_eq!(network["interfaceName"], "fast0");
+        assert!(network["ips"][0].as_str().unwrap().starts_with("192.168.0."));
+        assert!(network["hardwareAddress"].is_string());
+    }
+}
+
 async fn ran(peer: &mut Peer, pod: &PodSandbox) -> Outcome<()> {
     peer.pod_event(Event::RunPodSandbox, pod).await
 }
@@ -204,26 +233,7 @@ fn a_claims_pod_has_what_the_scheduler_chose_and_its_claim_says_so() {
         assert_eq!(ran(&mut peer, &claiming("p1", &sandbox)).await, Outcome::Answered(()));
         // Its containers are created from here on.
         let after = shown(host, "c");
-        let versions: Vec<_> = after.iter().map(|object| object["apiVersion"].clone()).collect();
-        let group = "metadata.resource.k8s.io";
-        assert_eq!(versions, [format!("{group}/v1beta1"), format!("{group}/v1alpha1")]);
-        for object in &after {
-            assert_eq!(
-                (&object["kind"], &object["metadata"]["name"]),
-                (&"DeviceMetadata".into(), &"c".into())
-            );
-            assert_eq!(
-                (&object["metadata"]["generation"], &before[0]["metadata"]["generation"]),
-                (&2.into(), &1.into())
-            );
-            assert_eq!(object["podClaimName"], "fast-nic");
-            let device = &object["requests"][0]["devices"][0];
-            assert_eq!((&device["pool"], &device["name"]), (&"node-1/fast".into(), &ALL[2].into()));
-            assert_eq!(device["attributes"]["resource.kubernetes.io/pciBusID"]["string"], vf(2));
-            assert_eq!(device["networkData"]["interfaceName"], "fast0");
-            assert!(device["networkData"]["ips"][0].as_str().unwrap().starts_with("192.168.0."));
-            assert!(device["networkData"]["hardwareAddress"].as_str().is_some());
-        }
+        must_be_whole(&before[0], &after);
         assert!(node.leased().contains(&vf(2)));
         let said = || node.api.get(&path("c"))["status"]["devices"][0].clone();
         becomes("its claim says what it has", || !said().is_null()).await;
@@ -257,6 +267,49 @@ fn what_a_dead_agent_left_of_a_claim_is_gone_when_the_next_serves() {
         assert!(!host.state_dir().join("metadata/uid-of-c").exists());
         assert!(!mounts_of(host, "c").exists() && mounts_of(host, "d").exists());
         assert_eq!(shown(host, "d").len(), 2);
+        node.stop();
+    });
+}
+
+#[test]
+fn a_device_that_is_withheld_is_told_of_once() {
+    on_a_node(async |host| {
+        let (node, _peer, _driver) = Node::start(host, ApiServer::start(false).await).await;
+        node.api.must_tell(&ALL).await;
+        host.ip(&["address add 10.9.9.9/24 dev vf1"]);
+        signal(&node.agent, Signal::SIGHUP);
+        becomes("it is told of", || !node.api.events("Node").is_empty()).await;
+        let told = node.api.events("Node");
+        let [(name, reason, said)] = &told[..] else { panic!("{told:?}") };
+        assert_eq!((&**name, &**reason), ("node-1", "DeviceWithheld"));
+        assert!(said.starts_with("pool fast: 0000-01-10-1 cannot be had: "), "{said}");
+        // Whoever comes next says the same, and is refused.
+        assert_eq!(node.api.refused(), 0);
+        let (node, _driver) = node.restart_agent().await;
+        becomes("another tells of it", || node.api.refused() > 0).await;
+        assert_eq!(node.api.events("Node"), told);
+        node.stop();
+    });
+}
+
+#[test]
+fn what_a_pod_has_and_did_not_hold_is_told_of_once() {
+    on_a_node(async |host| {
+        let (node, mut peer, driver) = Node::start(host, ApiServer::start(false).await).await;
+        let wish = json!({ "network": "storage" });
+        node.api.put(&path("c"), allocated("c", ALL[0], "uid-of-p1", Some(&wish)));
+        assert_eq!(driver.prepare("c").await.error, "");
+        let sandbox = host.sandbox("p1");
+        assert_eq!(ran(&mut peer, &claiming("p1", &sandbox)).await, Outcome::Answered(()));
+        // What plays a VF here has no PCI device above it in the sandbox, which is what a driver without it looks like.
+        becomes("its pod's event says so", || !node.api.events("Pod").is_empty()).await;
+        let told = node.api.events("Pod");
+        let [(name, reason, said)] = &told[..] else { panic!("{told:?}") };
+        assert_eq!((&**name, &**reason), ("p1", "AttachmentBroken"));
+        assert!(said.ends_with("missing: it is no longer in its sandbox"), "{said}");
+        let (node, _driver) = node.restart_agent().await;
+        becomes("another tells of it", || node.api.refused() > 0).await;
+        assert_eq!(node.api.events("Pod"), told);
         node.stop();
     });
 }

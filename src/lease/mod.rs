@@ -37,6 +37,6 @@ pub use lock::OperationLock;
 pub use metadata::{ClaimMetadata, DeviceMetadata, network_data};
 pub use missed::Missed;
 pub use prepared::{PreparedClaim, PreparedDevice};
-pub use record::{Attached, Lease, LeaseState, VERSION};
+pub use record::{Attached, Drift, Lease, LeaseState, VERSION};
 pub use store::{LeaseStore, Leases, Reservation, new_serial};
 pub use table::TableLock;

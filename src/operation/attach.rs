@@ -143,7 +143,11 @@ fn perform(
         Outcome::Applied => {
             forget_refused_macs(kernel, &mut reservation.lease);
             // Before it counts as attached: what is attached, starts containers.
-            show(context, &reservation.lease)?;
+            if let Err(error) = show(context, &reservation.lease) {
+                tracing::warn!(%error, "its containers could not be shown what it has: taken back");
+                recover::release(kernel, context, reservation, deadline)?;
+                return Err(error);
+            }
             reservation.lease.state = LeaseState::Attached;
             context.leases.update(&reservation.lease)?;
             journal::attached(&reservation.lease, &began);

@@ -8,6 +8,8 @@ mod claim_status;
 mod class;
 mod description;
 mod driver;
+mod event;
+mod herald;
 mod message;
 mod moment;
 mod names;

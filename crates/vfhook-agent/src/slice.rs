@@ -62,7 +62,7 @@ pub(crate) fn owned(slice: &Value, node: &str, uid: &str, generation: i64) -> Va
 /// A device as its slice tells of it.
 pub(crate) fn device(pool: &Name, offered: &Offered) -> Value {
     let mut device = json!({
-        "name": names::device(offered.vf.address),
+        "name": called(offered),
         "attributes": attributes(pool, offered),
     });
     if let Some(why) = &offered.withheld {
@@ -70,6 +70,11 @@ pub(crate) fn device(pool: &Name, offered: &Offered) -> Value {
             json!([{ "key": "vfhook.dev/withheld", "value": label(why), "effect": "NoSchedule" }]);
     }
     device
+}
+
+/// What a device is called in its pool.
+pub(crate) fn called(offered: &Offered) -> String {
+    names::device(offered.vf.address)
 }
 
 fn attributes(pool: &Name, offered: &Offered) -> Map<String, Value> {

@@ -147,8 +147,8 @@ mod tests {
         });
         let mut one = claim("c1", &["nic", "nic", "main/small"]);
         leases.keep(&one).unwrap();
-        let named = mounts.publish(&leases, &one);
-        let names: Vec<&str> = named.values().map(String::as_str).collect();
+        let mounted = mounts.publish(&leases, &one);
+        let names: Vec<&str> = mounted.values().map(String::as_str).collect();
         assert_eq!(
             names,
             ["vfhook.dev/claim_metadata=c1_main", "vfhook.dev/claim_metadata=c1_nic"]
