@@ -30,9 +30,10 @@ const PARTS: [Part; 19] = [
     Part { folder: "doctor", may_name: &["cdi", "config", "inventory", "types"] },
     Part { folder: "plan", may_name: &["config", "inventory", "request", "types"] },
     Part { folder: "lease", may_name: &["kill_point", "plan", "request::NetworkRequest", "types"] },
+    // A file that it publishes is a write to die at.
     Part {
         folder: "kernel",
-        may_name: &["cdi::FILE", "inventory", "plan::Plan", "plan::step", "types"],
+        may_name: &["cdi::FILE", "inventory", "kill_point", "plan::Plan", "plan::step", "types"],
     },
     Part {
         folder: "kernel/fake",
@@ -73,9 +74,11 @@ const PARTS: [Part; 19] = [
             "kernel::OwnSocket",
             "kernel::directory_events",
             "kernel::publish_file",
+            "kernel::withdraw_files",
             "lease::Claim",
             "lease::LeaseError",
             "lease::LeaseStore",
+            "lease::PreparedClaim",
             "operation",
             "request",
             "types",

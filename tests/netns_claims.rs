@@ -24,7 +24,7 @@ use netns_support::{
     sandbox::Sandbox,
 };
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const CONFIG: &str = r#"version = 1
 [[pool]]
@@ -141,6 +141,49 @@ fn claiming(name: &str, sandbox: &Sandbox) -> PodSandbox {
     pod
 }
 
+/// The CDI devices of a claim.
+fn mounts_of(host: &Host, claim: &str) -> PathBuf {
+    host.directory.join(format!("cdi/vfhook.dev-claim_metadata_uid-of-{claim}.json"))
+}
+
+/// What the containers of a claim's pod see: its CDI device says where that is.
+fn shown(host: &Host, claim: &str) -> Vec<Value> {
+    let specification = std::fs::read(mounts_of(host, claim)).unwrap();
+    let specification: Value = serde_json::from_slice(&specification).unwrap();
+    let mount = &specification["devices"][0]["containerEdits"]["mounts"][0];
+    let text = std::fs::read_to_string(mount["hostPath"].as_str().unwrap()).unwrap();
+    serde_json::Deserializer::from_str(&text).into_iter().map(Result::unwrap).collect()
+}
+
+/// What containers see of the claim `c`, which its pod calls `fast-nic`, is what its pod has; and newer than before that had it.
+fn must_be_whole(before: &Value, after: &[Value]) {
+    let versions: Vec<_> = after.iter().map(|object| object["apiVersion"].clone()).collect();
+    let group = "metadata.resource.k8s.io";
+    assert_eq!(versions, [format!("{group}/v1beta1"), format!("{group}/v1alpha1")]);
+    assert_eq!(before["metadata"]["generation"], 1);
+    for object in after {
+        assert_eq!(
+            (&object["kind"], &object["podClaimName"]),
+            (&json!("DeviceMetadata"), &json!("fast-nic"))
+        );
+        let metadata =
+            json!({ "name": "c", "namespace": "team-a", "uid": "uid-of-c", "generation": 2 });
+        assert_eq!(object["metadata"], metadata);
+        assert_eq!(object["requests"][0]["name"], "nic");
+        let device = &object["requests"][0]["devices"][0];
+        assert_eq!(
+            (&device["driver"], &device["pool"]),
+            (&json!("vfhook.dev"), &json!("node-1/fast"))
+        );
+        assert_eq!(device["name"], ALL[2]);
+        assert_eq!(device["attributes"]["resource.kubernetes.io/pciBusID"]["string"], vf(2));
+        let network = &device["networkData"];
+        assert_eq!(network["interfaceName"], "fast0");
+        assert!(network["ips"][0].as_str().unwrap().starts_with("192.168.0."));
+        assert!(network["hardwareAddress"].is_string());
+    }
+}
+
 async fn ran(peer: &mut Peer, pod: &PodSandbox) -> Outcome<()> {
     peer.pod_event(Event::RunPodSandbox, pod).await
 }
@@ -184,14 +227,20 @@ fn a_claims_pod_has_what_the_scheduler_chose_and_its_claim_says_so() {
         let (node, mut peer, driver) = Node::start(host, ApiServer::start(false).await).await;
         node.api.must_tell(&ALL).await;
         let wish = json!({ "network": "storage", "interface": "fast0" });
-        node.api.put(&path("c"), allocated("c", ALL[2], "uid-of-p1", Some(&wish)));
+        let mut claim = allocated("c", ALL[2], "uid-of-p1", Some(&wish));
+        claim["metadata"]["annotations"] =
+            json!({ "resource.kubernetes.io/pod-claim-name": "fast-nic" });
+        node.api.put(&path("c"), claim);
         for _ in 0..2 {
             let prepared = driver.prepare("c").await;
             let [device] = &prepared.devices[..] else { panic!("{prepared:?}") };
             assert_eq!((&*device.pool, &*device.name), ("node-1/fast", ALL[2]));
             assert_eq!(device.requests, ["nic"]);
-            assert_eq!(device.cdi_devices, [format!("vfhook.dev/fast={}", vf(2))]);
+            let gate = format!("vfhook.dev/fast={}", vf(2));
+            assert_eq!(device.cdi_devices, [&gate, "vfhook.dev/claim_metadata=uid-of-c_nic"]);
         }
+        let before = shown(host, "c");
+        assert_eq!(before[0]["requests"][0]["devices"][0].get("networkData"), None);
         // Nobody else is given it, by whatever way.
         let others = ["a", "b", "c"].map(|name| host.sandbox(name));
         host.attach(&others[0], "storage", &[]).ok();
@@ -199,6 +248,9 @@ fn a_claims_pod_has_what_the_scheduler_chose_and_its_claim_says_so() {
         host.attach(&others[2], "storage", &[]).must_exit(3);
         let sandbox = host.sandbox("p1");
         assert_eq!(ran(&mut peer, &claiming("p1", &sandbox)).await, Outcome::Answered(()));
+        // Its containers are created from here on.
+        let after = shown(host, "c");
+        must_be_whole(&before[0], &after);
         assert!(node.leased().contains(&vf(2)));
         let said = || node.api.get(&path("c"))["status"]["devices"][0].clone();
         becomes("its claim says what it has", || !said().is_null()).await;
@@ -208,8 +260,11 @@ fn a_claims_pod_has_what_the_scheduler_chose_and_its_claim_says_so() {
         // It is its pod's after restarts of both, and of the pod's sandbox.
         let (node, driver) = node.restart_agent().await;
         assert_eq!(driver.prepare("c").await.error, "");
+        assert_eq!(shown(host, "c"), after);
         assert_eq!(driver.unprepare("c").await, "");
         assert_eq!(driver.unprepare("c").await, "");
+        assert!(!host.state_dir().join("metadata/uid-of-c").exists());
+        assert!(!mounts_of(host, "c").exists());
         assert!(!host.context().leases.is_allocated(vf(2).parse().unwrap()));
         node.stop();
     });
@@ -243,7 +298,7 @@ fn many_pods_have_a_share_of_a_parent_each_and_their_claims_say_so() {
                 let prepared = driver.prepare(name).await;
                 let [device] = &prepared.devices[..] else { panic!("{prepared:?}") };
                 assert_eq!(device.share.as_deref(), Some(&*format!("share-of-{name}")));
-                assert_eq!(device.cdi_devices, ["vfhook.dev/shared=share"]);
+                assert_eq!(device.cdi_devices[0], "vfhook.dev/shared=share");
             }
             let sandbox = host.sandbox(pod);
             assert_eq!(ran(&mut peer, &claiming(pod, &sandbox)).await, Outcome::Answered(()));
@@ -253,12 +308,76 @@ fn many_pods_have_a_share_of_a_parent_each_and_their_claims_say_so() {
             becomes("its claim says what it has", || !said().is_null()).await;
             assert_eq!(said()["shareID"], format!("share-of-{name}"));
             assert_eq!(said()["networkData"]["interfaceName"], format!("{name}-0"));
+            let device = &shown(host, name)[0]["requests"][0]["devices"][0];
+            assert_eq!(device["networkData"], said()["networkData"]);
+            assert_eq!(device["attributes"]["kind"]["string"], "macvlan");
             assert_eq!(driver.unprepare(name).await, "");
         }
         // Of a share, whose pod has none, no container begins.
         let gate =
             std::fs::read_to_string(host.directory.join("cdi/vfhook.dev-shared.json")).unwrap();
         assert!(gate.contains(r#""--pool","shared""#), "{gate}");
+        node.stop();
+    });
+}
+
+#[test]
+fn what_a_dead_agent_left_of_a_claim_is_gone_when_the_next_serves() {
+    on_a_node(async |host| {
+        let (node, _peer, driver) = Node::start(host, ApiServer::start(false).await).await;
+        for (number, name) in ["c", "d"].into_iter().enumerate() {
+            node.api.put(&path(name), allocated(name, ALL[number], "uid-of-p1", None));
+            assert_eq!(driver.prepare(name).await.error, "");
+        }
+        // As one leaves it that dies after it took the record away.
+        std::fs::remove_file(host.state_dir().join("prepared/uid-of-c")).unwrap();
+        let (node, _driver) = node.restart_agent().await;
+        assert!(!host.state_dir().join("metadata/uid-of-c").exists());
+        assert!(!mounts_of(host, "c").exists() && mounts_of(host, "d").exists());
+        assert_eq!(shown(host, "d").len(), 2);
+        node.stop();
+    });
+}
+
+#[test]
+fn a_device_that_is_withheld_is_told_of_once() {
+    on_a_node(async |host| {
+        let (node, _peer, _driver) = Node::start(host, ApiServer::start(false).await).await;
+        node.api.must_tell(&ALL).await;
+        host.ip(&["address add 10.9.9.9/24 dev vf1"]);
+        signal(&node.agent, Signal::SIGHUP);
+        becomes("it is told of", || !node.api.events("Node").is_empty()).await;
+        let told = node.api.events("Node");
+        let [(name, reason, said)] = &told[..] else { panic!("{told:?}") };
+        assert_eq!((&**name, &**reason), ("node-1", "DeviceWithheld"));
+        assert!(said.starts_with("pool fast: 0000-01-10-1 cannot be had: "), "{said}");
+        // Whoever comes next says the same, and is refused.
+        assert_eq!(node.api.refused(), 0);
+        let (node, _driver) = node.restart_agent().await;
+        becomes("another tells of it", || node.api.refused() > 0).await;
+        assert_eq!(node.api.events("Node"), told);
+        node.stop();
+    });
+}
+
+#[test]
+fn what_a_pod_has_and_did_not_hold_is_told_of_once() {
+    on_a_node(async |host| {
+        let (node, mut peer, driver) = Node::start(host, ApiServer::start(false).await).await;
+        let wish = json!({ "network": "storage" });
+        node.api.put(&path("c"), allocated("c", ALL[0], "uid-of-p1", Some(&wish)));
+        assert_eq!(driver.prepare("c").await.error, "");
+        let sandbox = host.sandbox("p1");
+        assert_eq!(ran(&mut peer, &claiming("p1", &sandbox)).await, Outcome::Answered(()));
+        // What plays a VF here has no PCI device above it in the sandbox, which is what a driver without it looks like.
+        becomes("its pod's event says so", || !node.api.events("Pod").is_empty()).await;
+        let told = node.api.events("Pod");
+        let [(name, reason, said)] = &told[..] else { panic!("{told:?}") };
+        assert_eq!((&**name, &**reason), ("p1", "AttachmentBroken"));
+        assert!(said.ends_with("missing: it is no longer in its sandbox"), "{said}");
+        let (node, _driver) = node.restart_agent().await;
+        becomes("another tells of it", || node.api.refused() > 0).await;
+        assert_eq!(node.api.events("Pod"), told);
         node.stop();
     });
 }

@@ -111,6 +111,9 @@ fn whatever_is_broken_is_told_refused_and_mended() {
             container.hook(host, "verify").must_exit(1);
             host.vfhook(&["reconcile"]).ok();
             assert_eq!(everything(&blue, &pair(host)), whole, "{what}");
+            let mark = host.leases()[0]["drift"].clone();
+            assert_eq!(mark["mended"], true, "{what}: {mark}");
+            assert!(told.contains(mark["what"].as_str().unwrap()), "{what}: {mark}: {told}");
             container.hook(host, "verify").ok();
         }
         host.detach(&blue).ok();

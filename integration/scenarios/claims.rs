@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::guest::Guest;
 use crate::guest::agent::Agent;
-use crate::guest::command::eventually;
+use crate::guest::command::{cmd, eventually};
 use crate::guest::failure::Failure;
 use crate::guest::kubernetes::{self, NODE, get, items, kubectl};
 use crate::guest::serve::Serve;
@@ -44,6 +44,9 @@ interface = "net3"
 addresses = ["192.168.2.16-192.168.2.250/24"]
 allow = { namespaces = ["team-*"] }
 "#;
+
+/// Where a container is shown what its claim of template `nic-storage` gave.
+const METADATA: &str = "/var/run/kubernetes.io/dra-device-attributes/resourceclaimtemplates/nic-storage/nic/vfhook.dev-metadata.json";
 
 /// From Kubernetes 1.36 on a limit of a class's name becomes a claim.
 const RESOURCE: &str = "vfhook.dev/storage";
@@ -90,7 +93,8 @@ fn least_rights(guest: &mut Guest) -> Result<(), Failure> {
     });
     let forged = Agent::kubectl("create -f -")?.stdin(slice.to_string());
     guest.expect(forged.fails(1, &["its own node's devices only"]))?;
-    for what in ["list secrets -A", "list pods -A", "patch nodes", "create pods"] {
+    for what in ["list secrets -A", "list pods -A", "patch nodes", "create pods", "list events -A"]
+    {
         let may = Agent::kubectl(&format!("auth can-i {what}"))?;
         guest.expect(may.fails(1, &["no"]))?;
     }
@@ -158,6 +162,22 @@ fn by_templates(guest: &mut Guest) -> Result<(), Failure> {
     let links = kubernetes::run_in("both", "ip link")?;
     let there = links.contains("fast0") && links.contains("net2") && links.contains("svc0");
     guest.check("its interfaces are there", there, links)?;
+    let shown = kubectl(&format!("exec both -- cat {METADATA}")).ok()?.stdout;
+    let claims = items("resourceclaims")?;
+    let says = |ip: &Value| text(ip).starts_with("192.168.0.") && shown.contains(&text(ip));
+    let ips = claims.iter().map(|claim| &claim["status"]["devices"][0]["networkData"]["ips"][0]);
+    let is_whole = shown.contains("\"fast0\"") && ips.clone().any(says);
+    guest.check("its container is shown interface and address", is_whole, &shown)?;
+    guest.step("its service path is broken, mended, and an event of the pod says so");
+    cmd("nft flush table inet vfhook").ok()?;
+    let said = eventually("an event says so", POD_SECONDS, || {
+        let mended = items("events.events.k8s.io")?.into_iter().find(|event| {
+            event["reason"] == "AttachmentMended" && event["regarding"]["name"] == "both"
+        });
+        mended.ok_or_else(|| Failure::unmet("AttachmentMended of both", "none"))
+    })?;
+    let masquerade = text(&said["note"]).contains("masquerade");
+    guest.check("it says what did not hold", masquerade, &said)?;
     kubectl("delete pod both").ok()?;
     are_free(3)
 }

@@ -32,7 +32,9 @@ pub use error::{KernelError, Refusal};
 pub use exec::{become_program, is_this_program, runs_as_itself};
 pub use functions::Functions;
 pub use open::LinuxKernel;
-pub use published::{append_line, publish_file, published_file, rewrite_file, withdraw_file};
+pub use published::{
+    append_line, publish_file, published_file, rewrite_file, withdraw_file, withdraw_files,
+};
 pub use rtnetlink::events::{Concern, HostEvents};
 pub use socket::{FileIdentity, OwnSocket, directory_events};
 

@@ -9,6 +9,8 @@ use std::{
 
 use nix::libc;
 
+use crate::kill_point;
+
 /// Puts `content` in place of what is at `path`, wholly or not at all; makes the directory where there is none.
 pub fn publish_file(path: &Path, content: &[u8]) -> io::Result<()> {
     if let Some(directory) = path.parent() {
@@ -40,11 +42,32 @@ fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     withdraw_file(Path::new(&next))?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(mode).custom_flags(libc::O_NOFOLLOW);
-    let mut file = options.open(&next)?;
+    let mut file = changing("make", next.as_ref(), || options.open(&next))?;
     // Whatever umask the program has.
     file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
-    file.write_all(content)?;
-    fs::rename(&next, path)
+    changing("fill", next.as_ref(), || file.write_all(content))?;
+    changing("rename to", path, || fs::rename(&next, path))
+}
+
+/// Removes those files of the directory whose names are meant; none where there is no directory.
+pub fn withdraw_files(directory: &Path, is_meant: impl Fn(&str) -> bool) -> io::Result<()> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(&is_meant) {
+            let path = entry.path();
+            changing("remove", &path, || withdraw_file(&path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Does one change.
+fn changing<T>(verb: &str, path: &Path, change: impl FnOnce() -> T) -> T {
+    kill_point::around(|| format!("{verb} {}", path.display()), change)
 }
 
 /// What the file at `path` has; `None` where there is none. A link is an error, and so is more than `longest` bytes.

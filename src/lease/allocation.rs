@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{LeaseError, LeaseStore, directory, prepared};
+use super::{LeaseError, LeaseStore, PreparedClaim, directory, prepared};
 use crate::types::{Name, PciAddress};
 
 /// Whom a device is kept for.
@@ -43,6 +43,14 @@ impl LeaseStore {
                 Ok(of_it.map(|had| had.pool))
             }
             None => Ok(None),
+        }
+    }
+
+    /// The claim that a device is kept for.
+    pub fn claim_of(&self, device: PciAddress) -> Result<Option<PreparedClaim>, LeaseError> {
+        match self.kept(device)? {
+            Some(Kept::Claimed(path)) => prepared::read(&path),
+            Some(Kept::Counted(_)) | None => Ok(None),
         }
     }
 

@@ -1,9 +1,9 @@
 //! The state directory itself: made safe or refused, and files in it replaced as a whole.
 
 use std::{
-    fs::{self, DirBuilder, File, Metadata, OpenOptions},
+    fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, symlink},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink},
     path::{Path, PathBuf},
 };
 
@@ -78,6 +78,17 @@ pub(super) fn listed(path: &Path) -> Result<Vec<PathBuf>, LeaseError> {
 pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), LeaseError> {
     let next = next_to(path);
     write(&next, content)?;
+    rename(&next, path)
+}
+
+/// The same, for a file that a container is shown, whoever its user is.
+pub(super) fn replace_shown(path: &Path, content: &[u8]) -> Result<(), LeaseError> {
+    let next = next_to(path);
+    write(&next, content)?;
+    // Whatever umask the program has.
+    let readable = Permissions::from_mode(0o644);
+    changing("open for all", &next, || fs::set_permissions(&next, readable))
+        .map_err(LeaseError::io("open for all", &next))?;
     rename(&next, path)
 }
 

@@ -20,7 +20,7 @@ use nix::{
 use super::LeaseError;
 use crate::{
     kill_point,
-    types::{Deadline, PciAddress},
+    types::{Deadline, PciAddress, Uid, digest},
 };
 
 /// How long until a taken lock is looked at again: at first as long as recording takes, then twice as long each time, up to a part of what an
@@ -50,7 +50,13 @@ pub(super) fn byte_of_function(function: PciAddress) -> i64 {
     (1 << 62) + 1 + number
 }
 
-/// The byte of the network namespace with this cookie: above those of all functions.
+/// The byte of a claim that was prepared: above those of all functions. Two may have the same, and wait for each other then.
+pub(super) fn byte_of_claim(uid: &Uid) -> i64 {
+    let number = i64::try_from(digest(uid.as_str()) >> 4).unwrap_or(0);
+    (1 << 62) + (1 << 60) + number
+}
+
+/// The byte of the network namespace with this cookie: above those of all claims.
 pub(super) fn byte_of_netns(cookie: u64) -> i64 {
     let number = i64::try_from(cookie & (u64::MAX >> 3)).unwrap_or(0);
     (1 << 62) + (1 << 61) + number

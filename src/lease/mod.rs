@@ -8,6 +8,7 @@
 //!   allocations/DEVICE    a device that is kept for a pod, whether its sandbox is there or not: a symbolic link to the claim
 //!                         that it was prepared for, or to nothing but the name of the pool that kubelet chose it from
 //!   prepared/CLAIM        a Kubernetes claim that was prepared: for which pod, and with which devices
+//!   metadata/CLAIM/REQUEST  what the containers of that pod are shown of the devices of a request (0644)
 //!   pods/POD/CLAIM        a symbolic link to a claim of this pod
 //!   missed                sandboxes that run without what they ask for, for people
 //! ```
@@ -22,17 +23,20 @@ mod directory;
 mod error;
 mod lock;
 mod looking;
+mod metadata;
 mod missed;
 mod prepared;
 mod record;
+mod shown;
 mod store;
 mod table;
 
 pub use claim::Claim;
 pub use error::LeaseError;
 pub use lock::OperationLock;
+pub use metadata::{ClaimMetadata, DeviceMetadata, network_data};
 pub use missed::Missed;
 pub use prepared::{ClaimedDevice, PreparedClaim, PreparedDevice};
-pub use record::{Attached, Lease, LeaseState, VERSION};
+pub use record::{Attached, Drift, Lease, LeaseState, VERSION};
 pub use store::{LeaseStore, Leases, Reservation, new_serial};
 pub use table::TableLock;

@@ -2,14 +2,19 @@
 //! to have them. The rename that puts a claim's record in place makes it keep all of its devices at once, and removing the record ends
 //! that at once; links that a crash left behind mean nothing.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
-use super::{LeaseError, LeaseStore, directory, store::text_at};
+use super::{
+    Attached, Claim, ClaimMetadata, Lease, LeaseError, LeaseStore, directory, store::text_at,
+};
 use crate::{
     request::NetworkRequest,
-    types::{Allotted, Name, PciAddress, Uid},
+    types::{Allotted, Name, ObjectName, PciAddress, RequestName, Uid},
 };
 
 /// A claim that was prepared.
@@ -20,7 +25,7 @@ pub struct PreparedClaim {
     /// Its Kubernetes namespace, which is its pod's.
     pub namespace: String,
     /// Its name there.
-    pub name: String,
+    pub name: ObjectName,
     /// The one pod that it is reserved for.
     pub pod: Uid,
     /// That pod's name.
@@ -28,6 +33,9 @@ pub struct PreparedClaim {
     pub pod_name: String,
     /// The devices that it was given.
     pub devices: Vec<PreparedDevice>,
+    /// What is told of them.
+    #[serde(default)]
+    pub metadata: ClaimMetadata,
 }
 
 impl PreparedClaim {
@@ -35,13 +43,35 @@ impl PreparedClaim {
     pub fn vfs(&self) -> impl Iterator<Item = PciAddress> {
         self.devices.iter().filter_map(|had| had.device.vf())
     }
+
+    /// Whether a lease is its pod's by name: nothing else leads from a share to whoever has it.
+    pub fn is_of(&self, lease: &Lease) -> bool {
+        lease.pod.as_deref() == Some(&self.pod_name)
+            && lease.namespace.as_deref() == Some(&self.namespace)
+    }
+
+    /// Its devices, in order, each with what a sandbox has of it by its lease.
+    pub fn attached<'a>(
+        &'a self,
+        lease: Option<&'a Lease>,
+    ) -> impl Iterator<Item = (&'a PreparedDevice, Option<&'a Attached>)> {
+        // Two shares of one pool are told apart by their order alone.
+        let mut told = BTreeSet::new();
+        self.devices.iter().map(move |had| {
+            let networks = lease.map(|lease| lease.networks.as_slice()).unwrap_or_default();
+            let attached =
+                networks.iter().find(|one| had.may_be(one) && !told.contains(&one.interface));
+            told.extend(attached.map(|one| &one.interface));
+            (had, attached)
+        })
+    }
 }
 
 /// A device that a claim was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreparedDevice {
     /// The requests of the claim that it is for, as kubelet knows them.
-    pub request: String,
+    pub request: RequestName,
     /// The pool that it was published in.
     pub pool: Name,
     /// The device.
@@ -50,6 +80,21 @@ pub struct PreparedDevice {
     /// What it is for, where the claim or its class says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wish: Option<NetworkRequest>,
+}
+
+impl PreparedDevice {
+    /// Whether it may be that which a sandbox has; certain of a VF.
+    fn may_be(&self, one: &Attached) -> bool {
+        if let ClaimedDevice::Vf(address) = self.device {
+            return one.device == Some(address);
+        }
+        // Of a pod's claims each has an interface of its own.
+        let is_wished = self.wish.as_ref().is_none_or(|wish| {
+            wish.network == one.network
+                && wish.interface.as_ref().is_none_or(|interface| *interface == one.interface)
+        });
+        one.pool == self.pool && is_wished
+    }
 }
 
 /// A device as a claim has it.
@@ -88,6 +133,15 @@ impl From<&ClaimedDevice> for Allotted {
 }
 
 impl LeaseStore {
+    /// The lease of whoever has what a claim was given. Costs a look at each lease where that is shares alone.
+    pub fn lease_of(&self, claim: &PreparedClaim) -> Result<Option<Lease>, LeaseError> {
+        let mut vfs = claim.vfs().peekable();
+        if vfs.peek().is_none() {
+            return Ok(self.each()?.filter_map(Result::ok).find(|lease| claim.is_of(lease)));
+        }
+        vfs.find_map(|vf| self.find(&Claim::Device(vf)).transpose()).transpose()
+    }
+
     /// Keeps the devices of a claim for its pod. Whoever calls this has looked whether they are free, and keeps others from choosing them.
     pub fn keep(&self, claim: &PreparedClaim) -> Result<(), LeaseError> {
         let of_pod = self.pods().join(claim.pod.as_str());
@@ -101,7 +155,9 @@ impl LeaseStore {
         directory::link(&target(&claim.uid, "../.."), &of_pod.join(claim.uid.as_str()))?;
         let text = serde_json::to_vec(claim)
             .map_err(|error| LeaseError::io("encode", record.clone())(error.into()))?;
-        directory::replace(&record, &text)
+        directory::replace(&record, &text)?;
+        // After it: whoever dies in between does not tell kubelet that it is prepared, and is asked again.
+        self.show(claim, None)
     }
 
     /// Keeps nothing for a claim any more; one that is unknown is no failure.
@@ -135,6 +191,7 @@ impl LeaseStore {
     /// Clears away what leads to a claim that is gone.
     fn sweep(&self, uid: &Uid, claim: Option<&PreparedClaim>) -> Result<(), LeaseError> {
         directory::remove(&directory::next_to(&self.prepared_claim(uid)))?;
+        self.hide(uid)?;
         // Of one that was being prepared when a process died, only the links tell.
         let leads = |link: &PathBuf| directory::leads(link, &target(uid, ".."));
         let devices: Vec<PathBuf> = match claim {
@@ -159,7 +216,7 @@ impl LeaseStore {
         self.root.join("prepared")
     }
 
-    fn prepared_claim(&self, uid: &Uid) -> PathBuf {
+    pub(super) fn prepared_claim(&self, uid: &Uid) -> PathBuf {
         self.prepared().join(uid.as_str())
     }
 
@@ -194,7 +251,7 @@ mod tests {
 
     fn claim(uid: &str, pod: &str, functions: &[u8]) -> PreparedClaim {
         let device = |function: &u8| PreparedDevice {
-            request: "nic".to_owned(),
+            request: "nic".parse().unwrap(),
             pool: "fast".parse().unwrap(),
             device: ClaimedDevice::Vf(vf(*function)),
             wish: Some(NetworkRequest::plain("storage".parse().unwrap())),
@@ -202,10 +259,11 @@ mod tests {
         PreparedClaim {
             uid: uid.parse().unwrap(),
             namespace: "team-a".to_owned(),
-            name: format!("claim-{uid}"),
+            name: format!("claim-{uid}").parse().unwrap(),
             pod: pod.parse().unwrap(),
             pod_name: "web-0".to_owned(),
             devices: functions.iter().map(device).collect(),
+            metadata: ClaimMetadata::default(),
         }
     }
 

@@ -63,8 +63,22 @@ pub struct Lease {
     /// The interface that the service path uses in the sandbox.
     #[serde(default)]
     pub service_interface: Option<InterfaceName>,
+    /// What was found last that did not hold, if anything was since it was attached; for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
     /// What was done, with what undoes it.
     pub plan: Plan,
+}
+
+/// What was given and did not hold, at some look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drift {
+    /// What did not hold; where it was not mended, also why not.
+    pub what: String,
+    /// Whether all of it was given again.
+    pub mended: bool,
+    /// When that was seen first, in seconds since 1970.
+    pub seen: u64,
 }
 
 /// How far a lease is.
@@ -129,6 +143,17 @@ pub struct Attached {
 }
 
 impl Lease {
+    /// Remembers what was found at `now`; `false` where just that is remembered already, so that what comes and goes all the time is
+    /// written once.
+    pub fn drifts(&mut self, what: String, mended: bool, now: u64) -> bool {
+        let known = self.drift.as_ref();
+        if known.is_some_and(|known| known.what == what && known.mended == mended) {
+            return false;
+        }
+        self.drift = Some(Drift { what, mended, seen: now });
+        true
+    }
+
     /// Everything that the lease holds.
     pub fn claims(&self) -> BTreeSet<Claim> {
         let ids = self.holders.iter().chain([&self.id]).cloned().map(Claim::Id);
@@ -187,6 +212,19 @@ mod tests {
     fn failed(tries: u32, last: u64) -> LeaseState {
         let (remaining, failures) = (Vec::new(), Vec::new());
         LeaseState::NeedsCleanup { remaining, failures, tries, tried: last }
+    }
+
+    #[test]
+    fn what_comes_and_goes_is_another_mark_only_when_it_is_other() {
+        let text = include_str!("../../tests/data/lease/v1-pod.json");
+        let mut lease: Lease = serde_json::from_str(text).unwrap();
+        assert_eq!(lease.drift, None);
+        assert!(lease.drifts("svc0 is down".to_owned(), true, 10));
+        assert!(!lease.drifts("svc0 is down".to_owned(), true, 20));
+        assert_eq!(lease.drift.as_ref().unwrap().seen, 10);
+        assert!(lease.drifts("svc0 is down".to_owned(), false, 30));
+        let again: Lease = serde_json::from_str(&serde_json::to_string(&lease).unwrap()).unwrap();
+        assert_eq!(again, lease);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::{
     journal,
     prepare::{Prepared, prepare},
     recover,
+    show::show,
 };
 use crate::{
     execute::{self, Outcome},
@@ -162,6 +163,12 @@ fn perform(
     match execute::run(&reservation.lease.plan, kernel, deadline) {
         Outcome::Applied => {
             forget_refused_macs(kernel, &mut reservation.lease);
+            // Before it counts as attached: what is attached, starts containers.
+            if let Err(error) = show(context, &reservation.lease) {
+                tracing::warn!(%error, "its containers could not be shown what it has: taken back");
+                recover::release(kernel, context, reservation, deadline)?;
+                return Err(error);
+            }
             reservation.lease.state = LeaseState::Attached;
             context.leases.update(&reservation.lease)?;
             journal::attached(&reservation.lease, &began);

@@ -27,6 +27,7 @@ mod ready;
 mod reconcile;
 mod recover;
 mod report;
+mod show;
 mod status;
 mod verify;
 

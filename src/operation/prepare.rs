@@ -122,6 +122,7 @@ fn lease_of(
         networks: networks_of(input),
         service_sources: sources,
         service_cidrs: intent.service_cidrs().to_vec(),
+        drift: None,
         service_interface: interface,
         plan,
     }

@@ -99,6 +99,9 @@ fn look(
         Complaint::Unseen => return Ok(Vec::new()),
         Complaint::None => {
             let held = hold(kernel, &reservation.lease, dry_run, deadline)?;
+            if let Some(found) = held.as_ref().filter(|_| !dry_run) {
+                remember(context, &mut reservation.lease, found)?;
+            }
             let followed = follow(kernel, context, &mut reservation, dry_run, deadline)?;
             let followed = followed.map(|followed| change(seen, followed, dry_run));
             return Ok(held.into_iter().chain(followed).collect());
@@ -113,6 +116,19 @@ fn look(
         }
     };
     Ok(vec![Finding { what, outcome, ..Finding::of(seen) }])
+}
+
+/// Writes down what did not hold, for who was not there to see it.
+fn remember(context: &Context, lease: &mut Lease, found: &Finding) -> Result<(), OperationError> {
+    let (what, mended) = match &found.outcome {
+        Mended::Applied => (found.what.clone(), true),
+        Mended::Failed(why) => (format!("{}; mending it failed: {why}", found.what), false),
+        _ => (found.what.clone(), false),
+    };
+    if lease.drifts(what, mended, now()) {
+        context.leases.update(lease)?;
+    }
+    Ok(())
 }
 
 /// Nobody knows what it gave: that stays as it is, and is never called whole.

@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -20,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use super::super::netns_support::node::PATIENCE;
 
 const GROUP: &str = "/apis/resource.k8s.io/v1";
+const EVENTS: &str = "/apis/events.k8s.io/v1";
 
 /// The server, for as long as it is not dropped.
 pub(crate) struct ApiServer {
@@ -36,14 +40,16 @@ struct Known {
     version: watch::Sender<u64>,
     /// Whether it is one that knows no taints of devices.
     is_old: bool,
+    /// How many objects were to be made that were there.
+    refused: AtomicUsize,
 }
 
 impl ApiServer {
     pub(crate) async fn start(is_old: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port of our own host");
         let port = listener.local_addr().unwrap().port();
-        let known =
-            Arc::new(Known { objects: Mutex::default(), version: watch::Sender::new(1), is_old });
+        let (objects, version) = (Mutex::default(), watch::Sender::new(1));
+        let known = Arc::new(Known { objects, version, is_old, refused: AtomicUsize::new(0) });
         let serving = tokio::spawn(accept(listener, Arc::clone(&known)));
         Self { known, url: format!("https://localhost:{port}"), serving }
     }
@@ -67,6 +73,24 @@ impl ApiServer {
     /// The object at a path below the group.
     pub(crate) fn get(&self, path: &str) -> Value {
         self.known.objects.lock().unwrap().get(path).cloned().unwrap_or_default()
+    }
+
+    /// What Events say of objects of a kind: the object's name, the reason and the note.
+    pub(crate) fn events(&self, kind: &str) -> Vec<(String, String, String)> {
+        let objects = self.known.objects.lock().unwrap();
+        let events = objects.iter().filter(|(path, _)| path.contains("/events/"));
+        let of_kind = events.filter(|(_, event)| event["regarding"]["kind"] == kind);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        of_kind
+            .map(|(_, event)| {
+                (text(&event["regarding"]["name"]), text(&event["reason"]), text(&event["note"]))
+            })
+            .collect()
+    }
+
+    /// How many objects were to be made that were there.
+    pub(crate) fn refused(&self) -> usize {
+        self.known.refused.load(Ordering::Relaxed)
     }
 
     /// Deletes all slices, as a kubelet does when it starts.
@@ -168,15 +192,20 @@ impl Known {
         if path.starts_with("/api/v1/nodes/") {
             return (StatusCode::OK, json!({ "metadata": { "uid": "node-uid" } }));
         }
-        let path = path.strip_prefix(GROUP).unwrap_or_default().trim_start_matches('/');
+        let own = path.strip_prefix(GROUP).or_else(|| path.strip_prefix(EVENTS));
+        let path = own.unwrap_or_default().trim_start_matches('/');
         let sent: Value = serde_json::from_slice(sent).unwrap_or_default();
         let there = self.objects.lock().unwrap().get(path).cloned();
         match (method.as_str(), there) {
             ("GET", None) if path == "resourceslices" => (StatusCode::OK, self.list()),
             ("GET", Some(object)) => (StatusCode::OK, object),
             ("POST", None) => {
-                let name = sent["metadata"]["name"].as_str().unwrap().to_owned();
-                (StatusCode::CREATED, self.put(&format!("{path}/{name}"), sent))
+                let path = format!("{path}/{}", sent["metadata"]["name"].as_str().unwrap());
+                if self.objects.lock().unwrap().contains_key(&path) {
+                    self.refused.fetch_add(1, Ordering::Relaxed);
+                    return (StatusCode::CONFLICT, json!({ "message": "already exists" }));
+                }
+                (StatusCode::CREATED, self.put(&path, sent))
             }
             ("PUT", Some(old)) => {
                 // Who writes over something must have seen it.

@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use tempfile::TempDir;
 use vfhook::{
     kernel::fake::{FakeHost, Fault, Snapshot},
-    lease::{ClaimedDevice, Lease, LeaseStore, PreparedClaim, PreparedDevice},
+    lease::{
+        ClaimMetadata, ClaimedDevice, DeviceMetadata, Lease, LeaseStore, PreparedClaim,
+        PreparedDevice,
+    },
     operation::{self, AttachReport, Context, Detached, OperationError, Which},
     request::{NetworkRequest, SandboxEvent},
     types::{Deadline, NetnsSource},
@@ -133,7 +136,7 @@ pub(crate) fn event(id: &str, path: &str, networks: &[NetworkRequest]) -> Sandbo
 /// A claim of this identity, by which a pod is given these VFs.
 pub(crate) fn claim(uid: &str, vfs: &[usize]) -> PreparedClaim {
     let device = |number: &usize| PreparedDevice {
-        request: "nic".to_owned(),
+        request: parse("nic"),
         pool: parse("fast"),
         device: ClaimedDevice::Vf(vf(*number)),
         wish: None,
@@ -141,10 +144,14 @@ pub(crate) fn claim(uid: &str, vfs: &[usize]) -> PreparedClaim {
     PreparedClaim {
         uid: parse(uid),
         namespace: "team-a".to_owned(),
-        name: uid.to_owned(),
+        name: parse(uid),
         pod: parse("pod-1"),
         pod_name: "pod".to_owned(),
         devices: vfs.iter().map(device).collect(),
+        metadata: ClaimMetadata {
+            pod_claim_name: None,
+            devices: vfs.iter().map(|_| DeviceMetadata::default()).collect(),
+        },
     }
 }
 

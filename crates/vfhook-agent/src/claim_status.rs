@@ -1,6 +1,6 @@
 //! Tells in a claim's status what its pod really has: interface, addresses, MAC. After the pod's sandbox has it, and never in its way.
 
-use std::{cell::OnceCell, collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::{
@@ -9,10 +9,10 @@ use tokio::{
 };
 use vfhook::{
     lease::{
-        Attached, Claim, ClaimedDevice, Lease, LeaseError, LeaseState, LeaseStore, PreparedClaim,
-        PreparedDevice,
+        Attached, Lease, LeaseError, LeaseState, LeaseStore, PreparedClaim, PreparedDevice,
+        network_data,
     },
-    types::{InterfaceName, Uid, with_causes},
+    types::{Uid, with_causes},
 };
 
 use crate::{
@@ -77,7 +77,7 @@ async fn tell(
                 let error = with_causes(&error);
                 tracing::warn!(
                     namespace,
-                    claim = name,
+                    claim = %name,
                     error,
                     "its status does not say what it has"
                 );
@@ -93,76 +93,27 @@ fn devices(
     claim: &PreparedClaim,
     node: &str,
 ) -> Result<Vec<Value>, LeaseError> {
-    let (mut devices, mut shares) = (Vec::new(), Shares::default());
-    for had in &claim.devices {
-        let lease = match &had.device {
-            ClaimedDevice::Vf(address) => leases.find(&Claim::Device(*address))?,
-            ClaimedDevice::Share(_) => shares.lease(leases, claim),
-        };
-        let lease = lease.filter(|lease| lease.state == LeaseState::Attached);
-        let is_it = |one: &&Attached| match &had.device {
-            ClaimedDevice::Vf(address) => one.device == Some(*address),
-            ClaimedDevice::Share(_) => shares.is_next(had, one),
-        };
-        let attached =
-            lease.as_ref().and_then(|lease| Some((lease, lease.networks.iter().find(is_it)?)));
-        if let Some((lease, attached)) = attached {
-            let mut device = status(lease, attached);
-            device["driver"] = DRIVER.into();
-            device["pool"] = names::pool(node, &had.pool).into();
-            device["device"] = names::device((&had.device).into()).into();
-            if let Some(share) = had.device.share() {
-                device["shareID"] = share.to_string().into();
-                shares.told.push(attached.interface.clone());
-            }
-            devices.push(device);
+    let lease = leases.lease_of(claim)?;
+    let Some(lease) = lease.filter(|lease| lease.state == LeaseState::Attached) else {
+        return Ok(Vec::new());
+    };
+    let device = |(had, attached): (&PreparedDevice, Option<&Attached>)| {
+        let mut device = status(&lease, attached?);
+        device["driver"] = DRIVER.into();
+        device["pool"] = names::pool(node, &had.pool).into();
+        device["device"] = names::device((&had.device).into()).into();
+        if let Some(share) = had.device.share() {
+            device["shareID"] = share.to_string().into();
         }
-    }
-    Ok(devices)
-}
-
-/// The shares of a claim, which nothing but their pod leads to.
-#[derive(Default)]
-struct Shares {
-    /// Whether the lease of the claim's pod was looked for, and it, where there is one.
-    lease: OnceCell<Option<Lease>>,
-    /// The interfaces that were told of.
-    told: Vec<InterfaceName>,
-}
-
-impl Shares {
-    /// The lease of the claim's pod. Costs a look at each lease, where a claim has a share.
-    fn lease(&self, leases: &LeaseStore, claim: &PreparedClaim) -> Option<Lease> {
-        let found = || {
-            let is_of_pod = |lease: &Lease| {
-                lease.pod.as_deref() == Some(&claim.pod_name)
-                    && lease.namespace.as_deref() == Some(&claim.namespace)
-            };
-            leases.each().ok()?.filter_map(Result::ok).find(is_of_pod)
-        };
-        self.lease.get_or_init(found).clone()
-    }
-
-    /// Whether this is what the share is for, and no other share's.
-    fn is_next(&self, had: &PreparedDevice, one: &Attached) -> bool {
-        // Of a pod's claims each has an interface of its own.
-        let is_wished = had.wish.as_ref().is_none_or(|wish| {
-            wish.network == one.network
-                && wish.interface.as_ref().is_none_or(|interface| *interface == one.interface)
-        });
-        one.pool == had.pool && is_wished && !self.told.contains(&one.interface)
-    }
+        Some(device)
+    };
+    Ok(claim.attached(Some(&lease)).filter_map(device).collect())
 }
 
 fn status(lease: &Lease, attached: &Attached) -> Value {
-    let ips: Vec<String> = attached.addresses.iter().map(ToString::to_string).collect();
-    let mut network = json!({ "interfaceName": attached.interface, "ips": ips });
-    if let Some(mac) = attached.mac {
-        network["hardwareAddress"] = mac.to_string().into();
-    }
     let message = format!("network {} in sandbox {}", attached.network, lease.id.short());
     json!({
-        "networkData": network,
+        "networkData": network_data(attached),
         "conditions": [{
             "type": "Ready", "status": "True", "reason": "Attached", "message": message,
             "lastTransitionTime": moment::rfc3339(lease.created),

@@ -1,7 +1,7 @@
 //! What kubelet calls when a pod with claims is to run here (DRA API, `v1` and `v1beta1`): a claim's devices are kept for its pod, and let
 //! go of when the pod has ended. A pod's sandbox is given them by whoever attaches it, which is not this program.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use grpc_unix::{Code, Replies, Service, Status, decode};
 use tokio::{
@@ -10,7 +10,7 @@ use tokio::{
 };
 use vfhook::{
     lease::PreparedClaim as Kept,
-    types::{Uid, quote, with_causes},
+    types::{Name, Uid, quote, with_causes},
 };
 
 use crate::{
@@ -82,7 +82,7 @@ impl Driver {
         let kept = self.look_up(asked, by).await?;
         loop {
             match self.node.prepare(kept.clone()).await {
-                Ok(()) => return Ok(self.devices(&kept)),
+                Ok(mounts) => return Ok(self.devices(&kept, mounts)),
                 Err(PrepareError::Claim(error)) if error.may_pass() && Instant::now() < by => {
                     sleep(AGAIN).await;
                 }
@@ -122,18 +122,18 @@ impl Driver {
         self.api.get(&path).await
     }
 
-    fn devices(&self, kept: &Kept) -> Vec<Device> {
-        let device = |had: &vfhook::lease::PreparedDevice| Device {
-            requests: vec![had.request.clone()],
-            pool: names::pool(&self.node.name, &had.pool),
-            name: names::device((&had.device).into()),
-            cdi_devices: self
-                .node
-                .gates
-                .name(&had.pool, (&had.device).into())
-                .into_iter()
-                .collect(),
-            share: had.device.share().map(ToString::to_string),
+    /// What kubelet is told; the mount of a request is with its first device, since a container has all of a request's.
+    fn devices(&self, kept: &Kept, mut mounts: BTreeMap<Name, String>) -> Vec<Device> {
+        let device = |had: &vfhook::lease::PreparedDevice| {
+            let allotted = (&had.device).into();
+            let gate = self.node.gates.name(&had.pool, allotted);
+            Device {
+                requests: vec![had.request.to_string()],
+                pool: names::pool(&self.node.name, &had.pool),
+                name: names::device(allotted),
+                cdi_devices: gate.into_iter().chain(mounts.remove(had.request.main())).collect(),
+                share: had.device.share().map(ToString::to_string),
+            }
         };
         kept.devices.iter().map(device).collect()
     }

@@ -21,6 +21,11 @@ pub(crate) fn rfc3339(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}Z", days + 1)
 }
 
+/// The same to the microsecond, as `MicroTime` has it.
+pub(crate) fn micro(seconds: u64) -> String {
+    rfc3339(seconds).replace('Z', ".000000Z")
+}
+
 fn days_of(year: u64) -> u64 {
     let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     if is_leap { 366 } else { 365 }

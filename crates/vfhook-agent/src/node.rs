@@ -2,6 +2,7 @@
 //! cluster, and what the runtime is to find.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -9,14 +10,17 @@ use std::{
 use tokio::task;
 use vfhook::{
     config::{self, ConfigError, Publish},
-    frontend::kubelet::{Gates, Places},
+    frontend::kubelet::{Gates, Mounts, Places},
     kernel::LinuxKernel,
     lease::{LeaseError, LeaseStore, PreparedClaim},
-    operation::{self, ClaimError, Context},
+    operation::{self, ClaimError, Context, OperationError},
     types::{Name, Uid, with_causes},
 };
 
-use crate::offer::Offer;
+use crate::{
+    description,
+    offer::{self, Offer},
+};
 
 /// This node.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub(crate) struct Node {
     pub(crate) places: Places,
     /// What containers are kept from starting without their devices by.
     pub(crate) gates: Gates,
+    /// What brings a claim's metadata into them.
+    mounts: Mounts,
     /// The configuration file, read again on SIGHUP.
     config: PathBuf,
     context: Mutex<Arc<Context>>,
@@ -53,7 +59,17 @@ impl Node {
     pub(crate) fn open(name: String, config: PathBuf, places: Places) -> Result<Self, NodeError> {
         let context = Mutex::new(Arc::new(load(&config, &places)?));
         let gates = Gates::new(places.clone());
-        Ok(Self { name, places, gates, config, context })
+        let mounts = Mounts::new(places.clone());
+        Ok(Self { name, places, gates, mounts, config, context })
+    }
+
+    /// Clears away what an agent left that died over the end of a claim.
+    pub(crate) fn sweep(&self) {
+        let context = self.context();
+        if let Err(error) = context.leases.hide_the_gone() {
+            tracing::warn!(error = with_causes(&error), "metadata of claims that are gone is left");
+        }
+        self.mounts.withdraw_the_gone(&context.leases);
     }
 
     /// Reads the configuration again; an error leaves the old one.
@@ -76,31 +92,35 @@ impl Node {
         let (context, pool) = (self.context(), pool.clone());
         blocking(move || {
             let mut kernel = LinuxKernel::open().map_err(|error| with_causes(&error))?;
-            if let Some(parent) = operation::offer_parent(&mut kernel, &context, &pool) {
-                return Ok(vec![Offer::Parent(parent)]);
-            }
-            let vfs = operation::offer(&mut kernel, &context, &pool);
-            vfs.map(|vfs| vfs.into_iter().map(Offer::Vf).collect())
-                .map_err(|error| with_causes(&error))
+            offer::of_pool(&mut kernel, &context, &pool).map_err(|error| with_causes(&error))
         })
         .await
     }
 
-    /// Keeps a claim's devices for its pod, if they are free now.
-    pub(crate) async fn prepare(&self, claim: PreparedClaim) -> Result<(), PrepareError> {
-        let context = self.context();
+    /// Keeps a claim's devices for its pod, if they are free now, and gives the CDI device of each of its requests.
+    pub(crate) async fn prepare(
+        self: &Arc<Self>,
+        mut claim: PreparedClaim,
+    ) -> Result<BTreeMap<Name, String>, PrepareError> {
+        let (node, context) = (Arc::clone(self), self.context());
         let done = move || {
             let mut kernel = LinuxKernel::open().map_err(ClaimError::from)?;
-            operation::prepare_claim(&mut kernel, &context, &claim).map_err(PrepareError::Claim)
+            claim.metadata.devices =
+                description::devices(&mut kernel, &context, &node.name, &claim)?;
+            operation::prepare_claim(&mut kernel, &context, &claim)?;
+            Ok(node.mounts.publish(&context.leases, &claim))
         };
         task::spawn_blocking(done).await.unwrap_or_else(|error| Err(PrepareError::Died(error)))
     }
 
     /// Lets go of what is kept for a claim.
-    pub(crate) async fn unprepare(&self, claim: Uid) -> Result<(), String> {
-        let context = self.context();
+    pub(crate) async fn unprepare(self: &Arc<Self>, claim: Uid) -> Result<(), String> {
+        let (node, context) = (Arc::clone(self), self.context());
         blocking(move || {
-            operation::unprepare_claim(&context, &claim).map_err(|error| with_causes(&error))
+            let done = operation::unprepare_claim(&context, &claim);
+            done.map_err(|error| with_causes(&error))?;
+            node.mounts.withdraw(&claim);
+            Ok(())
         })
         .await
     }
@@ -111,6 +131,8 @@ impl Node {
 pub(crate) enum PrepareError {
     #[error(transparent)]
     Claim(#[from] ClaimError),
+    #[error(transparent)]
+    Look(#[from] OperationError),
     #[error("vfhook-agent failed; please report this")]
     Died(#[source] task::JoinError),
 }

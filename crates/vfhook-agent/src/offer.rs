@@ -1,8 +1,9 @@
-//! A device of a pool, of whatever kind the pool is. Data only.
+//! A device of a pool, of whatever kind the pool is. Looks only.
 
 use vfhook::{
-    operation::{Offered, OfferedParent},
-    types::Allotted,
+    kernel::LinuxKernel,
+    operation::{self, Context, Offered, OfferedParent, OperationError},
+    types::{Allotted, Name},
 };
 
 /// What a pool has to offer.
@@ -30,4 +31,16 @@ impl Offer {
             Self::Parent(parent) => parent.withheld.as_deref(),
         }
     }
+}
+
+/// What a pool has to offer now.
+pub(crate) fn of_pool(
+    kernel: &mut LinuxKernel,
+    context: &Context,
+    pool: &Name,
+) -> Result<Vec<Offer>, OperationError> {
+    if let Some(parent) = operation::offer_parent(kernel, context, pool) {
+        return Ok(vec![Offer::Parent(parent)]);
+    }
+    Ok(operation::offer(kernel, context, pool)?.into_iter().map(Offer::Vf).collect())
 }

@@ -10,13 +10,14 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::{
-    sync::Notify,
+    sync::{Notify, watch},
     time::{Instant, sleep, timeout},
 };
 use vfhook::types::{Name, with_causes};
 
 use crate::{
     api::{Api, ApiError, Change},
+    event::Withheld,
     names::{self, DRIVER},
     node::Node,
     offer::Offer,
@@ -42,6 +43,8 @@ pub(crate) struct Publisher {
     pub(crate) api: Api,
     /// Told when something may have changed.
     pub(crate) changed: Arc<Notify>,
+    /// Told what cannot be had.
+    pub(crate) withheld: watch::Sender<Withheld>,
     /// What the server does not drop.
     pub(crate) known: Mutex<Known>,
 }
@@ -122,12 +125,21 @@ impl Publisher {
     async fn compare(&self) -> Result<String, ApiError> {
         let listed: Listed = self.api.get(&self.own_slices()).await?;
         let pools = self.node.pools();
+        let mut withheld = Withheld::default();
         for pool in &pools {
             match self.node.offer(pool).await {
-                Ok(offered) => self.publish(pool, &offered, &listed.items).await?,
+                Ok(offered) => {
+                    withheld.add(pool, &offered);
+                    self.publish(pool, &offered, &listed.items).await?;
+                }
                 Err(error) => tracing::error!(%pool, error, "not looked at for the cluster"),
             }
         }
+        self.withheld.send_if_modified(|known| {
+            let is_new = *known != withheld;
+            *known = withheld;
+            is_new
+        });
         let is_ours =
             |called: &str| pools.iter().any(|pool| names::pool(&self.node.name, pool) == called);
         for old in &listed.items {
@@ -190,12 +202,11 @@ impl Publisher {
             found.iter().filter_map(|slice| slice["spec"]["pool"]["generation"].as_i64());
         let generation = generations.max().unwrap_or(0) + 1;
         // Asked each time: a node that registered anew is another, and what the old one owned is deleted.
-        let node: KubernetesNode =
-            self.api.get(&format!("/api/v1/nodes/{}", self.node.name)).await?;
+        let node = uid_of(&self.api, &self.node.name).await?;
         for wanted in wanted {
             let name = wanted["metadata"]["name"].as_str().unwrap_or_default();
             let old = found.iter().find(|old| old["metadata"]["name"] == *name);
-            let mut slice = slice::owned(wanted, &self.node.name, &node.metadata.uid, generation);
+            let mut slice = slice::owned(wanted, &self.node.name, &node, generation);
             let written: Value = match old {
                 Some(old) => {
                     slice["metadata"]["resourceVersion"] =
@@ -216,6 +227,12 @@ impl Publisher {
         let name = slice["metadata"]["name"].as_str().unwrap_or_default();
         self.api.delete(&format!("{SLICES}/{name}")).await
     }
+}
+
+/// The identity of a node.
+pub(crate) async fn uid_of(api: &Api, node: &str) -> Result<String, ApiError> {
+    let node: KubernetesNode = api.get(&format!("/api/v1/nodes/{node}")).await?;
+    Ok(node.metadata.uid)
 }
 
 /// Whether the server has exactly these slices of a pool, all of one generation.

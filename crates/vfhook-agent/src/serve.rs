@@ -4,7 +4,7 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::Notify,
+    sync::{Notify, watch},
     task::JoinSet,
 };
 use vfhook::{
@@ -18,6 +18,8 @@ use crate::{
     arguments::{Arguments, Serve},
     claim_status,
     driver::Driver,
+    event::Withheld,
+    herald::Herald,
     node::{Node, NodeError},
     publisher::Publisher,
     registration,
@@ -72,6 +74,8 @@ pub(crate) fn serve(arguments: &Arguments, verb: &Serve) -> Result<(), ServeErro
     let name = verb.node.clone().map_or_else(host_name, Ok);
     let name = name.map_err(|error| ServeError::System("ask the host's name", error))?;
     let node = Arc::new(Node::open(name, arguments.config.clone(), places)?);
+    // Before kubelet can ask for anything.
+    node.sweep();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_keep_alive(Duration::from_secs(1))
@@ -87,12 +91,14 @@ async fn run(node: Arc<Node>, api: Api) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut reload = signal(SignalKind::hangup())?;
     // Each has one that listens.
-    let (devices, claims) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let [devices, claims, events] = [(); 3].map(|()| Arc::new(Notify::new()));
+    let (withheld, cannot_be_had) = watch::channel(Withheld::default());
     let publisher = Publisher {
         node: Arc::clone(&node),
         api: api.clone(),
         changed: Arc::clone(&devices),
         known: Known::ALL.into(),
+        withheld,
     };
     let driver = Arc::new(Driver {
         node: Arc::clone(&node),
@@ -103,8 +109,10 @@ async fn run(node: Arc<Node>, api: Api) -> io::Result<()> {
     let kubelet = node.places.kubelet.clone();
     tasks.spawn(async move { registration::keep(&kubelet, driver).await });
     tasks.spawn(async move { publisher.keep().await });
-    tasks.spawn(claim_status::keep(Arc::clone(&node), api, Arc::clone(&claims)));
-    tasks.spawn(follow_leases(node.places.state.join("leases"), [Arc::clone(&devices), claims]));
+    tasks.spawn(claim_status::keep(Arc::clone(&node), api.clone(), Arc::clone(&claims)));
+    tasks.spawn(Herald::new(Arc::clone(&node), api).keep(Arc::clone(&events), cannot_be_had));
+    let told = [Arc::clone(&devices), claims, events];
+    tasks.spawn(follow_leases(node.places.state.join("leases"), told));
     // Nobody may wait for it.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     loop {
@@ -126,7 +134,7 @@ async fn run(node: Arc<Node>, api: Api) -> io::Result<()> {
 }
 
 /// Tells of every sandbox that was given something or gave it back.
-async fn follow_leases(leases: PathBuf, told: [Arc<Notify>; 2]) {
+async fn follow_leases(leases: PathBuf, told: [Arc<Notify>; 3]) {
     let followed = async {
         let watched = Watched::at(&leases)?;
         loop {

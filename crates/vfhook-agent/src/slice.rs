@@ -71,9 +71,9 @@ pub(crate) fn owned(slice: &Value, node: &str, uid: &str, generation: i64) -> Va
     slice
 }
 
-fn device(pool: &Name, offer: &Offer) -> Value {
-    let mut device =
-        json!({ "name": names::device(offer.allotted()), "attributes": attributes(pool, offer) });
+/// A device as its slice tells of it.
+pub(crate) fn device(pool: &Name, offer: &Offer) -> Value {
+    let mut device = json!({ "name": called(offer), "attributes": attributes(pool, offer) });
     if let Offer::Parent(parent) = offer {
         // Nobody needs two shares for one device.
         let each = json!({ "default": "1", "validValues": ["1"] });
@@ -86,6 +86,11 @@ fn device(pool: &Name, offer: &Offer) -> Value {
             json!([{ "key": "vfhook.dev/withheld", "value": label(why), "effect": "NoSchedule" }]);
     }
     device
+}
+
+/// What a device is called in its pool.
+pub(crate) fn called(offer: &Offer) -> String {
+    names::device(offer.allotted())
 }
 
 fn attributes(pool: &Name, offer: &Offer) -> Map<String, Value> {

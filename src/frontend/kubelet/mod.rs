@@ -8,6 +8,7 @@ mod device_plugin;
 mod gate;
 mod message;
 mod mirror;
+mod mount;
 pub mod once;
 mod pod_resources;
 mod registration;
@@ -26,7 +27,7 @@ use tokio::{
 };
 
 use self::pod_resources::PodResourcesApi;
-pub use self::{arrival::Watched, gate::Gates, pod_resources::Untold};
+pub use self::{arrival::Watched, gate::Gates, mount::Mounts, pod_resources::Untold};
 use crate::{
     config::{Config, Publish},
     lease::{Claim, LeaseError},

@@ -10,7 +10,7 @@ use self::{
     parameters::{ParametersError, Wish},
 };
 use vfhook::{
-    lease::{ClaimedDevice, PreparedClaim, PreparedDevice},
+    lease::{ClaimMetadata, ClaimedDevice, PreparedClaim, PreparedDevice},
     types::{Invalid, quote},
 };
 
@@ -36,7 +36,7 @@ pub(crate) enum ClaimRefused {
     #[error("the configuration of request {request}, {whose}")]
     Parameters { request: String, whose: &'static str, source: ParametersError },
     #[error("the claim's {0}")]
-    Uid(&'static str, #[source] Invalid),
+    Malformed(&'static str, #[source] Invalid),
 }
 
 /// What the pod of a claim is to have on this node, when kubelet means the claim of this identity.
@@ -54,14 +54,24 @@ pub(crate) fn prepared(
     let pod = only_pod(&claim.status.reserved_for)?;
     let own = allocation.devices.results.iter().filter(|given| given.driver == DRIVER);
     let device = |given: &Given| device(given, &allocation.devices.config, node);
+    let pod_claim_name = meta.pod_claim_name().map(str::parse);
     Ok(PreparedClaim {
-        uid: meta.uid.parse().map_err(|error| ClaimRefused::Uid("uid", error))?,
+        uid: meta.uid.parse().map_err(malformed("uid"))?,
         namespace: meta.namespace.clone(),
-        name: meta.name.clone(),
-        pod: pod.uid.parse().map_err(|error| ClaimRefused::Uid("pod's uid", error))?,
+        name: meta.name.parse().map_err(malformed("name"))?,
+        pod: pod.uid.parse().map_err(malformed("pod's uid"))?,
         pod_name: pod.name.clone(),
         devices: own.map(device).collect::<Result<_, _>>()?,
+        metadata: ClaimMetadata {
+            pod_claim_name: pod_claim_name.transpose().map_err(malformed("name in its pod"))?,
+            // They are looked at when they are prepared.
+            devices: Vec::new(),
+        },
     })
+}
+
+fn malformed(what: &'static str) -> impl Fn(Invalid) -> ClaimRefused {
+    move |error| ClaimRefused::Malformed(what, error)
 }
 
 fn only_pod(users: &[Consumer]) -> Result<&Consumer, ClaimRefused> {
@@ -87,7 +97,8 @@ fn device(
         device: given.device.clone(),
     })?;
     let wish = wish(given, configured)?;
-    Ok(PreparedDevice { request: given.request.clone(), pool, device, wish })
+    let request = given.request.parse().map_err(malformed("request"))?;
+    Ok(PreparedDevice { request, pool, device, wish })
 }
 
 /// The VF, or the share of a parent, that was given; `None` for what nothing of ours is called.
@@ -95,7 +106,7 @@ fn own_device(given: &Given) -> Result<Option<ClaimedDevice>, ClaimRefused> {
     let Some(share) = &given.share_id else {
         return Ok(names::own_vf(&given.device).map(ClaimedDevice::Vf));
     };
-    let share = share.parse().map_err(|error| ClaimRefused::Uid("share's id", error))?;
+    let share = share.parse().map_err(malformed("share's id"))?;
     Ok((given.device == names::PARENT).then_some(ClaimedDevice::Share(share)))
 }
 

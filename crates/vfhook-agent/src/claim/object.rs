@@ -1,5 +1,7 @@
 //! A claim as the API server tells of it, as far as it matters here. What is left out is skipped. Data only.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -18,6 +20,8 @@ pub(super) struct Metadata {
     pub(super) name: String,
     pub(super) namespace: String,
     pub(super) uid: String,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -82,6 +86,13 @@ pub(super) struct Consumer {
     pub(super) resource: String,
     pub(super) name: String,
     pub(super) uid: String,
+}
+
+impl Metadata {
+    /// What the pod calls the claim, where it was made for it from a template.
+    pub(super) fn pod_claim_name(&self) -> Option<&str> {
+        self.annotations.get("resource.kubernetes.io/pod-claim-name").map(String::as_str)
+    }
 }
 
 impl Configured {

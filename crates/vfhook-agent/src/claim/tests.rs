@@ -150,6 +150,34 @@ fn what_is_not_one_pods_alone_is_refused() {
 }
 
 #[test]
+fn a_claim_from_a_template_is_what_its_pod_calls_it() {
+    assert_eq!(read(claim(&[])).unwrap().metadata.pod_claim_name, None);
+    let mut claim = claim(&[]);
+    claim["metadata"]["annotations"] = json!({ "resource.kubernetes.io/pod-claim-name": "nics" });
+    let name = read(claim).unwrap().metadata.pod_claim_name.unwrap();
+    assert_eq!(name.as_str(), "nics");
+}
+
+#[test]
+fn no_name_of_a_stranger_leads_out_of_a_path() {
+    let with = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut claim = claim(&[]);
+        change(&mut claim);
+        read(claim).unwrap_err()
+    };
+    let said = with(&|claim| claim["metadata"]["name"] = json!("../../etc"));
+    assert!(said.contains("the claim's name"), "{said}");
+    let said = with(&|claim| {
+        claim["metadata"]["annotations"] = json!({ "resource.kubernetes.io/pod-claim-name": ".." });
+    });
+    assert!(said.contains("name in its pod"), "{said}");
+    let said = with(&|claim| {
+        claim["status"]["allocation"]["devices"]["results"][0]["request"] = json!("../nic");
+    });
+    assert!(said.contains("the claim's request"), "{said}");
+}
+
+#[test]
 fn a_claim_of_the_same_name_is_another() {
     let mut claim = claim(&[]);
     claim["metadata"]["uid"] = json!("other");
