@@ -125,6 +125,7 @@ const PARTS: [Part; 19] = [
             "kernel::append_line",
             "kernel::become_program",
             "kernel::is_this_program",
+            "kernel::lacks_rights",
             "kernel::published_file",
             "kernel::rewrite_file",
             "kernel::runs_as_itself",

@@ -3,9 +3,15 @@
 
 mod netns_support;
 
-use std::os::{fd::OwnedFd, unix::net::UnixStream};
+use std::{
+    os::{
+        fd::OwnedFd,
+        unix::{net::UnixStream, process::CommandExt},
+    },
+    process::Command,
+};
 
-use netns_support::{dump::Dump, host::on_a_host};
+use netns_support::{command::finish, dump::Dump, host::on_a_host};
 use serde_json::{Value, json};
 
 #[test]
@@ -113,5 +119,45 @@ fn answers_in_json_have_the_documented_fields() {
         let status = host.vfhook(&["status", "--json"]).json();
         assert_eq!(status["pools"][0]["kind"], "macvlan");
         assert_eq!(status["attention"], json!([]));
+    });
+}
+
+#[test]
+fn a_script_is_told_of_an_error_as_data() {
+    on_a_host(|host| {
+        let blue = host.sandbox("blue");
+        let failed = host.attach(&blue, "nowhere", &["--json"]).must_exit(2);
+        let told: Value = serde_json::from_str(&failed.stdout).unwrap();
+        assert_eq!(told["exit_code"], 2);
+        assert!(told["error"].as_str().unwrap().contains("nowhere"), "{told}");
+        assert!(told["causes"].is_array());
+        // People are told the same, and are told of a configuration's problems one by one.
+        assert!(failed.stderr.contains(told["error"].as_str().unwrap()), "{}", failed.stderr);
+        host.configure("version = 1\npools = 3\nnetworks = 4\n");
+        let failed = host.vfhook(&["status", "--json"]).must_exit(2);
+        let told: Value = serde_json::from_str(&failed.stdout).unwrap();
+        assert_eq!(told["problems"].as_array().map(Vec::len), Some(2), "{told}");
+    });
+}
+
+#[test]
+fn whoever_is_not_the_hosts_root_is_told_so() {
+    on_a_host(|host| {
+        let blue = host.sandbox("blue");
+        let attach = ["attach", "--netns", blue.as_str(), "--network", "storage"];
+        let said = ["the host's root", "rootless"];
+        let mut as_nobody = host.command(&attach);
+        as_nobody.uid(65534).env("VFHOOK_STATE_DIR", "/nonexistent/vfhook");
+        let program = as_nobody.get_program().to_owned();
+        finish(&mut as_nobody, "").must_exit(5).must_say(&said);
+        // Root of a user namespace is what a rootless runtime's hook is.
+        let mut in_a_namespace = Command::new("unshare");
+        in_a_namespace
+            .args(["--user", "--map-root-user"])
+            .arg(program)
+            .args(attach)
+            .envs(host.command(&attach).get_envs().filter_map(|(key, value)| Some((key, value?))));
+        finish(&mut in_a_namespace, "").must_exit(5).must_say(&said);
+        assert!(host.leases().is_empty());
     });
 }

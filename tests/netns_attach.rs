@@ -68,7 +68,7 @@ fn a_pid_does_as_well_as_a_path() {
         host.vfhook(&["attach", "--pid", &pid, "--network", "backup", "--id", "c1"]).ok();
         let inside = container.sandbox();
         assert_eq!(inside.links(), ["net2", "svc0"]);
-        host.detach(&inside).must_exit(0).must_say(&["detached"]);
+        host.vfhook(&["detach", "--pid", &pid]).must_exit(0).must_say(&["detached"]);
         assert_eq!(inside.links(), [""; 0]);
     });
 }

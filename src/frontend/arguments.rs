@@ -99,6 +99,24 @@ pub enum Verb {
     Cdi(Cdi),
 }
 
+impl Verb {
+    /// Whether its answer is asked for in JSON; a container runtime reads its own form.
+    pub fn answers_in_json(&self) -> bool {
+        match self {
+            Self::Attach(Attach { changes, .. })
+            | Self::Detach(Detach { changes, .. })
+            | Self::Provision(Provision { changes, .. })
+            | Self::Reconcile(changes) => changes.json,
+            Self::Status(shown)
+            | Self::Doctor(shown)
+            | Self::CheckConfig(shown)
+            | Self::Import(Import { shown, .. }) => shown.json,
+            Self::Cdi(verb) => verb.json,
+            Self::Serve(_) | Self::Hook(_) | Self::Cni | Self::Runtime(_) => false,
+        }
+    }
+}
+
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -192,7 +210,7 @@ pub struct Attach {
 
 /// Arguments of `detach`.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false, id = "which", args = ["id", "netns"])]
+#[group(required = true, multiple = false, id = "which", args = ["id", "netns", "pid"])]
 pub struct Detach {
     /// The sandbox's id
     #[arg(long)]
@@ -200,7 +218,11 @@ pub struct Detach {
 
     /// The sandbox's network namespace
     #[arg(long, value_name = "PATH")]
-    pub netns: Option<PathBuf>,
+    netns: Option<PathBuf>,
+
+    /// A process in that namespace
+    #[arg(long)]
+    pid: Option<u32>,
 
     /// Wait for devices to come back for this many seconds
     #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = seconds)]
@@ -209,6 +231,13 @@ pub struct Detach {
     /// How it is done and shown
     #[command(flatten)]
     pub changes: Changes,
+}
+
+impl Detach {
+    /// The namespace, where that was given.
+    pub fn netns(&self) -> Option<NetnsSource> {
+        source(self.netns.as_ref(), self.pid)
+    }
 }
 
 /// A network namespace, given in one of two ways.
@@ -227,7 +256,10 @@ pub struct Netns {
 impl Netns {
     /// What was given. `None` cannot be typed.
     pub fn source(&self) -> Option<NetnsSource> {
-        let path = self.path.clone().map(NetnsSource::Path);
-        path.or(self.pid.map(NetnsSource::Pid))
+        source(self.path.as_ref(), self.pid)
     }
+}
+
+fn source(path: Option<&PathBuf>, pid: Option<u32>) -> Option<NetnsSource> {
+    path.cloned().map(NetnsSource::Path).or(pid.map(NetnsSource::Pid))
 }

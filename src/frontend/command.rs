@@ -53,6 +53,9 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             output::error(&error);
+            if arguments.verb.answers_in_json() {
+                output::json(&error.told());
+            }
             error.exit_code()
         }
     }
@@ -116,7 +119,7 @@ fn detach(arguments: &Arguments, verb: &Detach) -> Result<ExitCode, CommandError
     let context = open::leases(arguments)?;
     let mut kernel = LinuxKernel::open()?;
     let by_id = verb.id.clone().map(Which::Id);
-    let by_netns = || verb.netns.clone().map(|path| Which::Netns(NetnsSource::Path(path)));
+    let by_netns = || verb.netns().map(Which::Netns);
     let Some(which) = by_id.or_else(by_netns) else { return Ok(ExitCode::Usage) };
     let output = Output::new(verb.changes.json);
     if verb.changes.dry_run {

@@ -1,14 +1,23 @@
-//! Why a verb failed, and the exit code that tells it. Shows nothing.
+//! Why a verb failed, the exit code that tells it, and what to do. Shows nothing.
+
+use std::error::Error;
+
+use serde::Serialize;
 
 use super::{import::UnreadFile, oci_hook::HookError, runtime::RuntimeError};
 use crate::{
-    config::ConfigError,
+    config::{ConfigError, Problem},
     daemon::ServeError,
-    kernel::KernelError,
+    kernel::{KernelError, lacks_rights},
     lease::LeaseError,
     operation::{CdiError, ExitCode, OperationError},
-    types::with_causes,
+    types::{one_line, with_causes},
 };
+
+const RIGHTS: &str = "vfhook must be run by the host's root. Containers of a rootless podman or docker cannot be given a VF: \
+                     nobody but the host's root may move its devices";
+const CONFIGURATION: &str =
+    "--config FILE or VFHOOK_CONFIG names another; nri-config/config.toml is an example";
 
 /// Why a verb failed.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +42,17 @@ pub(super) enum CommandError {
     NoCdiNetwork,
 }
 
+/// What a script is told of it.
+#[derive(Debug, Serialize)]
+pub(super) struct Failure<'a> {
+    error: String,
+    causes: Vec<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    problems: &'a [Problem],
+    hint: Option<String>,
+    exit_code: i32,
+}
+
 impl From<KernelError> for CommandError {
     fn from(error: KernelError) -> Self {
         OperationError::from(error).into()
@@ -54,8 +74,50 @@ impl CommandError {
         }
     }
 
+    /// Its causes, the last one last.
+    pub(super) fn causes(&self) -> Vec<String> {
+        let causes = std::iter::successors(self.source(), |&cause| cause.source());
+        causes.map(|cause| one_line(&cause.to_string()).into_owned()).collect()
+    }
+
+    /// Every problem of a configuration that is wrong.
+    pub(super) fn problems(&self) -> &[Problem] {
+        match self {
+            Self::Config(ConfigError::Wrong { problems, .. })
+            | Self::Serve(ServeError::Config(ConfigError::Wrong { problems, .. })) => problems,
+            _ => &[],
+        }
+    }
+
+    /// What to do about it, where its words do not say it.
+    pub(super) fn hint(&self) -> Option<String> {
+        if lacks_rights(self) {
+            return Some(RIGHTS.to_owned());
+        }
+        match self {
+            Self::Config(ConfigError::Read { .. }) => Some(CONFIGURATION.to_owned()),
+            Self::Operation(error) => error.hint(),
+            // These say all in their causes.
+            _ => None,
+        }
+    }
+
+    /// All of it, as data.
+    pub(super) fn told(&self) -> Failure<'_> {
+        Failure {
+            error: self.to_string(),
+            causes: self.causes(),
+            problems: self.problems(),
+            hint: self.hint(),
+            exit_code: self.exit_code() as i32,
+        }
+    }
+
     /// The exit code that tells it.
     pub(super) fn exit_code(&self) -> ExitCode {
+        if lacks_rights(self) {
+            return ExitCode::HostUnfit;
+        }
         match self {
             Self::Config(_)
             | Self::Hook(_)

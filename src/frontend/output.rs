@@ -1,7 +1,6 @@
 //! What people and scripts read: answers on stdout, errors and progress on stderr. Nothing else prints.
 
 use std::{
-    error::Error,
     io::{IsTerminal, Write, stderr, stdout},
     path::Path,
 };
@@ -10,14 +9,12 @@ use serde::Serialize;
 
 use super::{cni::Answer, failure::CommandError, holder, table::Table, wrapped};
 use crate::{
-    config::{Config, ConfigError, Problem},
-    daemon::ServeError,
+    config::{Config, Problem},
     import::Imported,
     operation::{
         self, AttachReport, Detached, Diagnosis, Finding, How, Mend, Mended, Preview, Status, Which,
     },
     telemetry,
-    types::one_line,
 };
 
 // What is told is done already: who reads no further (`| head -1`) changes nothing of it, where the standard library's would panic.
@@ -242,30 +239,14 @@ pub(super) fn error(error: &CommandError) {
     let (red, plain) = if stderr().is_terminal() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
     let lead = telemetry::priority(tracing::Level::ERROR);
     eprintln!("{lead}{red}error:{plain} {error}");
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        eprintln!("{lead}  caused by: {}", one_line(&source.to_string()));
-        cause = source.source();
+    for cause in error.causes() {
+        eprintln!("{lead}  caused by: {cause}");
     }
-    match error {
-        CommandError::Config(ConfigError::Wrong { problems, .. })
-        | CommandError::Serve(ServeError::Config(ConfigError::Wrong { problems, .. })) => {
-            for problem in problems {
-                eprintln!("{lead}  {problem}");
-            }
-        }
-        CommandError::Config(ConfigError::Read { .. }) => {
-            eprintln!(
-                "{lead}  hint: --config FILE or VFHOOK_CONFIG names another; nri-config/config.toml is an example"
-            );
-        }
-        CommandError::Operation(error) => {
-            if let Some(hint) = error.hint() {
-                eprintln!("{lead}  hint: {hint}");
-            }
-        }
-        // These say all in their causes.
-        _ => {}
+    for problem in error.problems() {
+        eprintln!("{lead}  {problem}");
+    }
+    if let Some(hint) = error.hint() {
+        eprintln!("{lead}  hint: {hint}");
     }
 }
 

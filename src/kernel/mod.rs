@@ -20,6 +20,7 @@ mod netns_mounts;
 mod observe;
 mod open;
 mod published;
+mod rights;
 mod rtnetlink;
 mod scene;
 mod socket;
@@ -35,6 +36,7 @@ pub use open::LinuxKernel;
 pub use published::{
     append_line, publish_file, published_file, rewrite_file, withdraw_file, withdraw_files,
 };
+pub use rights::lacks_rights;
 pub use rtnetlink::events::{Concern, HostEvents};
 pub use socket::{FileIdentity, OwnSocket, directory_events};
 
