@@ -2,9 +2,12 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 EVENTS ?= 1000000
+PROGRAM ?= target/release/vfhook
+AGENT ?= target/release/vfhook-agent
+MANUAL ?= target/manual
 RUNS ?= 1000000
 TARGETS ?= $(basename $(notdir $(wildcard fuzz/targets/*.rs)))
-.PHONY: help build demo check unit model msrv fuzz lab test bench bench-write install install-agent clean
+.PHONY: help build demo check unit model msrv fuzz lab test bench bench-write install install-files install-agent install-agent-files build-agent manual deb clean
 
 help: ## explain every target
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -55,9 +58,15 @@ bench-write: ## attach and detach, and how they grow, again, and the figures and
 	cargo bench --package vfhook --bench attach -- 200 --write docs/bench
 	cargo bench --package vfhook --bench growth -- --write docs/bench
 
-install: build ## put the binary, the hooks, an example configuration and the host's files in place
-	install -D target/release/vfhook $(DESTDIR)/usr/bin/vfhook
+install: build manual install-files ## put the binary, its manual, the hooks, an example configuration and the host's files in place
+
+install-files:
+	install -D $(PROGRAM) $(DESTDIR)/usr/bin/vfhook
 	ln -sfn vfhook $(DESTDIR)/usr/bin/vfhook-runtime
+	install -D -m 0644 -t $(DESTDIR)/usr/share/man/man1 $(MANUAL)/man/*.1
+	install -D -m 0644 $(MANUAL)/completions/vfhook.bash $(DESTDIR)/usr/share/bash-completion/completions/vfhook
+	install -D -m 0644 -t $(DESTDIR)/usr/share/zsh/vendor-completions $(MANUAL)/completions/_vfhook
+	install -D -m 0644 -t $(DESTDIR)/usr/share/fish/vendor_completions.d $(MANUAL)/completions/vfhook.fish
 	install -D -m 0644 -t $(DESTDIR)/usr/share/containers/oci/hooks.d hooks/vfhook-*.json
 	install -D -m 0644 -t $(DESTDIR)/usr/share/doc/vfhook nri-config/* hooks/base-runtime-spec.fragment.json
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/udev/rules.d host-files/86-vfhook.rules
@@ -65,11 +74,21 @@ install: build ## put the binary, the hooks, an example configuration and the ho
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/NetworkManager/conf.d host-files/90-vfhook.conf
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system nri-config/vfhook.service nri-config/vfhook-provision.service
 
-install-agent: install ## the same, and what tells a Kubernetes cluster of VFs that claims select
-	cargo build --release --package vfhook-agent
-	install -D target/release/vfhook-agent $(DESTDIR)/usr/bin/vfhook-agent
+install-agent: build-agent install install-agent-files ## the same, and what tells a Kubernetes cluster of VFs that claims select
+
+install-agent-files:
+	install -D $(AGENT) $(DESTDIR)/usr/bin/vfhook-agent
 	install -D -m 0644 -t $(DESTDIR)/usr/share/doc/vfhook kubernetes/agent.yaml
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system nri-config/vfhook-agent.service
+
+build-agent:
+	cargo build --release --package vfhook-agent
+
+manual:
+	cargo run --quiet --release --package vfhook-manual -- $(MANUAL)
+
+deb: build build-agent manual ## a Debian package, target/vfhook.deb, that starts nothing and makes no VF when it is installed
+	packaging/deb/build $(PROGRAM) $(AGENT) $(MANUAL) target/vfhook.deb
 
 clean: ## what cargo built; the lab's images stay in their cache
 	cargo clean

@@ -69,6 +69,7 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     scale(0)?;
     no_pod_is_left(POD_SECONDS)?;
     by_templates(guest)?;
+    an_update_by_templates(guest)?;
     by_a_stranger(guest)?;
     guest.step("every VF is free, and nothing is kept for anybody");
     are_free(3)?;
@@ -112,20 +113,25 @@ fn by_limits(guest: &mut Guest) -> Result<(), Failure> {
 fn an_update_on_a_full_node(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("an update on a full node ends, pod by pod");
     scale(3)?;
+    update(guest, "vf", 3)
+}
+
+/// Has a Deployment that has every VF make its pods anew.
+fn update(guest: &mut Guest, deployment: &str, pods: usize) -> Result<(), Failure> {
     let strategy = json!({"spec": {
         "strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
         "template": {"metadata": {"annotations": {"update": "1"}}}
     }});
     let before = running_pods()?;
-    kubectl("patch deployment vf --type merge --patch-file /dev/stdin")
+    kubectl(&format!("patch deployment {deployment} --type merge --patch-file /dev/stdin"))
         .stdin(strategy.to_string())
         .ok()?;
-    eventually("three new pods run", 3 * POD_SECONDS, || {
+    eventually(&format!("{pods} new pods run"), 3 * POD_SECONDS, || {
         let now = running_pods()?;
-        let are_new = now.len() == 3 && now.is_disjoint(&before);
-        if are_new { Ok(()) } else { Err(Failure::unmet("three others", format!("{now:?}"))) }
+        let are_new = now.len() == pods && now.is_disjoint(&before);
+        if are_new { Ok(()) } else { Err(Failure::unmet("others", format!("{now:?}"))) }
     })?;
-    each_has_a_vf(guest, 3)
+    each_has_a_vf(guest, pods)
 }
 
 fn restarts(guest: &mut Guest) -> Result<(), Failure> {
@@ -182,6 +188,36 @@ fn by_templates(guest: &mut Guest) -> Result<(), Failure> {
     are_free(3)
 }
 
+/// A Deployment whose pods are given a claim each by a template, which Kubernetes makes and deletes with them.
+fn an_update_by_templates(guest: &mut Guest) -> Result<(), Failure> {
+    guest.step("three pods of a Deployment with a claim template, and an update of it");
+    kubernetes::apply(&template("nic", "storage", None, None))?;
+    let labels = json!({ "app": "templated" });
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "templated" },
+        "spec": {
+            "replicas": 3, "selector": { "matchLabels": labels },
+            "template": { "metadata": { "labels": labels }, "spec": claiming(&["nic"]) }
+        }
+    });
+    kubernetes::apply(&deployment)?;
+    eventually("three pods run", POD_SECONDS, || {
+        let running = running_pods()?;
+        let all = running.len() == 3;
+        if all { Ok(()) } else { Err(Failure::unmet("three", format!("{running:?}"))) }
+    })?;
+    each_has_a_vf(guest, 3)?;
+    update(guest, "templated", 3)?;
+    guest.expect(claims_say("192.168.0.", 3))?;
+    kubectl("delete deployment templated").ok()?;
+    no_pod_is_left(POD_SECONDS)?;
+    guest.expect(eventually("its claims are gone", 60, || {
+        let left = items("resourceclaims")?;
+        if left.is_empty() { Ok(()) } else { Err(Failure::unmet("none", json!(left))) }
+    }))?;
+    are_free(3)
+}
+
 /// A class for everybody, and a network that is not.
 fn by_a_stranger(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("a claim that names another namespace's network gives nothing");
@@ -219,13 +255,18 @@ fn template(name: &str, class: &str, selector: Option<&str>, attachment: Option<
 }
 
 fn pod(name: &str, templates: &[&str]) -> Value {
+    json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name }, "spec": claiming(templates) })
+}
+
+/// A pod with a claim by each of these templates.
+fn claiming(templates: &[&str]) -> Value {
     let claim =
         |template: &&str| json!({ "name": template, "resourceClaimTemplateName": template });
     let used = |template: &&str| json!({ "name": template });
     let resources = json!({ "claims": templates.iter().map(used).collect::<Vec<_>>() });
     let mut spec = pod_spec(&resources);
     spec["resourceClaims"] = templates.iter().map(claim).collect();
-    json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name }, "spec": spec })
+    spec
 }
 
 /// The scheduler knows so many VFs of the node, none of which is withheld.

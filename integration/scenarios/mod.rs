@@ -34,9 +34,11 @@ mod lab_self_test;
 mod macvlan;
 mod message_count;
 mod netns_gone;
+mod package;
 mod plain_lifecycle;
 mod podman_lifecycle;
 mod provision;
+mod readme_commands;
 mod real_crio;
 mod rollback;
 #[path = "../../tests/runtime_annotations/mod.rs"]
@@ -54,7 +56,7 @@ pub(crate) use self::bench::BENCH;
 pub(crate) use self::cluster_scene::{published, start as start_cluster};
 pub(crate) use self::demo::{DEMO, DEMO_SUMMARY};
 pub(crate) use self::faults::FAULTS_FULL;
-pub(crate) use self::scenario::Scenario;
+pub(crate) use self::scenario::{Brings, Scenario};
 
 /// The scenario of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Scenario> {
@@ -106,6 +108,7 @@ pub(crate) static ALL: &[Scenario] = &[
     rollback::SCENARIO,
     strange_baseline::SCENARIO,
     systemd_unit::SCENARIO,
+    package::SCENARIO,
     netns_gone::SCENARIO,
     bad_input::SCENARIO,
     hooks_at_once::SCENARIO,
@@ -119,6 +122,7 @@ pub(crate) static ALL: &[Scenario] = &[
     cluster_random::FULL,
     cluster_services::MODES,
     cluster_services::ALONE,
+    readme_commands::SCENARIO,
     driver_refuses::SCENARIO,
     faults::SAMPLE,
     faults::FULL,

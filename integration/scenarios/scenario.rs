@@ -8,6 +8,17 @@ use crate::guest::failure::Failure;
 /// What a scenario is made of.
 type Part = fn(&mut Guest) -> Result<(), Failure>;
 
+/// What a guest has for one scenario that it has not for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Brings {
+    /// Nothing more.
+    Nothing,
+    /// The programs of a Kubernetes cluster, and the memory for them.
+    Cluster,
+    /// The Debian package.
+    Package,
+}
+
 /// One behaviour, and what the harness needs to know to run it.
 #[derive(Debug)]
 pub(crate) struct Scenario {
@@ -20,8 +31,8 @@ pub(crate) struct Scenario {
     pub(crate) by_name: bool,
     /// Whether systemd is the guest's PID 1, with udev and the journal, as on most nodes. It takes some ten seconds more to boot.
     pub(crate) systemd: bool,
-    /// Whether it needs the programs of a Kubernetes cluster, and the memory for them.
-    pub(crate) cluster: bool,
+    /// What it is brought besides programs.
+    pub(crate) brings: Brings,
     /// How many VFs each card has.
     pub(crate) vfs: [u32; 2],
     /// Lays out what is there before vfhook comes: it is part of both dumps.
@@ -44,7 +55,7 @@ impl Scenario {
             limit_seconds,
             by_name: false,
             systemd: false,
-            cluster: false,
+            brings: Brings::Nothing,
             vfs: [4, 1],
             prepare: |_| Ok(()),
             run,
@@ -71,7 +82,13 @@ impl Scenario {
 
     /// With what a Kubernetes cluster needs.
     pub(super) const fn in_cluster(mut self) -> Self {
-        self.cluster = true;
+        self.brings = Brings::Cluster;
+        self
+    }
+
+    /// With the Debian package.
+    pub(super) const fn packaged(mut self) -> Self {
+        self.brings = Brings::Package;
         self
     }
 

@@ -18,6 +18,8 @@ pub(crate) const BENCH_DIR: &str = "bench";
 pub(crate) const RESULT_FILE: &str = "result.json";
 /// What a person brought, relative to the share.
 pub(crate) const BROUGHT: &str = "brought";
+/// The Debian package, where the scenario is brought it, relative to the share.
+pub(crate) const PACKAGE: &str = "vfhook.deb";
 /// The programs of a Kubernetes cluster, where the scenario is run in one, relative to the share.
 pub(crate) const CLUSTER: &str = "cluster";
 /// The certificate of its API server, relative to the share.

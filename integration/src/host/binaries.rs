@@ -23,6 +23,8 @@ pub(crate) struct Binaries {
     pub(crate) kill_points: PathBuf,
     /// What tells a cluster of VFs.
     pub(crate) agent: PathBuf,
+    /// What writes the manual of vfhook's package.
+    pub(crate) manual: PathBuf,
     /// The guest side of the lab.
     pub(crate) guest: PathBuf,
     /// The example of `containerd-nri`, which logs what a runtime tells its plugins.
@@ -50,6 +52,7 @@ impl Binaries {
             vfhook: given.map_or_else(|| target.join("release").join("vfhook"), PathBuf::from),
             kill_points: dev.join("vfhook"),
             agent: dev.join("vfhook-agent"),
+            manual: dev.join("vfhook-manual"),
             guest: dev.join("guest"),
             event_logger: dev.join("examples").join(EVENT_LOGGER),
             bench: None,

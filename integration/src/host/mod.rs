@@ -41,7 +41,7 @@ use self::error::LabError;
 use self::lab::Lab;
 use self::run::Finished;
 use crate::say;
-use crate::scenarios::{self, Scenario};
+use crate::scenarios::{self, Brings, Scenario};
 
 /// Boots a VM with emulated SR-IOV and runs vfhook's scenarios in it
 #[derive(Debug, Parser)]
@@ -192,7 +192,7 @@ fn run_all(
     jobs: usize,
 ) -> Result<bool, LabError> {
     let mut lab = Lab::prepare(cache)?;
-    if chosen.iter().any(|scenario| scenario.cluster) {
+    if chosen.iter().any(|scenario| scenario.brings == Brings::Cluster) {
         lab = lab.with_cluster(cache)?;
     }
     say::note(&format!("lab: {} scenarios, {jobs} guests at once", chosen.len()));

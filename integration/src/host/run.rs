@@ -11,7 +11,7 @@ use super::console::Watcher;
 use super::error::LabError;
 use super::lab::Lab;
 use super::share::RunDir;
-use crate::scenarios::Scenario;
+use crate::scenarios::{Brings, Scenario};
 use crate::verdict::{EXIT_FAILED, EXIT_PASSED, FIGURES_FILE, Job, OUT_DIR, Outcome};
 
 /// How often a guest is booted for one scenario at most. That as many boots in a row are bad by chance does not happen.
@@ -75,7 +75,7 @@ fn boot_until_good(
     let mut consoles = Vec::new();
     loop {
         let dir = RunDir::create(cache.run_dir(scenario.name), &lab.image, &lab.binaries)?;
-        let plane = match lab.cluster.as_ref().filter(|_| scenario.cluster) {
+        let plane = match lab.cluster.as_ref().filter(|_| scenario.brings == Brings::Cluster) {
             Some(cluster) => Some(dir.bring_cluster(cluster)?),
             None => None,
         };
@@ -87,6 +87,9 @@ fn boot_until_good(
         })?;
         if scenario.systemd {
             dir.write_systemd()?;
+        }
+        if scenario.brings == Brings::Package {
+            dir.bring_package(&lab.binaries)?;
         }
         let ended = boot::run(lab, &dir, scenario, plane.as_ref())?;
         let Some(bad) = ended.bad.clone() else { return Ok(ended) };

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -12,9 +13,10 @@ use super::control_plane::ControlPlane;
 use super::error::LabError;
 use super::image::Image;
 use super::oci_image;
+use super::tool;
 use crate::verdict::{
     BENCH_PROGRAM, BROUGHT, CERTIFICATES, CLUSTER, JOB_FILE, Job, OCI_IMAGE, OCI_IMAGE_NAME,
-    OUT_DIR, Outcome, RESULT_FILE,
+    OUT_DIR, Outcome, PACKAGE, RESULT_FILE,
 };
 
 const PID1: &str = include_str!("../../boot/pid1.sh");
@@ -73,6 +75,16 @@ impl RunDir {
         cluster.lay_out(&self.share().join(CLUSTER))?;
         let certificates = self.share().join(CERTIFICATES);
         ControlPlane::start(cluster, self.root.join("control-plane"), certificates)
+    }
+
+    /// Makes the Debian package of what is tested, and brings it.
+    pub(crate) fn bring_package(&self, programs: &Binaries) -> Result<(), LabError> {
+        let (manual, log) = (self.root.join("manual"), self.root.join("package.log"));
+        let mut write = Command::new(&programs.manual);
+        tool::run("writing the manual", write.arg(&manual), &log)?;
+        let mut build = Command::new(binaries::workspace().join("packaging/deb/build"));
+        build.args([&programs.vfhook, &programs.agent, &manual, &self.share().join(PACKAGE)]);
+        tool::run("making the Debian package", &mut build, &log)
     }
 
     /// What the guest sees.
