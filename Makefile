@@ -2,18 +2,24 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 EVENTS ?= 1000000
-PROGRAM ?= target/release/vfhook
-AGENT ?= target/release/vfhook-agent
-MANUAL ?= target/manual
 RUNS ?= 1000000
 TARGETS ?= $(basename $(notdir $(wildcard fuzz/targets/*.rs)))
+# At each hook a process begins: with the C library in it nothing is linked then. Procedural macros cannot be built so, which is why the
+# target is named. LINK= leaves it out, on a machine without a static C library (Fedora's glibc-static).
+LINK ?= -C target-feature=+crt-static
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+CARGO_TARGET_DIR ?= target
+PROGRAM ?= $(CARGO_TARGET_DIR)/$(HOST)/release/vfhook
+AGENT ?= $(CARGO_TARGET_DIR)/release/vfhook-agent
+MANUAL ?= $(CARGO_TARGET_DIR)/manual
+AS_RELEASED = RUSTFLAGS="$(strip $(RUSTFLAGS) $(LINK))" cargo
 .PHONY: help build demo check unit model msrv fuzz lab test bench bench-write install install-files install-agent install-agent-files build-agent manual deb clean
 
 help: ## explain every target
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
-build: ## the release binary, target/release/vfhook
-	cargo build --release --package vfhook
+build: ## the release binary, target/HOST/release/vfhook, linked statically
+	$(AS_RELEASED) build --release --package vfhook --target $(HOST)
 
 demo: ## the main job on an emulated card: a podman container with a VF and a service, in a VM
 	@.ci/prepare
@@ -48,15 +54,15 @@ test: ## unit and lab, and how many tests ran; what CI calls
 
 bench: ## attach and detach against the kernel floor, ip and CNI plugins, and where the time goes; how they grow; what an NRI event and a look at leases cost (needs root)
 	@.ci/prepare
-	cargo bench --package vfhook --bench attach
-	cargo bench --package vfhook --bench growth
-	cargo bench --package vfhook --bench nri_event
-	cargo bench --package vfhook --bench keeper
+	$(AS_RELEASED) bench --package vfhook --target $(HOST) --bench attach
+	$(AS_RELEASED) bench --package vfhook --target $(HOST) --bench growth
+	$(AS_RELEASED) bench --package vfhook --target $(HOST) --bench nri_event
+	$(AS_RELEASED) bench --package vfhook --target $(HOST) --bench keeper
 
 bench-write: ## attach and detach, and how they grow, again, and the figures and pictures of docs/bench anew (needs root)
 	@.ci/prepare
-	cargo bench --package vfhook --bench attach -- 200 --write docs/bench
-	cargo bench --package vfhook --bench growth -- --write docs/bench
+	$(AS_RELEASED) bench --package vfhook --target $(HOST) --bench attach -- 200 --write docs/bench
+	$(AS_RELEASED) bench --package vfhook --target $(HOST) --bench growth -- --write docs/bench
 
 install: build manual install-files ## put the binary, its manual, the hooks, an example configuration and the host's files in place
 

@@ -24,7 +24,7 @@ use netns_support::{
 };
 
 /// What an event may cost: half of all are to be answered within.
-const BUDGET: Duration = Duration::from_micros(200);
+const BUDGET: Duration = Duration::from_micros(100);
 
 /// Lives of pods that are told and not counted, until everything is warm.
 const WARM_UP: usize = 200;

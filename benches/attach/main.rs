@@ -128,5 +128,9 @@ fn contenders<'a>(scene: &Scene<'a>) -> (Contenders<'a>, Absent) {
         None => contenders.push(Box::new(cni::Plugins::new(scene))),
         Some(why) => absent.push((cni::NAME, why)),
     }
+    match cni::Plugins::lacking_sriov(scene) {
+        None => contenders.push(Box::new(cni::Plugins::with_sriov(scene))),
+        Some(why) => absent.push((cni::SRIOV, why)),
+    }
     (contenders, absent)
 }

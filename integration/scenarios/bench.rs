@@ -7,7 +7,7 @@ use crate::guest::card::Pf;
 use crate::guest::command::cmd;
 use crate::guest::failure::Failure;
 use crate::guest::{Guest, save};
-use crate::verdict::{BENCH_DIR, BENCH_PROGRAM, FIGURES_FILE, OUT_DIR, SHARE};
+use crate::verdict::{BENCH_DIR, BENCH_PROGRAM, BROUGHT, FIGURES_FILE, OUT_DIR, SHARE};
 
 use super::Scenario;
 
@@ -25,8 +25,16 @@ const VFS: u32 = 7;
 /// A guest is slow, and its clock counts instructions: few rounds tell as much as many.
 const ROUNDS: u32 = 15;
 
+/// A plugin of no distribution, which a person may bring (`VFHOOK_LAB_BRING`).
+const SRIOV: &str = "/usr/lib/cni/sriov";
+
 /// The plugins wait for duplicate address detection, which vfhook and the others do without.
 fn prepare(_guest: &mut Guest) -> Result<(), Failure> {
+    let brought = format!("{SHARE}/{BROUGHT}/sriov");
+    if fs::exists(&brought).unwrap_or(false) {
+        // Beside the others, so that starting it is as cheap; where none was brought the bench goes without it.
+        fs::copy(&brought, SRIOV).map_err(Failure::file("copy", &brought))?;
+    }
     for which in ["all", "default"] {
         let path = format!("/proc/sys/net/ipv6/conf/{which}/accept_dad");
         fs::write(&path, "0").map_err(Failure::file("write", &path))?;

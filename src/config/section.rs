@@ -45,7 +45,7 @@ impl<'a> Section<'a> {
     /// The value of `key`; `None` when it is absent or wrong (which is then noted).
     pub(super) fn optional<T: DeserializeOwned>(&mut self, key: &'static str) -> Option<T> {
         let value = self.take(key)?;
-        let found = shown(&value);
+        let found = outline(&value);
         match value.try_into() {
             Ok(value) => Some(value),
             Err(error) => {
@@ -74,7 +74,7 @@ impl<'a> Section<'a> {
         };
         let mut values = Vec::new();
         for (index, element) in elements.into_iter().enumerate() {
-            let found = shown(&element);
+            let found = outline(&element);
             match element.try_into() {
                 Ok(value) => values.push(value),
                 Err(error) => self.problem(&format!("{key}[{index}]"), message_of(&error, &found)),
@@ -175,10 +175,19 @@ pub(super) fn read_whole<T>(
     value
 }
 
-fn message_of(error: &toml::de::Error, found: &str) -> String {
+fn message_of(error: &toml::de::Error, found: &Value) -> String {
     let message = words(error.message());
     // The messages of `types::Invalid` quote what was found already.
-    if message.starts_with('"') { message } else { format!("{message}, found {found}") }
+    if message.starts_with('"') { message } else { format!("{message}, found {}", shown(found)) }
+}
+
+/// As much of a value as [`shown`] needs. To read a value uses it up, and most often nothing is wrong with it.
+fn outline(value: &Value) -> Value {
+    match value {
+        Value::Table(_) => Value::Table(Table::new()),
+        Value::Array(_) => Value::Array(Vec::new()),
+        scalar => scalar.clone(),
+    }
 }
 
 /// A value as an operator wrote it, as far as a message needs it.

@@ -10,8 +10,6 @@ use super::error::LabError;
 use super::tool;
 use crate::say::Progress;
 
-/// The profile of a vfhook that can be made to die, and of all that only tests.
-const DEV: &str = "dev";
 const EVENT_LOGGER: &str = "event_logger";
 
 /// The programs that come with the share.
@@ -40,16 +38,21 @@ impl Binaries {
         let progress = Progress::start("building vfhook and the guest runner");
         let vfhook = ["--package", "vfhook", "--bin", "vfhook"];
         let given = std::env::var_os("VFHOOK_LAB_BINARY").filter(|path| !path.is_empty());
+        let release = Release::of_this_machine(log)?;
         if given.is_none() {
-            cargo(&workspace, log, "release", &vfhook)?;
+            let mut command = cargo(&workspace);
+            release.told(command.arg("build")).arg("--release").args(vfhook);
+            tool::run("building with cargo", &mut command, log)?;
         }
         // As `cargo test` builds it all, so that what that has built is not built again; with dev-dependencies, and so kill points.
-        cargo(&workspace, log, DEV, &["--workspace", "--bins", "--examples"])?;
+        let mut command = cargo(&workspace);
+        command.args(["build", "--workspace", "--bins", "--examples"]);
+        tool::run("building with cargo", &mut command, log)?;
         progress.done();
         let target = target_dir(&workspace);
         let dev = target.join("debug");
         Ok(Self {
-            vfhook: given.map_or_else(|| target.join("release").join("vfhook"), PathBuf::from),
+            vfhook: given.map_or_else(|| release.folder(&target).join("vfhook"), PathBuf::from),
             kill_points: dev.join("vfhook"),
             agent: dev.join("vfhook-agent"),
             manual: dev.join("vfhook-manual"),
@@ -71,13 +74,9 @@ impl Binaries {
 /// Builds the bench; where it is, which only cargo knows.
 fn bench(log: &Path) -> Result<PathBuf, LabError> {
     let (workspace, messages) = (workspace(), log.with_extension("json"));
-    let what = ["bench", "--no-run", "--package", "vfhook", "--bench", "attach"];
-    let mut command = program();
-    command
-        .current_dir(&workspace)
-        .env("CARGO_TARGET_DIR", target_dir(&workspace))
-        .args(what)
-        .args(["--color=never", "--message-format=json"]);
+    let what = ["--no-run", "--package", "vfhook", "--bench", "attach", "--message-format=json"];
+    let mut command = cargo(&workspace);
+    Release::of_this_machine(log)?.told(command.arg("bench")).args(what);
     tool::run_to_file("building the bench with cargo", &mut command, &messages, log)?;
     let told = fs::read_to_string(&messages).map_err(LabError::file("read", &messages))?;
     // Nobody else reads it; that it stays is no failure.
@@ -91,8 +90,36 @@ fn bench(log: &Path) -> Result<PathBuf, LabError> {
     })
 }
 
-fn program() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+/// What `make build` builds: linked statically, and for that a target must be named, since procedural macros cannot be.
+struct Release {
+    host: String,
+}
+
+impl Release {
+    fn of_this_machine(log: &Path) -> Result<Self, LabError> {
+        let said = log.with_extension("rustc");
+        let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let mut command = Command::new(compiler);
+        tool::run_to_file("asking rustc for its host", command.arg("-vV"), &said, log)?;
+        let text = fs::read_to_string(&said).map_err(LabError::file("read", &said))?;
+        // Nobody else reads it; that it stays is no failure.
+        let _ = fs::remove_file(&said);
+        let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+        let host = host.ok_or_else(|| LabError::Malformed {
+            path: said,
+            problem: "names no host that rustc builds for".into(),
+        })?;
+        Ok(Self { host: host.to_owned() })
+    }
+
+    /// Says so to a cargo that builds.
+    fn told<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.env("RUSTFLAGS", "-C target-feature=+crt-static").args(["--target", &self.host])
+    }
+
+    fn folder(&self, target: &Path) -> PathBuf {
+        target.join(&self.host).join("release")
+    }
 }
 
 /// The checkout, which `cargo run` names by its environment; the place of compilation serves when the program is started by hand.
@@ -107,12 +134,11 @@ fn target_dir(workspace: &Path) -> PathBuf {
     workspace.join(dir)
 }
 
-fn cargo(workspace: &Path, log: &Path, profile: &str, what: &[&str]) -> Result<(), LabError> {
-    let mut command = program();
+fn cargo(workspace: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .current_dir(workspace)
         .env("CARGO_TARGET_DIR", target_dir(workspace))
-        .args(["build", "--color=never", "--profile", profile])
-        .args(what);
-    tool::run("building with cargo", &mut command, log)
+        .env("CARGO_TERM_COLOR", "never");
+    command
 }
