@@ -84,6 +84,7 @@ const PARTS: [Part; 19] = [
     Part {
         folder: "frontend/nri",
         may_name: &[
+            "config::Tell",
             "frontend::kubelet",
             "kernel::LinuxKernel",
             "lease::Claim",
@@ -128,6 +129,7 @@ const PARTS: [Part; 19] = [
             "lease::LeaseError",
             "lease::Lease",
             "lease::LeaseStore",
+            "lease::new_serial",
             "operation",
             "request",
             "telemetry",

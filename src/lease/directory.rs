@@ -1,9 +1,9 @@
 //! The state directory itself: made safe or refused, and files in it replaced as a whole.
 
 use std::{
-    fs::{self, DirBuilder, File, Metadata, OpenOptions},
+    fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, symlink},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink},
     path::{Path, PathBuf},
 };
 
@@ -24,6 +24,22 @@ pub(super) fn prepare(path: &Path) -> Result<(), LeaseError> {
     }
     let meta = fs::symlink_metadata(path).map_err(LeaseError::io("look at", path))?;
     refuse_unsafe(path, &meta)
+}
+
+/// Makes a directory that others may look into who come to it; one that is there stays.
+pub(super) fn prepare_open(path: &Path) -> Result<(), LeaseError> {
+    let made = changing("make", path, || DirBuilder::new().mode(0o755).create(path))
+        // Whatever umask the program has.
+        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o755)));
+    match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => made.map_err(LeaseError::io("make the directory", path))?,
+    }
+    let meta = fs::symlink_metadata(path).map_err(LeaseError::io("look at", path))?;
+    if meta.is_dir() {
+        return Ok(());
+    }
+    Err(LeaseError::Unsafe { path: path.to_owned(), what: "is not a directory".to_owned() })
 }
 
 /// Whether the directory is there, makes none; refuses one that is not root's alone, or could not be made.
@@ -78,6 +94,15 @@ pub(super) fn listed(path: &Path) -> Result<Vec<PathBuf>, LeaseError> {
 pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), LeaseError> {
     let next = next_to(path);
     write(&next, content)?;
+    rename(&next, path)
+}
+
+/// The same for a file that everybody may read who comes to it.
+pub(super) fn publish(path: &Path, content: &[u8]) -> Result<(), LeaseError> {
+    let next = next_to(path);
+    write(&next, content)?;
+    let opened = Permissions::from_mode(0o444);
+    fs::set_permissions(&next, opened).map_err(LeaseError::io("open for all", &next))?;
     rename(&next, path)
 }
 

@@ -9,6 +9,7 @@
 //!                         that it was prepared for, or to nothing but the name of the pool that kubelet chose it from
 //!   prepared/CLAIM        a Kubernetes claim that was prepared: for which pod, and with which devices
 //!   pods/POD/CLAIM        a symbolic link to a claim of this pod
+//!   notices/ID-NUMBER/    what a container may know, where it asks: it has the folder mounted, and finds network-status in it
 //!   missed                sandboxes that run without what they ask for, for people
 //! ```
 //!
@@ -23,6 +24,7 @@ mod error;
 mod lock;
 mod looking;
 mod missed;
+mod notice;
 mod prepared;
 mod record;
 mod store;

@@ -123,6 +123,7 @@ fn lease_of(
         service_sources: sources,
         service_cidrs: intent.service_cidrs().to_vec(),
         service_interface: interface,
+        notices: BTreeSet::new(),
         plan,
     }
 }
