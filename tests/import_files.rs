@@ -295,3 +295,27 @@ proptest! {
         }
     }
 }
+
+/// A script that reads JSON must not read comments out of TOML.
+#[test]
+fn every_comment_is_told_as_data_too() {
+    for (case, sources) in cases() {
+        let imported = import(&sources);
+        let text = imported.configuration.unwrap();
+        for comment in &imported.comments {
+            assert!(text.contains(&format!("{comment}\n")), "{case}: {comment}");
+        }
+        let beside = text.lines().filter(|line| {
+            let from = line.strip_prefix("# ").map(str::trim_start);
+            from.is_some_and(|line| {
+                sources.iter().any(|source| line.starts_with(&format!("{}:", source.name)))
+            })
+        });
+        let refused: Vec<String> = imported.refused.iter().map(ToString::to_string).collect();
+        for line in beside.map(|line| line.trim_start_matches(['#', ' '])) {
+            let told = imported.comments.iter().any(|comment| comment.to_string() == line);
+            assert!(told || refused.iter().any(|refused| refused == line), "{case}: {line}");
+        }
+        assert!(!imported.comments.is_empty(), "{case}");
+    }
+}
