@@ -67,8 +67,8 @@ fn a_pod_that_asks_is_told_over_nri_what_status_says() {
             ["bind", "ro"].iter().all(|word| mount.options.iter().any(|option| option == word))
         );
         let file = Path::new(&mount.source).join("network-status");
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
-        assert_eq!((mode(Path::new(&mount.source)), mode(&file)), (0o755, 0o444));
+        let permissions = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!((permissions(Path::new(&mount.source)), permissions(&file)), (0o755, 0o444));
         let told = json_in(&file);
         assert_eq!(told, status(host));
         let environment = &made.adjustment.env["VFHOOK_NETWORK_STATUS"];

@@ -7,7 +7,7 @@ use std::{
     path::{self, Path, PathBuf},
 };
 
-use super::{Claim, LeaseError, LeaseStore, directory, store::text_at};
+use super::{Claim, Lease, LeaseError, LeaseStore, directory, store::text_at};
 use crate::types::{NOTICE_FILE, NoticeName, SandboxId};
 
 /// How long a folder may be without a lease that names it, in seconds: a container is being made that has not come to its hooks.
@@ -48,8 +48,11 @@ impl LeaseStore {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(LeaseError::io("look at", folder)(error)),
             };
-            let holder = self.find(&Claim::Id(name.id().clone()))?;
-            if is_old && holder.is_none_or(|lease| !lease.notices.contains(&name)) {
+            // Of a lease that cannot be read nobody knows what it names.
+            let holder = self.find(&Claim::Id(name.id().clone()));
+            let is_lost =
+                |lease: Option<Lease>| lease.is_none_or(|had| !had.notices.contains(&name));
+            if is_old && holder.is_ok_and(is_lost) {
                 self.forget_notice(&name)?;
             }
         }
