@@ -115,6 +115,22 @@ mod tests {
     }
 
     #[test]
+    fn hostile_words_choose_no_folder() {
+        for word in
+            ["file:/etc", "../../etc", "file\u{0}", "file\",\"source\":\"/", &"file,".repeat(4000)]
+        {
+            let asked = wants(&bundle(Some(word), "create-runtime", &json!([])), || USUAL).unwrap();
+            assert_eq!(asked, Tell::NOTHING, "{word}");
+        }
+        let number = bundle(None, "create-runtime", &json!([]))
+            .replace("\"storage\"", "\"storage\",\"vfhook.dev/tell\":7");
+        assert!(wants(&number, || USUAL).is_err());
+        let twice =
+            bundle(Some("file"), "create-runtime", &json!([])).replacen('{', "{\"mounts\":[],", 1);
+        assert!(wants(&twice, || USUAL).is_err());
+    }
+
+    #[test]
     fn what_is_no_bundle_is_refused() {
         for config in [
             "",
