@@ -106,7 +106,7 @@ fn whoever_dies_over_a_claim_leaves_nothing_behind_and_keeps_all_or_none() {
                         keep(&leases, &state);
                     }
                     assert!(leases.is_allocated(vf(0)), "{does} {at}");
-                    assert_eq!(mode(&leases.shown(&claim.uid, &"nic".parse().unwrap())), 0o644);
+                    assert_eq!(mode(&leases.shown(&claim.uid, &"nic".parse().unwrap())), 0o444);
                     assert_eq!(mode(&state.with_file_name("cdi").join(SPECIFICATION)), 0o644);
                 }
                 // Kubelet has it let go of; or an agent that starts finds it gone.

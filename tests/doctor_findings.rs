@@ -21,7 +21,7 @@ fn a_host_without_fault_has_no_finding() {
     assert_eq!(findings(&facts, CONFIG), []);
     let diagnosis = examine(&facts, &config(CONFIG));
     assert!(diagnosis.is_fit());
-    assert_eq!((diagnosis.checks, diagnosis.findings.len()), (29, 1));
+    assert_eq!((diagnosis.checks, diagnosis.findings.len()), (30, 1));
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn what_is_not_asked_for_is_not_checked() {
     let mut facts = Facts::default();
     facts.host.has_cookies = true;
     let diagnosis = examine(&facts, &config("version = 1"));
-    assert_eq!(diagnosis.checks, 10);
+    assert_eq!(diagnosis.checks, 11);
     assert!(diagnosis.is_fit());
 }
 
@@ -432,4 +432,49 @@ fn the_worst_comes_first_and_nothing_twice() {
     let found = findings(&facts, CONFIG);
     let severities: Vec<Severity> = found.iter().map(|one| one.severity).collect();
     assert_eq!(severities, [Error, Warning, Info]);
+}
+
+#[test]
+fn annotations_that_ask_must_be_handed_on_where_something_of_ours_reads_them() {
+    let gate = "/etc/vfhook/base-runtime-spec.json";
+    let gated = |keys: &str| {
+        format!(
+            "[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]\nbase_runtime_spec = \"{gate}\"\n{keys}\n"
+        )
+    };
+    let wrapped = "[plugins.x.containerd.runtimes.fast]\n[plugins.x.containerd.runtimes.fast.options]\nBinaryName = \"/usr/bin/vfhook-runtime\"\n";
+    let own = "pod_annotations = [\"vfhook.dev/*\"]";
+    let genie = CONFIG.replacen("version = 1", "version = 1\naccept_annotations = [\"genie\"]", 1);
+    for (containerd, spec, config, missing) in [
+        (gated(own), "vfhook hook verify", CONFIG, None),
+        (gated(own), "vfhook hook verify", &*genie, Some("ask by cni are")),
+        (
+            gated("pod_annotations = [\"vfhook.dev/*\", \"cni\"]"),
+            "vfhook hook verify",
+            &genie,
+            None,
+        ),
+        (gated(""), "vfhook hook verify", &genie, Some("ask by vfhook.dev/networks, cni are")),
+        (gated(""), "{}", &genie, None),
+        (wrapped.to_owned(), "{}", CONFIG, Some("wrapped runtime")),
+        (String::new(), "{}", &genie, None),
+    ] {
+        let mut facts = sound();
+        facts.host.runtimes.containerd = Some(containerd.clone());
+        facts.host.runtimes.base_specs = [(gate.into(), spec.to_owned())].into();
+        let found = findings(&facts, config);
+        let about: Vec<_> =
+            found.iter().filter(|finding| finding.subject.starts_with("pod_annotations")).collect();
+        match (missing, &about[..]) {
+            (None, []) => {}
+            (Some(words), [finding]) => {
+                assert!(
+                    finding.severity == Warning && finding.breaks.contains(words),
+                    "{finding:#?}"
+                );
+                assert!(mended_by(finding).contains("vfhook.dev/*"), "{finding:#?}");
+            }
+            other => panic!("{containerd}: {other:#?}"),
+        }
+    }
 }

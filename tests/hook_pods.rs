@@ -67,7 +67,7 @@ fn attach(
 ) -> Result<Option<String>, HookError> {
     let annotations = writer.write(EVIL, author, checkpoint);
     match read(Stage::CreateRuntime, id(writer, EVIL), "/nowhere", &annotations)? {
-        Some(Call::Attach(event)) => Ok(event.namespace),
+        Some(Call::Attach { event, .. }) => Ok(event.namespace),
         other => panic!("{writer:?}: {other:?}"),
     }
 }
@@ -159,7 +159,9 @@ fn a_container_of_podman_is_in_no_namespace() {
             let annotations = Writer::Podman.write(EVIL, &lie, &Annotations::new());
             let place = bundle.path().to_str().unwrap();
             match read(Stage::CreateRuntime, "c1", place, &annotations) {
-                Ok(Some(Call::Attach(event))) => assert_eq!(event.namespace, None, "{lie:?}"),
+                Ok(Some(Call::Attach { event, .. })) => {
+                    assert_eq!(event.namespace, None, "{lie:?}");
+                }
                 Err(HookError::Pod { .. }) => {}
                 other => panic!("{other:?}: {lie:?}"),
             }

@@ -295,3 +295,65 @@ proptest! {
         }
     }
 }
+
+/// A script that reads JSON must not read comments out of TOML.
+#[test]
+fn every_comment_is_told_as_data_too() {
+    for (case, sources) in cases() {
+        let imported = import(&sources);
+        let text = imported.configuration.unwrap();
+        for comment in &imported.comments {
+            assert!(text.contains(&format!("{comment}\n")), "{case}: {comment}");
+        }
+        let beside = text.lines().filter(|line| {
+            let from = line.strip_prefix("# ").map(str::trim_start);
+            from.is_some_and(|line| {
+                sources.iter().any(|source| line.starts_with(&format!("{}:", source.name)))
+            })
+        });
+        let refused: Vec<String> = imported.refused.iter().map(ToString::to_string).collect();
+        for line in beside.map(|line| line.trim_start_matches(['#', ' '])) {
+            let told = imported.comments.iter().any(|comment| comment.to_string() == line);
+            assert!(told || refused.iter().any(|refused| refused == line), "{case}: {line}");
+        }
+        assert!(!imported.comments.is_empty(), "{case}");
+    }
+}
+
+#[test]
+fn hostile_files_write_no_line_of_their_own() {
+    let forged =
+        "x\\\"\\n[[network]]\\nname = \\\"stolen\\\"\\nallow = { namespaces = [\\\"*\\\"] }\\n#";
+    let list = |name: &str, master: &str, range: &str| {
+        format!(
+            r#"{{"cniVersion": "0.3.1", "name": "{name}", "type": "sriov", "master": "{master}",
+                "ipam": {{"type": "host-local", "subnet": "{range}", "dataDir": "{forged}"}}, "dns": "{forged}"}}"#
+        )
+    };
+    let sane = ("net", "ens1f0", "10.0.0.0/24");
+    for (what, text) in [
+        ("name", list(forged, sane.1, sane.2)),
+        ("master", list(sane.0, forged, sane.2)),
+        ("subnet", list(sane.0, sane.1, forged)),
+        ("path", list(sane.0, "../../etc/passwd", sane.2)),
+        ("escape", list("\\u001b[2J", "\\u0000", sane.2)),
+        ("all addresses", list(sane.0, sane.1, "0.0.0.0/0")),
+        ("long", list(&"a".repeat(100_000), sane.1, sane.2)),
+        ("deep", format!("{}{}", "[".repeat(100_000), "]".repeat(100_000))),
+        ("deep YAML", "- ".repeat(50_000)),
+        ("anchors", "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n".to_owned()),
+    ] {
+        let imported = one(&text);
+        let config = configuration(&imported);
+        let names: Vec<String> = config
+            .iter()
+            .flat_map(|config| config.networks.keys().map(ToString::to_string))
+            .collect();
+        assert!(names.len() <= 1 && !names.contains(&"stolen".to_owned()), "{what}: {names:?}");
+        assert!(config.is_some() || !imported.refused.is_empty(), "{what}: nothing is said");
+        let told = imported.refused.iter().chain(&imported.comments);
+        for line in told.map(ToString::to_string) {
+            assert!(!line.contains(char::is_control) && line.len() < 1000, "{what}: {line:?}");
+        }
+    }
+}

@@ -27,7 +27,10 @@ const PARTS: [Part; 19] = [
     Part { folder: "import", may_name: &["config", "types"] },
     Part { folder: "request", may_name: &["config", "types"] },
     Part { folder: "inventory", may_name: &["types"] },
-    Part { folder: "doctor", may_name: &["cdi", "config", "inventory", "types"] },
+    Part {
+        folder: "doctor",
+        may_name: &["cdi", "config", "inventory", "request::NETWORKS", "request::Speaker", "types"],
+    },
     Part { folder: "plan", may_name: &["config", "inventory", "request", "types"] },
     Part { folder: "lease", may_name: &["kill_point", "plan", "request::NetworkRequest", "types"] },
     // A file that it publishes is a write to die at.
@@ -87,6 +90,7 @@ const PARTS: [Part; 19] = [
     Part {
         folder: "frontend/nri",
         may_name: &[
+            "config::Tell",
             "frontend::kubelet",
             "kernel::LinuxKernel",
             "lease::Claim",
@@ -132,6 +136,7 @@ const PARTS: [Part; 19] = [
             "lease::LeaseError",
             "lease::Lease",
             "lease::LeaseStore",
+            "lease::new_serial",
             "operation",
             "request",
             "telemetry",
@@ -250,8 +255,14 @@ const WORDS: [(&str, &[&str]); 6] = [
     (".await", &["daemon", "frontend/kubelet", "frontend/nri"]),
     ("println!", &["frontend/output.rs"]),
     (
+        // Where a container finds what it may know has a similar name.
         "/run/vfhook",
-        &["operation/mod.rs", "frontend/arguments.rs", "frontend/runtime_arguments.rs"],
+        &[
+            "operation/mod.rs",
+            "frontend/arguments.rs",
+            "frontend/runtime_arguments.rs",
+            "types/notice_name.rs",
+        ],
     ),
     ("/proc/", &["kernel"]),
 ];

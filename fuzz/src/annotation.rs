@@ -1,10 +1,10 @@
-//! The annotations of a pod: the networks, then after a zero byte the word about the service path.
+//! The annotations of a pod: the networks, then after a zero byte each the word about the service path and how it is to be told.
 
 use std::collections::BTreeMap;
 
 use vfhook::{
-    config::Config,
-    request::{self, NETWORKS, NetworkRequest, SERVICE_PATH},
+    config::{Config, Tell},
+    request::{self, NETWORKS, NetworkRequest, SERVICE_PATH, TELL},
 };
 
 use super::scene::assert_fit_to_print;
@@ -13,6 +13,16 @@ use super::scene::assert_fit_to_print;
 pub fn read(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let mut annotations = BTreeMap::new();
+    let (text, tell) = match text.splitn(3, '\0').nth(2) {
+        Some(tell) => (&text[..text.len() - tell.len() - 1], Some(tell)),
+        None => (text, None),
+    };
+    if let Some(word) = tell {
+        let told = BTreeMap::from([(TELL.to_owned(), word.to_owned())]);
+        if let Err(error) = request::tell(&told, Tell::NOTHING) {
+            assert_fit_to_print(&error);
+        }
+    }
     let (networks, service_path) = match text.split_once('\0') {
         Some((networks, service_path)) => (networks, Some(service_path)),
         None => (text, None),

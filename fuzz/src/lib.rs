@@ -14,13 +14,14 @@ pub mod netlink;
 pub mod nri_frames;
 pub mod nri_pod;
 pub mod oci_state;
+pub mod runtime;
 mod scene;
 
 /// A body.
 pub type Body = fn(&[u8]);
 
 /// Every body, by the name of its target and of its corpus.
-pub const BODIES: [(&str, Body); 11] = [
+pub const BODIES: [(&str, Body); 12] = [
     ("annotation", annotation::read),
     ("configuration", configuration::read),
     ("genie", genie::read),
@@ -32,4 +33,5 @@ pub const BODIES: [(&str, Body); 11] = [
     ("nri_frames", nri_frames::read),
     ("nri_pod", nri_pod::read),
     ("oci_state", oci_state::read),
+    ("runtime", runtime::read),
 ];

@@ -27,7 +27,7 @@ pub fn read(data: &[u8]) {
     let (input, config) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let configured = || Ok(config::parse(CONFIGURATION).unwrap());
     match oci_hook::read(&Hook::at(stage), configured, input) {
-        Ok(Some(Call::Attach(event))) => {
+        Ok(Some(Call::Attach { event, .. })) => {
             assert!(!event.networks.is_empty());
             assert_id(event.id.as_str());
             assert!(event.namespace.is_none() || is_marked(input), "{:?}", event.namespace);

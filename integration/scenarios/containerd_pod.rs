@@ -8,12 +8,12 @@ use crate::guest::failure::Failure;
 use crate::guest::interface::Interface;
 use crate::guest::place::Place;
 use crate::guest::serve::Serve;
-use crate::guest::{Guest, configure, vfhook};
+use crate::guest::{Guest, configure, interface, notice, vfhook};
 use crate::verdict::SHARE;
 
 use super::containerd_scene::{self as scene, CONFIG, asking, reaches};
 
-use super::Scenario;
+use super::{Scenario, ctr, imported};
 
 pub(super) const ONE: Scenario = Scenario::new(
     "containerd1_pod",
@@ -23,7 +23,7 @@ pub(super) const ONE: Scenario = Scenario::new(
 )
 .prepared(|guest| prepare(guest, Edition::One));
 pub(super) const TWO: Scenario =
-    Scenario::new("containerd2_pod", 300, "containerd 2: pods come, are refused and go", |guest| {
+    Scenario::new("containerd2_pod", 600, "containerd 2: pods come, are refused and go", |guest| {
         run(guest, Edition::Two)
     })
     .prepared(|guest| prepare(guest, Edition::Two));
@@ -42,18 +42,29 @@ const LIFE: [&str; 9] = [
 ];
 
 fn prepare(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
-    scene::prepare(guest, edition, PodNetwork::Ptp)
+    if edition == Edition::Two {
+        ctr::prepare()?;
+    }
+    scene::prepare(guest, edition, PodNetwork::Ptp)?;
+    if edition == Edition::Two { imported::prepare(guest) } else { Ok(()) }
 }
 
 fn run(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
     let containerd = Containerd::handle(edition);
     let cri = containerd.cri;
     beside_eth0(guest, cri)?;
+    told(guest, cri)?;
     left_alone(guest, cri)?;
     not_given(guest, containerd)?;
     none_free(guest, containerd)?;
     through_eth0(guest, cri)?;
-    written_for_genie(guest, containerd)
+    written_for_genie(guest, containerd)?;
+    // Its client knows CDI from 2 on, and what is imported is the same with both.
+    if edition == Edition::One {
+        return Ok(());
+    }
+    ctr::run(guest, containerd)?;
+    imported::run(guest, cri)
 }
 
 fn beside_eth0(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {
@@ -91,6 +102,39 @@ fn open_files(place: &Place) -> Result<String, Failure> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     let hard = line.and_then(|line| line.split_whitespace().nth(1));
     hard.map(str::to_owned).ok_or_else(|| Failure::unmet("a limit of open files", limits))
+}
+
+/// What a pod's workload may know, where it asks.
+fn told(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {
+    guest.step("a pod that asks to be told what it was given");
+    let asking = asking("told", "storage").annotated("vfhook.dev/tell", "file,environment");
+    let pod = scene::run(cri, &asking)?;
+    let told = notice::tells(guest, &pod.place, &pod.sandbox)?;
+    let own = Interface::read(&pod.place, "net1")?;
+    let one = &told[0];
+    let is_its = one["mac"] == *own.mac && one["mtu"] == own.mtu && one["ips"][0] == own.v4()?;
+    guest.check("it is its interface", is_its && one["interface"] == "net1", &told)?;
+    let device = guest.expect(interface::pci_of(&pod.place, "net1"))?;
+    let said = &one["device-info"]["pci"]["pci-address"];
+    guest.check("and its device", *said == *device, &told)?;
+    let spec = cri.spec(&pod.container)?;
+    let variables = spec["process"]["env"].as_array().cloned().unwrap_or_default();
+    for wanted in
+        [format!("PCIDEVICE_VFHOOK_DEV_FAST={device}"), format!("VFHOOK_NETWORK_STATUS={told}")]
+    {
+        let is_there = variables.iter().any(|variable| *variable == *wanted);
+        guest.check("the variable is there", is_there, format!("{wanted}: {variables:?}"))?;
+    }
+    guest.step("vfhook ends and comes again: the file stays, and a container more has it too");
+    Serve::handle().kill()?;
+    Serve::handle().start()?;
+    notice::tells(guest, &pod.place, &pod.sandbox)?;
+    let second = cri.create(&pod.sandbox, &asking, "second")?;
+    cri.start(&second)?;
+    notice::tells(guest, &Place::Process(cri.pid(&second)?), &pod.sandbox)?;
+    cri.stop(&second)?;
+    scene::remove(cri, &pod)?;
+    guest.must_be_as_before("after a pod that was told what it has")
 }
 
 fn left_alone(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {

@@ -13,7 +13,7 @@ use super::{
     problem::words,
     runtime,
     section::{Named, Section, read_whole},
-    service_path,
+    service_path, tell,
 };
 use crate::types::{AddressRange, with_causes};
 
@@ -79,6 +79,7 @@ fn root(section: &mut Section) -> Option<Config> {
         section.problem("version", format!("expected {VERSION}, found {version}"));
     }
     let runtime = runtime::read(section);
+    let tell = tell::read(section);
     let pools = section.tables("pool", pool::read);
     let networks = section.tables("network", |section| network::read(section, &pools));
     let service_path = section.table("service_path", service_path::read);
@@ -96,6 +97,7 @@ fn root(section: &mut Section) -> Option<Config> {
         service_path: service_path.unwrap_or(Some(ServicePath::default()))?,
         accept,
         runtime,
+        tell,
     })
 }
 

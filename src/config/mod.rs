@@ -10,6 +10,7 @@ mod problem;
 mod runtime;
 mod section;
 mod service_path;
+mod tell;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -22,6 +23,7 @@ pub use pool::{Pool, PoolKind, Publish, Uncounted};
 pub use problem::{Problem, on_one_line};
 pub use runtime::runtime_alone;
 pub use service_path::{ServicePath, ServicePathMode};
+pub use tell::Tell;
 
 use crate::types::Name;
 
@@ -38,6 +40,8 @@ pub struct Config {
     pub accept: BTreeMap<Tool, Words>,
     /// The OCI runtime that `vfhook runtime` runs; `None` finds one.
     pub runtime: Option<PathBuf>,
+    /// How a container is told what it was given, where it does not say so itself.
+    pub tell: Tell,
 }
 
 impl Config {

@@ -70,7 +70,8 @@ struct Check {
     look: fn(&Facts, &Config) -> Vec<Finding>,
 }
 
-const CHECKS: [Check; 22] = [
+const CHECKS: [Check; 23] = [
+    Check { applies: always, look: runtimes::handed_on },
     Check { applies: always, look: kernel::ipv6 },
     Check { applies: always, look: kernel::abilities },
     Check { applies: always, look: devices::told },

@@ -1,11 +1,18 @@
 //! Whether anything tells vfhook of sandboxes: NRI, or the hooks of podman and CRI-O; and what a runtime was told amiss for vfhook's
 //! sake.
 
-use std::path::PathBuf;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 
 use super::{Facts, Finding};
+use crate::{
+    config::Config,
+    request::{NETWORKS, Speaker},
+};
 
 /// Where containerd's socket for plugins is.
 const SOCKET: &str = "/run/nri/nri.sock";
@@ -70,6 +77,107 @@ pub(super) fn both_hooks(facts: &Facts) -> Vec<Finding> {
     vec![Finding::warning(path.display().to_string(), breaks).advise(advice)]
 }
 
+/// Whether containerd hands annotations that ask for networks on to what reads them on a container: the gate of a base spec, and the
+/// wrapped runtime.
+pub(super) fn handed_on(facts: &Facts, config: &Config) -> Vec<Finding> {
+    let runtimes = &facts.host.runtimes;
+    let text = runtimes.containerd.as_deref().and_then(|text| text.parse::<toml::Table>().ok());
+    let mut found = Vec::new();
+    if let Some(text) = &text {
+        readers("", text, &runtimes.base_specs, &mut found);
+    }
+    let accepted = config.accept.keys().map(|tool| Speaker::Tool(*tool));
+    let keys: Vec<&str> = [Speaker::Own].into_iter().chain(accepted).map(Speaker::key).collect();
+    let lacks = |reader: Reader| {
+        let missing: Vec<&str> = keys
+            .iter()
+            .copied()
+            .filter(|key| !reader.passed.iter().any(|glob| covers(glob, key)))
+            .collect();
+        (!missing.is_empty()).then(|| reader.finding(&missing))
+    };
+    found.into_iter().filter_map(lacks).collect()
+}
+
+/// A runtime of containerd's with something of ours that reads annotations.
+struct Reader {
+    /// Its name.
+    name: String,
+    /// What reads them.
+    what: &'static str,
+    /// The annotations that it is handed, as patterns.
+    passed: Vec<String>,
+}
+
+impl Reader {
+    fn finding(self, missing: &[&str]) -> Finding {
+        let Self { name, what, passed } = self;
+        let unheard = missing.join(", ");
+        let breaks = format!(
+            "pods of containerd's runtime {name} that ask by {unheard} are unheard by {what}: pod_annotations has no such key"
+        );
+        let all = passed.iter().map(String::as_str).filter(|glob| !glob.is_empty());
+        let own = missing.iter().map(|key| if *key == NETWORKS { "vfhook.dev/*" } else { key });
+        let all: Vec<String> = all.chain(own).map(|glob| format!("\"{glob}\"")).collect();
+        let advice = format!(
+            "write pod_annotations = [{}] for that runtime in /etc/containerd/config.toml, and restart containerd",
+            all.join(", ")
+        );
+        Finding::warning(format!("pod_annotations of {name}"), breaks).advise(advice)
+    }
+}
+
+/// The runtimes below `table` that are readers; `name` is the table's.
+fn readers(
+    name: &str,
+    table: &toml::Table,
+    base_specs: &BTreeMap<PathBuf, String>,
+    found: &mut Vec<Reader>,
+) {
+    let spec = table.get("base_runtime_spec").and_then(toml::Value::as_str);
+    let spec = spec.and_then(|path| base_specs.get(Path::new(path)));
+    let program = table.get("options").and_then(|options| options.get("BinaryName")?.as_str());
+    let what = if spec.is_some_and(|text| text.contains("vfhook") && text.contains("verify")) {
+        Some("`vfhook hook verify`, which lets their containers start without what they ask for")
+    } else if program.is_some_and(|path| path.rsplit('/').next() == Some("vfhook-runtime")) {
+        Some("the wrapped runtime, which gives them nothing")
+    } else {
+        None
+    };
+    if let Some(what) = what {
+        let globs = table.get("pod_annotations").and_then(toml::Value::as_array);
+        let glob = |value: &toml::Value| value.as_str().map(str::to_owned);
+        let passed = globs.into_iter().flatten().filter_map(glob).collect();
+        found.push(Reader { name: name.to_owned(), what, passed });
+    }
+    for (name, value) in table {
+        if let toml::Value::Table(inner) = value {
+            readers(name, inner, base_specs, found);
+        }
+    }
+}
+
+/// Whether a pattern of containerd's matches a key. It is Go's `path.Match`; of its signs only `*`, which no slash is under, is read here:
+/// one with others is taken to match, so that nobody is warned wrongly.
+fn covers(glob: &str, key: &str) -> bool {
+    if glob.contains(['?', '[', '\\']) {
+        return true;
+    }
+    let mut parts = glob.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| key.strip_prefix(first)) else {
+        return false;
+    };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, between)) = parts.split_last() else { return rest.is_empty() };
+    for part in between {
+        let Some(at) = rest.find(part).filter(|at| !rest[..*at].contains('/')) else {
+            return false;
+        };
+        rest = &rest[at + part.len()..];
+    }
+    rest.strip_suffix(last).is_some_and(|under| !under.contains('/'))
+}
+
 /// The hard limit that `ctr oci spec` writes.
 const FEW_FILES: u64 = 1024;
 
@@ -108,4 +216,29 @@ fn is_disabled(text: &str) -> bool {
         || among.is_some_and(|names| {
             names.iter().any(|name| name.as_str() == Some("io.containerd.nri.v1.nri"))
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::covers;
+
+    #[test]
+    fn patterns_cover_as_containerds_do() {
+        for (glob, key, expected) in [
+            ("vfhook.dev/*", "vfhook.dev/networks", true),
+            ("vfhook.dev/networks", "vfhook.dev/networks", true),
+            ("cni", "cni", true),
+            ("*", "cni", true),
+            ("*", "vfhook.dev/networks", false),
+            ("*/*", "vfhook.dev/networks", true),
+            ("*.dev/net*s", "vfhook.dev/networks", true),
+            ("vfhook.dev", "vfhook.dev/networks", false),
+            ("cni*", "k8s.v1.cni.cncf.io/networks", false),
+            ("*.io/networks", "k8s.v1.cni.cncf.io/networks", true),
+            ("[c]ni", "cni", true),
+            ("", "cni", false),
+        ] {
+            assert_eq!(covers(glob, key), expected, "{glob} {key}");
+        }
+    }
 }

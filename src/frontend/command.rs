@@ -17,8 +17,9 @@ use crate::{
     daemon,
     import::{self, Imported},
     kernel::LinuxKernel,
+    lease::LeaseStore,
     operation::{self, ExitCode, Mended, Retry, Which},
-    request::SandboxEvent,
+    request::{self, SandboxEvent},
     telemetry::{self, system_log},
     types::{Deadline, NetnsSource, Origin, SandboxId},
 };
@@ -221,8 +222,17 @@ fn hook(arguments: &Arguments, verb: &Hook) -> Result<ExitCode, CommandError> {
     let deadline = Deadline::after(verb.timeout.unwrap_or_else(|| call.usual_timeout()));
     let mut kernel = LinuxKernel::open()?;
     match call {
-        oci_hook::Call::Attach(event) => {
+        oci_hook::Call::Attach { event, notice, untold } => {
+            if untold {
+                let (id, key) = (event.id.short(), request::TELL);
+                tracing::warn!(id, "{key} has no effect: a file comes over NRI or vfhook-runtime");
+            }
             open::attach(arguments, &mut kernel, &event, deadline)?;
+            let folder = notice.and_then(|path| LeaseStore::notice_at(&arguments.state_dir, &path));
+            // Another's is told by whoever mounted it.
+            if let Some(folder) = folder.filter(|folder| *folder.id() == event.id) {
+                operation::tell_in(&mut kernel, &open::leases(arguments)?, &folder, deadline)?;
+            }
         }
         oci_hook::Call::Verify { id, netns, asked, promised } => {
             let context = open::leases(arguments)?;

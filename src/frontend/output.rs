@@ -165,7 +165,7 @@ impl Output {
         }
         println!("{} sandboxes attached", status.leases.len());
         for lease in &status.leases {
-            print!("{}", holder::lines(lease));
+            print!("{}", holder::lines(&lease.lease));
         }
         for line in &status.attention {
             println!("attention: {line}");

@@ -45,6 +45,9 @@ pub struct Imported {
     pub configuration: Option<String>,
     /// What was not taken.
     pub refused: Vec<Remark>,
+    /// What has no counterpart, has no effect or is not quite the same here, in the files' order: the configuration has each of them as a
+    /// comment.
+    pub comments: Vec<Remark>,
 }
 
 /// What the readers know of keys: a table for each kind of object.
@@ -92,18 +95,29 @@ pub fn import(sources: &[Source]) -> Imported {
             let told: Vec<String> = [nothing].into_iter().chain(passed).collect();
             joined.refused.push(place.remark(told.join("; ")));
         }
-        return Imported { configuration: None, refused: joined.refused };
+        return Imported { configuration: None, refused: joined.refused, comments: Vec::new() };
     }
+    let comments = comments(&joined);
     let text = written(sources, &joined);
     match config::parse(&text) {
-        Ok(_) => Imported { configuration: Some(text), refused: joined.refused },
+        Ok(_) => Imported { configuration: Some(text), refused: joined.refused, comments },
         Err(problems) => {
             let place = Place::new(sources.first().map_or("", |source| &source.name), 1);
             let told = config::on_one_line(&problems);
             joined.refused.push(place.remark(format!("together it is no configuration: {told}")));
-            Imported { configuration: None, refused: joined.refused }
+            Imported { configuration: None, refused: joined.refused, comments }
         }
     }
+}
+
+fn comments(joined: &Joined) -> Vec<Remark> {
+    let pools = joined.pools.iter().flat_map(|pool| &pool.remarks);
+    let networks = joined.networks.iter().flat_map(|network| &network.remarks);
+    let mut all: Vec<Remark> =
+        joined.remarks.iter().chain(pools).chain(networks).cloned().collect();
+    all.sort();
+    all.dedup();
+    all
 }
 
 fn written(sources: &[Source], joined: &Joined) -> String {

@@ -85,6 +85,11 @@ impl Kernel for LinuxKernel {
         vf::read(&mut self.host, pf, candidate)
     }
 
+    fn numa_node(&mut self, device: PciAddress) -> Option<u32> {
+        // -1 where there are none.
+        self.sysfs.numa_node(device).and_then(|node| u32::try_from(node).ok())
+    }
+
     fn properties(&mut self, vf: &Candidate) -> Properties {
         self.sysfs.properties(vf)
     }

@@ -84,6 +84,9 @@ pub trait Kernel {
     /// What the card enforces for one VF, wherever its interface is.
     fn observe_attributes(&mut self, candidate: &Candidate) -> Result<VfAttributes, KernelError>;
 
+    /// The NUMA node that a device is at, where the machine tells. Costs no netlink message.
+    fn numa_node(&mut self, device: PciAddress) -> Option<u32>;
+
     /// What a VF is, wherever its interface is. Costs no netlink message.
     fn properties(&mut self, vf: &Candidate) -> Properties;
 

@@ -26,6 +26,22 @@ pub(super) fn prepare(path: &Path) -> Result<(), LeaseError> {
     refuse_unsafe(path, &meta)
 }
 
+/// Makes a directory that others may look into who come to it; one that is there stays.
+pub(super) fn prepare_open(path: &Path) -> Result<(), LeaseError> {
+    let made = changing("make", path, || DirBuilder::new().mode(0o755).create(path))
+        // Whatever umask the program has.
+        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o755)));
+    match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => made.map_err(LeaseError::io("make the directory", path))?,
+    }
+    let meta = fs::symlink_metadata(path).map_err(LeaseError::io("look at", path))?;
+    if meta.is_dir() {
+        return Ok(());
+    }
+    Err(LeaseError::Unsafe { path: path.to_owned(), what: "is not a directory".to_owned() })
+}
+
 /// Whether the directory is there, makes none; refuses one that is not root's alone, or could not be made.
 pub(super) fn inspect(path: &Path) -> Result<bool, LeaseError> {
     let writable = |path: &Path| {
@@ -81,12 +97,12 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), LeaseError> {
     rename(&next, path)
 }
 
-/// The same, for a file that a container is shown, whoever its user is.
-pub(super) fn replace_shown(path: &Path, content: &[u8]) -> Result<(), LeaseError> {
+/// The same, for a file that everybody may read who comes to it, such as a container's user.
+pub(super) fn publish(path: &Path, content: &[u8]) -> Result<(), LeaseError> {
     let next = next_to(path);
     write(&next, content)?;
     // Whatever umask the program has.
-    let readable = Permissions::from_mode(0o644);
+    let readable = Permissions::from_mode(0o444);
     changing("open for all", &next, || fs::set_permissions(&next, readable))
         .map_err(LeaseError::io("open for all", &next))?;
     rename(&next, path)

@@ -10,6 +10,7 @@
 //!   prepared/CLAIM        a Kubernetes claim that was prepared: for which pod, and with which devices
 //!   metadata/CLAIM/REQUEST  what the containers of that pod are shown of the devices of a request (0644)
 //!   pods/POD/CLAIM        a symbolic link to a claim of this pod
+//!   notices/ID-NUMBER/    what a container may know, where it asks: it has the folder mounted, and finds network-status in it
 //!   missed                sandboxes that run without what they ask for, for people
 //! ```
 //!
@@ -25,6 +26,7 @@ mod lock;
 mod looking;
 mod metadata;
 mod missed;
+mod notice;
 mod prepared;
 mod record;
 mod shown;

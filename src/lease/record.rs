@@ -9,8 +9,8 @@ use super::Claim;
 use crate::{
     plan::{Plan, Undo, step::Step},
     types::{
-        InterfaceName, MacAddress, Name, NetnsIdentity, NetnsNumber, Origin, PciAddress, SandboxId,
-        Segment,
+        InterfaceName, MacAddress, Name, NetnsIdentity, NetnsNumber, NoticeName, Origin,
+        PciAddress, SandboxId, Segment,
     },
 };
 
@@ -52,6 +52,9 @@ pub struct Lease {
     /// Containers that came or went last: a claim of theirs may be there without their holding the lease.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub passing: BTreeSet<SandboxId>,
+    /// Where its containers are told what was given.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub notices: BTreeSet<NoticeName>,
     /// What was given.
     pub networks: Vec<Attached>,
     /// Source addresses of the service path; empty without one, or over an existing interface.

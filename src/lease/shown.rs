@@ -52,7 +52,7 @@ impl LeaseStore {
             let generation = generation(&there);
             if stream(claim, &told, generation).as_bytes() != there {
                 let next = stream(claim, &told, generation + 1);
-                directory::replace_shown(&path, next.as_bytes())?;
+                directory::publish(&path, next.as_bytes())?;
             }
         }
         Ok(())

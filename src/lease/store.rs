@@ -41,7 +41,7 @@ impl LeaseStore {
     /// Opens the directory at `root`, making it where it is absent.
     pub fn open(root: &Path) -> Result<Self, LeaseError> {
         directory::prepare(root)?;
-        for part in ["leases", "claims", "returned"] {
+        for part in ["leases", "claims", "returned", "notices"] {
             directory::prepare(&root.join(part))?;
         }
         lock::make(&root.join("lock"))?;

@@ -98,6 +98,8 @@ impl TableLock<'_> {
         let link_of = |id: &SandboxId| self.store.link(&Claim::Id(id.clone()));
         lease.passing.retain(|gone| directory::leads(&link_of(gone), &target));
         lease.holders.remove(id);
+        self.store.forget_notices_of(id)?;
+        lease.notices.retain(|name| name.id() != id);
         if *id == lease.id {
             return self.store.update(lease);
         }
@@ -139,8 +141,11 @@ impl TableLock<'_> {
         Ok(())
     }
 
-    /// Links without a lease mean nothing; that one stays is no failure.
+    /// Links without a lease mean nothing, and a notice nobody has; that one stays is no failure.
     fn unlink(&self, lease: &Lease) {
+        for name in &lease.notices {
+            let _ = self.store.forget_notice(name);
+        }
         let target = target_of(lease);
         let passing = lease.passing.iter().cloned().map(Claim::Id);
         for link in lease.claims().into_iter().chain(passing).map(|claim| self.store.link(&claim)) {

@@ -56,6 +56,9 @@ pub fn detach_telling(
     let claim = claim_of(kernel, which)?;
     let Some(mut reservation) = context.leases.reserve_existing(&claim, deadline)? else {
         context.leases.forget_the_dead(deadline)?;
+        if let Which::Id(id) | Which::Holder(id) = which {
+            context.leases.forget_notices_of(id)?;
+        }
         return Ok(Detached::Unknown);
     };
     if let Which::Holder(id) = which {

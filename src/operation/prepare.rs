@@ -124,6 +124,7 @@ fn lease_of(
         service_cidrs: intent.service_cidrs().to_vec(),
         drift: None,
         service_interface: interface,
+        notices: BTreeSet::new(),
         plan,
     }
 }

@@ -39,6 +39,7 @@ pub fn reconcile(
     if !dry_run {
         context.leases.forget_the_dead(deadline)?;
         forget_ended(kernel, context, deadline)?;
+        context.leases.forget_lost_notices(now())?;
     }
     let leases = context.leases.each()?;
     look_ahead(kernel, leases.left());

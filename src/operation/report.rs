@@ -12,7 +12,7 @@ use crate::{
         Plan, Undo,
         step::{Place, Step},
     },
-    types::{InterfaceName, SandboxId},
+    types::{InterfaceName, KernelText, SandboxId},
 };
 
 /// How it came about.
@@ -92,6 +92,14 @@ impl AttachReport {
     pub fn gateways(&self, interface: &InterfaceName) -> Vec<IpAddr> {
         let default = self.routes(interface).filter(|route| route.to.prefix_len() == 0);
         default.filter_map(|route| route.via).collect()
+    }
+
+    /// The parent of `interface`, where that is a macvlan.
+    pub(super) fn macvlan_parent(&self, interface: &InterfaceName) -> Option<&KernelText> {
+        self.plan.steps().iter().find_map(|planned| match &planned.step {
+            Step::CreateMacvlan(create) if create.name == *interface => Some(&create.parent),
+            _ => None,
+        })
     }
 
     /// The MTU that `interface` was given or brought along; `None` where it took that of its parent.

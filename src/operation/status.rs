@@ -8,6 +8,7 @@ use super::{
     Context, Finding, Mended, OperationError, Retry,
     audit::{Holders, audit, by_device},
     catch_up::still_missed,
+    network_status::{NetworkStatus, network_status},
     offer::is_member,
     reconcile,
 };
@@ -25,9 +26,19 @@ pub struct Status {
     /// The pools in order of their names.
     pub pools: Vec<PoolStatus>,
     /// Every lease.
-    pub leases: Vec<Lease>,
+    pub leases: Vec<LeaseStatus>,
     /// What somebody should look at.
     pub attention: Vec<String>,
+}
+
+/// One lease, and what its containers may know.
+#[derive(Debug, Serialize)]
+pub struct LeaseStatus {
+    /// The lease.
+    #[serde(flatten)]
+    pub lease: Lease,
+    /// The same as the containers' file has.
+    pub network_status: Vec<NetworkStatus>,
 }
 
 /// One pool.
@@ -104,6 +115,11 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
         let free = devices.iter().filter(|device| device.state == "free").count();
         pools.push(PoolStatus { name: name.clone(), kind: "sriov", free: Some(free), devices });
     }
+    let with_status = |lease: Lease| {
+        let network_status = network_status(kernel, &lease);
+        LeaseStatus { lease, network_status }
+    };
+    let leases = leases.into_iter().map(with_status).collect();
     Ok(Status { pools, leases, attention })
 }
 

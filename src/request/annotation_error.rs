@@ -83,6 +83,14 @@ pub enum AnnotationError {
         /// The value.
         found: String,
     },
+    /// How to be told has a value that is no way to be.
+    #[error("annotation {key}: {why}")]
+    Tell {
+        /// Which annotation.
+        key: &'static str,
+        /// What is wrong with it.
+        why: Invalid,
+    },
 }
 
 /// What is wrong with an element.

@@ -13,6 +13,7 @@ mod multus;
 mod refusal;
 mod resolve;
 mod selection;
+mod tell;
 
 pub use annotation::{NETWORKS, SERVICE_PATH, networks};
 pub use annotation_error::{AnnotationError, Flaw};
@@ -25,3 +26,4 @@ pub use intent::{AttachmentIntent, NetworkIntent, ServiceIntent};
 pub use multus::SELECTION;
 pub use refusal::RequestError;
 pub use resolve::resolve;
+pub use tell::{TELL, tell};

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::VFHOOK;
-use super::command::{cmd, eventually, script};
+use super::command::{Invocation, cmd, eventually, script};
 use super::cri::Cri;
 use super::daemon::Daemon;
 use super::failure::Failure;
@@ -111,6 +111,11 @@ impl Containerd {
             Edition::One => "/usr/bin",
             Edition::Two => "/opt/containerd-2/usr/bin",
         }
+    }
+
+    /// Its client with these arguments, in the namespace that has the test image.
+    pub(crate) fn ctr(self, line: &str) -> Invocation {
+        cmd(&format!("{} -n k8s.io {line}", self.program("ctr")))
     }
 
     fn program(self, name: &str) -> String {

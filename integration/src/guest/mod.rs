@@ -21,6 +21,7 @@ pub(crate) mod kill_point;
 pub(crate) mod kube_proxy;
 pub(crate) mod kubernetes;
 pub(crate) mod node;
+pub(crate) mod notice;
 pub(crate) mod oci_runtime;
 pub(crate) mod output;
 pub(crate) mod peer;

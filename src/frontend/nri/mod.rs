@@ -1,6 +1,7 @@
 //! Hears of pods from containerd or CRI-O over NRI. A pod that asks for networks gets them when its sandbox runs, and no
 //! container of it is created before it has them. What is done here is only calling operations and answering in time.
 
+mod adjustment;
 mod missed;
 pub mod pod;
 mod pods;
@@ -16,10 +17,11 @@ use tokio::{sync::oneshot, task};
 
 pub use self::pods::Pods;
 use crate::{
+    config::Tell,
     kernel::LinuxKernel,
     lease::Claim,
-    operation::{self, OperationError, Which},
-    request::SandboxEvent,
+    operation::{self, OperationError, Told, Which},
+    request::{self, SandboxEvent},
     types::{Deadline, SandboxId, quote, with_causes},
 };
 
@@ -63,6 +65,15 @@ impl<N: Node> NriPlugin<N> {
             operation::attach(&mut kernel, &context, &event, deadline)?;
             kubelet.taken(&event.networks);
             Ok(())
+        });
+        done.await
+    }
+
+    /// What a container of a pod that has everything is told.
+    async fn told(&self, id: SandboxId, tell: Tell) -> Result<Told, String> {
+        let (context, deadline) = (self.pods.context(), self.pods.deadline());
+        let done = blocking(move || {
+            operation::tell(&mut LinuxKernel::open()?, &context, &id, tell, deadline)
         });
         done.await
     }
@@ -175,7 +186,14 @@ impl<N: Node> Plugin for NriPlugin<N> {
             Ok(None) => return Ok(Creation::default()),
             Err(refused) => return Err(Refusal::new(refused)),
         };
-        self.attach(event).await.map(|()| Creation::default()).map_err(Refusal::new)
+        let tell = request::tell(&pod.annotations, self.pods.context().config.tell);
+        let tell = tell.map_err(|error| Refusal::new(format!("vfhook: {error}")))?;
+        let id = event.id.clone();
+        self.attach(event).await.map_err(Refusal::new)?;
+        if tell.is_nothing() {
+            return Ok(Creation::default());
+        }
+        self.told(id, tell).await.map(adjustment::creation).map_err(Refusal::new)
     }
 
     async fn stop_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {
@@ -206,9 +224,9 @@ impl<N: Node> Plugin for NriPlugin<N> {
 }
 
 /// Runs an operation where it may block. The handler that awaits it may be dropped; the operation goes on to its end.
-async fn blocking(
-    work: impl FnOnce() -> Result<(), OperationError> + Send + 'static,
-) -> Result<(), String> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, OperationError> + Send + 'static,
+) -> Result<T, String> {
     match task::spawn_blocking(work).await {
         Ok(done) => done.map_err(|error| format!("vfhook: {}", with_causes(&error))),
         Err(error) => Err(error.to_string()),

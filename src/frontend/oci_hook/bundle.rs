@@ -10,7 +10,7 @@ use std::{
 use serde::Deserialize;
 
 use super::calls::{Called, Purpose, or_default};
-use crate::types::Name;
+use crate::types::{NOTICE_AT, Name};
 
 /// Bytes of a `config.json` that are read.
 const LONGEST: u64 = 16 << 20;
@@ -28,6 +28,8 @@ pub struct Bundle {
     pub by_annotation: bool,
     /// The networks that other hooks of vfhook's are for, each once: the container was given them as CDI devices.
     pub devices: Vec<Name>,
+    /// What is mounted where vfhook tells a container what it was given.
+    pub notice: Option<PathBuf>,
 }
 
 /// What the bundle says of the container's network namespace.
@@ -61,6 +63,14 @@ struct Config {
     linux: Option<Linux>,
     #[serde(default, deserialize_with = "or_default")]
     hooks: Hooks,
+    #[serde(default, deserialize_with = "or_default")]
+    mounts: Vec<Mount>,
+}
+
+#[derive(Deserialize)]
+struct Mount {
+    destination: PathBuf,
+    source: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -96,12 +106,15 @@ pub(super) fn at(folder: &Path) -> Bundle {
 pub fn bundle_in(folder: &Path, config: impl Read) -> Bundle {
     let config: Result<Config, _> =
         serde_json::from_reader(io::BufReader::new(config.take(LONGEST)));
-    let Ok(Config { linux: Some(linux), hooks }) = config else { return Bundle::default() };
+    let Ok(Config { linux: Some(linux), hooks, mounts }) = config else { return Bundle::default() };
     let maker = maker(folder, linux.cgroups_path.as_deref().unwrap_or_default());
     let network = network(linux.namespaces);
     let more_to_come = network == Network::Own && hooks.more_to_come(maker);
     let (by_annotation, devices) = hooks.ours();
-    Bundle { network, maker, more_to_come, by_annotation, devices }
+    // The last one hides those before.
+    let there = mounts.into_iter().rfind(|mount| mount.destination == Path::new(NOTICE_AT));
+    let notice = there.and_then(|mount| mount.source);
+    Bundle { network, maker, more_to_come, by_annotation, devices, notice }
 }
 
 fn network(namespaces: Vec<Namespace>) -> Network {
@@ -246,6 +259,18 @@ mod tests {
         assert!(!of_docker("", "").more_to_come);
         let cni = r#""createRuntime":[{"path":"/usr/bin/nerdctl","args":["/usr/bin/nerdctl","internal","oci-hook","createRuntime"]}]"#;
         assert!(elsewhere(cni) && !elsewhere("") && !elsewhere(set_key));
+    }
+
+    #[test]
+    fn what_is_mounted_to_tell_the_container_is_known() {
+        let with = |mounts: &str| {
+            let config = format!(r#"{{"linux":{{}},"mounts":{mounts}}}"#);
+            bundle_in(Path::new("/bundle"), config.as_bytes()).notice
+        };
+        assert_eq!(with("null"), None);
+        assert_eq!(with(r#"[{"destination":"/proc","source":"proc"}]"#), None);
+        let twice = r#"[{"destination":"/run/vfhook.dev","source":"/a"},{"destination":"/run/vfhook.dev","source":"/b"}]"#;
+        assert_eq!(with(twice), Some("/b".into()));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub use self::{
 };
 use super::arguments::{Hook, Stage};
 use crate::{
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, Tell},
     operation::Promised,
     request::{self, AnnotationError, Asked, NetworkRequest, SandboxEvent, Speaker},
     types::{Invalid, Name, NetnsSource, Origin, SandboxId, quote},
@@ -93,7 +93,14 @@ pub enum HookError {
 #[derive(Debug)]
 pub enum Call {
     /// A container begins.
-    Attach(Box<SandboxEvent>),
+    Attach {
+        /// What it asks for.
+        event: Box<SandboxEvent>,
+        /// What is mounted where it is told what it was given.
+        notice: Option<PathBuf>,
+        /// Whether it wants to be told by means that its bundle has not.
+        untold: bool,
+    },
     /// A container is gone.
     Detach(SandboxId),
     /// A container begins whose sandbox must have what it asks for already.
@@ -177,9 +184,12 @@ fn attach(
     let Some(asked) = all_asked(state, &id, &bundle, (config.as_ref(), &pod), device)? else {
         return Ok(None);
     };
-    let more_to_come = bundle.more_to_come;
+    let wrong = |source| HookError::Annotation { id: id.clone(), source };
+    let tell = request::tell(&state.annotations, Tell::NOTHING).map_err(wrong)?;
+    let (more_to_come, notice) = (bundle.more_to_come, bundle.notice);
+    let untold = tell.file && notice.is_none();
     let netns = netns(state, &id, bundle.network)?;
-    Ok(Some(Call::Attach(Box::new(SandboxEvent {
+    let event = Box::new(SandboxEvent {
         id,
         origin: Origin::Hook,
         netns,
@@ -190,7 +200,8 @@ fn attach(
         primary: None,
         wording: asked.wording,
         more_to_come,
-    }))))
+    });
+    Ok(Some(Call::Attach { event, notice, untold }))
 }
 
 fn verify(
@@ -308,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_container_that_asks_makes_an_event() {
-        let Some(Call::Attach(event)) =
+        let Some(Call::Attach { event, .. }) =
             read(&Hook::at(Stage::Prestart), none, state(ASKS).as_bytes()).unwrap()
         else {
             panic!()

@@ -11,6 +11,8 @@ use std::{ffi::OsString, path::PathBuf};
 pub struct Create {
     /// The bundle's `config.json`.
     pub config: PathBuf,
+    /// The container's id, as far as the line is understood.
+    pub id: Option<String>,
     /// Where the runtime is to say what went wrong.
     pub log: Option<PathBuf>,
     /// Whether it is to say so in JSON.
@@ -86,6 +88,7 @@ pub fn create(words: &[OsString]) -> Option<Create> {
                 let joined = name.strip_prefix('b').filter(|path| path.contains('/'));
                 folder = joined.map_or(folder, PathBuf::from);
             }
+            Word::Plain(word) if !word.is_empty() => found.id = Some(word.to_owned()),
             Word::Flag(..) | Word::Plain(_) => {}
         }
     }
@@ -174,6 +177,22 @@ mod tests {
         assert_eq!(made("create 1f").as_deref(), Some("./config.json"));
         assert_eq!(made("create -f other.json -b /b 1f").as_deref(), Some("/b/other.json"));
         assert_eq!(made("create --config=/c.json -b /b 1f").as_deref(), Some("/c.json"));
+    }
+
+    #[test]
+    fn the_id_is_the_word_that_is_nothing_else() {
+        let id = |line: &str| {
+            let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+            create(&words).and_then(|create| create.id)
+        };
+        for line in [
+            "--root /r create --bundle /b --pid-file /p 1f",
+            "create 1f --bundle=/b",
+            "create --console-socket /s -b /b --no-pivot 1f",
+        ] {
+            assert_eq!(id(line).as_deref(), Some("1f"), "{line}");
+        }
+        assert_eq!(id("create --bundle /b"), None);
     }
 
     #[test]

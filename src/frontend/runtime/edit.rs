@@ -34,7 +34,7 @@ struct Hook<'a> {
 }
 
 /// An object with its members in their order. One that has a name twice means different things to different readers, and is refused.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
+pub(super) struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 /// What `config` is with the hooks in it; `None` where its container asks for nothing, or has them already. An error says what is wrong
 /// with it.
@@ -69,7 +69,7 @@ pub fn with_hooks(config: &str, hooks: &Hooks) -> Result<Option<String>, serde_j
     config.with("hooks", &RawValue::from_string(hooks)?).map(Some)
 }
 
-fn list(elements: &[&RawValue]) -> Result<Box<RawValue>, serde_json::Error> {
+pub(super) fn list(elements: &[&RawValue]) -> Result<Box<RawValue>, serde_json::Error> {
     serde_json::value::to_raw_value(elements)
 }
 
@@ -82,26 +82,26 @@ impl Hooks {
 }
 
 impl<'a> Members<'a> {
-    fn get(&self, name: &str) -> Option<&'a RawValue> {
+    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
     }
 
     /// The object of this name; an empty one where there is none.
-    fn object(&self, name: &str) -> Result<Self, serde_json::Error> {
+    pub(super) fn object(&self, name: &str) -> Result<Self, serde_json::Error> {
         let Some(value) = self.get(name) else { return Ok(Self(Vec::new())) };
         let found: Option<Members> = serde_json::from_str(value.get())?;
         Ok(found.unwrap_or(Self(Vec::new())))
     }
 
     /// The list of this name; an empty one where there is none.
-    fn list(&self, name: &str) -> Result<Vec<&'a RawValue>, serde_json::Error> {
+    pub(super) fn list(&self, name: &str) -> Result<Vec<&'a RawValue>, serde_json::Error> {
         let Some(value) = self.get(name) else { return Ok(Vec::new()) };
         let found: Option<Vec<&'a RawValue>> = serde_json::from_str(value.get())?;
         Ok(found.unwrap_or_default())
     }
 
     /// The object's text with `value` in place of what it has under `name`, or at its end.
-    fn with(&self, name: &str, value: &RawValue) -> Result<String, serde_json::Error> {
+    pub(super) fn with(&self, name: &str, value: &RawValue) -> Result<String, serde_json::Error> {
         let mut members: Vec<(&str, &RawValue)> =
             self.0.iter().map(|(name, value)| (&**name, *value)).collect();
         match members.iter_mut().find(|(known, _)| *known == name) {

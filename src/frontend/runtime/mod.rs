@@ -3,6 +3,7 @@
 
 mod command_line;
 mod edit;
+mod notice;
 
 use std::{
     ffi::OsString,
@@ -13,6 +14,7 @@ use std::{
 pub use self::{
     command_line::{Create, create},
     edit::{Hooks, with_hooks},
+    notice::{wants, with_mount},
 };
 use super::arguments::Arguments;
 use crate::{
@@ -20,8 +22,9 @@ use crate::{
     kernel::{
         append_line, become_program, is_this_program, published_file, rewrite_file, runs_as_itself,
     },
+    lease::{LeaseError, LeaseStore, new_serial},
     telemetry::system_log,
-    types::with_causes,
+    types::{NoticeName, SandboxId, with_causes},
 };
 
 /// Bytes of a `config.json` that are read, as by hooks, and of a configuration.
@@ -66,6 +69,9 @@ pub enum RuntimeError {
         /// Why not.
         source: io::Error,
     },
+    /// What a container is told has no place.
+    #[error(transparent)]
+    State(#[from] LeaseError),
     /// The bundle is none.
     #[error("{} is not the JSON of the OCI runtime specification", path.display())]
     NotBundle {
@@ -103,10 +109,34 @@ fn prepare(arguments: &Arguments, program: &Path, create: &Create) -> Result<(),
         .map_err(|error| failed("read")(io::Error::new(io::ErrorKind::InvalidData, error)))?;
     let program = program.to_string_lossy().into_owned();
     let hooks = Hooks { program, options: arguments.unusual_options() };
-    match with_hooks(&text, &hooks).map_err(wrong)? {
+    let edited = with_hooks(&text, &hooks).map_err(wrong)?;
+    let notified = notified(arguments, create, edited.as_ref().unwrap_or(&text))?;
+    match notified.or(edited) {
         None => Ok(()),
         Some(edited) => rewrite_file(path, edited.as_bytes()).map_err(failed("write")),
     }
+}
+
+/// The bundle with a folder mounted in which its container finds what it was given; `None` where it is not to be told, or is already.
+fn notified(
+    arguments: &Arguments,
+    create: &Create,
+    text: &str,
+) -> Result<Option<String>, RuntimeError> {
+    // Most containers have nothing to do with us, and are not read twice.
+    if !text.contains("vfhook") {
+        return Ok(None);
+    }
+    let path = &create.config;
+    let wrong = |source| RuntimeError::NotBundle { path: path.clone(), source };
+    // With a configuration that is wrong its hooks refuse the container, or it had all before.
+    let usual = || config::load(&arguments.config).map(|config| config.tell).unwrap_or_default();
+    let tell = wants(text, usual).map_err(wrong)?;
+    let id = create.id.as_deref().and_then(|id| id.parse::<SandboxId>().ok());
+    let Some(id) = id.filter(|_| tell.file) else { return Ok(None) };
+    let store = LeaseStore::open(&arguments.state_dir)?;
+    let folder = store.make_notice(&NoticeName::new(id, new_serial()))?;
+    with_mount(text, &folder).map(Some).map_err(wrong)
 }
 
 /// The runtime behind this one.

@@ -155,6 +155,13 @@ impl Kernel for FakeKernel {
         })
     }
 
+    fn numa_node(&mut self, device: PciAddress) -> Option<u32> {
+        self.glance("numa_node", |machine| {
+            let card = machine.card_of(device);
+            card.and_then(|card| u32::try_from(card.vf(device)?.numa_node).ok())
+        })
+    }
+
     fn properties(&mut self, vf: &Candidate) -> Properties {
         self.glance("properties", |machine| {
             let card = machine.card_of(vf.address);
