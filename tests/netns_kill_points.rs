@@ -19,7 +19,7 @@ use serde_json::json;
 
 use netns_support::{
     command::{self, Running, shell},
-    config::{VETH, existing},
+    config::{VETH, existing, several_ways},
     dice::Dice,
     dump::Dump,
     host::{Host, on_a_host},
@@ -35,7 +35,7 @@ struct Shape {
     asks: &'static [&'static str],
 }
 
-const SHAPES: [Shape; 6] = [
+const SHAPES: [Shape; 7] = [
     Shape {
         name: "a macvlan",
         config: usual,
@@ -62,6 +62,11 @@ const SHAPES: [Shape; 6] = [
         asks: &["--network", "storage"],
     },
     Shape { name: "the reporter of a pod's address", config: usual, asks: &[] },
+    Shape {
+        name: "two ways out, each answering by itself",
+        config: several_ways,
+        asks: &["--network", "storage", "--network", "backup"],
+    },
 ];
 
 /// A line of the configurations, and what may become of it.

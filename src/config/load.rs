@@ -88,6 +88,7 @@ fn root(section: &mut Section) -> Option<Config> {
     if let Some(path) = service_path.as_ref().map_or(Some(&ServicePath::default()), Option::as_ref)
     {
         check_host_access(section, &networks, path);
+        service_path::refuse_service_networks(section, &networks, path);
         service_path::refuse_own_networks(section, &networks, path);
     }
     Some(Config {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use ipnet::IpNet;
 
 use super::{
-    Allow, Pool, PoolKind, allow,
+    Allow, InterfaceSysctls, Pool, PoolKind, RouteKey, StaticRoute, allow, interface_sysctl, route,
     section::{Named, Section},
 };
 use crate::types::{
@@ -33,6 +33,14 @@ pub struct Network {
     pub gateway: Vec<IpAddr>,
     /// Whether the sandbox's default route goes out here.
     pub default_route: bool,
+    /// The metric of that; `None` wins over whatever the sandbox has.
+    pub metric: Option<u32>,
+    /// Other ways out.
+    pub routes: Vec<StaticRoute>,
+    /// Whether what came in by the interface is answered by it.
+    pub source_routing: bool,
+    /// How the interface behaves.
+    pub sysctls: InterfaceSysctls,
     /// Whether what routers on the wire advertise gives the interface addresses and routes.
     pub accept_ra: bool,
     /// Whether the wire is asked who has an address before a sandbox uses it.
@@ -52,6 +60,14 @@ impl Network {
 }
 
 impl Network {
+    /// What makes each of its routes one of its own, its default routes too.
+    pub fn route_keys(&self) -> impl Iterator<Item = RouteKey> {
+        let gateways = self.gateway.iter().filter(|_| self.default_route);
+        let defaults =
+            gateways.map(|gateway| (route::everything(gateway.is_ipv6()), None, self.metric));
+        defaults.chain(self.routes.iter().map(StaticRoute::key))
+    }
+
     /// The wires that it is on, one at each of `ports`. A tag that the card may refuse may be missing on what is sent.
     pub fn segments(&self, ports: impl IntoIterator<Item = Port>) -> Vec<Segment> {
         let vlan = self.attributes.vlan;
@@ -88,6 +104,19 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
     let default_route = section.optional("default_route").unwrap_or(false);
     check_addresses(section, &addresses, &gateway);
     check_gateways(section, &gateway, &addresses, default_route);
+    let metric = route::metric(section);
+    if metric.is_some() && !default_route {
+        section.problem("metric", "needs default_route = true; a route of routes has its own");
+    }
+    let routes = section.tables("routes", route::read);
+    let (at, routes): (Vec<usize>, Vec<StaticRoute>) =
+        routes.into_iter().enumerate().filter_map(|(at, route)| Some((at, route?))).unzip();
+    let source_routing = section.optional("source_routing").unwrap_or(false);
+    if source_routing && addresses.is_empty() {
+        section.problem("source_routing", "needs addresses: it is by them that answers are known");
+    }
+    let sysctls = section.table("sysctls", interface_sysctl::read).unwrap_or_default();
+    interface_sysctl::check(section, &sysctls, addresses.iter().any(AddressRange::is_ipv6));
     let accept_ra = section.optional("accept_ra").unwrap_or(false);
     let conflict_check = section.optional("conflict_check").unwrap_or(false);
     if conflict_check && addresses.is_empty() {
@@ -104,11 +133,20 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
         addresses,
         gateway,
         default_route,
+        metric,
+        routes,
+        source_routing,
+        sysctls,
         accept_ra,
         conflict_check,
         host_access,
         allow,
     });
+    if let Some(network) = &value {
+        route::check(section, &network.routes, &at, &network.addresses);
+        let keys: Vec<RouteKey> = network.route_keys().collect();
+        route::refuse_twice(section, &network.routes, &at, &keys);
+    }
     Named { name, value }
 }
 

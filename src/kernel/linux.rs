@@ -11,7 +11,7 @@ use crate::kernel::{
     netns_mounts, observe,
     rtnetlink::{
         address, announce, configure_vf, link, make_link, neighbour, netns_number, return_device,
-        route, route_message, switch, vf,
+        route, route_message, rule, switch, vf,
     },
     scene, sysctl, wire,
 };
@@ -178,6 +178,8 @@ impl Kernel for LinuxKernel {
             Step::AddAddress { name, address } => address::add(self, name, *address),
             Step::AddRoute { place, route } => route::add(self, *place, route),
             Step::DeleteRoute { place, route } => route::delete(self, *place, route),
+            Step::AddRule(rule) => rule::add(self, rule),
+            Step::DeleteRule(rule) => rule::delete(self, rule),
             Step::AddNeighbour { place, name, address, mac } => {
                 neighbour::add(self, *place, name, *address, *mac)
             }

@@ -93,12 +93,13 @@ impl<K: Kernel> Chooser<'_, K> {
             ServiceIntent::Existing { interface, cidrs } => {
                 Ok(ChosenService::Existing { interface: interface.clone(), cidrs: cidrs.clone() })
             }
-            ServiceIntent::Veth { interface, cidrs, source } => {
+            ServiceIntent::Veth { interface, cidrs, source, mtu } => {
                 let sources = self.one_of_each_family(source, &For::ServicePath)?;
                 Ok(ChosenService::Veth {
                     interface: interface.clone(),
                     cidrs: cidrs.clone(),
                     sources: sources.iter().map(IpNet::addr).collect(),
+                    mtu: *mtu,
                     masqueraded: source.iter().filter_map(AddressRange::network).collect(),
                 })
             }

@@ -66,6 +66,8 @@ pub enum ChosenService {
         sources: Vec<IpAddr>,
         /// All networks that sources of this node come from, for the one masquerade table.
         masqueraded: BTreeSet<IpNet>,
+        /// The MTU of the pair; `None` leaves it to the kernel.
+        mtu: Option<u32>,
     },
     /// Through what is there.
     Existing {

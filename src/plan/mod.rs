@@ -1,5 +1,6 @@
 //! Decides what to do and how it is undone. Pure: no kernel, no file, no clock, no log, no randomness.
 
+mod add_route;
 mod address;
 mod attach;
 mod audit;
@@ -18,6 +19,7 @@ mod reroute;
 mod sequence;
 mod service_path;
 pub mod step;
+mod ways;
 
 use serde::{Deserialize, Serialize};
 

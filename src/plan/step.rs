@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    inventory::{Candidate, Link, Route, Sysctls},
+    inventory::{Candidate, Link, Route, RoutingRule, Sysctls},
     types::{InterfaceName, KernelText, MacAddress, OwnerTag, PciAddress, Reset, VfAttributes},
 };
 
@@ -88,6 +88,10 @@ pub enum Step {
         /// The route.
         route: Route,
     },
+    /// Adds a rule in the sandbox by which the kernel chooses a table of routes.
+    AddRule(RoutingRule),
+    /// Deletes such a rule; one that is gone already is no failure.
+    DeleteRule(RoutingRule),
     /// Adds a neighbour that needs no resolution.
     AddNeighbour {
         /// Where.
@@ -152,7 +156,10 @@ impl Step {
             | Self::AddNeighbour { place, .. }
             | Self::WriteSysctl { place, .. }
             | Self::LinkUp { place, .. } => *place == Place::Sandbox,
-            Self::AddAddress { .. } | Self::Announce { .. } => true,
+            Self::AddAddress { .. }
+            | Self::AddRule(_)
+            | Self::DeleteRule(_)
+            | Self::Announce { .. } => true,
             _ => false,
         }
     }
@@ -260,4 +267,7 @@ pub struct CreateVeth {
     pub inside: InterfaceName,
     /// Its hardware address.
     pub inside_mac: MacAddress,
+    /// The MTU of both; `None` leaves it to the kernel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
 }

@@ -86,13 +86,14 @@ fn choose_service(intent: &ServiceIntent, id: &SandboxId) -> ChosenService {
         ServiceIntent::Existing { interface, cidrs } => {
             ChosenService::Existing { interface, cidrs }
         }
-        ServiceIntent::Veth { interface, cidrs, source } => {
+        ServiceIntent::Veth { interface, cidrs, source, mtu } => {
             let next_hops = [false, true].map(ServicePath::next_hop).into();
             let sources = first_of_each_family(&source, id, None, &next_hops);
             ChosenService::Veth {
                 interface,
                 cidrs,
                 sources: sources.iter().map(IpNet::addr).collect(),
+                mtu,
                 masqueraded: source.iter().filter_map(AddressRange::network).collect(),
             }
         }

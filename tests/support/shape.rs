@@ -77,6 +77,30 @@ gateway = ["192.168.0.1", "fd00:10::1"]
 default_route = true
 "#;
 
+const WAYS: &str = r#"
+[[network]]
+name = "storage"
+pool = "fast"
+interface = "net1"
+addresses = ["192.168.0.16-192.168.0.250/24", "fd00:10::100-fd00:10::1ff/64"]
+gateway = ["192.168.0.1", "fd00:10::1"]
+default_route = true
+source_routing = true
+host_access = true
+routes = [{ to = "10.20.0.0/16", via = "192.168.0.9" }]
+[[network]]
+name = "lan"
+pool = "shared"
+interface = "lan1"
+addresses = ["192.168.0.16-192.168.0.250/24"]
+gateway = ["192.168.0.2"]
+default_route = true
+metric = 300
+source_routing = true
+sysctls = { accept_ra = 1, rp_filter = 1 }
+routes = [{ to = "default", via = "192.168.0.2", table = 500 }, { to = "10.21.0.0/16", via = "10.22.0.1", onlink = true, metric = 5 }]
+"#;
+
 const SET_UP: &str = r#"
 [[network]]
 name = "storage"
@@ -193,6 +217,13 @@ fn routes() -> Vec<Shape> {
     vec![
         Shape { name: "default_route", networks: DUAL, ..USUAL },
         Shape { name: "default_route_beside", networks: DUAL, sandbox: SandboxKind::Eth0, ..USUAL },
+        Shape {
+            name: "several_ways_out",
+            networks: WAYS,
+            service_path: VETH,
+            annotation: "storage,lan",
+            ..USUAL
+        },
         Shape {
             name: "ipv6_disabled",
             networks: DUAL,

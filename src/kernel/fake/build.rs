@@ -149,6 +149,7 @@ impl Namespace {
             onlink: false,
             metric,
             protocol: BY_OTHERS,
+            table: Route::MAIN,
             other: Vec::new(),
         });
     }

@@ -94,6 +94,7 @@ impl FakeLink {
             onlink: false,
             metric: if ipv6 { 256 } else { 0 },
             protocol: BY_KERNEL,
+            table: Route::MAIN,
             other: Vec::new(),
         })
     }

@@ -53,7 +53,9 @@ pub(super) fn create_veth(session: &mut Session, step: &CreateVeth) -> Result<()
     session.namespace(Place::Sandbox)?.admits(&(&step.inside).into(), [], None).map_err(refused)?;
     let kind = LinkKind::Veth(step.host.to_string());
     let end = |name: &InterfaceName, mac| {
-        FakeLink::new(plain_link(name.clone(), Some(mac)), kind.clone())
+        let mut facts = plain_link(name.clone(), Some(mac));
+        facts.mtu = step.mtu.unwrap_or(facts.mtu);
+        FakeLink::new(facts, kind.clone())
     };
     let host = session.namespace(Place::Host)?.insert(end(&step.host, step.host_mac), None);
     let mut inside = end(&step.inside, step.inside_mac);

@@ -26,6 +26,8 @@ pub(super) fn step(
         Step::AddAddress { name, address } => addressing::add_address(session, name, *address),
         Step::AddRoute { place, route } => addressing::add_route(session, *place, route),
         Step::DeleteRoute { place, route } => addressing::delete_route(session, *place, route),
+        Step::AddRule(rule) => addressing::add_rule(session, rule),
+        Step::DeleteRule(rule) => addressing::delete_rule(session, rule),
         Step::AddNeighbour { place, name, address, mac } => {
             addressing::add_neighbour(session, *place, name, *address, *mac)
         }

@@ -83,6 +83,7 @@ pub(crate) fn veth(kernel: &mut LinuxKernel, step: &CreateVeth) -> Result<(), Ke
         LinkAttribute::Address(step.inside_mac.bytes().to_vec()),
     ];
     peer.extend(ONE_QUEUE);
+    peer.extend(step.mtu.map(LinkAttribute::Mtu));
     let peer = InfoData::Veth(InfoVeth::Peer(message_with(peer)));
     let mut pair = vec![
         LinkAttribute::IfName(step.host.to_string()),
@@ -90,6 +91,7 @@ pub(crate) fn veth(kernel: &mut LinuxKernel, step: &CreateVeth) -> Result<(), Ke
         LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::Data(peer)]),
     ];
     pair.extend(ONE_QUEUE);
+    pair.extend(step.mtu.map(LinkAttribute::Mtu));
     create(
         kernel,
         message_with(pair),
