@@ -35,7 +35,7 @@ struct Shape {
     asks: &'static [&'static str],
 }
 
-const SHAPES: [Shape; 7] = [
+const SHAPES: [Shape; 8] = [
     Shape {
         name: "a macvlan",
         config: usual,
@@ -63,6 +63,11 @@ const SHAPES: [Shape; 7] = [
     },
     Shape { name: "the reporter of a pod's address", config: usual, asks: &[] },
     Shape {
+        name: "a parent that is passed through",
+        config: passed_through,
+        asks: &["--network", "backup", "--no-service-path"],
+    },
+    Shape {
         name: "two ways out, each answering by itself",
         config: several_ways,
         asks: &["--network", "storage", "--network", "backup"],
@@ -82,6 +87,11 @@ fn usual() -> String {
 
 fn open_to_the_host() -> String {
     VETH.replacen("default_route = true", "default_route = true\nhost_access = true", 1)
+}
+
+fn passed_through() -> String {
+    let pool = "kind = \"macvlan\"\npf = [\"card1\"]";
+    VETH.replacen(pool, &format!("{pool}\nmode = \"passthru\""), 1)
 }
 
 /// What dies.

@@ -169,6 +169,7 @@ impl Kernel for LinuxKernel {
             Step::TakeDevice(step) => link::take(self, step),
             Step::ReturnDevice(step) => return_device::apply(self, step, deadline),
             Step::CreateMacvlan(step) => make_link::macvlan(self, step),
+            Step::CreateIpvlan(step) => make_link::ipvlan(self, step),
             Step::CreateVeth(step) => make_link::veth(self, step),
             Step::DeleteLink(step) => link::delete(self, step),
             Step::LinkUp { place, name, tag } => link::up(self, *place, name, tag),

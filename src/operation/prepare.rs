@@ -144,7 +144,7 @@ fn networks_of(input: &AttachInput) -> Vec<Attached> {
 fn attached(serial: u64, position: usize, chosen: &ChosenNetwork) -> Attached {
     let device = match &chosen.device {
         ChosenDevice::Vf(device) => Some(device.candidate.address),
-        ChosenDevice::Macvlan(_) => None,
+        ChosenDevice::Made(..) => None,
     };
     Attached {
         network: chosen.intent.name.clone(),

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use crate::{
     inventory::{Device, Ipv6, Link, SandboxFacts},
     request::NetworkIntent,
-    types::{InterfaceName, SandboxId, Segment},
+    types::{InterfaceName, SandboxId, Segment, Upper},
 };
 
 /// All that the plan is made from.
@@ -49,8 +49,8 @@ pub struct ChosenNetwork {
 pub enum ChosenDevice {
     /// A virtual function.
     Vf(Box<Device>),
-    /// A macvlan on this parent.
-    Macvlan(Box<Link>),
+    /// What is made on this parent.
+    Made(Upper, Box<Link>),
 }
 
 /// A service path with addresses.

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 
 use super::{
     Plan, PlannedStep, Undo,
-    step::{ConfigureVf, CreateVeth, Place, Step, TakeDevice},
+    step::{ConfigureVf, CreateIpvlan, CreateMacvlan, CreateVeth, Place, Step, TakeDevice},
 };
 use crate::{
     inventory::{Hop, Link, Route, Scene, SeenRoute, Sight, Whereabouts},
@@ -29,7 +29,8 @@ pub fn holds(plan: &Plan, planned: &PlannedStep, scene: &Scene) -> Held {
         Step::TakeDevice(step) => seen.device(step),
         Step::ConfigureVf(step) => seen.attributes(step),
         Step::CreateVeth(step) => seen.pair(step, &planned.undo),
-        Step::CreateMacvlan(step) => seen.there(Place::Sandbox, &step.name),
+        Step::CreateMacvlan(CreateMacvlan { name, .. })
+        | Step::CreateIpvlan(CreateIpvlan { name, .. }) => seen.there(Place::Sandbox, name),
         Step::LinkUp { place, name, .. } => seen.up(*place, name),
         Step::AddAddress { name, address } => seen.address(name, *address),
         Step::AddRoute { place, route } => seen.route(*place, route),
@@ -110,6 +111,10 @@ impl<'a> Seen<'a> {
                 }
                 (Step::CreateMacvlan(step), Place::Sandbox) if step.name == *name => {
                     return by_mac(step.mac).or_else(tagged);
+                }
+                (Step::CreateIpvlan(step), Place::Sandbox) if step.name == *name => {
+                    let by_group = links.iter().find(|link| link.group() == Some(step.group));
+                    return by_group.or_else(tagged);
                 }
                 (Step::CreateVeth(step), Place::Host) if step.host == *name => {
                     return by_mac(step.host_mac).or_else(tagged);

@@ -9,14 +9,16 @@ use super::{
     add_route::gone_with,
     chosen::{AttachInput, ChosenDevice, ChosenNetwork},
     ipv6::{self, Speaks},
-    mac::{interface_mac, made_mac},
+    mac::{group, interface_mac, made_mac},
     refusal::AttachPlanError,
-    step::{ConfigureVf, CreateMacvlan, OwnLink, Place, ReturnDevice, Step, TakeDevice},
+    step::{
+        ConfigureVf, CreateIpvlan, CreateMacvlan, OwnLink, Place, ReturnDevice, Step, TakeDevice,
+    },
     ways,
 };
 use crate::{
     inventory::{Device, Ipv6, Link},
-    types::{AdminMac, MacAddress, OwnerTag, VfAttribute, VfAttributes},
+    types::{AdminMac, MacAddress, OwnerTag, Upper, VfAttribute, VfAttributes},
 };
 
 /// The steps for network number `position`, in order.
@@ -28,13 +30,13 @@ pub(super) fn steps(
     let tag = OwnerTag::new(input.id.clone());
     let mut steps = match &chosen.device {
         ChosenDevice::Vf(device) => vf(chosen, device, tag.clone()),
-        ChosenDevice::Macvlan(parent) => {
-            let mac = made_mac(input.serial, position, chosen);
-            vec![macvlan(chosen, parent, mac, tag.clone())]
-        }
+        ChosenDevice::Made(upper, parent) => vec![made(input, position, *upper, parent, &tag)],
     };
     steps.extend(bring_up(input, position, tag));
-    let has_mac = interface_mac(input.serial, position, chosen).is_some();
+    let has_mac = match &chosen.device {
+        ChosenDevice::Made(upper, _) => upper.has_neighbours(),
+        ChosenDevice::Vf(_) => interface_mac(input.serial, position, chosen).is_some(),
+    };
     let asks = has_mac && chosen.intent.network.conflict_check;
     steps.extend(addressing(input, position, chosen, asks)?);
     if has_mac && !chosen.addresses.is_empty() {
@@ -115,17 +117,33 @@ fn configure(
     )
 }
 
-fn macvlan(chosen: &ChosenNetwork, parent: &Link, mac: MacAddress, tag: OwnerTag) -> PlannedStep {
-    let name = chosen.intent.interface.clone();
-    let create = CreateMacvlan {
-        parent: parent.name.clone(),
-        parent_index: parent.index,
-        name: name.clone(),
-        mac,
-        mtu: chosen.intent.network.mtu,
+/// The device of network number `position`, made on `parent`.
+fn made(
+    input: &AttachInput,
+    position: usize,
+    upper: Upper,
+    parent: &Link,
+    tag: &OwnerTag,
+) -> PlannedStep {
+    let chosen = &input.networks[position];
+    let (name, mtu) = (chosen.intent.interface.clone(), chosen.intent.network.mtu);
+    let (on, parent_index) = (parent.name.clone(), parent.index);
+    let own = made_mac(input.serial, position, chosen);
+    let mac = parent.mac.filter(|_| upper.has_parents_mac()).unwrap_or(own);
+    let (create, group) = match upper {
+        Upper::Macvlan(mode) => {
+            let name = name.clone();
+            let create = CreateMacvlan { parent: on, parent_index, name, mac, mtu, mode };
+            (Step::CreateMacvlan(create), None)
+        }
+        Upper::Ipvlan(mode) => {
+            let (name, group) = (name.clone(), group(input.serial, position));
+            let create = CreateIpvlan { parent: on, parent_index, name, group, mode, mtu };
+            (Step::CreateIpvlan(create), Some(group))
+        }
     };
-    let delete = Step::DeleteLink(OwnLink { place: Place::Sandbox, name, mac, tag });
-    PlannedStep::new(Step::CreateMacvlan(create), Undo::by(delete))
+    let (place, tag) = (Place::Sandbox, tag.clone());
+    PlannedStep::new(create, Undo::by(Step::DeleteLink(OwnLink { place, name, mac, tag, group })))
 }
 
 /// Up last: whom the interface believes is settled before it hears anybody.

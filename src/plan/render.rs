@@ -1,12 +1,12 @@
 //! Steps and undos in words, for `--dry-run`, logs and errors: as an operator would say it.
 
 use super::{
-    Undo,
-    step::{ConfigureVf, CreateVeth, ReturnDevice, Step},
+    Plan, PlannedStep, Undo,
+    step::{ConfigureVf, CreateMacvlan, CreateVeth, ReturnDevice, Step},
 };
 use crate::{
     inventory::{Link, Route, RoutingRule},
-    types::{AdminMac, Reset, VfAttributes},
+    types::{AdminMac, InterfaceName, MacvlanMode, Reset, Upper, VfAttributes},
 };
 
 /// An undo as a sentence without subject.
@@ -18,6 +18,12 @@ pub fn undo_sentence(undo: &Undo) -> String {
     }
 }
 
+/// What the interface of this name in the sandbox is, where `plan` makes one: `macvlan`, `ipvlan`.
+pub fn made_as(plan: &Plan, interface: &InterfaceName) -> &'static str {
+    let is_ipvlan = |planned: &PlannedStep| matches!(&planned.step, Step::CreateIpvlan(step) if step.name == *interface);
+    if plan.steps().iter().any(is_ipvlan) { "ipvlan" } else { "macvlan" }
+}
+
 /// One step as a sentence without subject.
 pub fn sentence(step: &Step) -> String {
     match step {
@@ -27,10 +33,11 @@ pub fn sentence(step: &Step) -> String {
             format!("move {} into the sandbox as {}{mtu}", step.device, step.name)
         }
         Step::ReturnDevice(step) => way_home(step),
-        Step::CreateMacvlan(step) => format!(
-            "make macvlan {} on {} in the sandbox, mac {}",
-            step.name, step.parent, step.mac
-        ),
+        Step::CreateMacvlan(step) => macvlan(step),
+        Step::CreateIpvlan(step) => {
+            let mode = Upper::Ipvlan(step.mode).mode();
+            format!("make ipvlan {} on {} in the sandbox, mode {mode}", step.name, step.parent)
+        }
         Step::CreateVeth(step) => pair(step),
         Step::DeleteLink(link) => format!("delete link {} {}", link.name, link.place.words()),
         Step::LinkUp { place, name, tag } => {
@@ -69,6 +76,14 @@ pub fn sentence(step: &Step) -> String {
             format!("set the number of VFs of {pf_name} to {count}")
         }
     }
+}
+
+fn macvlan(step: &CreateMacvlan) -> String {
+    let mode = match step.mode {
+        MacvlanMode::Bridge => String::new(),
+        mode => format!(", mode {}", Upper::Macvlan(mode).mode()),
+    };
+    format!("make macvlan {} on {} in the sandbox, mac {}{mode}", step.name, step.parent, step.mac)
 }
 
 fn pair(step: &CreateVeth) -> String {

@@ -65,6 +65,7 @@ fn make_pair(pair: &CreateVeth, masqueraded: &BTreeSet<IpNet>, tag: OwnerTag) ->
         name: pair.host.clone(),
         mac: pair.host_mac,
         tag,
+        group: None,
     });
     vec![
         PlannedStep::new(

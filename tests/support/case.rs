@@ -15,8 +15,8 @@ use vfhook::{
     kernel::fake::{Driver, Machine},
     request::{AttachmentIntent, NetworkIntent, ServiceIntent},
     types::{
-        AdminMac, DeviceSelector, KernelText, LinkState, MacAddress, Reset, VfAttribute,
-        VfAttributes, Vlan, VlanProtocol,
+        AdminMac, DeviceSelector, IpvlanMode, KernelText, LinkState, MacAddress, MacvlanMode,
+        Reset, Upper, VfAttribute, VfAttributes, Vlan, VlanProtocol,
     },
 };
 
@@ -165,7 +165,13 @@ fn networks() -> impl Strategy<Value = Vec<NetworkIntent>> {
     let networks = collection::vec(network(), 1..=VFS);
     (networks, any::<bool>(), collection::vec(way, 0..3)).prop_map(
         |(mut networks, default, ways)| {
+            let first = networks.iter().find_map(|intent| intent.pool.kind.upper());
             for (position, intent) in networks.iter_mut().enumerate() {
+                if let (true, Some(upper)) = (intent.pool.kind.is_made(), first) {
+                    intent.pool.kind = PoolKind::Made(upper);
+                    let asks = intent.network.conflict_check && upper.has_neighbours();
+                    intent.network.conflict_check = asks;
+                }
                 intent.interface = parse(&format!("net{position}"));
                 intent.name = parse(&format!("network-{position}"));
                 let gateway = |range: &vfhook::types::AddressRange| {
@@ -209,10 +215,17 @@ fn network() -> impl Strategy<Value = NetworkIntent> {
     let mtu = option::of(1280..=1500_u32);
     let ranges = subsequence(vec!["192.168.0.0/24", "fd00:10::/64"], 0..=2);
     let best_effort = subsequence(VfAttribute::ALL.to_vec(), 0..=6);
-    (any::<[bool; 3]>(), mac, mtu, some_attributes(), ranges, best_effort).prop_map(
-        |([is_vf, host_access, by_source], mac, mtu, attributes, ranges, best_effort)| {
+    // On one parent they all must be of one kind: the sandbox's networks are made so below.
+    let upper = select(vec![
+        Upper::Macvlan(MacvlanMode::Bridge),
+        Upper::Macvlan(MacvlanMode::Vepa),
+        Upper::Ipvlan(IpvlanMode::L2),
+        Upper::Ipvlan(IpvlanMode::L3),
+    ]);
+    ((any::<[bool; 3]>(), upper), mac, mtu, some_attributes(), ranges, best_effort).prop_map(
+        |(([is_vf, host_access, by_source], upper), mac, mtu, attributes, ranges, best_effort)| {
             let (kind, pf) =
-                if is_vf { (PoolKind::Sriov, "ens1f0") } else { (PoolKind::Macvlan, "lan0") };
+                if is_vf { (PoolKind::Sriov, "ens1f0") } else { (PoolKind::Made(upper), "lan0") };
             let selector = DeviceSelector { pf: vec![parse(pf)], ..DeviceSelector::default() };
             let network = Network {
                 pool: parse("pool"),

@@ -42,7 +42,9 @@ pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
                 taken += 1;
                 ChosenDevice::Vf(Box::new(nth_vf(&mut kernel, network, taken - 1)))
             }
-            PoolKind::Macvlan => ChosenDevice::Macvlan(Box::new(parent(&mut kernel, network))),
+            PoolKind::Made(upper) => {
+                ChosenDevice::Made(upper, Box::new(parent(&mut kernel, network)))
+            }
         };
         let addresses = if network.addresses.is_empty() {
             first_of_each_family(&network.network.addresses, &id, Some(&network.name), &given)

@@ -59,6 +59,8 @@ kind = "macvlan"
 pf = ["lan0"]
 "#;
 
+const OWN_POOLS: &str = "version = 1\n";
+
 const PLAIN: &str = r#"
 [[network]]
 name = "storage"
@@ -145,6 +147,37 @@ mtu = 1400
 addresses = ["10.0.0.16-10.0.0.250/24", "fd00:20::/112"]
 "#;
 
+const IPVLAN: &str = r#"
+[[pool]]
+name = "switched"
+kind = "ipvlan"
+pf = ["lan0"]
+[[network]]
+name = "lan"
+pool = "switched"
+interface = "lan1"
+mtu = 1400
+addresses = ["10.0.0.16-10.0.0.250/24", "fd00:20::/112"]
+[[network]]
+name = "second"
+pool = "switched"
+interface = "lan2"
+addresses = ["10.1.0.16-10.1.0.250/24"]
+"#;
+
+const PASSTHRU: &str = r#"
+[[pool]]
+name = "whole"
+kind = "macvlan"
+mode = "passthru"
+pf = ["lan0"]
+[[network]]
+name = "lan"
+pool = "whole"
+interface = "lan1"
+addresses = ["10.0.0.16-10.0.0.250/24"]
+"#;
+
 /// `IFF_NOARP`.
 const NO_ARP: u32 = 0x80;
 
@@ -209,6 +242,8 @@ fn devices() -> Vec<Shape> {
             ..USUAL
         },
         Shape { name: "macvlan", networks: SHARED, annotation: "lan", ..USUAL },
+        Shape { name: "ipvlan", networks: IPVLAN, annotation: "lan,second", ..USUAL },
+        Shape { name: "macvlan_passthru", networks: PASSTHRU, annotation: "lan", ..USUAL },
         Shape { name: "two_networks", annotation: "storage@a,storage@b", ..USUAL },
     ]
 }
@@ -280,7 +315,9 @@ pub(crate) fn named(name: &str) -> Shape {
 impl Shape {
     /// The configuration.
     pub(crate) fn config(&self) -> Config {
-        let text = [POOLS, self.networks, self.service_path].concat();
+        // Its own pools on the parent are alone there.
+        let pools = if self.networks.contains("[[pool]]") { OWN_POOLS } else { POOLS };
+        let text = [pools, self.networks, self.service_path].concat();
         config::parse(&text).unwrap_or_else(|problems| panic!("{}: {problems:?}", self.name))
     }
 
