@@ -19,7 +19,7 @@ use serde_json::json;
 
 use netns_support::{
     command::{self, Running, shell},
-    config::{VETH, existing},
+    config::{VETH, existing, several_ways},
     dice::Dice,
     dump::Dump,
     host::{Host, on_a_host},
@@ -35,7 +35,7 @@ struct Shape {
     asks: &'static [&'static str],
 }
 
-const SHAPES: [Shape; 6] = [
+const SHAPES: [Shape; 8] = [
     Shape {
         name: "a macvlan",
         config: usual,
@@ -62,6 +62,16 @@ const SHAPES: [Shape; 6] = [
         asks: &["--network", "storage"],
     },
     Shape { name: "the reporter of a pod's address", config: usual, asks: &[] },
+    Shape {
+        name: "a parent that is passed through",
+        config: passed_through,
+        asks: &["--network", "backup", "--no-service-path"],
+    },
+    Shape {
+        name: "two ways out, each answering by itself",
+        config: several_ways,
+        asks: &["--network", "storage", "--network", "backup"],
+    },
 ];
 
 /// A line of the configurations, and what may become of it.
@@ -77,6 +87,11 @@ fn usual() -> String {
 
 fn open_to_the_host() -> String {
     VETH.replacen("default_route = true", "default_route = true\nhost_access = true", 1)
+}
+
+fn passed_through() -> String {
+    let pool = "kind = \"macvlan\"\npf = [\"card1\"]";
+    VETH.replacen(pool, &format!("{pool}\nmode = \"passthru\""), 1)
 }
 
 /// What dies.

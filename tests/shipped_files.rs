@@ -308,12 +308,13 @@ fn the_example_configuration_is_right_and_complete() {
     let tables = |line: &&&str| line.starts_with('[');
     let whole: Vec<&str> = all.iter().filter(|line| keys(line) || tables(line)).copied().collect();
     // But what a pool of another kind has.
-    let of_macvlan = |line: &&&str| line.starts_with("shares = ");
+    let of_macvlan =
+        |line: &&&str| ["shares = ", "mode = \"bridge\""].iter().any(|key| line.starts_with(key));
     let of_sriov: Vec<&str> = whole.iter().filter(|line| !of_macvlan(line)).copied().collect();
     config::parse(&of_sriov.join("\n")).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    let shares = whole.iter().copied().find(|line| of_macvlan(&line)).unwrap_or_default();
+    let own: Vec<&str> = whole.iter().filter(|line| of_macvlan(line)).copied().collect();
     let pool = "version = 1\n[[pool]]\nname = \"slow\"\nkind = \"macvlan\"\npf = [\"ens1f0\"]";
-    let macvlan = format!("{pool}\npublish = \"dra\"\n{shares}\n");
+    let macvlan = format!("{pool}\npublish = \"dra\"\n{}\n", own.join("\n"));
     config::parse(&macvlan).unwrap_or_else(|problems| panic!("{problems:#?}"));
     let named = |key: &str| whole.iter().any(|line| line.starts_with(&format!("{key} = ")));
     for known in known_keys() {

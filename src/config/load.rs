@@ -84,11 +84,13 @@ fn root(section: &mut Section) -> Option<Config> {
     let networks = section.tables("network", |section| network::read(section, &pools));
     let service_path = section.table("service_path", service_path::read);
     let accept = accept::read(section, &networks);
+    pool::refuse_mixed_parents(section, &pools);
     refuse_same_names(section, "pool", &pools);
     refuse_same_names(section, "network", &networks);
     if let Some(path) = service_path.as_ref().map_or(Some(&ServicePath::default()), Option::as_ref)
     {
         check_host_access(section, &networks, path);
+        service_path::refuse_service_networks(section, &networks, path);
         service_path::refuse_own_networks(section, &networks, path);
     }
     Some(Config {

@@ -2,11 +2,13 @@
 
 mod accept;
 mod allow;
+mod interface_sysctl;
 mod load;
 mod network;
 mod plugin_file;
 mod pool;
 mod problem;
+mod route;
 mod runtime;
 mod section;
 mod service_path;
@@ -16,11 +18,13 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 pub use accept::{Meaning, Tool, Words};
 pub use allow::Allow;
+pub use interface_sysctl::InterfaceSysctls;
 pub use load::{ConfigError, load, parse};
 pub use network::Network;
 pub use plugin_file::parse_plugin_file;
 pub use pool::{Pool, PoolKind, Publish, Uncounted};
 pub use problem::{Problem, on_one_line};
+pub use route::{RouteKey, StaticRoute, everything};
 pub use runtime::runtime_alone;
 pub use service_path::{ServicePath, ServicePathMode};
 pub use tell::Tell;

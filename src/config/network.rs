@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, net::IpAddr};
 use ipnet::IpNet;
 
 use super::{
-    Allow, Pool, PoolKind, allow,
+    Allow, InterfaceSysctls, Pool, RouteKey, StaticRoute, allow, interface_sysctl, route,
     section::{Named, Section},
 };
 use crate::types::{
-    AddressRange, InterfaceName, LINK_LOCAL, LinkState, Name, Port, Segment, VfAttribute,
+    AddressRange, InterfaceName, LINK_LOCAL, LinkState, Name, Port, Segment, Upper, VfAttribute,
     VfAttributes, Vlan, is_link_local, kept_by_network, special_purpose,
 };
 
@@ -33,6 +33,14 @@ pub struct Network {
     pub gateway: Vec<IpAddr>,
     /// Whether the sandbox's default route goes out here.
     pub default_route: bool,
+    /// The metric of that; `None` wins over whatever the sandbox has.
+    pub metric: Option<u32>,
+    /// Other ways out.
+    pub routes: Vec<StaticRoute>,
+    /// Whether what came in by the interface is answered by it.
+    pub source_routing: bool,
+    /// How the interface behaves.
+    pub sysctls: InterfaceSysctls,
     /// Whether what routers on the wire advertise gives the interface addresses and routes.
     pub accept_ra: bool,
     /// Whether the wire is asked who has an address before a sandbox uses it.
@@ -52,6 +60,14 @@ impl Network {
 }
 
 impl Network {
+    /// What makes each of its routes one of its own, its default routes too.
+    pub fn route_keys(&self) -> impl Iterator<Item = RouteKey> {
+        let gateways = self.gateway.iter().filter(|_| self.default_route);
+        let defaults =
+            gateways.map(|gateway| (route::everything(gateway.is_ipv6()), None, self.metric));
+        defaults.chain(self.routes.iter().map(StaticRoute::key))
+    }
+
     /// The wires that it is on, one at each of `ports`. A tag that the card may refuse may be missing on what is sent.
     pub fn segments(&self, ports: impl IntoIterator<Item = Port>) -> Vec<Segment> {
         let vlan = self.attributes.vlan;
@@ -81,13 +97,19 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
         section.problem("mtu", format!("expected 68 to 65535 bytes, found {mtu}"));
     }
     let attributes = attributes(section);
-    check_pool(section, pool.as_ref(), attributes, pools);
+    let made = check_pool(section, pool.as_ref(), attributes, pools);
     let best_effort = section.list("best_effort").into_iter().collect();
     let addresses: Vec<AddressRange> = section.list("addresses");
     let gateway: Vec<IpAddr> = section.list("gateway");
     let default_route = section.optional("default_route").unwrap_or(false);
     check_addresses(section, &addresses, &gateway);
     check_gateways(section, &gateway, &addresses, default_route);
+    let (metric, source_routing) = routing(section, default_route, &addresses);
+    let routes = section.tables("routes", route::read);
+    let (at, routes): (Vec<usize>, Vec<StaticRoute>) =
+        routes.into_iter().enumerate().filter_map(|(at, route)| Some((at, route?))).unzip();
+    let sysctls = section.table("sysctls", interface_sysctl::read).unwrap_or_default();
+    interface_sysctl::check(section, &sysctls, addresses.iter().any(AddressRange::is_ipv6));
     let accept_ra = section.optional("accept_ra").unwrap_or(false);
     let conflict_check = section.optional("conflict_check").unwrap_or(false);
     if conflict_check && addresses.is_empty() {
@@ -95,6 +117,9 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
     }
     let host_access = section.optional("host_access").unwrap_or(false);
     let allow = section.table("allow", allow::read).unwrap_or_default();
+    if let Some(upper) = made {
+        check_made(section, upper, conflict_check, allow.mac);
+    }
     let value = pool.zip(interface).map(|(pool, interface)| Network {
         pool,
         interface,
@@ -104,32 +129,70 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
         addresses,
         gateway,
         default_route,
+        metric,
+        routes,
+        source_routing,
+        sysctls,
         accept_ra,
         conflict_check,
         host_access,
         allow,
     });
+    if let Some(network) = &value {
+        route::check(section, &network.routes, &at, &network.addresses);
+        let keys: Vec<RouteKey> = network.route_keys().collect();
+        route::refuse_twice(section, &network.routes, &at, &keys);
+    }
     Named { name, value }
 }
 
-/// A pool that is wrong in itself is still a pool: whoever names it made no mistake.
+/// The metric of the default route, and whether answers go where they were asked.
+fn routing(
+    section: &mut Section,
+    default_route: bool,
+    addresses: &[AddressRange],
+) -> (Option<u32>, bool) {
+    let metric = route::metric(section);
+    if metric.is_some() && !default_route {
+        section.problem("metric", "needs default_route = true; a route of routes has its own");
+    }
+    let source_routing = section.optional("source_routing").unwrap_or(false);
+    if source_routing && addresses.is_empty() {
+        section.problem("source_routing", "needs addresses: it is by them that answers are known");
+    }
+    (metric, source_routing)
+}
+
+/// A pool that is wrong in itself is still a pool: whoever names it made no mistake. Tells what the pool makes.
 fn check_pool(
     section: &mut Section,
     wanted: Option<&Name>,
     attributes: VfAttributes,
     pools: &[Named<Pool>],
-) {
-    let Some(wanted) = wanted else { return };
+) -> Option<Upper> {
+    let wanted = wanted?;
     let Some(pool) = pools.iter().find(|pool| pool.name.as_ref() == Some(wanted)) else {
         let names = pools.iter().filter_map(|pool| pool.name.as_ref());
         let known: Vec<&str> = names.map(Name::as_str).collect();
         let message = format!("there is no pool \"{wanted}\" (pools: {})", known.join(", "));
-        return section.problem("pool", message);
+        section.problem("pool", message);
+        return None;
     };
-    let is_sriov = pool.value.as_ref().is_none_or(|pool| pool.kind == PoolKind::Sriov);
-    if !is_sriov && attributes != VfAttributes::default() {
+    let made = pool.value.as_ref().and_then(|pool| pool.kind.upper());
+    if made.is_some() && attributes != VfAttributes::default() {
         let message = "vlan, rates, spoof_check, link_state and trust need kind = \"sriov\"";
         section.problem("pool", message);
+    }
+    made
+}
+
+/// What a device that is made cannot do.
+fn check_made(section: &mut Section, upper: Upper, asks: bool, opens_mac: bool) {
+    if asks && !upper.has_neighbours() {
+        section.problem("conflict_check", format!("{upper} asks no neighbours"));
+    }
+    if opens_mac && upper.has_parents_mac() {
+        section.problem("allow.mac", format!("{upper} has its parent's MAC address"));
     }
 }
 

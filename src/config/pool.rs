@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, str::FromStr};
 use serde::Deserialize;
 
 use super::section::{Named, Section, shown};
-use crate::types::{DeviceSelector, IndexRange, Reset};
+use crate::types::{DeviceSelector, IndexRange, Reset, Upper};
 
 /// As many as a node has pods at most where nobody says another number (kubelet's `maxPods` is 110), and some to spare.
 const SHARES: NonZeroU32 = NonZeroU32::new(128).unwrap();
@@ -25,7 +25,7 @@ pub struct Pool {
     pub up: bool,
     /// How Kubernetes' scheduler is told of the devices; `None` tells it nothing.
     pub publish: Option<Publish>,
-    /// Of how many macvlan devices at once a scheduler is told, where claims count them.
+    /// Of how many devices of its parent at once a scheduler is told, where claims count them.
     pub shares: NonZeroU32,
     /// What a pod gets of a published pool that names a network and asks for no resource.
     pub uncounted: Uncounted,
@@ -53,18 +53,79 @@ pub enum Uncounted {
 }
 
 /// How a sandbox gets a device of a pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PoolKind {
     /// A virtual function is moved in and comes back.
     Sriov,
-    /// A macvlan device is made on a parent and goes with the sandbox.
+    /// A device is made on a parent and goes with the sandbox.
+    Made(Upper),
+}
+
+impl PoolKind {
+    /// What is made, where something is.
+    pub fn upper(self) -> Option<Upper> {
+        if let Self::Made(upper) = self { Some(upper) } else { None }
+    }
+
+    /// Whether a device is made.
+    pub fn is_made(self) -> bool {
+        self.upper().is_some()
+    }
+
+    /// What it is called in the file.
+    pub fn as_str(self) -> &'static str {
+        self.upper().map_or("sriov", Upper::as_str)
+    }
+}
+
+/// The kinds as the file has them.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Word {
+    Sriov,
     Macvlan,
+    Ipvlan,
+}
+
+/// The kind and its mode.
+fn kind(section: &mut Section) -> Option<PoolKind> {
+    Some(match section.required("kind")? {
+        Word::Macvlan => {
+            PoolKind::Made(Upper::Macvlan(section.optional("mode").unwrap_or_default()))
+        }
+        Word::Ipvlan => PoolKind::Made(Upper::Ipvlan(section.optional("mode").unwrap_or_default())),
+        Word::Sriov => {
+            if section.optional::<String>("mode").is_some() {
+                section.problem("mode", "needs kind = \"macvlan\" or \"ipvlan\"");
+            }
+            PoolKind::Sriov
+        }
+    })
+}
+
+/// The kernel has one mode for all ipvlans of a parent, and either macvlans or ipvlans on it; passthru is alone.
+pub(super) fn refuse_mixed_parents(section: &mut Section, pools: &[Named<Pool>]) {
+    let parents = |at: usize| {
+        let pool = pools[at].value.as_ref()?;
+        Some((pool.kind.upper()?, pool.selector.pf.first()?, pools[at].name.as_ref()?))
+    };
+    for later in 0..pools.len() {
+        let Some((upper, parent, _)) = parents(later) else { continue };
+        let mut earlier = (0..later).filter_map(parents);
+        let other = earlier.find(|(other, on, _)| *on == parent && !upper.may_stand_beside(*other));
+        if let Some((other, _, name)) = other {
+            let message = format!(
+                "{parent} has devices of pool \"{name}\", which are {other}: the kernel puts no {upper} beside them"
+            );
+            section.problem(&format!("pool[{later}].mode"), message);
+        }
+    }
 }
 
 pub(super) fn read(section: &mut Section) -> Named<Pool> {
     let name = section.required("name");
-    let kind = section.required("kind");
+    let kind = kind(section);
+    let is_made = kind.is_some_and(PoolKind::is_made);
     let selector = DeviceSelector {
         pf: section.list("pf"),
         vf: vf_ranges(section),
@@ -79,34 +140,41 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
     if up == Some(true) && num_vfs.is_none() {
         section.problem("up", "needs num_vfs: it is provision that brings a pf up");
     }
-    if kind == Some(PoolKind::Macvlan) && selector.pf.len() != 1 {
-        section.problem("pf", "a macvlan pool has exactly one parent interface");
+    if is_made && selector.pf.len() != 1 {
+        let kind = kind.map_or("", PoolKind::as_str);
+        section.problem("pf", format!("a pool of kind {kind} has exactly one parent interface"));
     }
-    if num_vfs.is_some() && (kind == Some(PoolKind::Macvlan) || selector.pf.is_empty()) {
+    if num_vfs.is_some() && (is_made || selector.pf.is_empty()) {
         section.problem("num_vfs", "needs kind = \"sriov\" and pf: provision must know where");
     }
     let reset: Reset = section.optional("reset").unwrap_or_default();
-    if reset != Reset::None && kind == Some(PoolKind::Macvlan) {
-        section.problem("reset", "needs kind = \"sriov\": a macvlan device is made anew each time");
+    if reset != Reset::None && is_made {
+        section.problem("reset", "needs kind = \"sriov\": what is made is made anew each time");
     }
     let publish: Option<Publish> = section.optional("publish");
-    if publish == Some(Publish::DevicePlugin) && kind == Some(PoolKind::Macvlan) {
+    if publish == Some(Publish::DevicePlugin) && is_made {
         section.problem(
             "publish",
-            "needs kind = \"sriov\": macvlan devices have no names to count; \"dra\" gives shares of their parent",
+            "needs kind = \"sriov\": devices that are made have no names to count; \"dra\" gives shares of their parent",
         );
     }
     let shares: Option<NonZeroU32> = section.optional("shares");
     if shares.is_some() && (kind == Some(PoolKind::Sriov) || publish != Some(Publish::Dra)) {
-        section
-            .problem("shares", "needs kind = \"macvlan\" and publish = \"dra\": a VF is one pod's");
+        section.problem(
+            "shares",
+            "needs kind = \"macvlan\" or \"ipvlan\", and publish = \"dra\": a VF is one pod's",
+        );
     }
     let uncounted: Option<Uncounted> = section.optional("uncounted");
     if uncounted.is_some() && publish.is_none() {
         section.problem("uncounted", "needs publish: nobody counts the devices of this pool");
     }
     let (up, uncounted) = (up.unwrap_or(false), uncounted.unwrap_or_default());
-    let shares = shares.unwrap_or(SHARES);
+    let is_alone = kind.and_then(PoolKind::upper).is_some_and(Upper::is_alone);
+    if is_alone && shares.is_some_and(|shares| shares > NonZeroU32::MIN) {
+        section.problem("shares", "mode = \"passthru\" has the parent for itself: 1");
+    }
+    let shares = shares.unwrap_or(if is_alone { NonZeroU32::MIN } else { SHARES });
     let pool =
         kind.map(|kind| Pool { kind, selector, reset, num_vfs, up, publish, shares, uncounted });
     Named { name, value: pool }

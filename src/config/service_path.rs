@@ -22,6 +22,8 @@ pub struct ServicePath {
     pub interface: Option<InterfaceName>,
     /// Addresses of the sandbox's end, one of each family that `cidrs` has.
     pub source: Vec<AddressRange>,
+    /// The MTU of the veth pair in bytes; `None` leaves it to the kernel.
+    pub mtu: Option<u32>,
 }
 
 /// What carries the service path.
@@ -54,6 +56,7 @@ pub(super) fn read(section: &mut Section) -> Option<ServicePath> {
         cidrs: section.list("cidrs"),
         interface: section.optional("interface"),
         source: section.list("source"),
+        mtu: section.optional("mtu"),
         mode: mode?,
     };
     if path.mode != ServicePathMode::Off {
@@ -61,6 +64,13 @@ pub(super) fn read(section: &mut Section) -> Option<ServicePath> {
         for (key, _) in needed.into_iter().filter(|(_, missing)| *missing) {
             section.problem(key, "is missing or wrong, and the mode needs it");
         }
+    }
+    // Less than this has no IPv6, and no pair has more.
+    if let Some(mtu) = path.mtu.filter(|mtu| !(1280..=65535).contains(mtu)) {
+        section.problem("mtu", format!("expected 1280 to 65535 bytes, found {mtu}"));
+    }
+    if path.mtu.is_some() && path.mode != ServicePathMode::Veth {
+        section.problem("mtu", "needs mode = \"veth\": an interface that is there has its own");
     }
     if path.mode == ServicePathMode::Veth {
         check_sources(section, &path);
@@ -89,6 +99,30 @@ pub(super) fn refuse_own_networks(
                 "{cidr} overlaps with {own}, the own network of \"{name}\", which a sandbox reaches by its device: make cidrs narrower"
             );
             section.problem(&format!("service_path.cidrs[{index}]"), message);
+        }
+    }
+}
+
+/// What leads to the services leads there by the service path: of two routes to one network only one is ever used.
+pub(super) fn refuse_service_networks(
+    section: &mut Section,
+    networks: &[Named<Network>],
+    path: &ServicePath,
+) {
+    if path.mode == ServicePathMode::Off {
+        return;
+    }
+    let cidrs: Vec<IpNet> = path.cidrs.iter().map(IpNet::trunc).collect();
+    for (position, element) in networks.iter().enumerate() {
+        let routes = element.value.iter().flat_map(|network| &network.routes).enumerate();
+        let main = routes.filter(|(_, route)| route.table.is_none());
+        for (index, route) in main.filter(|(_, route)| cidrs.contains(&route.to)) {
+            let name = element.name.as_ref().map_or("", Name::as_str);
+            let message = format!(
+                "{} of \"{name}\" is one of service_path.cidrs too: leave one of them out",
+                route.to
+            );
+            section.problem(&format!("network[{position}].routes[{index}].to"), message);
         }
     }
 }

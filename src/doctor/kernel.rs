@@ -1,10 +1,10 @@
 //! Whether the kernel has what vfhook cannot do without: numbered namespaces, IPv6 where that is asked for.
 
-use super::{Facts, Finding, has_family, has_parents, has_veth};
+use super::{Facts, Finding, has_family, has_veth};
 use crate::{
     config::Config,
     inventory::{Ability, Ipv6},
-    types::AddressRange,
+    types::{AddressRange, Upper},
 };
 
 /// Whether namespaces have numbers.
@@ -18,10 +18,15 @@ pub(super) fn floor(facts: &Facts) -> Vec<Finding> {
     vec![finding.advise("start Linux 5.14 or later")]
 }
 
+fn makes(config: &Config, is_it: impl Fn(Upper) -> bool) -> bool {
+    config.pools.values().filter_map(|pool| pool.kind.upper()).any(is_it)
+}
+
 /// Whether it can make what the configuration needs.
 pub(super) fn abilities(facts: &Facts, config: &Config) -> Vec<Finding> {
     let needs = |ability: Ability| match ability {
-        Ability::Macvlan => has_parents(config),
+        Ability::Macvlan => makes(config, |upper| matches!(upper, Upper::Macvlan(_))),
+        Ability::Ipvlan => makes(config, |upper| matches!(upper, Upper::Ipvlan(_))),
         Ability::Veth | Ability::Masquerade => has_veth(config),
     };
     // Without nf_tables as a whole, that is what is said.
@@ -33,6 +38,7 @@ pub(super) fn abilities(facts: &Facts, config: &Config) -> Vec<Finding> {
             let (what, modules) = match ability {
                 Ability::Veth => ("veth pairs for the service path", "veth"),
                 Ability::Macvlan => ("macvlans", "macvlan"),
+                Ability::Ipvlan => ("ipvlans", "ipvlan"),
                 Ability::Masquerade => {
                     ("rules that masquerade the service path", "nft_chain_nat nft_masq")
                 }

@@ -129,7 +129,7 @@ fn has_cards(config: &Config) -> bool {
 }
 
 fn has_parents(config: &Config) -> bool {
-    config.pools.values().any(|pool| pool.kind == PoolKind::Macvlan)
+    config.pools.values().any(|pool| pool.kind.is_made())
 }
 
 fn has_services(config: &Config) -> bool {

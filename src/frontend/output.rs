@@ -49,8 +49,7 @@ impl Output {
             How::NothingAsked => return println!("{} asks for nothing", report.id),
         }
         for had in &report.networks {
-            let device =
-                had.device.map_or_else(|| "macvlan".to_owned(), |device| device.to_string());
+            let device = report.device(had);
             let addresses = list(&had.addresses);
             println!("  {:<15} {:<14} {} {addresses}", had.interface, had.network, device);
         }

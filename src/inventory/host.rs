@@ -77,6 +77,8 @@ pub enum Ability {
     Veth,
     /// A macvlan.
     Macvlan,
+    /// An ipvlan.
+    Ipvlan,
     /// A rule of nft that masquerades.
     Masquerade,
 }

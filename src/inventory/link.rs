@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::Settings;
+use super::{Setting, Settings};
 use crate::types::{KernelText, MacAddress, PciAddress};
 
 /// The attributes of an interface that vfhook must know or put back.
@@ -48,6 +48,13 @@ pub struct Link {
     /// Addresses that are not the kernel's own; only looked up where they matter.
     #[serde(default)]
     pub addresses: Vec<IpNet>,
+}
+
+impl Link {
+    /// The group that it is in; `None` where nobody looked.
+    pub fn group(&self) -> Option<u32> {
+        self.settings.as_ref()?.numbers.get(&Setting::Group).copied()
+    }
 }
 
 /// The link that another one stands on.

@@ -16,13 +16,22 @@ pub struct SandboxFacts {
     pub names: BTreeSet<KernelText>,
     /// Their hardware addresses.
     pub macs: BTreeSet<MacAddress>,
-    /// Its routes of the families that a plan must know, in the kernel's order.
+    /// The main table's routes of the families that a plan must know, in the kernel's order.
     pub routes: Vec<SeenRoute>,
+    /// Other tables that have routes of these families.
+    pub tables: BTreeSet<u32>,
     /// What IPv6 is like on interfaces that appear here.
     pub ipv6: Ipv6,
 }
 
 impl SandboxFacts {
+    /// Takes routes of all tables apart: those of the main one, and which other tables have any.
+    pub fn by_table(routes: Vec<SeenRoute>) -> (Vec<SeenRoute>, BTreeSet<u32>) {
+        let (main, others): (Vec<_>, Vec<_>) =
+            routes.into_iter().partition(|route| route.table == Route::MAIN);
+        (main, others.into_iter().map(|route| route.table).collect())
+    }
+
     /// Whether an interface of this name, main or alternative, is there.
     pub fn has(&self, name: &InterfaceName) -> bool {
         self.names.contains(&KernelText::from(name))
@@ -66,6 +75,7 @@ mod tests {
             to: to.parse().unwrap(),
             metric: *metric,
             protocol: 3,
+            table: Route::MAIN,
             source: None,
             hops: hops.iter().map(hop).collect(),
         };
@@ -74,6 +84,7 @@ mod tests {
             names: BTreeSet::new(),
             macs: BTreeSet::new(),
             routes: routes.iter().map(route).collect(),
+            tables: BTreeSet::new(),
             ipv6: Ipv6::On,
         }
     }

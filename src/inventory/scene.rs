@@ -7,7 +7,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::{Link, SeenRoute};
+use super::{Link, RoutingRule, SeenRoute};
 use crate::types::{MacAddress, PciAddress, VfAttributes};
 
 /// Both places, and what stands in neither.
@@ -32,8 +32,10 @@ pub struct Sight {
     pub links: Vec<Link>,
     /// Addresses of global scope, with the number of the interface that has them.
     pub addresses: BTreeSet<(u32, IpNet)>,
-    /// Routes of the main table.
+    /// Routes.
     pub routes: Vec<SeenRoute>,
+    /// Rules of ours; looked up only for a lease that has one.
+    pub rules: BTreeSet<RoutingRule>,
     /// Permanent neighbours, with the number of their interface.
     pub neighbours: BTreeSet<(u32, IpAddr, MacAddress)>,
     /// The sysctls that the lease set, as they are.

@@ -4,9 +4,10 @@ use std::{fmt, net::IpAddr};
 
 use ipnet::IpNet;
 
+use super::Route;
 use crate::types::KernelText;
 
-/// A route of the main table, of whatever type.
+/// A route of any table but the kernel's own (`local`), of whatever type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenRoute {
     /// The destination.
@@ -15,6 +16,8 @@ pub struct SeenRoute {
     pub metric: u32,
     /// The number of the routing protocol that made it.
     pub protocol: u8,
+    /// The table that it is in.
+    pub table: u32,
     /// The source address of what leaves by it.
     pub source: Option<IpAddr>,
     /// Where it leads. None for one that refuses, or that names a nexthop object and not what that is.
@@ -50,6 +53,13 @@ impl RouteFamilies {
     /// Whether a route to here is told.
     pub fn has(self, to: &IpNet) -> bool {
         if to.addr().is_ipv6() { self.ipv6 } else { self.ipv4 }
+    }
+}
+
+impl SeenRoute {
+    /// Whether it is in the main table.
+    pub fn is_main(&self) -> bool {
+        self.table == Route::MAIN
     }
 }
 

@@ -39,7 +39,7 @@ const CILIUM: [&str; 2] = ["/var/run/cilium/cilium.sock", "/sys/fs/bpf/cilium"];
 pub(super) fn look(kernel: &mut LinuxKernel) -> Result<HostFacts, KernelError> {
     let links = link::all(&mut kernel.host)?;
     let seen = route_message::all(&mut kernel.host, RouteFamilies::BOTH, &links)?;
-    let routes: Vec<Route> = seen.iter().flat_map(ways).collect();
+    let routes: Vec<Route> = seen.iter().filter(|route| route.is_main()).flat_map(ways).collect();
     let release = read(Path::new("/proc/sys/kernel/osrelease")).unwrap_or_default();
     Ok(HostFacts {
         lacking: abilities::lacking(),
@@ -73,6 +73,7 @@ fn ways(route: &SeenRoute) -> Vec<Route> {
         onlink: hop.onlink,
         metric: route.metric,
         protocol: route.protocol,
+        table: Route::MAIN,
         other: Vec::new(),
     };
     by_name.map(way).collect()

@@ -11,7 +11,7 @@ use crate::kernel::{
     netns_mounts, observe,
     rtnetlink::{
         address, announce, configure_vf, link, make_link, neighbour, netns_number, return_device,
-        route, route_message, switch, vf,
+        route, route_message, rule, switch, vf,
     },
     scene, sysctl, wire,
 };
@@ -174,6 +174,7 @@ impl Kernel for LinuxKernel {
             Step::TakeDevice(step) => link::take(self, step),
             Step::ReturnDevice(step) => return_device::apply(self, step, deadline),
             Step::CreateMacvlan(step) => make_link::macvlan(self, step),
+            Step::CreateIpvlan(step) => make_link::ipvlan(self, step),
             Step::CreateVeth(step) => make_link::veth(self, step),
             Step::DeleteLink(step) => link::delete(self, step),
             Step::LinkUp { place, name, tag } => link::up(self, *place, name, tag),
@@ -183,6 +184,8 @@ impl Kernel for LinuxKernel {
             Step::AddAddress { name, address } => address::add(self, name, *address),
             Step::AddRoute { place, route } => route::add(self, *place, route),
             Step::DeleteRoute { place, route } => route::delete(self, *place, route),
+            Step::AddRule(rule) => rule::add(self, rule),
+            Step::DeleteRule(rule) => rule::delete(self, rule),
             Step::AddNeighbour { place, name, address, mac } => {
                 neighbour::add(self, *place, name, *address, *mac)
             }

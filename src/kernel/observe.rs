@@ -18,6 +18,7 @@ pub(super) fn sandbox(
 ) -> Result<SandboxFacts, KernelError> {
     let links = link::all(kernel.netlink(Place::Sandbox)?)?;
     let routes = route_message::all(kernel.netlink(Place::Sandbox)?, routes, &links)?;
+    let (routes, tables) = SandboxFacts::by_table(routes);
     let sandbox = kernel.sandbox()?;
     let ipv6 = sandbox.inside(|| sandbox.sysctls.ipv6())?;
     let names = links.iter().flat_map(|link| link.altnames.iter().chain([&link.name]).cloned());
@@ -26,6 +27,7 @@ pub(super) fn sandbox(
         names: names.collect(),
         macs: links.iter().filter_map(|link| link.mac).collect(),
         routes,
+        tables,
         ipv6,
     })
 }

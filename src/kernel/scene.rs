@@ -7,7 +7,7 @@ use super::{
     KernelError, LinuxKernel,
     netfilter::masquerade,
     netlink::socket::Netlink,
-    rtnetlink::{address, link, neighbour, route_message, vf},
+    rtnetlink::{address, link, neighbour, route_message, rule, vf},
 };
 use crate::{
     inventory::{Candidate, Link, RouteFamilies, Scene, Sight, Sysctls, Whereabouts},
@@ -48,6 +48,7 @@ fn has_device(sandbox: &Sight, device: PciAddress) -> bool {
 fn in_sandbox(kernel: &mut LinuxKernel, plan: &Plan) -> Result<Sight, KernelError> {
     let netlink = kernel.netlink(Place::Sandbox)?;
     let links = link::all(netlink)?;
+    let has_rules = plan.steps().iter().any(|planned| matches!(planned.step, Step::AddRule(_)));
     let mut neighbours = BTreeSet::new();
     for link in links.iter().filter(|link| has_neighbours(plan, Place::Sandbox, link)) {
         neighbours.extend(neighbour::permanent(netlink, link.index)?);
@@ -56,6 +57,7 @@ fn in_sandbox(kernel: &mut LinuxKernel, plan: &Plan) -> Result<Sight, KernelErro
         addresses: address::all(netlink)?,
         routes: route_message::all(netlink, RouteFamilies::BOTH, &links)?,
         neighbours,
+        rules: if has_rules { rule::ours(netlink)? } else { BTreeSet::new() },
         sysctls: BTreeMap::new(),
         links,
     })

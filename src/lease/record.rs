@@ -133,7 +133,7 @@ pub struct Attached {
     pub pool: Name,
     /// The interface's name in the sandbox.
     pub interface: InterfaceName,
-    /// The device; `None` where one was made (macvlan).
+    /// The device; `None` where one was made.
     pub device: Option<PciAddress>,
     /// The interface's MAC address in the sandbox.
     pub mac: Option<MacAddress>,

@@ -93,12 +93,13 @@ impl<K: Kernel> Chooser<'_, K> {
             ServiceIntent::Existing { interface, cidrs } => {
                 Ok(ChosenService::Existing { interface: interface.clone(), cidrs: cidrs.clone() })
             }
-            ServiceIntent::Veth { interface, cidrs, source } => {
+            ServiceIntent::Veth { interface, cidrs, source, mtu } => {
                 let sources = self.one_of_each_family(source, &For::ServicePath)?;
                 Ok(ChosenService::Veth {
                     interface: interface.clone(),
                     cidrs: cidrs.clone(),
                     sources: sources.iter().map(IpNet::addr).collect(),
+                    mtu: *mtu,
                     masqueraded: source.iter().filter_map(AddressRange::network).collect(),
                 })
             }
@@ -184,7 +185,8 @@ impl<K: Kernel> Chooser<'_, K> {
     ) -> Result<(), OperationError> {
         let own = match device {
             ChosenDevice::Vf(device) => device.link.mac,
-            ChosenDevice::Macvlan(_) => None,
+            // Alone on its parent, it has that one's.
+            ChosenDevice::Made(upper, parent) => parent.mac.filter(|_| upper.is_alone()),
         };
         let chosen = intent.mac.filter(|mac| Some(*mac) != own);
         if let Some(mac) = chosen {
@@ -216,10 +218,10 @@ impl<K: Kernel> Chooser<'_, K> {
     ) -> Result<Option<String>, OperationError> {
         let itself = match device {
             ChosenDevice::Vf(device) => Some(device.candidate.address),
-            ChosenDevice::Macvlan(parent) if parent.mac == Some(mac) => {
+            ChosenDevice::Made(_, parent) if parent.mac == Some(mac) => {
                 return Ok(Some(format!("{} of this host", parent.name)));
             }
-            ChosenDevice::Macvlan(_) => None,
+            ChosenDevice::Made(..) => None,
         };
         let ports: BTreeSet<Port> = segments.iter().map(|segment| segment.port).collect();
         for port in ports {
@@ -252,7 +254,7 @@ impl<K: Kernel> Chooser<'_, K> {
             ChosenDevice::Vf(device) => {
                 self.kernel.observe_link(&DeviceName::Address(device.candidate.pf_address)).ok()?
             }
-            ChosenDevice::Macvlan(parent) => (**parent).clone(),
+            ChosenDevice::Made(_, parent) => (**parent).clone(),
         };
         let mut gateways = intent.network.gateway.iter();
         let with_it = gateways.find(|gateway| self.kernel.ask_wire(&from, **gateway) == Some(mac));

@@ -94,11 +94,11 @@ fn free(
     let pool = pool_of(context, &wanted.pool)?;
     let device = match (&wanted.device, pool.kind) {
         (ClaimedDevice::Vf(device), PoolKind::Sriov) => *device,
-        (ClaimedDevice::Share(_), PoolKind::Macvlan) => {
+        (ClaimedDevice::Share(_), PoolKind::Made(_)) => {
             return parent_is_up(kernel, &wanted.pool, pool).map(|()| None);
         }
         (_, PoolKind::Sriov) => return Err(ClaimError::OtherKind(wanted.pool.clone(), "VFs")),
-        (_, PoolKind::Macvlan) => {
+        (_, PoolKind::Made(_)) => {
             return Err(ClaimError::OtherKind(wanted.pool.clone(), "shares of a parent"));
         }
     };

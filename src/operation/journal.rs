@@ -6,6 +6,7 @@ use tracing::field::{DisplayValue, display};
 
 use crate::{
     lease::{Attached, Lease, Missed},
+    plan::made_as,
     request::SandboxEvent,
     types::quote,
 };
@@ -72,7 +73,8 @@ fn quoted(name: Option<&str>) -> Option<DisplayValue<String>> {
 
 fn networks(lease: &Lease) -> String {
     let one = |had: &Attached| {
-        let device = had.device.map_or_else(|| "macvlan".to_owned(), |device| device.to_string());
+        let made = || made_as(&lease.plan, &had.interface).to_owned();
+        let device = had.device.map_or_else(made, |device| device.to_string());
         let addresses = had.addresses.iter().map(|address| format!(" {address}"));
         format!("{}@{} {device}{}", had.network, had.interface, addresses.collect::<String>())
     };

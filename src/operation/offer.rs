@@ -76,9 +76,11 @@ pub(super) fn is_member(
         && (context.leases.is_taken(&Claim::Device(vf.address)) || kernel.matches(vf, selector))
 }
 
-/// The parent of a macvlan pool, of which each pod has a share.
+/// The parent of a pool whose devices are made, of which each pod has a share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferedParent {
+    /// What is made on it.
+    pub kind: &'static str,
     /// Its interface.
     pub name: KernelText,
     /// The card that it is on, where it is on one.
@@ -91,13 +93,13 @@ pub struct OfferedParent {
     pub withheld: Option<String>,
 }
 
-/// The parent of a macvlan pool; nothing of one that is not there. Costs a netlink message.
+/// The parent of a pool whose devices are made; nothing of one that is not there. Costs a netlink message.
 pub fn offer_parent(
     kernel: &mut impl Kernel,
     context: &Context,
     pool: &Name,
 ) -> Option<OfferedParent> {
-    let pool = context.config.pools.get(pool).filter(|pool| pool.kind == PoolKind::Macvlan)?;
+    let pool = context.config.pools.get(pool).filter(|pool| pool.kind.is_made())?;
     let link = kernel.observe_link(pool.selector.pf.first()?).ok()?;
     let properties = link.parent.map(|address| {
         // What is asked for is the same of a card and of a function of it.
@@ -106,6 +108,7 @@ pub fn offer_parent(
     });
     Some(OfferedParent {
         withheld: (!link.up).then(|| format!("parent {} is down", link.name)),
+        kind: pool.kind.as_str(),
         name: link.name,
         card: link.parent,
         properties: properties.unwrap_or_default(),

@@ -86,7 +86,16 @@ fn routes_to_know(intent: &AttachmentIntent) -> RouteFamilies {
         }
         None => (false, false),
     };
-    RouteFamilies { ipv4, ipv6: ipv6 || gateways.any(IpAddr::is_ipv6) }
+    let mut routes = intent.networks.iter().flat_map(|network| &network.network.routes);
+    // Which tables are in use both families tell.
+    let by_source = intent.networks.iter().any(|network| network.network.source_routing);
+    RouteFamilies {
+        ipv4: ipv4 || by_source,
+        ipv6: ipv6
+            || by_source
+            || gateways.any(IpAddr::is_ipv6)
+            || routes.any(|route| is_v6(&route.to)),
+    }
 }
 
 fn lease_of(
@@ -137,7 +146,7 @@ fn networks_of(input: &AttachInput) -> Vec<Attached> {
 fn attached(serial: u64, position: usize, chosen: &ChosenNetwork) -> Attached {
     let device = match &chosen.device {
         ChosenDevice::Vf(device) => Some(device.candidate.address),
-        ChosenDevice::Macvlan(_) => None,
+        ChosenDevice::Made(..) => None,
     };
     Attached {
         network: chosen.intent.name.clone(),

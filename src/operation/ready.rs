@@ -2,7 +2,7 @@
 //! card's driver; `doctor` says what is wrong in full.
 
 use crate::{
-    config::{Config, Pool, PoolKind},
+    config::{Config, Pool},
     kernel::Kernel,
     lease::{Claim, LeaseStore},
     types::with_causes,
@@ -28,7 +28,7 @@ pub fn unready(
 }
 
 fn lacks(kernel: &mut impl Kernel, pool: &Pool, leases: Option<&LeaseStore>) -> Option<String> {
-    if pool.kind == PoolKind::Macvlan {
+    if pool.kind.is_made() {
         let missing = |parent| kernel.observe_link(parent).err();
         return pool.selector.pf.iter().find_map(missing).map(|error| with_causes(&error));
     }

@@ -9,7 +9,7 @@ use crate::{
     inventory::Route,
     lease::{Attached, Lease},
     plan::{
-        Plan, Undo,
+        Plan, Undo, made_as,
         step::{Place, Step},
     },
     types::{InterfaceName, KernelText, SandboxId},
@@ -88,6 +88,12 @@ impl AttachReport {
         })
     }
 
+    /// What `interface` is: a device's address, or what was made.
+    pub fn device(&self, had: &Attached) -> String {
+        let made = || made_as(&self.plan, &had.interface).to_owned();
+        had.device.map_or_else(made, |device| device.to_string())
+    }
+
     /// The next hops of the default routes that the sandbox was given over `interface`.
     pub fn gateways(&self, interface: &InterfaceName) -> Vec<IpAddr> {
         let default = self.routes(interface).filter(|route| route.to.prefix_len() == 0);
@@ -112,6 +118,7 @@ impl AttachReport {
                 };
                 take.mtu.or(own)
             }
+            (Step::CreateIpvlan(create), _) if create.name == *interface => create.mtu,
             (Step::CreateMacvlan(create), _) if create.name == *interface => create.mtu,
             _ => None,
         })

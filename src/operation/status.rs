@@ -13,7 +13,6 @@ use super::{
     reconcile,
 };
 use crate::{
-    config::PoolKind,
     inventory::Candidate,
     kernel::Kernel,
     lease::{Lease, LeaseState, Missed},
@@ -46,7 +45,7 @@ pub struct LeaseStatus {
 pub struct PoolStatus {
     /// Its name.
     pub name: Name,
-    /// What its devices are: `sriov` or `macvlan`.
+    /// What its devices are: `sriov`, `macvlan` or `ipvlan`.
     pub kind: &'static str,
     /// How many devices can be given now; `None` where they are made as needed.
     pub free: Option<usize>,
@@ -94,10 +93,10 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
     let holders = by_device(&leases);
     let mut pools = Vec::new();
     for (name, pool) in &context.config.pools {
-        if pool.kind == PoolKind::Macvlan {
+        if pool.kind.is_made() {
             pools.push(PoolStatus {
                 name: name.clone(),
-                kind: "macvlan",
+                kind: pool.kind.as_str(),
                 free: None,
                 devices: Vec::new(),
             });
@@ -113,7 +112,12 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
             }
         }
         let free = devices.iter().filter(|device| device.state == "free").count();
-        pools.push(PoolStatus { name: name.clone(), kind: "sriov", free: Some(free), devices });
+        pools.push(PoolStatus {
+            name: name.clone(),
+            kind: pool.kind.as_str(),
+            free: Some(free),
+            devices,
+        });
     }
     let with_status = |lease: Lease| {
         let network_status = network_status(kernel, &lease);

@@ -32,7 +32,7 @@ pub fn attach(input: &AttachInput) -> Result<Plan, AttachPlanError> {
 fn refuse_mtu(chosen: &ChosenNetwork) -> Result<(), AttachPlanError> {
     let (device, limit) = match &chosen.device {
         ChosenDevice::Vf(device) => (&device.candidate.pf_name, device.pf_mtu),
-        ChosenDevice::Macvlan(parent) => (&parent.name, Some(parent.mtu)),
+        ChosenDevice::Made(_, parent) => (&parent.name, Some(parent.mtu)),
     };
     match chosen.intent.network.mtu.zip(limit) {
         Some((mtu, limit)) if mtu > limit => {

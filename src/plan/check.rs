@@ -61,6 +61,7 @@ fn inside_name(step: &Step) -> Option<&crate::types::InterfaceName> {
     match step {
         Step::TakeDevice(take) => Some(&take.name),
         Step::CreateMacvlan(macvlan) => Some(&macvlan.name),
+        Step::CreateIpvlan(ipvlan) => Some(&ipvlan.name),
         Step::CreateVeth(veth) => Some(&veth.inside),
         _ => None,
     }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use crate::{
     inventory::{Device, Ipv6, Link, SandboxFacts},
     request::NetworkIntent,
-    types::{InterfaceName, SandboxId, Segment},
+    types::{InterfaceName, SandboxId, Segment, Upper},
 };
 
 /// All that the plan is made from.
@@ -49,8 +49,8 @@ pub struct ChosenNetwork {
 pub enum ChosenDevice {
     /// A virtual function.
     Vf(Box<Device>),
-    /// A macvlan on this parent.
-    Macvlan(Box<Link>),
+    /// What is made on this parent.
+    Made(Upper, Box<Link>),
 }
 
 /// A service path with addresses.
@@ -66,6 +66,8 @@ pub enum ChosenService {
         sources: Vec<IpAddr>,
         /// All networks that sources of this node come from, for the one masquerade table.
         masqueraded: BTreeSet<IpNet>,
+        /// The MTU of the pair; `None` leaves it to the kernel.
+        mtu: Option<u32>,
     },
     /// Through what is there.
     Existing {

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 
 use super::{
     Plan, PlannedStep, Undo,
-    step::{ConfigureVf, CreateVeth, Place, Step, TakeDevice},
+    step::{ConfigureVf, CreateIpvlan, CreateMacvlan, CreateVeth, Place, Step, TakeDevice},
 };
 use crate::{
     inventory::{Hop, Link, Route, Scene, SeenRoute, Sight, Whereabouts},
@@ -29,7 +29,8 @@ pub fn holds(plan: &Plan, planned: &PlannedStep, scene: &Scene) -> Held {
         Step::TakeDevice(step) => seen.device(step),
         Step::ConfigureVf(step) => seen.attributes(step),
         Step::CreateVeth(step) => seen.pair(step, &planned.undo),
-        Step::CreateMacvlan(step) => seen.there(Place::Sandbox, &step.name),
+        Step::CreateMacvlan(CreateMacvlan { name, .. })
+        | Step::CreateIpvlan(CreateIpvlan { name, .. }) => seen.there(Place::Sandbox, name),
         Step::LinkUp { place, name, .. } => seen.up(*place, name),
         Step::AddAddress { name, address } => seen.address(name, *address),
         Step::AddRoute { place, route } => seen.route(*place, route),
@@ -37,6 +38,9 @@ pub fn holds(plan: &Plan, planned: &PlannedStep, scene: &Scene) -> Held {
             let neighbours = &seen.sight(*place).neighbours;
             let has = |index| neighbours.contains(&(index, *address, *mac));
             seen.on(*place, name, has, || format!("{name} lacks neighbour {address}"))
+        }
+        Step::AddRule(rule) if !scene.sandbox.rules.contains(rule) => {
+            Held::No(format!("the rule for what is sent from {} is gone in the sandbox", rule.from))
         }
         // What a sandbox is set to inside is its own affair once it runs.
         Step::WriteSysctl { place: Place::Host, key, value } => seen.sysctl(key, value),
@@ -60,7 +64,8 @@ pub(super) fn lost_network(
     let is_network = to.prefix_len() < to.max_prefix_len();
     let has_it = scene.sandbox.addresses.contains(&(link.index, address));
     let leads = |hop: &Hop| hop.via.is_none() && hop.interface == link.name;
-    let is_there = |seen: &SeenRoute| seen.to == to && seen.hops.iter().any(leads);
+    let is_there =
+        |seen: &SeenRoute| seen.is_main() && seen.to == to && seen.hops.iter().any(leads);
     let is_lost = is_network && has_it && !scene.sandbox.routes.iter().any(is_there);
     let ipv6 = to.addr().is_ipv6();
     is_lost.then(|| Route {
@@ -71,6 +76,7 @@ pub(super) fn lost_network(
         onlink: false,
         metric: if ipv6 { KERNELS_METRIC_6 } else { 0 },
         protocol: Route::PROTOCOL,
+        table: Route::MAIN,
         other: Vec::new(),
     })
 }
@@ -105,6 +111,10 @@ impl<'a> Seen<'a> {
                 }
                 (Step::CreateMacvlan(step), Place::Sandbox) if step.name == *name => {
                     return by_mac(step.mac).or_else(tagged);
+                }
+                (Step::CreateIpvlan(step), Place::Sandbox) if step.name == *name => {
+                    let by_group = links.iter().find(|link| link.group() == Some(step.group));
+                    return by_group.or_else(tagged);
                 }
                 (Step::CreateVeth(step), Place::Host) if step.host == *name => {
                     return by_mac(step.host_mac).or_else(tagged);
@@ -265,9 +275,9 @@ fn device_in<'a>(scene: &'a Scene, step: &TakeDevice) -> Option<&'a Link> {
 }
 
 fn is_there(seen: &SeenRoute, route: &Route, interface: &KernelText) -> bool {
-    let marks = (seen.to, seen.metric, seen.protocol);
+    let marks = (seen.to, seen.metric, seen.protocol, seen.table);
     let leads = seen.hops.iter().any(|hop| hop.via == route.via && hop.interface == *interface);
     // When an address goes, IPv6 leaves the routes that named it as a source, without that.
     let has_source = route.source.is_none() || seen.source == route.source;
-    marks == (route.to.trunc(), route.metric, route.protocol) && leads && has_source
+    marks == (route.to.trunc(), route.metric, route.protocol, route.table) && leads && has_source
 }

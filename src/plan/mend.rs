@@ -80,7 +80,10 @@ fn again(plan: &Plan, planned: &PlannedStep, scene: &Scene) -> Vec<PlannedStep> 
     match (&planned.step, &planned.undo) {
         (Step::TakeDevice(step), _) => take_again(plan, step, scene),
         (Step::ConfigureVf(step), _) => vec![only(set_again(step, scene))],
-        (step @ (Step::CreateVeth(_) | Step::CreateMacvlan(_)), Undo::By(undo)) => {
+        (
+            step @ (Step::CreateVeth(_) | Step::CreateMacvlan(_) | Step::CreateIpvlan(_)),
+            Undo::By(undo),
+        ) => {
             vec![only(delete(undo, scene)), only(step.clone())]
         }
         // Added again, an address that is there brings nothing back.
@@ -147,6 +150,7 @@ fn made(step: &Step) -> Vec<(Place, InterfaceName)> {
     match step {
         Step::TakeDevice(step) => vec![(Place::Sandbox, step.name.clone())],
         Step::CreateMacvlan(step) => vec![(Place::Sandbox, step.name.clone())],
+        Step::CreateIpvlan(step) => vec![(Place::Sandbox, step.name.clone())],
         Step::CreateVeth(step) => {
             vec![(Place::Host, step.host.clone()), (Place::Sandbox, step.inside.clone())]
         }

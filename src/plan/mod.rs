@@ -1,5 +1,6 @@
 //! Decides what to do and how it is undone. Pure: no kernel, no file, no clock, no log, no randomness.
 
+mod add_route;
 mod address;
 mod attach;
 mod audit;
@@ -9,8 +10,10 @@ mod detach;
 mod held;
 mod ipv6;
 mod mac;
+mod made_link;
 mod mend;
 mod network;
+mod place;
 mod provision;
 mod refusal;
 mod render;
@@ -18,6 +21,7 @@ mod reroute;
 mod sequence;
 mod service_path;
 pub mod step;
+mod ways;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +36,7 @@ pub use mac::interface_mac;
 pub use mend::{Mending, mend};
 pub use provision::{Occupied, ProvisionError, Wanted, provision};
 pub use refusal::AttachPlanError;
-pub use render::{sentence, undo_sentence};
+pub use render::{made_as, sentence, undo_sentence};
 pub use reroute::{Reroute, Served, differs, reroute};
 pub use sequence::Plan;
 use step::Step;

@@ -1,20 +1,24 @@
 //! The steps for one network: the device, then its addresses, routes and announcement.
 
-use std::net::IpAddr;
+use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
 use super::{
     PlannedStep, Undo,
+    add_route::gone_with,
     chosen::{AttachInput, ChosenDevice, ChosenNetwork},
     ipv6::{self, Speaks},
-    mac::{interface_mac, made_mac},
+    mac::{group, interface_mac, made_mac},
     refusal::AttachPlanError,
-    step::{ConfigureVf, CreateMacvlan, OwnLink, Place, ReturnDevice, Step, TakeDevice},
+    step::{
+        ConfigureVf, CreateIpvlan, CreateMacvlan, OwnLink, Place, ReturnDevice, Step, TakeDevice,
+    },
+    ways,
 };
 use crate::{
-    inventory::{Device, Link, Route, SandboxFacts},
-    types::{AdminMac, InterfaceName, MacAddress, OwnerTag, VfAttribute, VfAttributes},
+    inventory::{Device, Ipv6, Link},
+    types::{AdminMac, MacAddress, OwnerTag, Upper, VfAttribute, VfAttributes},
 };
 
 /// The steps for network number `position`, in order.
@@ -26,15 +30,15 @@ pub(super) fn steps(
     let tag = OwnerTag::new(input.id.clone());
     let mut steps = match &chosen.device {
         ChosenDevice::Vf(device) => vf(chosen, device, tag.clone()),
-        ChosenDevice::Macvlan(parent) => {
-            let mac = made_mac(input.serial, position, chosen);
-            vec![macvlan(chosen, parent, mac, tag.clone())]
-        }
+        ChosenDevice::Made(upper, parent) => vec![made(input, position, *upper, parent, &tag)],
     };
-    steps.extend(bring_up(input.sandbox, chosen, tag));
-    let has_mac = interface_mac(input.serial, position, chosen).is_some();
+    steps.extend(bring_up(input, position, tag));
+    let has_mac = match &chosen.device {
+        ChosenDevice::Made(upper, _) => upper.has_neighbours(),
+        ChosenDevice::Vf(_) => interface_mac(input.serial, position, chosen).is_some(),
+    };
     let asks = has_mac && chosen.intent.network.conflict_check;
-    steps.extend(addressing(input, chosen, asks)?);
+    steps.extend(addressing(input, position, chosen, asks)?);
     if has_mac && !chosen.addresses.is_empty() {
         let addresses = chosen.addresses.iter().map(IpNet::addr).collect();
         let name = chosen.intent.interface.clone();
@@ -113,21 +117,38 @@ fn configure(
     )
 }
 
-fn macvlan(chosen: &ChosenNetwork, parent: &Link, mac: MacAddress, tag: OwnerTag) -> PlannedStep {
-    let name = chosen.intent.interface.clone();
-    let create = CreateMacvlan {
-        parent: parent.name.clone(),
-        parent_index: parent.index,
-        name: name.clone(),
-        mac,
-        mtu: chosen.intent.network.mtu,
+/// The device of network number `position`, made on `parent`.
+fn made(
+    input: &AttachInput,
+    position: usize,
+    upper: Upper,
+    parent: &Link,
+    tag: &OwnerTag,
+) -> PlannedStep {
+    let chosen = &input.networks[position];
+    let (name, mtu) = (chosen.intent.interface.clone(), chosen.intent.network.mtu);
+    let (on, parent_index) = (parent.name.clone(), parent.index);
+    let own = made_mac(input.serial, position, chosen);
+    let mac = parent.mac.filter(|_| upper.has_parents_mac()).unwrap_or(own);
+    let (create, group) = match upper {
+        Upper::Macvlan(mode) => {
+            let name = name.clone();
+            let create = CreateMacvlan { parent: on, parent_index, name, mac, mtu, mode };
+            (Step::CreateMacvlan(create), None)
+        }
+        Upper::Ipvlan(mode) => {
+            let (name, group) = (name.clone(), group(input.serial, position));
+            let create = CreateIpvlan { parent: on, parent_index, name, group, mode, mtu };
+            (Step::CreateIpvlan(create), Some(group))
+        }
     };
-    let delete = Step::DeleteLink(OwnLink { place: Place::Sandbox, name, mac, tag });
-    PlannedStep::new(Step::CreateMacvlan(create), Undo::by(delete))
+    let (place, tag) = (Place::Sandbox, tag.clone());
+    PlannedStep::new(create, Undo::by(Step::DeleteLink(OwnLink { place, name, mac, tag, group })))
 }
 
 /// Up last: whom the interface believes is settled before it hears anybody.
-fn bring_up(sandbox: &SandboxFacts, chosen: &ChosenNetwork, tag: OwnerTag) -> Vec<PlannedStep> {
+fn bring_up(input: &AttachInput, position: usize, tag: OwnerTag) -> Vec<PlannedStep> {
+    let Some(chosen) = input.networks.get(position) else { return Vec::new() };
     let name = &chosen.intent.interface;
     let speaks = if chosen.intent.network.accept_ra {
         Speaks::AsTold
@@ -136,15 +157,59 @@ fn bring_up(sandbox: &SandboxFacts, chosen: &ChosenNetwork, tag: OwnerTag) -> Ve
     } else {
         Speaks::LinkLocal
     };
-    let mut steps = ipv6::steps(Place::Sandbox, name, sandbox.ipv6, speaks, &gone_with(name));
+    let ipv6 = input.sandbox.ipv6;
+    let mut steps = ipv6::steps(Place::Sandbox, name, ipv6, speaks, &gone_with(name));
+    steps.extend(behaviour(input, position, chosen));
     let up = Step::LinkUp { place: Place::Sandbox, name: name.clone(), tag };
     steps.push(PlannedStep::new(up, gone_with(name)));
     steps
 }
 
+/// What the network says of its interface. Where two interfaces are on one subnet each answers for itself alone, unless it says
+/// otherwise: by itself Linux answers by any for the addresses of all.
+fn behaviour(input: &AttachInput, position: usize, chosen: &ChosenNetwork) -> Vec<PlannedStep> {
+    let name = &chosen.intent.interface;
+    let apart = [("arp_ignore", 1), ("arp_announce", 2), ("rp_filter", 2)];
+    let shares = shares_subnet(input, position, chosen);
+    let apart = apart.iter().filter(|_| shares);
+    let mut set: BTreeMap<String, i64> =
+        apart.map(|(switch, value)| (format!("ipv4/{switch}"), *value)).collect();
+    set.extend(chosen.intent.network.sysctls.clone());
+    let has_ipv6 = input.sandbox.ipv6 != Ipv6::Absent;
+    set.retain(|switch, _| has_ipv6 || !switch.starts_with("ipv6/"));
+    let step = |(switch, value): (String, i64)| {
+        let (family, switch) = switch.split_once('/')?;
+        let key = format!("{family}/conf/{name}/{switch}");
+        let step = Step::WriteSysctl { place: Place::Sandbox, key, value: value.to_string() };
+        Some(PlannedStep::new(step, gone_with(name)))
+    };
+    set.into_iter().filter_map(step).collect()
+}
+
+/// Whether another interface is on a subnet of this one's IPv4 addresses: another network of the lease, or one that is there, as far as
+/// routes tell that were looked at.
+fn shares_subnet(input: &AttachInput, position: usize, chosen: &ChosenNetwork) -> bool {
+    const BY_KERNEL: u8 = 2;
+    let own: Vec<IpNet> =
+        chosen.addresses.iter().filter(|own| own.addr().is_ipv4()).copied().collect();
+    let meets = |other: &IpNet| {
+        own.iter().any(|own| own.contains(&other.network()) || other.contains(&own.network()))
+    };
+    let others = input.networks.iter().enumerate().filter(|(other, _)| *other != position);
+    let mut given = others.flat_map(|(_, other)| &other.addresses);
+    let there = input.sandbox.routes.iter();
+    let mut there = there.filter(|route| {
+        route.protocol == BY_KERNEL
+            && route.to.prefix_len() > 0
+            && route.hops.iter().any(|hop| hop.via.is_none())
+    });
+    given.any(meets) || there.any(|route| meets(&route.to))
+}
+
 /// With `asks`, the wire is asked once it can be, and before anybody could hear that an address has a new owner.
 fn addressing(
     input: &AttachInput,
+    position: usize,
     chosen: &ChosenNetwork,
     asks: bool,
 ) -> Result<Vec<PlannedStep>, AttachPlanError> {
@@ -162,67 +227,6 @@ fn addressing(
         )
     };
     steps.extend(chosen.addresses.iter().map(add));
-    if chosen.intent.network.default_route {
-        let gateways = chosen.intent.network.gateway.iter();
-        let usable = gateways.filter(|gateway| speaks_to(chosen, **gateway));
-        for gateway in usable {
-            steps.push(default_route(input, name, *gateway)?);
-        }
-    }
+    steps.extend(ways::steps(input, position, chosen)?);
     Ok(steps)
-}
-
-/// Whether the interface has an address to speak to this gateway from: a request may have chosen one family only.
-fn speaks_to(chosen: &ChosenNetwork, gateway: IpAddr) -> bool {
-    chosen.addresses.iter().any(|address| address.addr().is_ipv6() == gateway.is_ipv6())
-}
-
-/// Whoever puts networks into the sandbox later may have a default route of its own, and takes one of its metric for a failure (docker 28,
-/// `programGateway` of libnetwork; halves of the world in place of one route are a failure too, `checkRouteConflict`).
-const BEHIND: u32 = 1025;
-
-fn default_route(
-    input: &AttachInput,
-    name: &InterfaceName,
-    gateway: IpAddr,
-) -> Result<PlannedStep, AttachPlanError> {
-    let route = Route {
-        to: everything(gateway.is_ipv6()),
-        via: Some(gateway),
-        interface: name.into(),
-        source: None,
-        onlink: false,
-        metric: if input.more_to_come { BEHIND } else { 0 },
-        protocol: Route::PROTOCOL,
-        other: Vec::new(),
-    };
-    if input.more_to_come {
-        return Ok(PlannedStep::new(
-            Step::AddRoute { place: Place::Sandbox, route },
-            gone_with(name),
-        ));
-    }
-    put_route(input.sandbox, route, |_| gone_with(name))
-}
-
-/// Adds a route in the sandbox, with the metric by which it wins over all that are there. They stay as they are.
-pub(super) fn put_route(
-    sandbox: &SandboxFacts,
-    route: Route,
-    undo: impl FnOnce(&Route) -> Undo,
-) -> Result<PlannedStep, AttachPlanError> {
-    let metric = sandbox.metric_to_win(&route.to);
-    let metric = metric.map_err(|first| AttachPlanError::NoMetric(Box::new(first.clone())))?;
-    let route = Route { metric, ..route };
-    let undo = undo(&route);
-    Ok(PlannedStep::new(Step::AddRoute { place: Place::Sandbox, route }, undo))
-}
-
-pub(super) fn gone_with(name: &InterfaceName) -> Undo {
-    Undo::with(format!("goes with {name}"))
-}
-
-/// `0.0.0.0/0` or `::/0`.
-fn everything(ipv6: bool) -> IpNet {
-    if ipv6 { ipnet::Ipv6Net::default().into() } else { ipnet::Ipv4Net::default().into() }
 }

@@ -50,6 +50,24 @@ pub enum AttachPlanError {
         /// The service network.
         cidr: IpNet,
     },
+    /// A route of ours is to have a metric that another has.
+    #[error(
+        "the sandbox has the route {0}, and IPv6 makes one route of two with one metric: give the network's route another metric"
+    )]
+    MetricTaken(Box<SeenRoute>),
+    /// A route names a source that the sandbox has not.
+    #[error(
+        "network {network}: the route to {to} names the source {from}, which this sandbox was not given; leave source out, or make \
+         it the only address"
+    )]
+    ForeignSource {
+        /// The network.
+        network: Name,
+        /// Where the route leads.
+        to: IpNet,
+        /// The source.
+        from: std::net::IpAddr,
+    },
     /// A route of ours must win over this one and cannot.
     #[error(
         "the sandbox has the route {0}, and IPv6 has no lower metric by which a route beside it would win; make it again with a \

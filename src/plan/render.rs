@@ -1,12 +1,12 @@
 //! Steps and undos in words, for `--dry-run`, logs and errors: as an operator would say it.
 
 use super::{
-    Undo,
-    step::{ConfigureVf, Step},
+    Plan, PlannedStep, Undo,
+    step::{ConfigureVf, CreateMacvlan, CreateVeth, ReturnDevice, Step},
 };
 use crate::{
-    inventory::Route,
-    types::{AdminMac, Reset, VfAttributes},
+    inventory::{Link, Route, RoutingRule},
+    types::{AdminMac, InterfaceName, MacvlanMode, Reset, Upper, VfAttributes},
 };
 
 /// An undo as a sentence without subject.
@@ -18,6 +18,12 @@ pub fn undo_sentence(undo: &Undo) -> String {
     }
 }
 
+/// What the interface of this name in the sandbox is, where `plan` makes one: `macvlan`, `ipvlan`.
+pub fn made_as(plan: &Plan, interface: &InterfaceName) -> &'static str {
+    let is_ipvlan = |planned: &PlannedStep| matches!(&planned.step, Step::CreateIpvlan(step) if step.name == *interface);
+    if plan.steps().iter().any(is_ipvlan) { "ipvlan" } else { "macvlan" }
+}
+
 /// One step as a sentence without subject.
 pub fn sentence(step: &Step) -> String {
     match step {
@@ -26,25 +32,13 @@ pub fn sentence(step: &Step) -> String {
             let mtu = step.mtu.map(|mtu| format!(" mtu {mtu}")).unwrap_or_default();
             format!("move {} into the sandbox as {}{mtu}", step.device, step.name)
         }
-        Step::ReturnDevice(step) => {
-            let was = if step.baseline.up { "up" } else { "down" };
-            let reset = match step.reset {
-                Reset::None => "",
-                Reset::Driver => ", its driver bound anew",
-                Reset::Function => ", reset",
-            };
-            format!(
-                "bring {} back as {} mtu {}, {was}{reset}",
-                step.device, step.baseline.name, step.baseline.mtu
-            )
+        Step::ReturnDevice(step) => way_home(step),
+        Step::CreateMacvlan(step) => macvlan(step),
+        Step::CreateIpvlan(step) => {
+            let mode = Upper::Ipvlan(step.mode).mode();
+            format!("make ipvlan {} on {} in the sandbox, mode {mode}", step.name, step.parent)
         }
-        Step::CreateMacvlan(step) => format!(
-            "make macvlan {} on {} in the sandbox, mac {}",
-            step.name, step.parent, step.mac
-        ),
-        Step::CreateVeth(step) => {
-            format!("make veth {} with {} in the sandbox", step.host, step.inside)
-        }
+        Step::CreateVeth(step) => pair(step),
         Step::DeleteLink(link) => format!("delete link {} {}", link.name, link.place.words()),
         Step::LinkUp { place, name, tag } => {
             format!("set {name} up {}, tagged {tag}", place.words())
@@ -54,6 +48,8 @@ pub fn sentence(step: &Step) -> String {
         Step::DeleteRoute { place, route } => {
             format!("delete route {} {}", shown(route), place.words())
         }
+        Step::AddRule(rule) => format!("add rule {} in the sandbox", ruled(rule)),
+        Step::DeleteRule(rule) => format!("delete rule {} in the sandbox", ruled(rule)),
         Step::AddNeighbour { place, name, address, mac } => {
             format!("add neighbour {address} at {mac} on {name} {}", place.words())
         }
@@ -80,6 +76,30 @@ pub fn sentence(step: &Step) -> String {
             format!("set the number of VFs of {pf_name} to {count}")
         }
     }
+}
+
+fn macvlan(step: &CreateMacvlan) -> String {
+    let mode = match step.mode {
+        MacvlanMode::Bridge => String::new(),
+        mode => format!(", mode {}", Upper::Macvlan(mode).mode()),
+    };
+    format!("make macvlan {} on {} in the sandbox, mac {}{mode}", step.name, step.parent, step.mac)
+}
+
+fn pair(step: &CreateVeth) -> String {
+    let mtu = step.mtu.map(|mtu| format!(", mtu {mtu}")).unwrap_or_default();
+    format!("make veth {} with {} in the sandbox{mtu}", step.host, step.inside)
+}
+
+fn way_home(step: &ReturnDevice) -> String {
+    let was = if step.baseline.up { "up" } else { "down" };
+    let reset = match step.reset {
+        Reset::None => "",
+        Reset::Driver => ", its driver bound anew",
+        Reset::Function => ", reset",
+    };
+    let Link { name, mtu, .. } = &step.baseline;
+    format!("bring {} back as {name} mtu {mtu}, {was}{reset}", step.device)
 }
 
 fn configure(step: &ConfigureVf) -> String {
@@ -128,5 +148,10 @@ fn shown(route: &Route) -> String {
     let source = route.source.map(|source| format!(" src {source}")).unwrap_or_default();
     let to = if route.to.prefix_len() == 0 { "default".to_owned() } else { route.to.to_string() };
     let metric = if route.metric > 0 { format!(" metric {}", route.metric) } else { String::new() };
-    format!("{to}{via} dev {}{source}{metric}", route.interface)
+    let table = if route.is_main() { String::new() } else { format!(" table {}", route.table) };
+    format!("{to}{via} dev {}{source}{metric}{table}", route.interface)
+}
+
+fn ruled(rule: &RoutingRule) -> String {
+    format!("from {} lookup {} priority {}", rule.from, rule.table, rule.priority)
 }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::{
     Plan, PlannedStep, Undo,
-    network::put_route,
+    add_route::put_route,
     refusal::AttachPlanError,
     step::{Place, Step},
 };
@@ -96,7 +96,7 @@ pub fn reroute(
 /// The service network that a step leads to, if that is what it does.
 fn leads_to(planned: &PlannedStep, served: Served) -> Option<IpNet> {
     let route = route_of(planned)?;
-    let ours = route.is_ours() && route.interface == *served.interface;
+    let ours = route.is_ours() && route.is_main() && route.interface == *served.interface;
     (ours && route.to.prefix_len() > 0).then_some(route.to)
 }
 
@@ -159,6 +159,7 @@ mod tests {
             onlink: true,
             metric: 0,
             protocol: Route::PROTOCOL,
+            table: Route::MAIN,
             other: Vec::new(),
         }
     }
@@ -180,7 +181,7 @@ mod tests {
         let source = NetnsSource::Pid(1);
         let netns = NetnsIdentity { cookie: 1, source };
         let (names, macs) = (BTreeSet::new(), BTreeSet::new());
-        SandboxFacts { netns, names, macs, routes, ipv6: Ipv6::On }
+        SandboxFacts { netns, names, macs, routes, tables: BTreeSet::new(), ipv6: Ipv6::On }
     }
 
     fn changed(plan: &Plan, has: &str, wants: &str, routes: Vec<SeenRoute>) -> Option<Reroute> {
@@ -232,6 +233,7 @@ mod tests {
             metric: 0,
             source: None,
             protocol: Route::PROTOCOL,
+            table: Route::MAIN,
             hops: vec![hop],
         }];
         assert_eq!(changed(&of_the_dead, "10.96.0.0/12", "10.112.0.0/16", there), first);
@@ -261,7 +263,14 @@ mod tests {
         let has = cidrs("fd00:96::/108");
         let served = Served { plan: &plan, interface: &interface, cidrs: &has };
         let to = "fd00:98::/108".parse().unwrap();
-        let first = SeenRoute { to, metric: 1, protocol: 3, source: None, hops: Vec::new() };
+        let first = SeenRoute {
+            to,
+            metric: 1,
+            protocol: 3,
+            table: Route::MAIN,
+            source: None,
+            hops: Vec::new(),
+        };
         let refused = reroute(served, &[to], &sandbox(vec![first.clone()]));
         assert_eq!(refused, Err(AttachPlanError::NoMetric(Box::new(first))));
     }

@@ -10,10 +10,10 @@ use ipnet::IpNet;
 
 use super::{
     PlannedStep, Undo,
+    add_route::{gone_with, put_route},
     chosen::{AttachInput, ChosenService},
     ipv6::{self, Speaks},
     mac::{MacRole, local_mac},
-    network::{gone_with, put_route},
     refusal::{AttachPlanError, refuse_taken},
     step::{CreateVeth, OwnLink, Place, Step},
 };
@@ -33,9 +33,9 @@ pub(super) fn steps(
 ) -> Result<Vec<PlannedStep>, AttachPlanError> {
     match service {
         ChosenService::Existing { interface, cidrs } => existing(input.sandbox, interface, cidrs),
-        ChosenService::Veth { interface, cidrs, sources, masqueraded } => {
+        ChosenService::Veth { interface, cidrs, sources, masqueraded, mtu } => {
             refuse_taken(input.sandbox, interface)?;
-            let pair = pair_of(input.serial, interface);
+            let pair = pair_of(input.serial, interface, *mtu);
             let mut steps = make_pair(&pair, masqueraded, OwnerTag::new(input.id.clone()));
             steps.extend(before_a_carrier(input, &pair, sources));
             steps.extend(bring_up(&pair, &OwnerTag::new(input.id.clone())));
@@ -49,12 +49,13 @@ pub(super) fn steps(
     }
 }
 
-fn pair_of(serial: u64, inside: &InterfaceName) -> CreateVeth {
+fn pair_of(serial: u64, inside: &InterfaceName, mtu: Option<u32>) -> CreateVeth {
     CreateVeth {
         host: InterfaceName::ours(serial),
         host_mac: local_mac(serial, MacRole::ServiceHost),
         inside: inside.clone(),
         inside_mac: local_mac(serial, MacRole::ServiceSandbox),
+        mtu,
     }
 }
 
@@ -64,6 +65,7 @@ fn make_pair(pair: &CreateVeth, masqueraded: &BTreeSet<IpNet>, tag: OwnerTag) ->
         name: pair.host.clone(),
         mac: pair.host_mac,
         tag,
+        group: None,
     });
     vec![
         PlannedStep::new(
@@ -153,6 +155,7 @@ fn over_veth(
         onlink: true,
         metric: 0,
         protocol: Route::PROTOCOL,
+        table: Route::MAIN,
         other: Vec::new(),
     };
     put_route(sandbox, route, |_| gone_with(&pair.host))
@@ -187,6 +190,32 @@ fn host_access(
     Ok(steps)
 }
 
+/// The same way to the host's own addresses, in another table, for what is sent from `addresses`.
+pub(super) fn to_host(input: &AttachInput, addresses: &[IpNet], table: u32) -> Vec<PlannedStep> {
+    let Some(ChosenService::Veth { interface, sources, .. }) = &input.service else {
+        return Vec::new();
+    };
+    let is_wanted =
+        |host: &&IpAddr| addresses.iter().any(|address| address.addr().is_ipv6() == host.is_ipv6());
+    let routes = input.host_addresses.iter().filter(is_wanted).filter_map(|host| {
+        let ipv6 = host.is_ipv6();
+        sources.iter().any(|source| source.is_ipv6() == ipv6).then(|| Route {
+            to: (*host).into(),
+            via: Some(ServicePath::next_hop(ipv6)),
+            interface: interface.into(),
+            source: None,
+            onlink: true,
+            metric: Route::usual_metric(ipv6),
+            protocol: Route::PROTOCOL,
+            table,
+            other: Vec::new(),
+        })
+    });
+    let undo = gone_with(&InterfaceName::ours(input.serial));
+    let add = |route| Step::AddRoute { place: Place::Sandbox, route };
+    routes.map(|route| PlannedStep::new(add(route), undo.clone())).collect()
+}
+
 fn on_host(pair: &CreateVeth, source: IpAddr, metric: u32) -> Vec<PlannedStep> {
     let neighbour = Step::AddNeighbour {
         place: Place::Host,
@@ -202,6 +231,7 @@ fn on_host(pair: &CreateVeth, source: IpAddr, metric: u32) -> Vec<PlannedStep> {
         onlink: false,
         metric,
         protocol: Route::PROTOCOL,
+        table: Route::MAIN,
         other: Vec::new(),
     };
     [neighbour, Step::AddRoute { place: Place::Host, route: back }]
@@ -234,6 +264,7 @@ fn existing(
             onlink: gateway.onlink,
             metric: 0,
             protocol: Route::PROTOCOL,
+            table: Route::MAIN,
             other: Vec::new(),
         };
         put_route(sandbox, route, |route| {

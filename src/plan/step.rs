@@ -8,30 +8,14 @@ use std::{collections::BTreeSet, net::IpAddr};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use super::{
+    made_link::{CreateIpvlan, CreateMacvlan, CreateVeth, OwnLink},
+    place::Place,
+};
 use crate::{
-    inventory::{Candidate, Link, Route, Sysctls},
+    inventory::{Candidate, Link, Route, RoutingRule, Sysctls},
     types::{InterfaceName, KernelText, MacAddress, OwnerTag, PciAddress, Reset, VfAttributes},
 };
-
-/// Which of the two namespaces of an operation a step works in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Place {
-    /// The namespace vfhook itself runs in.
-    Host,
-    /// The sandbox's.
-    Sandbox,
-}
-
-impl Place {
-    /// The place in a sentence.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Host => "on the host",
-            Self::Sandbox => "in the sandbox",
-        }
-    }
-}
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +30,8 @@ pub enum Step {
     ReturnDevice(ReturnDevice),
     /// Makes a macvlan device inside the sandbox.
     CreateMacvlan(CreateMacvlan),
+    /// Makes an ipvlan device inside the sandbox.
+    CreateIpvlan(CreateIpvlan),
     /// Makes a veth pair, one end inside the sandbox.
     CreateVeth(CreateVeth),
     /// Deletes a link that we made; one that is gone is no failure, and one that is not ours is left alone.
@@ -88,6 +74,10 @@ pub enum Step {
         /// The route.
         route: Route,
     },
+    /// Adds a rule in the sandbox by which the kernel chooses a table of routes.
+    AddRule(RoutingRule),
+    /// Deletes such a rule; one that is gone already is no failure.
+    DeleteRule(RoutingRule),
     /// Adds a neighbour that needs no resolution.
     AddNeighbour {
         /// Where.
@@ -152,7 +142,10 @@ impl Step {
             | Self::AddNeighbour { place, .. }
             | Self::WriteSysctl { place, .. }
             | Self::LinkUp { place, .. } => *place == Place::Sandbox,
-            Self::AddAddress { .. } | Self::Announce { .. } => true,
+            Self::AddAddress { .. }
+            | Self::AddRule(_)
+            | Self::DeleteRule(_)
+            | Self::Announce { .. } => true,
             _ => false,
         }
     }
@@ -211,53 +204,4 @@ pub struct ReturnDevice {
     /// The driver that takes it again then; empty for the one that has it.
     #[serde(default)]
     pub driver: String,
-}
-
-/// See [`Step::CreateMacvlan`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CreateMacvlan {
-    /// The parent's name in the host's namespace.
-    pub parent: KernelText,
-    /// The parent's number.
-    pub parent_index: u32,
-    /// The new link's name.
-    pub name: InterfaceName,
-    /// Its hardware address.
-    pub mac: MacAddress,
-    /// Its MTU; `None` takes the parent's.
-    pub mtu: Option<u32>,
-}
-
-/// See [`Step::DeleteLink`]. A name alone proves nothing: somebody else may have it, and a sandbox may rename a link of ours.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OwnLink {
-    /// Where it was made.
-    pub place: Place,
-    /// The name it was made with: where to look first.
-    pub name: InterfaceName,
-    /// The hardware address it was made with.
-    pub mac: MacAddress,
-    /// The tag that it was given afterwards.
-    pub tag: OwnerTag,
-}
-
-impl OwnLink {
-    /// Whether `found` is the link: it has the hardware address, or the tag and the name.
-    pub fn is(&self, found: &Link) -> bool {
-        let tagged = found.alias.as_ref().and_then(OwnerTag::parse).as_ref() == Some(&self.tag);
-        found.mac == Some(self.mac) || (tagged && found.name == self.name)
-    }
-}
-
-/// See [`Step::CreateVeth`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CreateVeth {
-    /// The host end.
-    pub host: InterfaceName,
-    /// Its hardware address.
-    pub host_mac: MacAddress,
-    /// The end in the sandbox.
-    pub inside: InterfaceName,
-    /// Its hardware address.
-    pub inside_mac: MacAddress,
 }

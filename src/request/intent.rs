@@ -48,6 +48,8 @@ pub enum ServiceIntent {
         cidrs: Vec<IpNet>,
         /// Where the addresses of the sandbox's end come from.
         source: Vec<AddressRange>,
+        /// The MTU of the pair; `None` leaves it to the kernel.
+        mtu: Option<u32>,
     },
     /// Through an interface that is there already.
     Existing {

@@ -123,8 +123,22 @@ pub enum RequestError {
          without: vfhook.dev/service-path: \"off\""
     )]
     PathToCome(InterfaceName),
+    /// Two networks both have a route to the same.
+    #[error(
+        "networks {first} and {second} both have a route to {to}; ask for one of them, or give one a metric of its own"
+    )]
+    TwoRoutes {
+        /// One of them.
+        first: Name,
+        /// The other.
+        second: Name,
+        /// Where it leads.
+        to: ipnet::IpNet,
+    },
     /// Two networks both want the default route.
-    #[error("networks {first} and {second} both set the default route; ask for one of them")]
+    #[error(
+        "networks {first} and {second} both set the default route; ask for one of them, or give one a metric of its own"
+    )]
     TwoDefaultRoutes {
         /// One of them.
         first: Name,

@@ -1,12 +1,12 @@
 //! Holds a request against the configuration: it may name only what its namespace may have, and choose only what is open.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     AttachmentIntent, NetworkIntent, NetworkRequest, RequestError, SandboxEvent, ServiceIntent,
 };
 use crate::{
-    config::{Config, Network, Pool, ServicePathMode, Uncounted},
+    config::{Config, Network, Pool, RouteKey, ServicePathMode, Uncounted},
     types::{Allotted, InterfaceName, Name},
 };
 
@@ -139,9 +139,12 @@ fn service(config: &Config) -> Option<ServiceIntent> {
     let path = &config.service_path;
     let (interface, cidrs) = (path.interface.clone()?, path.cidrs.clone());
     match path.mode {
-        ServicePathMode::Veth => {
-            Some(ServiceIntent::Veth { interface, cidrs, source: path.source.clone() })
-        }
+        ServicePathMode::Veth => Some(ServiceIntent::Veth {
+            interface,
+            cidrs,
+            source: path.source.clone(),
+            mtu: path.mtu,
+        }),
         ServicePathMode::Existing => Some(ServiceIntent::Existing { interface, cidrs }),
         ServicePathMode::Off => None,
     }
@@ -200,14 +203,24 @@ fn refuse_duplicates(intent: &AttachmentIntent) -> Result<(), RequestError> {
             return Err(RequestError::DuplicateAddress(twice.addr()));
         }
     }
-    let mut defaults = intent.networks.iter().filter(|network| network.network.default_route);
-    match (defaults.next(), defaults.next()) {
-        (Some(first), Some(second)) => Err(RequestError::TwoDefaultRoutes {
-            first: first.name.clone(),
-            second: second.name.clone(),
-        }),
-        _ => Ok(()),
+    refuse_same_routes(intent)
+}
+
+/// Of two routes to one network by one metric the kernel uses one.
+fn refuse_same_routes(intent: &AttachmentIntent) -> Result<(), RequestError> {
+    let mut routes: BTreeMap<RouteKey, &Name> = BTreeMap::new();
+    for asked in &intent.networks {
+        for key in asked.network.route_keys() {
+            let Some(first) = routes.insert(key, &asked.name) else { continue };
+            let (first, second) = (first.clone(), asked.name.clone());
+            return Err(if key.0.prefix_len() == 0 && key.1.is_none() {
+                RequestError::TwoDefaultRoutes { first, second }
+            } else {
+                RequestError::TwoRoutes { first, second, to: key.0 }
+            });
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{DeviceName, Invalid, PciAddress, text_type};
 /// What must all hold of a device; an empty list asks nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceSelector {
-    /// Physical functions (or parents, for macvlan), each by a name or its address.
+    /// Physical functions (or the parent of devices that are made), each by a name or its address.
     pub pf: Vec<DeviceName>,
     /// Indexes of virtual functions on their physical function.
     pub vf: Vec<IndexRange>,

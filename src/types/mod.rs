@@ -24,6 +24,7 @@ mod sandbox_id;
 mod segment;
 mod special_address;
 mod uid;
+mod upper;
 mod vf_attributes;
 mod with_causes;
 
@@ -51,6 +52,7 @@ pub use sandbox_id::SandboxId;
 pub use segment::{Port, Segment};
 pub use special_address::{LINK_LOCAL, is_link_local, special_purpose};
 pub use uid::Uid;
+pub use upper::{IpvlanMode, MacvlanMode, Upper};
 pub use vf_attributes::{AdminMac, LinkState, VfAttribute, VfAttributes, Vlan, VlanProtocol};
 pub use with_causes::{one_line, with_causes};
 

@@ -80,6 +80,7 @@ pub(crate) fn route(to: &str, via: Option<&str>, interface: &str) -> Route {
         onlink: false,
         metric: 0,
         protocol: 2,
+        table: Route::MAIN,
         other: Vec::new(),
     }
 }

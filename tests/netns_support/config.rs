@@ -73,3 +73,25 @@ pub(crate) fn existing() -> String {
         "{networks}[service_path]\nmode = \"existing\"\ncidrs = [\"10.96.0.0/12\", \"fd00:96::/108\"]\ninterface = \"eth0\"\n"
     )
 }
+
+/// [`VETH`] with two networks that both have a default route, and answer what comes in by them; the host is reached over the pair.
+pub(crate) fn several_ways() -> String {
+    let storage = r#"default_route = true
+host_access = true
+source_routing = true
+sysctls = { arp_notify = 1, ndisc_notify = 1 }
+routes = [
+  { to = "10.20.0.0/16", via = "192.168.0.9" },
+  { to = "fd00:20::/64", via = "fd00:10::9", metric = 77 },
+  { to = "default", via = "192.168.0.8", table = 500 },
+  { to = "10.21.0.0/16", via = "10.22.0.1", onlink = true },
+]"#;
+    let backup = r#"addresses = ["172.16.0.1-172.16.3.250/22"]
+gateway = ["172.16.3.254"]
+default_route = true
+metric = 300
+source_routing = true"#;
+    VETH.replacen("default_route = true", storage, 1)
+        .replacen(r#"addresses = ["172.16.0.1-172.16.3.250/22"]"#, backup, 1)
+        .replacen("interface = \"svc0\"", "interface = \"svc0\"\nmtu = 1280", 1)
+}

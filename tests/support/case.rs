@@ -2,16 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipnet::IpNet;
 use nix::errno::Errno;
-use proptest::{collection, option, prelude::*, sample::subsequence};
+use proptest::{
+    collection, option,
+    prelude::*,
+    sample::{select, subsequence},
+};
 use vfhook::{
-    config::{Allow, Network, Pool, PoolKind, Uncounted},
+    config::{Allow, Network, Pool, PoolKind, StaticRoute, Uncounted},
     inventory::Link,
     kernel::fake::{Driver, Machine},
     request::{AttachmentIntent, NetworkIntent, ServiceIntent},
     types::{
-        AdminMac, DeviceSelector, KernelText, LinkState, MacAddress, Reset, VfAttribute,
-        VfAttributes, Vlan, VlanProtocol,
+        AdminMac, DeviceSelector, IpvlanMode, KernelText, LinkState, MacAddress, MacvlanMode,
+        Reset, Upper, VfAttribute, VfAttributes, Vlan, VlanProtocol,
     },
 };
 
@@ -155,19 +160,54 @@ fn some_attributes() -> impl Strategy<Value = VfAttributes> {
 
 /// One to three networks with interfaces of their own, the first with the default route at most.
 fn networks() -> impl Strategy<Value = Vec<NetworkIntent>> {
-    (collection::vec(network(), 1..=VFS), any::<bool>()).prop_map(|(mut networks, default)| {
-        for (position, intent) in networks.iter_mut().enumerate() {
-            intent.interface = parse(&format!("net{position}"));
-            intent.name = parse(&format!("network-{position}"));
-            let gateway =
-                |range: &vfhook::types::AddressRange| range.nth(0).map(|address| address.addr());
-            let ranges = &intent.network.addresses;
-            intent.network.gateway = ranges.iter().filter_map(gateway).collect();
-            let has = !intent.network.gateway.is_empty();
-            intent.network.default_route = default && position == 0 && has;
-        }
-        networks
-    })
+    let destinations = ["10.20.0.0/16", "fd00:20::/64", "0.0.0.0/0", "::/0"];
+    let way = (select(destinations.to_vec()), any::<bool>(), any::<bool>());
+    let networks = collection::vec(network(), 1..=VFS);
+    (networks, any::<bool>(), collection::vec(way, 0..3)).prop_map(
+        |(mut networks, default, ways)| {
+            let first = networks.iter().find_map(|intent| intent.pool.kind.upper());
+            for (position, intent) in networks.iter_mut().enumerate() {
+                if let (true, Some(upper)) = (intent.pool.kind.is_made(), first) {
+                    intent.pool.kind = PoolKind::Made(upper);
+                    let asks = intent.network.conflict_check && upper.has_neighbours();
+                    intent.network.conflict_check = asks;
+                }
+                intent.interface = parse(&format!("net{position}"));
+                intent.name = parse(&format!("network-{position}"));
+                let gateway = |range: &vfhook::types::AddressRange| {
+                    range.nth(0).map(|address| address.addr())
+                };
+                let ranges = &intent.network.addresses;
+                intent.network.gateway = ranges.iter().filter_map(gateway).collect();
+                let has = !intent.network.gateway.is_empty();
+                intent.network.default_route = default && position == 0 && has;
+                // Of two routes to one network the second has a metric of its own.
+                let ways = ways.iter().filter(|_| !intent.network.gateway.is_empty());
+                for (number, (to, metric, table)) in ways.enumerate() {
+                    let to: IpNet = parse(to);
+                    let ranges = &intent.network.addresses;
+                    let speaks = ranges.iter().any(|range| range.is_ipv6() == to.addr().is_ipv6());
+                    let number_of = |number: usize| u32::try_from(number).unwrap();
+                    let metric = metric.then(|| 50 + number_of(position * 10 + number));
+                    let table = table.then(|| 300 + number_of(position));
+                    let is_alone =
+                        metric.is_some() || table.is_some() || position == 0 && number == 0;
+                    let is_default = to.prefix_len() == 0 && intent.network.default_route;
+                    if speaks && is_alone && (!is_default || metric.is_some() || table.is_some()) {
+                        let gateways = intent.network.gateway.iter();
+                        let via =
+                            gateways.copied().find(|via| via.is_ipv6() == to.addr().is_ipv6());
+                        let (onlink, source) = (false, None);
+                        let route = StaticRoute { to, via, metric, table, onlink, source };
+                        if !intent.network.route_keys().any(|key| key == route.key()) {
+                            intent.network.routes.push(route);
+                        }
+                    }
+                }
+            }
+            networks
+        },
+    )
 }
 
 fn network() -> impl Strategy<Value = NetworkIntent> {
@@ -175,10 +215,17 @@ fn network() -> impl Strategy<Value = NetworkIntent> {
     let mtu = option::of(1280..=1500_u32);
     let ranges = subsequence(vec!["192.168.0.0/24", "fd00:10::/64"], 0..=2);
     let best_effort = subsequence(VfAttribute::ALL.to_vec(), 0..=6);
-    (any::<[bool; 2]>(), mac, mtu, some_attributes(), ranges, best_effort).prop_map(
-        |([is_vf, host_access], mac, mtu, attributes, ranges, best_effort)| {
+    // On one parent they all must be of one kind: the sandbox's networks are made so below.
+    let upper = select(vec![
+        Upper::Macvlan(MacvlanMode::Bridge),
+        Upper::Macvlan(MacvlanMode::Vepa),
+        Upper::Ipvlan(IpvlanMode::L2),
+        Upper::Ipvlan(IpvlanMode::L3),
+    ]);
+    ((any::<[bool; 3]>(), upper), mac, mtu, some_attributes(), ranges, best_effort).prop_map(
+        |(([is_vf, host_access, by_source], upper), mac, mtu, attributes, ranges, best_effort)| {
             let (kind, pf) =
-                if is_vf { (PoolKind::Sriov, "ens1f0") } else { (PoolKind::Macvlan, "lan0") };
+                if is_vf { (PoolKind::Sriov, "ens1f0") } else { (PoolKind::Made(upper), "lan0") };
             let selector = DeviceSelector { pf: vec![parse(pf)], ..DeviceSelector::default() };
             let network = Network {
                 pool: parse("pool"),
@@ -189,6 +236,10 @@ fn network() -> impl Strategy<Value = NetworkIntent> {
                 addresses: ranges.into_iter().map(parse).collect(),
                 gateway: Vec::new(),
                 default_route: false,
+                metric: None,
+                routes: Vec::new(),
+                source_routing: by_source,
+                sysctls: BTreeMap::new(),
                 accept_ra: false,
                 conflict_check: host_access,
                 host_access,
@@ -229,5 +280,5 @@ fn service_of(kind: u8, eth0: bool) -> Option<ServiceIntent> {
         return Some(ServiceIntent::Existing { interface: parse("eth0"), cidrs });
     }
     let source = families.iter().map(|[_, source]| parse(source)).collect();
-    Some(ServiceIntent::Veth { interface: parse("svc0"), cidrs, source })
+    Some(ServiceIntent::Veth { interface: parse("svc0"), cidrs, source, mtu: None })
 }

@@ -42,7 +42,9 @@ pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
                 taken += 1;
                 ChosenDevice::Vf(Box::new(nth_vf(&mut kernel, network, taken - 1)))
             }
-            PoolKind::Macvlan => ChosenDevice::Macvlan(Box::new(parent(&mut kernel, network))),
+            PoolKind::Made(upper) => {
+                ChosenDevice::Made(upper, Box::new(parent(&mut kernel, network)))
+            }
         };
         let addresses = if network.addresses.is_empty() {
             first_of_each_family(&network.network.addresses, &id, Some(&network.name), &given)
@@ -86,13 +88,14 @@ fn choose_service(intent: &ServiceIntent, id: &SandboxId) -> ChosenService {
         ServiceIntent::Existing { interface, cidrs } => {
             ChosenService::Existing { interface, cidrs }
         }
-        ServiceIntent::Veth { interface, cidrs, source } => {
+        ServiceIntent::Veth { interface, cidrs, source, mtu } => {
             let next_hops = [false, true].map(ServicePath::next_hop).into();
             let sources = first_of_each_family(&source, id, None, &next_hops);
             ChosenService::Veth {
                 interface,
                 cidrs,
                 sources: sources.iter().map(IpNet::addr).collect(),
+                mtu,
                 masqueraded: source.iter().filter_map(AddressRange::network).collect(),
             }
         }

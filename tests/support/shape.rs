@@ -59,6 +59,8 @@ kind = "macvlan"
 pf = ["lan0"]
 "#;
 
+const OWN_POOLS: &str = "version = 1\n";
+
 const PLAIN: &str = r#"
 [[network]]
 name = "storage"
@@ -75,6 +77,30 @@ interface = "net1"
 addresses = ["192.168.0.16-192.168.0.250/24", "fd00:10::100-fd00:10::1ff/64"]
 gateway = ["192.168.0.1", "fd00:10::1"]
 default_route = true
+"#;
+
+const WAYS: &str = r#"
+[[network]]
+name = "storage"
+pool = "fast"
+interface = "net1"
+addresses = ["192.168.0.16-192.168.0.250/24", "fd00:10::100-fd00:10::1ff/64"]
+gateway = ["192.168.0.1", "fd00:10::1"]
+default_route = true
+source_routing = true
+host_access = true
+routes = [{ to = "10.20.0.0/16", via = "192.168.0.9" }]
+[[network]]
+name = "lan"
+pool = "shared"
+interface = "lan1"
+addresses = ["192.168.0.16-192.168.0.250/24"]
+gateway = ["192.168.0.2"]
+default_route = true
+metric = 300
+source_routing = true
+sysctls = { accept_ra = 1, rp_filter = 1 }
+routes = [{ to = "default", via = "192.168.0.2", table = 500 }, { to = "10.21.0.0/16", via = "10.22.0.1", onlink = true, metric = 5 }]
 "#;
 
 const SET_UP: &str = r#"
@@ -119,6 +145,37 @@ pool = "shared"
 interface = "lan1"
 mtu = 1400
 addresses = ["10.0.0.16-10.0.0.250/24", "fd00:20::/112"]
+"#;
+
+const IPVLAN: &str = r#"
+[[pool]]
+name = "switched"
+kind = "ipvlan"
+pf = ["lan0"]
+[[network]]
+name = "lan"
+pool = "switched"
+interface = "lan1"
+mtu = 1400
+addresses = ["10.0.0.16-10.0.0.250/24", "fd00:20::/112"]
+[[network]]
+name = "second"
+pool = "switched"
+interface = "lan2"
+addresses = ["10.1.0.16-10.1.0.250/24"]
+"#;
+
+const PASSTHRU: &str = r#"
+[[pool]]
+name = "whole"
+kind = "macvlan"
+mode = "passthru"
+pf = ["lan0"]
+[[network]]
+name = "lan"
+pool = "whole"
+interface = "lan1"
+addresses = ["10.0.0.16-10.0.0.250/24"]
 "#;
 
 /// `IFF_NOARP`.
@@ -185,6 +242,8 @@ fn devices() -> Vec<Shape> {
             ..USUAL
         },
         Shape { name: "macvlan", networks: SHARED, annotation: "lan", ..USUAL },
+        Shape { name: "ipvlan", networks: IPVLAN, annotation: "lan,second", ..USUAL },
+        Shape { name: "macvlan_passthru", networks: PASSTHRU, annotation: "lan", ..USUAL },
         Shape { name: "two_networks", annotation: "storage@a,storage@b", ..USUAL },
     ]
 }
@@ -193,6 +252,13 @@ fn routes() -> Vec<Shape> {
     vec![
         Shape { name: "default_route", networks: DUAL, ..USUAL },
         Shape { name: "default_route_beside", networks: DUAL, sandbox: SandboxKind::Eth0, ..USUAL },
+        Shape {
+            name: "several_ways_out",
+            networks: WAYS,
+            service_path: VETH,
+            annotation: "storage,lan",
+            ..USUAL
+        },
         Shape {
             name: "ipv6_disabled",
             networks: DUAL,
@@ -249,7 +315,9 @@ pub(crate) fn named(name: &str) -> Shape {
 impl Shape {
     /// The configuration.
     pub(crate) fn config(&self) -> Config {
-        let text = [POOLS, self.networks, self.service_path].concat();
+        // Its own pools on the parent are alone there.
+        let pools = if self.networks.contains("[[pool]]") { OWN_POOLS } else { POOLS };
+        let text = [pools, self.networks, self.service_path].concat();
         config::parse(&text).unwrap_or_else(|problems| panic!("{}: {problems:?}", self.name))
     }
 

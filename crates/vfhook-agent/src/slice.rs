@@ -126,7 +126,7 @@ fn of_vf(offered: &Offered) -> Vec<(&'static str, Value)> {
 fn of_parent(parent: &OfferedParent) -> Vec<(&'static str, Value)> {
     let card = parent.card.map_or_else(|| NONE.to_owned(), |card| card.to_string());
     vec![
-        ("kind", text("macvlan")),
+        ("kind", text(parent.kind)),
         ("pf", text(&parent.name.to_string())),
         ("pfPci", text(&card)),
         ("vf", number(-1)),
@@ -236,6 +236,7 @@ mod tests {
 
     fn parent() -> Offer {
         Offer::Parent(OfferedParent {
+            kind: "macvlan",
             name: KernelText::new("eth1"),
             card: None,
             properties: Properties::default(),

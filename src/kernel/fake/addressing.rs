@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use super::session::Session;
 use crate::{
-    inventory::Route,
+    inventory::{Route, RoutingRule},
     kernel::KernelError,
     plan::step::Place,
     types::{InterfaceName, MacAddress},
@@ -68,7 +68,9 @@ pub(super) fn add_route(
 
 /// Whether IPv6 would come to `had` first, or share the way between the two: nobody may ask for that.
 fn is_shared(had: &Route, wanted: &Route) -> bool {
-    had.to == wanted.to && wanted.to.addr().is_ipv6() && had.metric <= wanted.metric
+    let same = (had.to, had.table) == (wanted.to, wanted.table);
+    // One that is behind by intention names its metric.
+    same && wanted.to.addr().is_ipv6() && had.metric == wanted.metric
 }
 
 fn index_of(session: &mut Session, place: Place, route: &Route) -> Result<u32, KernelError> {
@@ -117,7 +119,8 @@ pub(super) fn delete_route(
     let route = as_shown(asked);
     // A metric of 0 matches any.
     link.routes.retain(|had| {
-        (had.to, had.via, had.protocol) != (route.to, route.via, route.protocol)
+        (had.to, had.via, had.protocol, had.table)
+            != (route.to, route.via, route.protocol, route.table)
             || (asked.metric != 0 && had.metric != route.metric)
     });
     Ok(())
@@ -128,6 +131,18 @@ fn as_shown(asked: &Route) -> Route {
     let unasked = if asked.to.addr().is_ipv6() { 1024 } else { 0 };
     let metric = if asked.metric == 0 { unasked } else { asked.metric };
     Route { metric, ..asked.clone() }
+}
+
+/// One that is there already is not added again.
+pub(super) fn add_rule(session: &mut Session, rule: &RoutingRule) -> Result<(), KernelError> {
+    session.namespace(Place::Sandbox)?.rules.insert(rule.clone());
+    Ok(())
+}
+
+/// A rule that is gone is gone.
+pub(super) fn delete_rule(session: &mut Session, rule: &RoutingRule) -> Result<(), KernelError> {
+    session.namespace(Place::Sandbox)?.rules.remove(rule);
+    Ok(())
 }
 
 pub(super) fn add_neighbour(

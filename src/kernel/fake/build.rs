@@ -125,7 +125,7 @@ impl Namespace {
     pub fn add_upper(&mut self, name: &InterfaceName, device: PciAddress) {
         let mac = MacAddress::local(crate::types::digest(name.as_str()));
         let facts = plain_link(name, Some(mac));
-        self.insert(FakeLink::new(facts, LinkKind::Upper(device)), None);
+        self.insert(FakeLink::new(facts, LinkKind::Tenants(device)), None);
     }
 
     /// Takes an interface of somebody else's away.
@@ -149,6 +149,7 @@ impl Namespace {
             onlink: false,
             metric,
             protocol: BY_OTHERS,
+            table: Route::MAIN,
             other: Vec::new(),
         });
     }

@@ -43,7 +43,7 @@ impl Machine {
                     self.returning.push(Returning { link, looks_left: self.return_delay });
                 }
                 LinkKind::Veth(_) => self.forget_pair_of(&link),
-                LinkKind::Macvlan(_) | LinkKind::Upper(_) | LinkKind::Foreign => {}
+                LinkKind::Upper(..) | LinkKind::Tenants(_) | LinkKind::Foreign => {}
             }
         }
         self.arrive();

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::{
     inventory::{Link, Route},
-    types::{KernelText, MacAddress, PciAddress},
+    types::{KernelText, MacAddress, PciAddress, Upper},
 };
 
 /// An interface. Routes, neighbours and sysctls are kept here because they go when it goes.
@@ -33,10 +33,10 @@ pub enum LinkKind {
     Physical,
     /// One end of a pair that is known by this name: goes, and takes the other end along.
     Veth(String),
-    /// On this parent of the host: goes.
-    Macvlan(String),
+    /// Made like this on this parent of the host: goes.
+    Upper(Upper, String),
     /// A tenant's, on the interface of this device: goes with its own namespace, and stays when the device goes.
-    Upper(PciAddress),
+    Tenants(PciAddress),
     /// Somebody else's, of no matter what kind: goes.
     Foreign,
 }
@@ -94,6 +94,7 @@ impl FakeLink {
             onlink: false,
             metric: if ipv6 { 256 } else { 0 },
             protocol: BY_KERNEL,
+            table: Route::MAIN,
             other: Vec::new(),
         })
     }

@@ -184,7 +184,7 @@ impl Machine {
     /// What stands on a device is deleted, wherever it is.
     pub(super) fn forget_uppers_of(&mut self, device: PciAddress) {
         for namespace in self.namespaces_mut() {
-            namespace.links.retain(|_, link| link.kind != LinkKind::Upper(device));
+            namespace.links.retain(|_, link| link.kind != LinkKind::Tenants(device));
         }
     }
 

@@ -4,38 +4,78 @@ use nix::errno::Errno;
 
 use super::{FakeLink, LinkKind, build::plain_link, session::Session};
 use crate::{
-    inventory::Below,
+    inventory::{Below, Link, Setting},
     kernel::KernelError,
-    plan::step::{CreateMacvlan, CreateVeth, OwnLink, Place},
-    types::{InterfaceName, KernelText, MacAddress, OwnerTag},
+    plan::step::{CreateIpvlan, CreateMacvlan, CreateVeth, OwnLink, Place},
+    types::{InterfaceName, KernelText, MacAddress, OwnerTag, Upper},
 };
 
 pub(super) fn create_macvlan(
     session: &mut Session,
     step: &CreateMacvlan,
 ) -> Result<(), KernelError> {
+    let mut facts = plain_link(step.name.clone(), Some(step.mac));
+    facts.mtu = step.mtu.unwrap_or(0);
+    let is_it = |there: &Link| there.mac == Some(step.mac);
+    stand(session, (step.parent_index, &step.parent), Upper::Macvlan(step.mode), facts, is_it)
+}
+
+pub(super) fn create_ipvlan(session: &mut Session, step: &CreateIpvlan) -> Result<(), KernelError> {
+    let parent = session.machine.host.links.get(&step.parent_index);
+    let mac = parent.and_then(|parent| parent.facts.mac);
+    let mut facts = plain_link(step.name.clone(), mac);
+    facts.mtu = step.mtu.unwrap_or(0);
+    if let Some(settings) = &mut facts.settings {
+        settings.numbers.insert(Setting::Group, step.group);
+    }
+    let is_it = |there: &Link| there.group() == Some(step.group);
+    stand(session, (step.parent_index, &step.parent), Upper::Ipvlan(step.mode), facts, is_it)
+}
+
+/// An MTU of 0 is the parent's.
+fn stand(
+    session: &mut Session,
+    (parent_index, parent_name): (u32, &KernelText),
+    upper: Upper,
+    mut facts: Link,
+    is_it: impl Fn(&Link) -> bool,
+) -> Result<(), KernelError> {
+    let name = facts.name.clone();
     session.namespace(Place::Sandbox)?;
     let refused = |errno| {
-        let object = format!("macvlan {} on {} in the sandbox", step.name, step.parent);
+        let object = format!("{} {name} on {parent_name} in the sandbox", upper.as_str());
         KernelError::refused("make", object)(errno)
     };
-    let parent = session.machine.host.links.get(&step.parent_index);
-    let (parent_mtu, parent_name) = parent
+    let parent = session.machine.host.links.get(&parent_index);
+    let (parent_mtu, parent) = parent
         .map(|parent| (parent.facts.mtu, parent.facts.name.to_string()))
         .ok_or_else(|| refused(Errno::ENODEV))?;
-    if is_ours(session, Place::Sandbox, &step.name, step.mac)? {
+    let there = session.namespace(Place::Sandbox)?.link(&name.to_string());
+    if there.is_some_and(|there| is_it(&there.facts)) {
         return Ok(());
     }
-    let mtu = step.mtu.unwrap_or(parent_mtu);
-    if mtu > parent_mtu {
+    if facts.mtu > parent_mtu {
         return Err(refused(Errno::EINVAL));
     }
-    let namespace = session.namespace(Place::Sandbox)?;
-    namespace.admits(&(&step.name).into(), [], None).map_err(refused)?;
-    let mut facts = plain_link(step.name.clone(), Some(step.mac));
-    facts.mtu = mtu;
-    facts.below = Some(in_other_namespace(step.parent_index));
-    namespace.insert(FakeLink::new(facts, LinkKind::Macvlan(parent_name)), None);
+    if facts.mtu == 0 {
+        facts.mtu = parent_mtu;
+    }
+    session.namespace(Place::Sandbox)?.admits(&name, [], None).map_err(refused)?;
+    let all = session.machine.namespaces().flat_map(|namespace| namespace.links.values());
+    let mut others = all.filter_map(|link| match &link.kind {
+        LinkKind::Upper(other, on) if *on == parent => Some(*other),
+        _ => None,
+    });
+    // What the kernel would take, and change for all that are there (`ipvlan_link_new`), nobody may ask for.
+    let is_refused = others.any(|other| !upper.may_stand_beside(other));
+    drop(others);
+    if is_refused {
+        let is_macvlan = matches!(upper, Upper::Macvlan(_));
+        return Err(refused(if is_macvlan { Errno::EINVAL } else { Errno::EBUSY }));
+    }
+    facts.below = Some(in_other_namespace(parent_index));
+    let link = FakeLink::new(facts, LinkKind::Upper(upper, parent));
+    session.namespace(Place::Sandbox)?.insert(link, None);
     Ok(())
 }
 
@@ -53,7 +93,9 @@ pub(super) fn create_veth(session: &mut Session, step: &CreateVeth) -> Result<()
     session.namespace(Place::Sandbox)?.admits(&(&step.inside).into(), [], None).map_err(refused)?;
     let kind = LinkKind::Veth(step.host.to_string());
     let end = |name: &InterfaceName, mac| {
-        FakeLink::new(plain_link(name.clone(), Some(mac)), kind.clone())
+        let mut facts = plain_link(name.clone(), Some(mac));
+        facts.mtu = step.mtu.unwrap_or(facts.mtu);
+        FakeLink::new(facts, kind.clone())
     };
     let host = session.namespace(Place::Host)?.insert(end(&step.host, step.host_mac), None);
     let mut inside = end(&step.inside, step.inside_mac);
@@ -88,7 +130,7 @@ pub(super) fn up(
     let index = session.index(place, name)?;
     let link = session.numbered(place, index)?;
     link.facts.alias = Some(KernelText::new(tag.to_string()));
-    if let LinkKind::Macvlan(parent) = link.kind.clone() {
+    if let LinkKind::Upper(_, parent) = link.kind.clone() {
         let parent = session.machine.host.link(&parent);
         if !parent.is_some_and(|parent| parent.facts.up) {
             return Err(KernelError::refused("bring up", name.to_string())(Errno::ENETDOWN));

@@ -1,11 +1,17 @@
 //! A network namespace: its interfaces, and the rules by which names and numbers in it are given.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use nix::errno::Errno;
 
 use super::FakeLink;
-use crate::{inventory::Route, types::KernelText};
+use crate::{
+    inventory::{Route, RoutingRule},
+    types::KernelText,
+};
 
 /// Interfaces by their number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +19,8 @@ pub struct Namespace {
     pub(super) links: BTreeMap<u32, FakeLink>,
     /// Whether interfaces appear with IPv6 switched off.
     pub ipv6_disabled: bool,
+    /// Rules that choose a table of routes.
+    pub rules: BTreeSet<RoutingRule>,
     last_index: u32,
 }
 
@@ -98,7 +106,9 @@ impl Namespace {
     /// Takes away the route with the same destination and metric, whatever link it leaves by.
     pub(super) fn remove_route(&mut self, route: &Route) {
         for link in self.links.values_mut() {
-            link.routes.retain(|had| had.to != route.to || had.metric != route.metric);
+            link.routes.retain(|had| {
+                (had.to, had.metric, had.table) != (route.to, route.metric, route.table)
+            });
         }
     }
 }

@@ -26,12 +26,14 @@ pub(super) fn sandbox(
     let names =
         links().flat_map(|link| link.facts.altnames.iter().chain([&link.facts.name]).cloned());
     let found = links().flat_map(|link| &link.routes).filter(|route| routes.has(&route.to));
+    let (routes, tables) = SandboxFacts::by_table(found.map(seen).collect());
     Ok(SandboxFacts {
         netns,
         // Every namespace has one.
         names: names.chain([KernelText::new("lo")]).collect::<BTreeSet<_>>(),
         macs: links().filter_map(|link| link.facts.mac).collect(),
-        routes: found.map(seen).collect(),
+        routes,
+        tables,
         ipv6: if namespace.ipv6_disabled { Ipv6::Off } else { Ipv6::On },
     })
 }
@@ -43,6 +45,7 @@ pub(super) fn seen(route: &Route) -> SeenRoute {
         to: route.to,
         metric: route.metric,
         protocol: route.protocol,
+        table: route.table,
         source: route.source,
         hops: vec![Hop { via: route.via, interface, onlink: route.onlink }],
     }

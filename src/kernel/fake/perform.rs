@@ -19,6 +19,7 @@ pub(super) fn step(
         Step::TakeDevice(step) => take_device::apply(session, step),
         Step::ReturnDevice(step) => return_device::apply(session, step, deadline),
         Step::CreateMacvlan(step) => make_link::create_macvlan(session, step),
+        Step::CreateIpvlan(step) => make_link::create_ipvlan(session, step),
         Step::CreateVeth(step) => make_link::create_veth(session, step),
         Step::DeleteLink(step) => make_link::delete(session, step),
         Step::LinkUp { place, name, tag } => make_link::up(session, *place, name, tag),
@@ -26,6 +27,8 @@ pub(super) fn step(
         Step::AddAddress { name, address } => addressing::add_address(session, name, *address),
         Step::AddRoute { place, route } => addressing::add_route(session, *place, route),
         Step::DeleteRoute { place, route } => addressing::delete_route(session, *place, route),
+        Step::AddRule(rule) => addressing::add_rule(session, rule),
+        Step::DeleteRule(rule) => addressing::delete_rule(session, rule),
         Step::AddNeighbour { place, name, address, mac } => {
             addressing::add_neighbour(session, *place, name, *address, *mac)
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Machine, Namespace, observe::seen, session::Session};
 use crate::{
-    inventory::{Hop, Scene, SeenRoute, Sight, Whereabouts},
+    inventory::{Hop, Route, Scene, SeenRoute, Sight, Whereabouts},
     kernel::KernelError,
     plan::{
         Plan,
@@ -52,7 +52,7 @@ fn whereabouts(machine: &Machine, device: PciAddress) -> Whereabouts {
 }
 
 fn sight(namespace: &Namespace) -> Sight {
-    let mut sight = Sight::default();
+    let mut sight = Sight { rules: namespace.rules.clone(), ..Sight::default() };
     for (index, link) in &namespace.links {
         sight.links.push(link.facts.clone());
         sight.addresses.extend(link.facts.addresses.iter().map(|address| (*index, *address)));
@@ -64,6 +64,7 @@ fn sight(namespace: &Namespace) -> Sight {
             to: address.trunc(),
             metric: 0,
             protocol: 2,
+            table: Route::MAIN,
             source: None,
             hops: vec![Hop { via: None, interface: link.facts.name.clone(), onlink: false }],
         }));

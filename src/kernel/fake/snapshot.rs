@@ -55,10 +55,11 @@ impl fmt::Debug for Snapshot {
 /// Interface numbers are left out: the kernel may have had to give others.
 fn add_namespace(lines: &mut BTreeSet<String>, place: &str, namespace: &Namespace) {
     lines.insert(format!("{place} ipv6_disabled {}", namespace.ipv6_disabled));
+    lines.extend(namespace.rules.iter().map(|rule| format!("{place} {rule:?}")));
     for link in namespace.links.values() {
         let mut link: FakeLink = link.clone();
         link.facts.index = 0;
-        link.routes.sort_by_key(|route| (route.to, route.metric));
+        link.routes.sort_by_key(|route| (route.to, route.table, route.metric));
         lines.insert(format!("{place} link {}: {link:?}", link.facts.name));
     }
 }

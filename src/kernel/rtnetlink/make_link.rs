@@ -6,8 +6,8 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::{
     RouteNetlinkMessage,
     link::{
-        InfoData, InfoKind, InfoMacVlan, InfoVeth, LinkAttribute, LinkInfo, LinkMessage,
-        MacVlanMode,
+        InfoData, InfoIpVlan, InfoKind, InfoMacVlan, InfoVeth, IpVlanMode, LinkAttribute, LinkInfo,
+        LinkMessage, MacVlanMode,
     },
 };
 use nix::errno::Errno;
@@ -17,9 +17,10 @@ use super::{
     link::{by_name, message_with, numbered, refused, set},
 };
 use crate::{
+    inventory::Link,
     kernel::{KernelError, LinuxKernel},
-    plan::step::{CreateMacvlan, CreateVeth, Place},
-    types::{InterfaceName, MacAddress},
+    plan::step::{CreateIpvlan, CreateMacvlan, CreateVeth, Place},
+    types::{InterfaceName, IpvlanMode, KernelText, MacAddress, MacvlanMode, Upper},
 };
 
 /// A pair that is told nothing has a queue for each processor, each with directories of its own in sysfs, and uses none of them: it has
@@ -27,39 +28,115 @@ use crate::{
 const ONE_QUEUE: [LinkAttribute; 2] =
     [LinkAttribute::NumTxQueues(1), LinkAttribute::NumRxQueues(1)];
 
-/// Makes a macvlan device in the sandbox, in bridge mode so that neighbours on one parent reach each other.
+/// Makes a macvlan device in the sandbox.
 pub(crate) fn macvlan(kernel: &mut LinuxKernel, step: &CreateMacvlan) -> Result<(), KernelError> {
+    let mode = match step.mode {
+        MacvlanMode::Bridge => MacVlanMode::Bridge,
+        MacvlanMode::Private => MacVlanMode::Private,
+        MacvlanMode::Vepa => MacVlanMode::Vepa,
+        MacvlanMode::Passthru => MacVlanMode::Passthrough,
+    };
+    let info = vec![
+        LinkInfo::Kind(InfoKind::MacVlan),
+        LinkInfo::Data(InfoData::MacVlan(vec![InfoMacVlan::Mode(mode)])),
+    ];
+    let number = step.mac.bytes().iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let upper = Standing {
+        what: Upper::Macvlan(step.mode),
+        parent: (step.parent_index, &step.parent),
+        name: &step.name,
+        passing_name: InterfaceName::ours(number),
+        own: Own::Mac(step.mac),
+        mtu: step.mtu,
+    };
+    stand(kernel, &upper, info)
+}
+
+/// Makes an ipvlan device in the sandbox. The mode is always said: that of the kernel's own choice is another, and would become that of
+/// all that are there.
+pub(crate) fn ipvlan(kernel: &mut LinuxKernel, step: &CreateIpvlan) -> Result<(), KernelError> {
+    let mode = match step.mode {
+        IpvlanMode::L2 => IpVlanMode::L2,
+        IpvlanMode::L3 => IpVlanMode::L3,
+    };
+    let info = vec![
+        LinkInfo::Kind(InfoKind::IpVlan),
+        LinkInfo::Data(InfoData::IpVlan(vec![InfoIpVlan::Mode(mode)])),
+    ];
+    let upper = Standing {
+        what: Upper::Ipvlan(step.mode),
+        parent: (step.parent_index, &step.parent),
+        name: &step.name,
+        passing_name: InterfaceName::ours(step.group.into()),
+        own: Own::Group(step.group),
+        mtu: step.mtu,
+    };
+    stand(kernel, &upper, info)
+}
+
+/// A link that is made on a parent.
+struct Standing<'a> {
+    what: Upper,
+    parent: (u32, &'a KernelText),
+    name: &'a InterfaceName,
+    /// What it is called until it has its name: no other link is.
+    passing_name: InterfaceName,
+    own: Own,
+    mtu: Option<u32>,
+}
+
+/// What only the link has that is made.
+#[derive(Clone, Copy)]
+enum Own {
+    Mac(MacAddress),
+    Group(u32),
+}
+
+impl Own {
+    fn is_of(self, link: &Link) -> bool {
+        match self {
+            Self::Mac(mac) => link.mac == Some(mac),
+            Self::Group(group) => link.group() == Some(group),
+        }
+    }
+}
+
+fn stand(
+    kernel: &mut LinuxKernel,
+    upper: &Standing,
+    info: Vec<LinkInfo>,
+) -> Result<(), KernelError> {
     // Kernels before 6.15 look for the name in the host's namespace, and refuse one that the host has.
-    let renamed = ask::index(&kernel.host, &step.name).is_ok_and(|found| found.is_some());
-    if renamed && is_made(kernel, Place::Sandbox, &step.name, step.mac)? {
+    let renamed = ask::index(&kernel.host, upper.name).is_ok_and(|found| found.is_some());
+    if renamed && is_made(kernel, Place::Sandbox, upper.name, upper.own)? {
         return Ok(());
     }
-    let first_name = if renamed { passing_name(step.mac) } else { step.name.clone() };
+    let first_name = if renamed { &upper.passing_name } else { upper.name };
+    let (parent_index, parent) = upper.parent;
     let mut attributes = vec![
         LinkAttribute::NetNsFd(kernel.sandbox()?.descriptor()),
         LinkAttribute::IfName(first_name.to_string()),
-        LinkAttribute::Link(step.parent_index),
-        LinkAttribute::Address(step.mac.bytes().to_vec()),
-        LinkAttribute::LinkInfo(vec![
-            LinkInfo::Kind(InfoKind::MacVlan),
-            LinkInfo::Data(InfoData::MacVlan(vec![InfoMacVlan::Mode(MacVlanMode::Bridge)])),
-        ]),
+        LinkAttribute::Link(parent_index),
+        match upper.own {
+            Own::Mac(mac) => LinkAttribute::Address(mac.bytes().to_vec()),
+            Own::Group(group) => LinkAttribute::Group(group),
+        },
+        LinkAttribute::LinkInfo(info),
     ];
-    attributes.extend(step.mtu.map(LinkAttribute::Mtu));
+    attributes.extend(upper.mtu.map(LinkAttribute::Mtu));
+    let what = match upper.what {
+        Upper::Macvlan(MacvlanMode::Bridge) => "macvlan".to_owned(),
+        what => what.to_string(),
+    };
     create(
         kernel,
         message_with(attributes),
         Place::Sandbox,
-        &first_name,
-        step.mac,
-        format_args!("macvlan {} on {} in the sandbox", step.name, step.parent),
+        first_name,
+        upper.own,
+        format_args!("{what} {} on {parent} in the sandbox", upper.name),
     )?;
-    if renamed { rename_inside(kernel, &first_name, &step.name) } else { Ok(()) }
-}
-
-/// The name of a link that has its own only once it is where it belongs: no other link is made with its hardware address.
-fn passing_name(mac: MacAddress) -> InterfaceName {
-    InterfaceName::ours(mac.bytes().iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    if renamed { rename_inside(kernel, first_name, upper.name) } else { Ok(()) }
 }
 
 fn rename_inside(
@@ -70,8 +147,7 @@ fn rename_inside(
     let index = kernel.index(Place::Sandbox, from)?;
     kernel.forget(Place::Sandbox, from);
     let message = numbered(index, vec![LinkAttribute::IfName(to.to_string())]);
-    set(kernel.netlink(Place::Sandbox)?, message)
-        .map_err(refused("name", format_args!("macvlan {to}")))
+    set(kernel.netlink(Place::Sandbox)?, message).map_err(refused("name", format_args!("{to}")))
 }
 
 /// Makes a veth pair whose other end is in the sandbox from its first moment. Both ends are down: what must be said of them
@@ -83,6 +159,7 @@ pub(crate) fn veth(kernel: &mut LinuxKernel, step: &CreateVeth) -> Result<(), Ke
         LinkAttribute::Address(step.inside_mac.bytes().to_vec()),
     ];
     peer.extend(ONE_QUEUE);
+    peer.extend(step.mtu.map(LinkAttribute::Mtu));
     let peer = InfoData::Veth(InfoVeth::Peer(message_with(peer)));
     let mut pair = vec![
         LinkAttribute::IfName(step.host.to_string()),
@@ -90,41 +167,42 @@ pub(crate) fn veth(kernel: &mut LinuxKernel, step: &CreateVeth) -> Result<(), Ke
         LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::Data(peer)]),
     ];
     pair.extend(ONE_QUEUE);
+    pair.extend(step.mtu.map(LinkAttribute::Mtu));
     create(
         kernel,
         message_with(pair),
         Place::Host,
         &step.host,
-        step.host_mac,
+        Own::Mac(step.host_mac),
         format_args!("veth {} with {} in the sandbox", step.host, step.inside),
     )
 }
 
-/// Makes a link; one that is there already with our own MAC is the work of an earlier try.
+/// Makes a link; one that is there already with what is its own is the work of an earlier try.
 fn create(
     kernel: &mut LinuxKernel,
     message: LinkMessage,
     place: Place,
     name: &InterfaceName,
-    mac: MacAddress,
+    own: Own,
     object: fmt::Arguments,
 ) -> Result<(), KernelError> {
     kernel.forget(place, name);
     match kernel.host.change(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL) {
-        Err(refusal) if refusal.errno == Errno::EEXIST && is_made(kernel, place, name, mac)? => {
+        Err(refusal) if refusal.errno == Errno::EEXIST && is_made(kernel, place, name, own)? => {
             Ok(())
         }
         other => other.map_err(refused("make", object)),
     }
 }
 
-/// Whether a link of this name is there with the MAC that only we give: the work of an earlier try.
+/// Whether a link of this name is there with what only we give: the work of an earlier try.
 fn is_made(
     kernel: &mut LinuxKernel,
     place: Place,
     name: &InterfaceName,
-    mac: MacAddress,
+    own: Own,
 ) -> Result<bool, KernelError> {
     let there = by_name(kernel.netlink(place)?, name)?;
-    Ok(there.is_some_and(|there| there.mac == Some(mac)))
+    Ok(there.is_some_and(|there| own.is_of(&there)))
 }

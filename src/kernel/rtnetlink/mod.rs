@@ -16,6 +16,7 @@ pub(crate) mod put_back;
 pub(crate) mod return_device;
 pub(crate) mod route;
 pub(crate) mod route_message;
+pub(crate) mod rule;
 pub(crate) mod settings;
 pub(crate) mod switch;
 pub(crate) mod uppers;

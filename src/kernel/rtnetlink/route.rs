@@ -49,8 +49,9 @@ fn is_there(kernel: &mut LinuxKernel, place: Place, route: &Route) -> Result<boo
     let found = route_message::all(netlink, RouteFamilies { ipv4: !ipv6, ipv6 }, &links)?;
     let is_it = |seen: &SeenRoute| {
         let leads = |hop: &Hop| hop.via == route.via && hop.interface == route.interface;
-        let marks = (seen.to, seen.metric, seen.protocol);
-        marks == (route.to, route.metric, route.protocol) && seen.hops.iter().any(leads)
+        let marks = (seen.to, seen.metric, seen.protocol, seen.table);
+        marks == (route.to, route.metric, route.protocol, route.table)
+            && seen.hops.iter().any(leads)
     };
     Ok(found.iter().any(is_it))
 }
@@ -79,7 +80,11 @@ fn encode(
     let mut message = RouteMessage::default();
     message.header.address_family = family_of(route.to.addr());
     message.header.destination_prefix_length = route.to.prefix_len();
-    message.header.table = RouteHeader::RT_TABLE_MAIN;
+    // One that has no room in a byte is in the attribute alone.
+    message.header.table = u8::try_from(route.table).unwrap_or(RouteHeader::RT_TABLE_UNSPEC);
+    if !route.is_main() {
+        message.attributes.push(RouteAttribute::Table(route.table));
+    }
     message.header.protocol = RouteProtocol::from(route.protocol);
     message.header.kind = RouteType::Unicast;
     message.header.scope = scope(route);

@@ -34,7 +34,7 @@ const HEADER: usize = 12;
 /// A next hop that is on the link though no address says so (`RTNH_F_ONLINK`).
 const ONLINK: u32 = 4;
 
-/// The routes of the main table in the kernel's order, of these families, leading by these links.
+/// The routes in the kernel's order, of these families, leading by these links.
 pub(crate) fn all(
     netlink: &mut Netlink,
     families: RouteFamilies,
@@ -66,7 +66,7 @@ pub(crate) fn by_link(netlink: &mut Netlink, link: &Link) -> Result<Vec<SeenRout
             .map_err(refused("list", format_args!("routes by {}", link.name)))?;
         found.extend(of_family(&answers, ipv6, std::slice::from_ref(link)));
     }
-    found.retain(|route| !route.hops.is_empty());
+    found.retain(|route| route.is_main() && !route.hops.is_empty());
     Ok(found)
 }
 
@@ -166,12 +166,12 @@ fn by_somebody(message: &Message) -> Option<(IpNet, u32)> {
     Some((IpNet::new(to, *length).ok()?, table))
 }
 
-/// The route of the main table that a message tells of. One for some sources or kinds of service only is none: it stands beside
+/// The route that a message tells of, but for those that the kernel keeps for itself. One for some sources or kinds of service only is none: it stands beside
 /// whatever else there is.
 pub(crate) fn read(message: &Message, links: &[Link]) -> Option<SeenRoute> {
     let header = message.body.first_chunk::<HEADER>()?;
     let [family, length, source_length, service, table, protocol, _, kind, flags @ ..] = header;
-    let plain = *source_length == 0 && *service == 0 && *table == libc::RT_TABLE_MAIN;
+    let plain = *source_length == 0 && *service == 0 && *table != libc::RT_TABLE_LOCAL;
     (message.kind == NEW_ROUTE && plain).then_some(())?;
     let attributes = &message.body[HEADER..];
     let to = match find(attributes, libc::RTA_DST) {
@@ -190,6 +190,7 @@ pub(crate) fn read(message: &Message, links: &[Link]) -> Option<SeenRoute> {
         to: IpNet::new(to, *length).ok()?.trunc(),
         metric: find(attributes, libc::RTA_PRIORITY).map_or(Some(0), word)?,
         protocol: *protocol,
+        table: find(attributes, libc::RTA_TABLE).and_then(word).unwrap_or((*table).into()),
         source: find(attributes, libc::RTA_PREFSRC).and_then(|bytes| ip(*family, bytes)),
         hops,
     })
