@@ -1,12 +1,14 @@
 //! Why a verb failed, and the exit code that tells it. Shows nothing.
 
+use std::path::PathBuf;
+
 use super::{import::UnreadFile, oci_hook::HookError, runtime::RuntimeError};
 use crate::{
     config::ConfigError,
     daemon::ServeError,
     kernel::KernelError,
     lease::LeaseError,
-    operation::{CdiError, ExitCode, OperationError},
+    operation::{CdiError, ExitCode, OperationError, setup::SetupError},
     types::with_causes,
 };
 
@@ -31,6 +33,18 @@ pub(super) enum CommandError {
         "no network says allow.cdi = true, so there is no device to tell of; let one say so, or take an earlier file away with --remove"
     )]
     NoCdiNetwork,
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error(
+        "`vfhook {0}` changes files of the machine: run it as root, or look first with --dry-run"
+    )]
+    NotRoot(&'static str),
+    #[error("{} is there already and stays as it is: --print shows what would be written, --config names another file", .0.display())]
+    ConfigurationIsThere(PathBuf),
+    #[error(
+        "there is no terminal to ask on: --yes runs all that `vfhook doctor` offers, and docs/findings.md says which these are"
+    )]
+    NobodyToAsk,
 }
 
 impl From<KernelError> for CommandError {
@@ -62,8 +76,11 @@ impl CommandError {
             | Self::NoCdiNetwork
             | Self::Cdi(CdiError::Foreign(_))
             | Self::Import(_)
+            | Self::ConfigurationIsThere(_)
+            | Self::NobodyToAsk
             | Self::Serve(ServeError::Config(_)) => ExitCode::Usage,
-            Self::Serve(_) => ExitCode::HostUnfit,
+            Self::Serve(_) | Self::NotRoot(_) => ExitCode::HostUnfit,
+            Self::Setup(error) => error.exit_code(),
             Self::Runtime(_) | Self::Cdi(CdiError::Io { .. }) => ExitCode::Failed,
             Self::Operation(error) => error.exit_code(),
         }

@@ -27,6 +27,7 @@ mod ready;
 mod reconcile;
 mod recover;
 mod report;
+pub mod setup;
 mod status;
 mod verify;
 
@@ -52,7 +53,7 @@ pub use report::{AttachReport, How};
 pub use status::{Status, status};
 pub use verify::{Promised, verify};
 
-pub use crate::doctor::{Diagnosis, Mend};
+pub use crate::doctor::{Code, Diagnosis, Mend};
 use crate::{config::Config, lease::LeaseStore};
 
 /// What every operation works with besides the kernel.
