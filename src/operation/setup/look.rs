@@ -199,8 +199,16 @@ pub(super) fn docker(request: &Request) -> Result<Prepared, SetupError> {
     let prover = if version < Version(23, 0, 0) {
         Prover::Nobody
     } else {
-        Prover::Judges(program.clone(), path)
+        let own = program.words.iter().skip(1).cloned();
+        let more =
+            ["--validate".to_owned(), "--config-file".to_owned(), path.display().to_string()];
+        Prover::Judges(program.clone(), own.chain(more).collect())
     };
+    // What it would not start with already is not ours to be blamed for, nor to build upon.
+    let objection = docker.text.as_ref().and_then(|_| prover.objection(&plan));
+    if let Some(what) = objection {
+        return Err(Refusal::because(format!("{what}; as it is now: mend it first")).into());
+    }
     Ok(Prepared {
         runtime: request.runtime,
         version: Some(version),

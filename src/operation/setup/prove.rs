@@ -1,7 +1,5 @@
 //! Has a runtime say what its configuration is, so that a change is proven by what it reads and not by what was written.
 
-use std::path::PathBuf;
-
 use crate::{
     kernel::Program,
     setup::{Plan, Proof, proves},
@@ -19,8 +17,8 @@ pub(super) enum Prover {
         /// What it said before; it is boxed for its size.
         before: Box<toml::Table>,
     },
-    /// It says whether it would start with the file.
-    Judges(Program, PathBuf),
+    /// It says whether it would start with these words.
+    Judges(Program, Vec<String>),
     /// It reads what is there whenever it starts a container.
     Nobody,
 }
@@ -47,9 +45,9 @@ impl Prover {
                     },
                 }
             }
-            Self::Judges(program, file) => {
-                let file = file.to_string_lossy();
-                let answer = program.ask(&["--validate", "--config-file", &file]);
+            Self::Judges(program, words) => {
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                let answer = program.ask(&words);
                 answer
                     .err()
                     .map(|error| format!("{} does not take it: {error}", program.path.display()))

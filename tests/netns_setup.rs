@@ -2,6 +2,8 @@
 //! whoever dies in the middle and wherever, and the bytes of before are back after `--undo`.
 #![cfg(test)]
 
+mod netns_support;
+
 use std::{
     collections::BTreeMap,
     fs::{self, Permissions},
@@ -274,4 +276,78 @@ fn a_record_that_is_damaged_or_newer_is_told_and_left() {
         exits(&machine.set_up(&[], None), 2);
         assert_eq!(machine.files(), before);
     }
+}
+
+/// A dockerd that starts with what has no `wrong` in it.
+fn docker(machine: &Machine, version: &str) -> PathBuf {
+    machine.program(
+        "dockerd",
+        &format!(
+            "case \"$*\" in *--validate*) for last; do :; done; if grep -q wrong \"$last\"; then echo it is wrong >&2; exit 1; fi;; \
+             *) echo Docker version {version}, build 1;; esac"
+        ),
+    );
+    machine.path("daemon.json")
+}
+
+#[test]
+fn docker_has_one_file_which_is_judged_before_and_after() {
+    let machine = Machine::sound();
+    let file = docker(&machine, "26.1.5+dfsg1");
+    let program = machine.path("dockerd");
+    let words = |more: &[&'static str]| {
+        let own =
+            ["docker", "--program", program.to_str().unwrap(), "--file", file.to_str().unwrap()];
+        own.iter().copied().chain(more.iter().copied()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let set_up = |more: &[&'static str]| {
+        let words = words(more);
+        machine.vfhook(&words.iter().map(String::as_str).collect::<Vec<_>>(), None)
+    };
+    let undo = || machine.vfhook(&["docker", "--undo"], None);
+    for before in
+        ["{\n\t\"mtu\": 1400,\n\t\"features\": {\"buildkit\": true}\n}", "{}", "{\"a\": 1e400}\n"]
+    {
+        fs::write(&file, before).unwrap();
+        let said = exits(&set_up(&["--runtime"]), 0);
+        assert!(said.contains("systemctl restart docker"), "{said}");
+        let written = fs::read_to_string(&file).unwrap();
+        assert!(
+            written.contains("\"cdi\": true") && written.contains("vfhook-runtime"),
+            "{written}"
+        );
+        exits(&undo(), 0);
+        assert_eq!(fs::read_to_string(&file).unwrap(), before);
+    }
+    fs::remove_file(&file).unwrap();
+    exits(&set_up(&[]), 0);
+    exits(&undo(), 0);
+    assert!(!file.exists());
+    // Edited since: by key, and the rest stays.
+    exits(&set_up(&[]), 0);
+    let edited = fs::read_to_string(&file).unwrap().replace("{\n ", "{\n    \"mtu\": 9000,\n ");
+    fs::write(&file, edited).unwrap();
+    exits(&undo(), 2);
+    exits(&machine.vfhook(&["docker", "--undo", "--yes"], None), 0);
+    let left: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(left, serde_json::json!({ "mtu": 9000 }));
+    for (wrong, code) in [("{\"wrong\": 1}", 5), ("{", 5)] {
+        fs::write(&file, wrong).unwrap();
+        exits(&set_up(&[]), code);
+        assert_eq!(fs::read_to_string(&file).unwrap(), wrong);
+    }
+}
+
+#[test]
+fn a_first_configuration_is_one_and_replaces_none() {
+    netns_support::host::on_a_host(|host| {
+        let shown = host.vfhook(&["setup", "--pools", "--print"]).ok();
+        fs::remove_file(host.config_file()).unwrap();
+        host.vfhook(&["setup", "--pools"]).ok();
+        let written = fs::read_to_string(host.config_file()).unwrap();
+        assert_eq!(written, shown);
+        host.vfhook(&["check-config"]).ok();
+        host.vfhook(&["setup", "--pools"]).must_exit(2).must_say(&["is there already"]);
+        assert_eq!(fs::read_to_string(host.config_file()).unwrap(), written);
+    });
 }
