@@ -20,5 +20,6 @@ pub mod lease;
 pub mod operation;
 pub mod plan;
 pub mod request;
+pub mod setup;
 pub mod telemetry;
 pub mod types;

@@ -278,7 +278,7 @@ fn who_tells_of_sandboxes() {
             Info,
             "/run/nri/nri.sock",
             "nothing tells",
-            "hooks.d",
+            "vfhook setup",
         ),
         (
             "containerd without NRI",
@@ -290,7 +290,7 @@ fn who_tells_of_sandboxes() {
             Warning,
             "/run/nri/nri.sock",
             "NRI disabled",
-            "disable = false",
+            "vfhook setup containerd",
         ),
         (
             "containerd that does not run",
@@ -302,7 +302,7 @@ fn who_tells_of_sandboxes() {
             Warning,
             "/run/nri/nri.sock",
             "does not run",
-            "restart containerd",
+            "what to restart",
         ),
         (
             "half of the hooks",
@@ -310,7 +310,7 @@ fn who_tells_of_sandboxes() {
             Warning,
             "/etc/a.json",
             "poststop",
-            "both files",
+            "vfhook setup podman",
         ),
     ]);
     let mut hooked = sound();

@@ -18,7 +18,7 @@ struct Part {
     may_name: &'static [&'static str],
 }
 
-const PARTS: [Part; 19] = [
+const PARTS: [Part; 20] = [
     Part { folder: "types", may_name: &[] },
     Part { folder: "telemetry", may_name: &[] },
     Part { folder: "kill_point", may_name: &[] },
@@ -26,6 +26,7 @@ const PARTS: [Part; 19] = [
     Part { folder: "cdi", may_name: &["config", "types"] },
     Part { folder: "import", may_name: &["config", "types"] },
     Part { folder: "request", may_name: &["config", "types"] },
+    Part { folder: "setup", may_name: &["config", "types"] },
     Part { folder: "inventory", may_name: &["types"] },
     Part {
         folder: "doctor",
@@ -57,12 +58,25 @@ const PARTS: [Part; 19] = [
             "kernel::Concern",
             "kernel::Kernel",
             "kernel::KernelError",
+            // What another program is, says and reads.
+            "kernel::Program",
+            "kernel::is_writable",
+            "kernel::make_directory",
+            "kernel::matching_files",
+            "kernel::missing_directories",
             "kernel::publish_file",
             "kernel::published_file",
+            "kernel::read_config",
+            "kernel::remove_config",
+            "kernel::remove_empty_directory",
+            "kernel::resolved",
             "kernel::withdraw_file",
+            "kernel::write_config",
+            "kill_point",
             "lease",
             "plan",
             "request",
+            "setup",
             "types",
         ],
     },
@@ -126,19 +140,24 @@ const PARTS: [Part; 19] = [
             "kernel::Kernel",
             "kernel::KernelError",
             "kernel::LinuxKernel",
+            "kernel::Program",
             "kernel::append_line",
             "kernel::become_program",
             "kernel::is_this_program",
             "kernel::lacks_rights",
+            "kernel::publish_file",
             "kernel::published_file",
+            "kernel::read_config",
             "kernel::rewrite_file",
             "kernel::runs_as_itself",
+            "kernel::runs_as_root",
             "lease::LeaseError",
             "lease::Lease",
             "lease::LeaseStore",
             "lease::new_serial",
             "operation",
             "request",
+            "setup",
             "telemetry",
             "types",
         ],
@@ -155,7 +174,7 @@ struct Tool {
     places: &'static [&'static str],
 }
 
-const TOOLS: [Tool; 18] = [
+const TOOLS: [Tool; 20] = [
     // The configuration, what is imported and an OCI bundle are read, a process that is told to die says where; everything else with files is the
     // kernel's or a lease.
     Tool {
@@ -192,7 +211,7 @@ const TOOLS: [Tool; 18] = [
         root: "std",
         below: &["net::TcpStream", "net::TcpListener", "net::UdpSocket", "process"],
         // A thread that cannot leave a sandbox ends all; a wrapped runtime takes this process over.
-        places: &["main.rs", "kernel/netns.rs", "kernel/exec.rs"],
+        places: &["main.rs", "kernel/netns.rs", "kernel/exec.rs", "kernel/program.rs"],
     },
     // CNI passes its arguments in variables, the journal its number; and who has a gate made says which program keeps it.
     Tool {
@@ -203,6 +222,7 @@ const TOOLS: [Tool; 18] = [
             "frontend/cni",
             "frontend/command.rs",
             "kernel/exec.rs",
+            "kernel/program.rs",
             "kill_point/armed.rs",
             "telemetry",
         ],
@@ -241,11 +261,14 @@ const TOOLS: [Tool; 18] = [
         places: &[
             "frontend/arguments.rs",
             "frontend/runtime_arguments.rs",
+            "frontend/setup_arguments.rs",
             "frontend/shortcut.rs",
             "main.rs",
         ],
     },
     Tool { root: "saphyr_parser", below: &[], places: &["import/yaml.rs"] },
+    Tool { root: "toml_edit", below: &[], places: &["setup/toml_text.rs"] },
+    Tool { root: "similar", below: &[], places: &["setup/diff.rs"] },
 ];
 
 /// Words that only some places may have in their code.
@@ -285,18 +308,21 @@ const WRITES: [&str; 13] = [
 ];
 
 /// Parts that only compute: the same question has the same answer, whatever the clock and the machine say.
-const PURE: [&str; 7] = ["types", "config", "import", "request", "inventory", "doctor", "plan"];
+const PURE: [&str; 8] =
+    ["types", "config", "import", "request", "setup", "inventory", "doctor", "plan"];
 
 /// All that a part which only computes needs of the standard library.
-const PURE_STD: [&str; 12] = [
+const PURE_STD: [&str; 14] = [
     "borrow",
     "collections",
     "error",
     "fmt",
+    "iter::once",
     "net::IpAddr",
     "net::Ipv4Addr",
     "net::Ipv6Addr",
     "num",
+    "ops::Range",
     "path",
     "str",
     "sync::Arc",

@@ -47,8 +47,7 @@ fn people_get_lines_of_80_columns_and_a_count() {
             commands.iter().any(|command| command.contains("\\\n")),
             "no line was broken: {said}"
         );
-        // Copying the hooks needs files that are not here.
-        for command in commands.iter().filter(|command| !command.starts_with("install ")) {
+        for command in &commands {
             shell(command).ok();
         }
         let left = examine(host, 0);
@@ -215,5 +214,30 @@ fn udev_leaves_the_addresses_of_our_links_alone() {
         let ours: Vec<String> = names.filter(|name| name.starts_with("vfh")).collect();
         assert_eq!(ours.len(), 1);
         assert_eq!(how(&ours[0]), "3\n");
+    });
+}
+
+#[test]
+fn what_is_offered_is_run_when_agreed_to_and_nothing_else() {
+    on_a_host(|host| {
+        shell(
+            "ip link set card0 down; sysctl -q -w net.ipv4.ip_forward=0; iptables -P FORWARD DROP",
+        )
+        .ok();
+        let before = Dump::of_host_at_rest(host);
+        // There is nobody to ask.
+        host.vfhook(&["doctor", "--fix"]).must_exit(2).must_say(&["--yes"]);
+        before.must_be_again(host);
+        // A firewall is somebody's, who must know.
+        let ran = host.vfhook(&["doctor", "--fix", "--yes"]).must_exit(5);
+        ran.must_say(&["VFH0033 card0: ran `ip link set card0 up`", "VFH0035", "VFH0042"]);
+        let left = examine(host, 5);
+        assert!(
+            about(&left, "", "card0").is_none()
+                && about(&left, "", "net.ipv4.ip_forward").is_none()
+        );
+        assert_eq!(about(&left, "error", "ip filter FORWARD").unwrap()["code"], "VFH0042");
+        shell("iptables -P FORWARD ACCEPT").ok();
+        host.vfhook(&["doctor", "--fix", "--yes"]).ok();
     });
 }

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use super::{Facts, Finding};
+use super::{Code, Facts, Finding};
 use crate::{
     config::{Config, ServicePathMode},
     inventory::Route,
@@ -38,7 +38,7 @@ fn taken_source(network: IpNet, route: &Route) -> Finding {
          reaches the container and no longer whoever had it",
         route.to, route.interface
     );
-    Finding::warning(format!("service_path.source {network}"), breaks)
+    Finding::warning(Code::SourceRouted, format!("service_path.source {network}"), breaks)
         .advise("choose a range for source that the host has no route to")
 }
 
@@ -47,7 +47,7 @@ fn on_link(cidr: IpNet, route: &Route) -> Finding {
         "{} is a network of the host's {}: what containers send there goes through the host and not through their device",
         route.to, route.interface
     );
-    Finding::info(format!("service_path.cidrs {cidr}"), breaks)
+    Finding::info(Code::ServiceNetworkOnLink, format!("service_path.cidrs {cidr}"), breaks)
         .advise("nothing when that is wanted; otherwise make cidrs narrower")
 }
 

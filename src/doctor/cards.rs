@@ -1,6 +1,6 @@
 //! The physical functions of SR-IOV pools: there, with as many VFs as wanted, and up.
 
-use super::{Facts, Finding};
+use super::{Code, Facts, Finding};
 use crate::{
     config::Config,
     inventory::{CardFacts, Link, PhysicalFunction},
@@ -20,16 +20,24 @@ pub(super) fn present(facts: &Facts, _: &Config) -> Vec<Finding> {
             card.name.as_ref().map_or_else(|| format!("pool {}", card.pool), ToString::to_string);
         match &card.found {
             Err(reason) => findings.push(
-                Finding::error(subject, format!("pool {} has no VF from it: {reason}", card.pool))
-                    .advise(format!(
-                        "load the card's driver, or correct pf of pool {}; these have SR-IOV: \
+                Finding::error(
+                    Code::CardAbsent,
+                    subject,
+                    format!("pool {} has no VF from it: {reason}", card.pool),
+                )
+                .advise(format!(
+                    "load the card's driver, or correct pf of pool {}; these have SR-IOV: \
                          `ls -d /sys/class/net/*/device/sriov_totalvfs`",
-                        card.pool
-                    )),
+                    card.pool
+                )),
             ),
             Ok(function) if function.total_vfs == 0 => findings.push(
-                Finding::error(subject, "the card makes no VFs: SR-IOV is off in its firmware")
-                    .advise("switch SR-IOV on in the firmware of host and card"),
+                Finding::error(
+                    Code::SriovOff,
+                    subject,
+                    "the card makes no VFs: SR-IOV is off in its firmware",
+                )
+                .advise("switch SR-IOV on in the firmware of host and card"),
             ),
             Ok(_) => {}
         }
@@ -51,6 +59,7 @@ pub(super) fn made(facts: &Facts, config: &Config) -> Vec<Finding> {
         findings.extend(match wanted {
             Some(wanted) if wanted > most => Some(
                 Finding::error(
+                    Code::TooManyVfs,
                     subject,
                     format!("it can make {most} VFs, and pool {} asks for {wanted}", card.pool),
                 )
@@ -59,6 +68,7 @@ pub(super) fn made(facts: &Facts, config: &Config) -> Vec<Finding> {
             Some(wanted) if has == wanted => None,
             Some(wanted) if has == 0 => Some(
                 Finding::error(
+                    Code::NoVfs,
                     subject,
                     format!("it has no VF, pool {} asks for {wanted}", card.pool),
                 )
@@ -66,6 +76,7 @@ pub(super) fn made(facts: &Facts, config: &Config) -> Vec<Finding> {
             ),
             Some(wanted) => Some(
                 Finding::warning(
+                    Code::OtherNumberOfVfs,
                     subject,
                     format!("it has {has} VFs, pool {} asks for {wanted}", card.pool),
                 )
@@ -73,6 +84,7 @@ pub(super) fn made(facts: &Facts, config: &Config) -> Vec<Finding> {
             ),
             None if has == 0 => Some(
                 Finding::error(
+                    Code::NumberOfVfsUnsaid,
                     subject,
                     format!("it has no VF, and pool {} does not say how many to make", card.pool),
                 )
@@ -105,7 +117,7 @@ pub(super) fn up(facts: &Facts, _: &Config) -> Vec<Finding> {
         (!link.up).then_some(&function.name)
     });
     down.map(|name| {
-        Finding::error(name.to_string(), "it is down, so its VFs have no carrier")
+        Finding::error(Code::CardDown, name.to_string(), "it is down, so its VFs have no carrier")
             .run([format!("ip link set {name} up")])
     })
     .collect()
@@ -133,5 +145,8 @@ pub(super) fn too_short(config: &Config, pool: &Name, link: &Link) -> Option<Fin
         "its MTU is {}, and network {network} asks for {mtu}: attaching is refused",
         link.mtu
     );
-    Some(Finding::error(name.to_string(), breaks).run([format!("ip link set {name} mtu {mtu}")]))
+    Some(
+        Finding::error(Code::MtuTooLow, name.to_string(), breaks)
+            .run([format!("ip link set {name} mtu {mtu}")]),
+    )
 }

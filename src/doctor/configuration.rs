@@ -1,6 +1,6 @@
 //! Whether there is a configuration. What it asks of the host is for the other files.
 
-use super::Finding;
+use super::{Code, Finding};
 use crate::config::ConfigError;
 
 /// Every problem of a configuration that cannot be used.
@@ -8,10 +8,15 @@ pub(super) fn problems(error: &ConfigError) -> Vec<Finding> {
     match error {
         ConfigError::Read { path, source } => {
             let finding = Finding::error(
+                Code::ConfigurationUnreadable,
                 path.display().to_string(),
                 format!("the configuration cannot be read ({source}), so nothing can be attached"),
             );
-            vec![finding.advise("write it as nri-config/config.toml, or name it with --config")]
+            vec![
+                finding.advise(
+                    "`vfhook setup --pools` writes a first one, or name yours with --config",
+                ),
+            ]
         }
         ConfigError::Wrong { path, problems } => problems
             .iter()
@@ -22,7 +27,7 @@ pub(super) fn problems(error: &ConfigError) -> Vec<Finding> {
                 } else {
                     problem.fix.clone()
                 };
-                Finding::error(&problem.field, breaks).advise(advice)
+                Finding::error(Code::ConfigurationWrong, &problem.field, breaks).advise(advice)
             })
             .collect(),
     }

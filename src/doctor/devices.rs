@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Facts, Finding};
+use super::{Code, Facts, Finding};
 use crate::{
     cdi::{self, Document},
     config::Config,
@@ -18,7 +18,7 @@ pub(super) fn told(facts: &Facts, config: &Config) -> Vec<Finding> {
     let document: Option<Document> = serde_json::from_str(text).ok().filter(cdi::is_ours);
     let Some(document) = document else {
         let breaks = "the file is not vfhook's, so no network can be given as a device";
-        let foreign = Finding::warning(cdi::FILE, breaks)
+        let foreign = Finding::warning(Code::CdiForeign, cdi::FILE, breaks)
             .advise("move it away and run `vfhook cdi`, or name another with --file");
         return if open.is_empty() { Vec::new() } else { vec![foreign] };
     };
@@ -39,12 +39,12 @@ pub(super) fn told(facts: &Facts, config: &Config) -> Vec<Finding> {
         return Vec::new();
     }
     let cure = if open.is_empty() { "vfhook cdi --remove" } else { "vfhook cdi" };
-    vec![Finding::warning(cdi::FILE, breaks.join("; ")).run([cure.to_owned()])]
+    vec![Finding::warning(Code::CdiStale, cdi::FILE, breaks.join("; ")).run([cure.to_owned()])]
 }
 
 fn untold(open: &BTreeSet<&str>) -> Finding {
     let names: Vec<&str> = open.iter().copied().collect();
     let breaks =
         format!("no runtime is told of networks that allow.cdi opens: {}", names.join(", "));
-    Finding::info(cdi::FILE, breaks).run(["vfhook cdi".to_owned()])
+    Finding::info(Code::CdiUntold, cdi::FILE, breaks).run(["vfhook cdi".to_owned()])
 }

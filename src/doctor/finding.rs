@@ -2,9 +2,13 @@
 
 use serde::Serialize;
 
+use super::Code;
+
 /// A finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
+    /// What kind it is.
+    pub code: Code,
     /// How bad it is.
     pub severity: Severity,
     /// What was looked at, such as `ens1f0` or `net.ipv4.ip_forward`.
@@ -49,20 +53,29 @@ pub enum Mend {
 }
 
 impl Finding {
-    fn new(severity: Severity, subject: impl Into<String>, breaks: impl Into<String>) -> Self {
-        Self { severity, subject: subject.into(), breaks: breaks.into(), mend: None }
+    fn new(
+        severity: Severity,
+        code: Code,
+        subject: impl Into<String>,
+        breaks: impl Into<String>,
+    ) -> Self {
+        Self { code, severity, subject: subject.into(), breaks: breaks.into(), mend: None }
     }
 
-    pub(super) fn error(subject: impl Into<String>, breaks: impl Into<String>) -> Self {
-        Self::new(Severity::Error, subject, breaks)
+    pub(super) fn error(code: Code, subject: impl Into<String>, breaks: impl Into<String>) -> Self {
+        Self::new(Severity::Error, code, subject, breaks)
     }
 
-    pub(super) fn warning(subject: impl Into<String>, breaks: impl Into<String>) -> Self {
-        Self::new(Severity::Warning, subject, breaks)
+    pub(super) fn warning(
+        code: Code,
+        subject: impl Into<String>,
+        breaks: impl Into<String>,
+    ) -> Self {
+        Self::new(Severity::Warning, code, subject, breaks)
     }
 
-    pub(super) fn info(subject: impl Into<String>, breaks: impl Into<String>) -> Self {
-        Self::new(Severity::Info, subject, breaks)
+    pub(super) fn info(code: Code, subject: impl Into<String>, breaks: impl Into<String>) -> Self {
+        Self::new(Severity::Info, code, subject, breaks)
     }
 
     /// The same, mended by these commands.

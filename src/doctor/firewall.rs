@@ -3,7 +3,7 @@
 //!
 //! A packet must pass every chain of the hook, of whatever table: what one accepts another may still drop.
 
-use super::{Facts, Finding, has_family};
+use super::{Code, Facts, Finding, has_family};
 use crate::{
     config::Config,
     inventory::{Chain, Family, Hook, Interfaces, Rule, Verdict},
@@ -35,7 +35,7 @@ pub(super) fn nft_is_there(facts: &Facts, _: &Config) -> Vec<Finding> {
     let breaks =
         "the kernel has no nf_tables, so a service path cannot be masqueraded and attaching fails";
     let load = "modprobe -a nf_tables nft_chain_nat nft_masq".to_owned();
-    vec![Finding::error("nf_tables", breaks).run([load])]
+    vec![Finding::error(Code::NoNftables, "nf_tables", breaks).run([load])]
 }
 
 /// Whether a chain drops what goes between a sandbox and services. Two iptables may be at work, and both count.
@@ -66,14 +66,14 @@ fn obstacle(facts: &Facts, chain: &Chain, legacy: bool) -> Option<Finding> {
     let subject = format!("{} {} {}{older}", chain.family.word(), chain.table, chain.name);
     if chain.is_of_firewalld() && has_zone_of_ours(facts) {
         let breaks = "firewalld has a zone for vfh*, and decides there; `firewall-cmd --list-all-policies` tells what it forwards";
-        return Some(Finding::info(subject, breaks));
+        return Some(Finding::info(Code::FirewalldDecides, subject, breaks));
     }
     let finding = if ways.iter().any(|(_, fate)| *fate == Fate::Dropped) {
-        Finding::error(subject, format!("this chain drops {what}"))
+        Finding::error(Code::ForwardDropped, subject, format!("this chain drops {what}"))
     } else {
         let breaks =
             format!("this chain drops {what}, unless a rule with more conditions accepts it");
-        Finding::warning(subject, breaks)
+        Finding::warning(Code::ForwardDropped, subject, breaks)
     };
     Some(match (chain.is_of_firewalld(), chain.owned) {
         (true, _) => finding.run(FIREWALLD.map(str::to_owned)),
@@ -187,5 +187,8 @@ pub(super) fn room_for_connections(facts: &Facts, _: &Config) -> Vec<Finding> {
         "{count} of {max} connections are in use: when it is full, new ones to services are dropped"
     );
     let double = format!("sysctl -w net.netfilter.nf_conntrack_max={}", u64::from(max) * 2);
-    vec![Finding::warning("net.netfilter.nf_conntrack_max", breaks).run([double])]
+    vec![
+        Finding::warning(Code::ConnectionsFull, "net.netfilter.nf_conntrack_max", breaks)
+            .run([double]),
+    ]
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Facts, Finding};
+use super::{Code, Facts, Finding};
 use crate::{config::Config, inventory::Route, types::KernelText};
 
 /// The number that the kernel gives routes which it learnt from a router (`RTPROT_RA`).
@@ -34,7 +34,7 @@ pub(super) fn ipv4(facts: &Facts, _: &Config) -> Vec<Finding> {
         let breaks = "answers of services are not forwarded: they come in by interfaces whose forwarding is off \
                       (vfhook switches it on for its own)";
         return vec![
-            Finding::error("net.ipv4.ip_forward", breaks)
+            Finding::error(Code::Ipv4NotForwarded, "net.ipv4.ip_forward", breaks)
                 .run(["sysctl -w net.ipv4.ip_forward=1".to_owned()]),
         ];
     }
@@ -45,7 +45,7 @@ pub(super) fn ipv4(facts: &Facts, _: &Config) -> Vec<Finding> {
                 "answers that come in by {name} are not forwarded to containers: for IPv4 each interface has a switch of its own"
             );
             // With slashes, since names of interfaces may have dots.
-            Finding::warning(format!("net/ipv4/conf/{name}/forwarding"), breaks)
+            Finding::warning(Code::InterfaceNotForwarding, format!("net/ipv4/conf/{name}/forwarding"), breaks)
                 .run([format!("sysctl -w net/ipv4/conf/{name}/forwarding=1")])
         })
         .collect()
@@ -66,5 +66,8 @@ pub(super) fn ipv6(facts: &Facts, _: &Config) -> Vec<Finding> {
         .filter(|name| facts.host.sysctl(&format!("ipv6/conf/{name}/accept_ra")) == 1);
     let keep = keep.map(|name| format!("sysctl -w net/ipv6/conf/{name}/accept_ra=2"));
     let forward = "sysctl -w net.ipv6.conf.all.forwarding=1".to_owned();
-    vec![Finding::error("net.ipv6.conf.all.forwarding", breaks).run(keep.chain([forward]))]
+    vec![
+        Finding::error(Code::Ipv6NotForwarded, "net.ipv6.conf.all.forwarding", breaks)
+            .run(keep.chain([forward])),
+    ]
 }

@@ -1,6 +1,6 @@
 //! The VFs of SR-IOV pools that no lease holds: bound to a driver that makes an interface, and what that does not need.
 
-use super::{Facts, Finding, cards::found};
+use super::{Code, Facts, Finding, cards::found};
 use crate::{
     config::Config,
     inventory::{Binding, CardFacts, PhysicalFunction},
@@ -22,7 +22,7 @@ fn of_card(card: &CardFacts, function: &PhysicalFunction) -> Vec<Finding> {
         let breaks = format!("pool {} wants none of its {} VFs", card.pool, function.num_vfs);
         let advice =
             format!("correct the selectors of pool {}; `vfhook status` lists VFs", card.pool);
-        return vec![Finding::error(subject, breaks).advise(advice)];
+        return vec![Finding::error(Code::NoVfWanted, subject, breaks).advise(advice)];
     }
     let (mut driverless, mut virtual_machines, mut elsewhere, mut in_use) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -39,41 +39,41 @@ fn of_card(card: &CardFacts, function: &PhysicalFunction) -> Vec<Finding> {
     }
     let worthless = [&driverless, &virtual_machines, &elsewhere, &in_use];
     let worthless = worthless.map(Vec::len).iter().sum::<usize>() == card.wanted;
-    let finding = |vfs: &[PciAddress], what: &str| {
+    let finding = |code: Code, vfs: &[PciAddress], what: &str| {
         let breaks =
             format!("{} of the {} VFs of pool {} {what}", vfs.len(), card.wanted, card.pool);
         if worthless {
-            Finding::error(&subject, breaks)
+            Finding::error(code, &subject, breaks)
         } else {
-            Finding::warning(&subject, breaks)
+            Finding::warning(code, &subject, breaks)
         }
     };
     let mut findings = Vec::new();
     if !driverless.is_empty() {
         let what = "have no driver, so no interface to give";
         findings.push(
-            finding(&driverless, what)
+            finding(Code::VfWithoutDriver, &driverless, what)
                 .run([each(&driverless, "echo $vf > /sys/bus/pci/drivers_probe")]),
         );
     }
     if !virtual_machines.is_empty() {
         let what = "are bound to vfio-pci, for virtual machines: they have no interface to give";
         // No command: it would take the device from a machine that runs.
-        findings.push(finding(&virtual_machines, what).advise(format!(
+        findings.push(finding(Code::VfOfVirtualMachines, &virtual_machines, what).advise(format!(
             "leave them to virtual machines with the pool's vf or pci; or stop the machines that have {}, empty driver_override, \
              unbind them from vfio-pci and write them to /sys/bus/pci/drivers_probe",
             list(&virtual_machines)
         )));
     }
     if !in_use.is_empty() {
-        findings.push(finding(&in_use, &used_by(card, &in_use)).advise(format!(
+        findings.push(finding(Code::VfInUse, &in_use, &used_by(card, &in_use)).advise(format!(
             "leave them out with `vf` of pool {}, or take away what uses them",
             card.pool
         )));
     }
     if !elsewhere.is_empty() {
         let what = "have a driver and no interface on this host: they are in a namespace that vfhook did not put them into";
-        findings.push(finding(&elsewhere, what).advise(
+        findings.push(finding(Code::VfElsewhere, &elsewhere, what).advise(
             "`vfhook status` names them; `lsns -t net` lists namespaces: take them back there with `ip link set NAME netns 1`",
         ));
     }
@@ -113,9 +113,9 @@ pub(super) fn lent_addresses(facts: &Facts, _: &Config) -> Vec<Finding> {
         );
         let subject = function.name.to_string();
         let finding = if lent.len() == card.wanted {
-            Finding::error(subject, breaks)
+            Finding::error(Code::VfAddressLent, subject, breaks)
         } else {
-            Finding::warning(subject, breaks)
+            Finding::warning(Code::VfAddressLent, subject, breaks)
         };
         Some(finding.advise(
             "keep NetworkManager, systemd-networkd and others off VFs with the files of host-files/ (its README says how), then \
@@ -144,5 +144,5 @@ pub(super) fn iommu(facts: &Facts, _: &Config) -> Vec<Finding> {
     let breaks = "there are no IOMMU groups: virtual machines cannot have the VFs that are bound to vfio-pci; \
                   containers do not need it";
     let advice = "for virtual machines, start the kernel with intel_iommu=on or amd_iommu=on";
-    vec![Finding::info("IOMMU", breaks).advise(advice)]
+    vec![Finding::info(Code::NoIommu, "IOMMU", breaks).advise(advice)]
 }

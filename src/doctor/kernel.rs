@@ -1,6 +1,6 @@
 //! Whether the kernel has what vfhook cannot do without: numbered namespaces, IPv6 where that is asked for.
 
-use super::{Facts, Finding, has_family, has_veth};
+use super::{Code, Facts, Finding, has_family, has_veth};
 use crate::{
     config::Config,
     inventory::{Ability, Ipv6},
@@ -14,7 +14,8 @@ pub(super) fn floor(facts: &Facts) -> Vec<Finding> {
     }
     let breaks = "it does not number network namespaces (SO_NETNS_COOKIE), by which vfhook knows sandboxes again: nothing can \
                   be attached";
-    let finding = Finding::error(format!("kernel {}", facts.host.release), breaks);
+    let finding =
+        Finding::error(Code::KernelTooOld, format!("kernel {}", facts.host.release), breaks);
     vec![finding.advise("start Linux 5.14 or later")]
 }
 
@@ -49,7 +50,7 @@ pub(super) fn abilities(facts: &Facts, config: &Config) -> Vec<Finding> {
                  {} (Debian: linux-image-amd64 and not -cloud; Ubuntu: linux-modules-extra; RHEL: kernel-modules)",
                 facts.host.release
             );
-            Finding::error(modules, breaks).advise(load)
+            Finding::error(Code::KernelLacksModule, modules, breaks).advise(load)
         })
         .collect()
 }
@@ -62,12 +63,16 @@ pub(super) fn ipv6(facts: &Facts, config: &Config) -> Vec<Finding> {
         Ipv6::Absent if wanted => {
             let breaks = "the kernel has no IPv6, and the configuration gives IPv6 addresses: attaching is refused";
             let advice = "start the kernel without ipv6.disable=1, or take IPv6 out of networks and service_path";
-            vec![Finding::error("ipv6.disable", breaks).advise(advice)]
+            vec![Finding::error(Code::NoIpv6, "ipv6.disable", breaks).advise(advice)]
         }
         Ipv6::Off if has_family(config, true) => {
             let breaks = "interfaces appear without IPv6; vfhook switches it on for its own, and IPv6 services answer only where \
                           the host's other interfaces have it";
-            vec![Finding::info("net.ipv6.conf.default.disable_ipv6", breaks)]
+            vec![Finding::info(
+                Code::Ipv6OffByDefault,
+                "net.ipv6.conf.default.disable_ipv6",
+                breaks,
+            )]
         }
         _ => Vec::new(),
     }

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod cards;
+mod code;
 mod configuration;
 mod devices;
 mod finding;
@@ -18,6 +19,7 @@ mod state;
 
 use serde::Serialize;
 
+pub use code::{Code, Explanation, NoCode, page};
 pub use finding::{Finding, Mend, Severity};
 
 use crate::{

@@ -1,6 +1,6 @@
 //! The parents of pools whose devices are made: there, up, and with no bridge or bond of their own.
 
-use super::{Facts, Finding, cards::too_short};
+use super::{Code, Facts, Finding, cards::too_short};
 use crate::{
     config::Config,
     inventory::Link,
@@ -24,7 +24,7 @@ pub(super) fn present(facts: &Facts, config: &Config) -> Vec<Finding> {
         .map(|(pool, parent)| {
             let breaks = format!("there is no such interface, and pool {pool} makes devices on it");
             let advice = format!("correct pf of pool {pool}; `ip link` lists interfaces");
-            Finding::error(parent.to_string(), breaks).advise(advice)
+            Finding::error(Code::ParentAbsent, parent.to_string(), breaks).advise(advice)
         })
         .collect()
 }
@@ -33,8 +33,12 @@ pub(super) fn present(facts: &Facts, config: &Config) -> Vec<Finding> {
 pub(super) fn up(facts: &Facts, config: &Config) -> Vec<Finding> {
     let down = links(facts, config).filter(|link| !link.up);
     down.map(|link| {
-        Finding::error(link.name.to_string(), "it is down, so devices on it have no carrier")
-            .run([format!("ip link set {} up", link.name)])
+        Finding::error(
+            Code::ParentDown,
+            link.name.to_string(),
+            "it is down, so devices on it have no carrier",
+        )
+        .run([format!("ip link set {} up", link.name)])
     })
     .collect()
 }
@@ -55,7 +59,7 @@ pub(super) fn free(facts: &Facts, config: &Config) -> Vec<Finding> {
                 "make {} the pool's pf, or `ip link set {} nomaster`",
                 master.name, link.name
             );
-            Finding::warning(link.name.to_string(), breaks).advise(advice)
+            Finding::warning(Code::ParentEnslaved, link.name.to_string(), breaks).advise(advice)
         })
         .collect()
 }

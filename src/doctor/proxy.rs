@@ -1,6 +1,6 @@
 //! Who answers for service addresses on this host: kube-proxy, in which of its modes, who replaces it, or nobody.
 
-use super::{Facts, Finding};
+use super::{Code, Facts, Finding};
 use crate::{
     config::Config,
     inventory::{Chain, Hook},
@@ -15,7 +15,7 @@ pub(super) fn rules_for_services(facts: &Facts, _: &Config) -> Vec<Finding> {
     let modes = modes(facts);
     if !modes.is_empty() {
         let breaks = format!("services are answered by its {} rules", modes.join(" and "));
-        return vec![Finding::info(subject, breaks)];
+        return vec![Finding::info(Code::ServicesAnswered, subject, breaks)];
     }
     if let Some(finding) = replacement(facts) {
         return vec![finding];
@@ -25,18 +25,22 @@ pub(super) fn rules_for_services(facts: &Facts, _: &Config) -> Vec<Finding> {
     };
     if facts.host.all_chains().any(translates) {
         let breaks = "it has no rules here; somebody else's translate addresses, and only what they know is answered";
-        return vec![Finding::info(subject, breaks)];
+        return vec![Finding::info(Code::ServicesOfOthers, subject, breaks)];
     }
     let breaks = "no rules for services found: clusterIPs will not answer";
     let advice = "start kube-proxy on this node, or give cidrs rules of your own in a nat chain at prerouting";
-    vec![Finding::warning(subject, breaks).advise(advice)]
+    vec![Finding::warning(Code::NoServices, subject, breaks).advise(advice)]
 }
 
 /// Who answers in place of kube-proxy without a rule of netfilter: programs on the interfaces that it was told of.
 fn replacement(facts: &Facts) -> Option<Finding> {
     let has = |name: &str| facts.host.links.iter().any(|link| link.name.as_str() == Some(name));
     if has("kube-dummy-if") {
-        return Some(Finding::info("kube-router", "services are answered by its ipvs rules"));
+        return Some(Finding::info(
+            Code::ServicesAnswered,
+            "kube-router",
+            "services are answered by its ipvs rules",
+        ));
     }
     let breaks = |who: &str| {
         format!(
@@ -48,13 +52,17 @@ fn replacement(facts: &Facts) -> Option<Finding> {
         let advice = "give Cilium our interfaces too, beside its own (Helm: devices = [eth0, vfh+]), with \
                       bpf.lbExternalClusterIP = true; where its socket load balancer puts a pod's address in the place of a \
                       clusterIP, add the pods' networks to cidrs";
-        return Some(Finding::warning("Cilium", breaks("Cilium")).advise(advice));
+        return Some(
+            Finding::warning(Code::ServicesByEbpf, "Cilium", breaks("Cilium")).advise(advice),
+        );
     }
     if has("bpfin.cali") || has("bpfout.cali") {
         let advice = "let bpfDataIfacePattern of Calico's FelixConfiguration match vfh* too, beside the host's own interfaces; where \
                       its connect-time load balancer puts a pod's address in the place of a clusterIP, add the pods' networks to \
                       cidrs";
-        return Some(Finding::warning("Calico", breaks("Calico")).advise(advice));
+        return Some(
+            Finding::warning(Code::ServicesByEbpf, "Calico", breaks("Calico")).advise(advice),
+        );
     }
     None
 }

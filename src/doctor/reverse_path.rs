@@ -5,7 +5,7 @@
 //! The service path as such stands it: each source has a route back over the interface that it comes by. What does not is
 //! a packet with another source address.
 
-use super::{Facts, Finding};
+use super::{Code, Facts, Finding};
 use crate::config::{Config, ServicePathMode};
 
 const KEYS: [&str; 2] = ["all", "default"];
@@ -22,7 +22,7 @@ pub(super) fn filtered(facts: &Facts, config: &Config) -> Vec<Finding> {
         let breaks = "the host drops what a container sends over the service path with its VF's address (programs bound to \
                       it, answers to clients in cidrs); where that matters, switch it off and attach anew";
         let off = set.iter().map(|key| format!("sysctl -w net.ipv4.conf.{key}.rp_filter=0"));
-        return vec![Finding::info(subject, breaks).run(off)];
+        return vec![Finding::info(Code::ReversePathOfServicePath, subject, breaks).run(off)];
     }
     // Without a default route over the device both directions stay on the interface that was there.
     if highest != Some(STRICT) || !config.networks.values().any(|network| network.default_route) {
@@ -31,5 +31,5 @@ pub(super) fn filtered(facts: &Facts, config: &Config) -> Vec<Finding> {
     let breaks = "sandboxes begin with the host's value and drop what reaches their other interface from outside cidrs, \
                   such as the kubelet's probes: the way back leads over the VF";
     let lax = "sysctl -w net.ipv4.conf.default.rp_filter=2".to_owned();
-    vec![Finding::warning(subject, breaks).run([lax])]
+    vec![Finding::warning(Code::ReversePathOfSandbox, subject, breaks).run([lax])]
 }

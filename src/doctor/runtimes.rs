@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Facts, Finding};
+use super::{Code, Facts, Finding};
 use crate::{
     config::Config,
     request::{NETWORKS, Speaker},
@@ -45,18 +45,20 @@ pub(super) fn told_of_sandboxes(facts: &Facts) -> Vec<Finding> {
         } else {
             "containerd is configured and offers no NRI: it does not run, or is 1.7, where NRI is off unless switched on"
         };
-        let advice = "set disable = false for io.containerd.nri.v1.nri in /etc/containerd/config.toml, as nri-config/containerd-*.toml \
-                      do, and restart containerd";
-        let finding =
-            if hooked { Finding::info(SOCKET, breaks) } else { Finding::warning(SOCKET, breaks) };
+        let advice = "`vfhook setup containerd` switches it on, and says what to restart";
+        let finding = if hooked {
+            Finding::info(Code::NoNri, SOCKET, breaks)
+        } else {
+            Finding::warning(Code::NoNri, SOCKET, breaks)
+        };
         return vec![finding.advise(advice)];
     }
     if hooked {
         return Vec::new();
     }
     let breaks = "neither NRI nor a hook is there: nothing tells vfhook of sandboxes but `vfhook attach` and `detach`";
-    let copy = "install -Dm644 -t /usr/share/containers/oci/hooks.d hooks/vfhook-*.json".to_owned();
-    vec![Finding::info(SOCKET, breaks).run([copy])]
+    let advice = "`vfhook setup` with containerd, crio, podman or docker, whichever runs here";
+    vec![Finding::info(Code::NothingTells, SOCKET, breaks).advise(advice)]
 }
 
 /// Whether what attaches has what takes back beside it.
@@ -73,8 +75,8 @@ pub(super) fn both_hooks(facts: &Facts) -> Vec<Finding> {
         (false, true) => "there is no hook for createRuntime: containers get nothing",
         _ => return Vec::new(),
     };
-    let advice = "put both files of hooks/ there";
-    vec![Finding::warning(path.display().to_string(), breaks).advise(advice)]
+    let advice = "`vfhook setup podman` puts both where podman and CRI-O look";
+    vec![Finding::warning(Code::HookMissing, path.display().to_string(), breaks).advise(advice)]
 }
 
 /// Whether containerd hands annotations that ask for networks on to what reads them on a container: the gate of a base spec, and the
@@ -123,7 +125,8 @@ impl Reader {
             "write pod_annotations = [{}] for that runtime in /etc/containerd/config.toml, and restart containerd",
             all.join(", ")
         );
-        Finding::warning(format!("pod_annotations of {name}"), breaks).advise(advice)
+        let subject = format!("pod_annotations of {name}");
+        Finding::warning(Code::AnnotationsUnheard, subject, breaks).advise(advice)
     }
 }
 
@@ -193,7 +196,7 @@ pub(super) fn open_files(facts: &Facts) -> Vec<Finding> {
             );
             let clean = format!("jq 'del(.process.rlimits)' {path} > {path}.new");
             let (replace, restart) = (format!("mv {path}.new {path}"), "systemctl restart containerd");
-            Finding::warning(path.to_string(), breaks).run([clean, replace, restart.to_owned()])
+            Finding::warning(Code::FewOpenFiles, path.to_string(), breaks).run([clean, replace, restart.to_owned()])
         })
         .collect()
 }

@@ -1,6 +1,6 @@
 //! Whether the state directory can be used, and whether leases in it need somebody.
 
-use super::{Facts, Finding};
+use super::{Code, Facts, Finding};
 
 /// Whether leases can be recorded.
 pub(super) fn usable(facts: &Facts) -> Vec<Finding> {
@@ -8,18 +8,18 @@ pub(super) fn usable(facts: &Facts) -> Vec<Finding> {
     let directory = facts.state.directory.display().to_string();
     let breaks = format!("nothing can be attached, since it could not be recorded: {reason}");
     let mend = format!("install -d -m 0700 -o root -g root {directory}");
-    vec![Finding::error(&directory, breaks).run([mend])]
+    vec![Finding::error(Code::StateUnusable, &directory, breaks).run([mend])]
 }
 
 /// Leases that somebody should look at.
 pub(super) fn attention(facts: &Facts) -> Vec<Finding> {
     let unreadable = facts.state.unreadable.iter().map(|what| {
-        Finding::warning("lease", what.as_str())
+        Finding::warning(Code::LeaseUnreadable, "lease", what.as_str())
             .advise("look by hand at the file and at what its sandbox has, then remove the file")
     });
-    let unfinished =
-        facts.state.unfinished.iter().map(|what| {
-            Finding::warning("lease", what.as_str()).run(["vfhook reconcile".to_owned()])
-        });
+    let unfinished = facts.state.unfinished.iter().map(|what| {
+        Finding::warning(Code::LeaseUnfinished, "lease", what.as_str())
+            .run(["vfhook reconcile".to_owned()])
+    });
     unreadable.chain(unfinished).collect()
 }

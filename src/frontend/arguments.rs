@@ -4,8 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-pub use super::runtime_arguments::{Cdi, Hook, Runtime, Stage};
 use super::{kubelet, runtime_arguments::seconds};
+pub use super::{
+    runtime_arguments::{Cdi, Hook, Runtime, Stage},
+    setup_arguments::{Doctor, Explain, Setup},
+};
 use crate::{
     request::NetworkRequest,
     types::{NetnsSource, SandboxId},
@@ -79,8 +82,10 @@ pub enum Verb {
     Detach(Detach),
     /// Show pools, devices, who has which, and what needs attention
     Status(Shown),
-    /// Tell whether this host is fit, and what mends what is not; changes nothing
-    Doctor(Shown),
+    /// Tell whether this host is fit, and what mends what is not; changes nothing unless told to
+    Doctor(Doctor),
+    /// Tell what a finding of doctor means, by its number, and what mends it
+    Explain(Explain),
     /// Make virtual functions as the configuration says
     Provision(Provision),
     /// Take back what is half done or whose sandbox is gone; make the others follow changed service networks
@@ -95,6 +100,8 @@ pub enum Verb {
     Cni,
     /// Be runc or crun, and give a container vfhook's hooks whose annotation asks for networks. The link vfhook-runtime does the same
     Runtime(Runtime),
+    /// Set a container runtime up for vfhook, or take that back; or write a first configuration
+    Setup(Setup),
     /// Tell runtimes of networks as CDI devices: docker, podman, nerdctl and others give one by --device vfhook.dev/net=NAME
     Cdi(Cdi),
 }
@@ -107,10 +114,12 @@ impl Verb {
             | Self::Detach(Detach { changes, .. })
             | Self::Provision(Provision { changes, .. })
             | Self::Reconcile(changes) => changes.json,
-            Self::Status(shown)
-            | Self::Doctor(shown)
-            | Self::CheckConfig(shown)
-            | Self::Import(Import { shown, .. }) => shown.json,
+            Self::Status(shown) | Self::CheckConfig(shown) | Self::Import(Import { shown, .. }) => {
+                shown.json
+            }
+            Self::Doctor(verb) => verb.json,
+            Self::Explain(verb) => verb.json,
+            Self::Setup(verb) => verb.json,
             Self::Cdi(verb) => verb.json,
             Self::Serve(_) | Self::Hook(_) | Self::Cni | Self::Runtime(_) => false,
         }

@@ -3,20 +3,23 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    arguments::{Arguments, Attach, Changes, Detach, Hook, Import, Provision, Serve, Shown, Verb},
-    cdi, cni,
+    arguments::{
+        Arguments, Attach, Changes, Detach, Doctor, Hook, Import, Provision, Serve, Shown, Verb,
+    },
+    cdi, cni, diagnosis,
     failure::CommandError,
+    fix::fix,
     import as files,
     kubelet::Places,
     oci_hook, open,
     output::{self, Output},
-    runtime,
+    runtime, setup,
 };
 use crate::{
     config::{self, ConfigError},
     daemon,
     import::{self, Imported},
-    kernel::LinuxKernel,
+    kernel::{LinuxKernel, runs_as_root},
     lease::LeaseStore,
     operation::{self, ExitCode, Mended, Retry, Which},
     request::{self, SandboxEvent},
@@ -39,6 +42,10 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Verb::Detach(verb) => detach(arguments, verb),
         Verb::Status(verb) => status(arguments, verb),
         Verb::Doctor(verb) => doctor(arguments, verb),
+        Verb::Explain(verb) => {
+            diagnosis::explain(&Output::new(verb.json), verb.code);
+            Ok(ExitCode::Done)
+        }
         Verb::Provision(verb) => provision(arguments, verb),
         Verb::Reconcile(verb) => reconcile(arguments, verb),
         Verb::CheckConfig(verb) => check_config(arguments, verb),
@@ -47,6 +54,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             system_log::failed(&format!("hook {}: {}", verb.stage, error.on_one_line()));
         }),
         Verb::Cni => return cni(arguments),
+        Verb::Setup(verb) => setup::run(arguments, &this_program(), verb),
         Verb::Cdi(verb) => cdi::run(arguments, &this_program(), verb),
         Verb::Runtime(verb) => Err(runtime::run(arguments, &this_program(), &verb.words).into()),
     };
@@ -142,11 +150,19 @@ fn status(arguments: &Arguments, verb: &Shown) -> Result<ExitCode, CommandError>
     Ok(ExitCode::Done)
 }
 
-fn doctor(arguments: &Arguments, verb: &Shown) -> Result<ExitCode, CommandError> {
-    let mut kernel = LinuxKernel::open()?;
-    let config = config::load(&arguments.config);
-    let diagnosis = operation::doctor(&mut kernel, &config, &arguments.state_dir)?;
-    Output::new(verb.json).diagnosed(&diagnosis);
+fn doctor(arguments: &Arguments, verb: &Doctor) -> Result<ExitCode, CommandError> {
+    let examined = || {
+        let config = config::load(&arguments.config);
+        operation::doctor(&mut LinuxKernel::open()?, &config, &arguments.state_dir)
+    };
+    let mut diagnosis = examined()?;
+    if verb.fix && !runs_as_root() {
+        return Err(CommandError::NotRoot("doctor --fix"));
+    }
+    if verb.fix && fix(arguments, &this_program(), &diagnosis, verb.yes)? {
+        diagnosis = examined()?;
+    }
+    diagnosis::show(&Output::new(verb.json), &diagnosis);
     Ok(if diagnosis.is_fit() { ExitCode::Done } else { ExitCode::HostUnfit })
 }
 

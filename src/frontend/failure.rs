@@ -1,6 +1,6 @@
 //! Why a verb failed, the exit code that tells it, and what to do. Shows nothing.
 
-use std::error::Error;
+use std::{error::Error, path::PathBuf};
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use crate::{
     daemon::ServeError,
     kernel::{KernelError, lacks_rights},
     lease::LeaseError,
-    operation::{CdiError, ExitCode, OperationError},
+    operation::{CdiError, ExitCode, OperationError, setup::SetupError},
     types::{one_line, with_causes},
 };
 
@@ -40,6 +40,18 @@ pub(super) enum CommandError {
         "no network says allow.cdi = true, so there is no device to tell of; let one say so, or take an earlier file away with --remove"
     )]
     NoCdiNetwork,
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error(
+        "`vfhook {0}` changes files of the machine: run it as root, or look first with --dry-run"
+    )]
+    NotRoot(&'static str),
+    #[error("{} is there already and stays as it is: --print shows what would be written, --config names another file", .0.display())]
+    ConfigurationIsThere(PathBuf),
+    #[error(
+        "there is no terminal to ask on: --yes runs all that `vfhook doctor` offers, and docs/findings.md says which these are"
+    )]
+    NobodyToAsk,
 }
 
 /// What a script is told of it.
@@ -124,8 +136,11 @@ impl CommandError {
             | Self::NoCdiNetwork
             | Self::Cdi(CdiError::Foreign(_))
             | Self::Import(_)
+            | Self::ConfigurationIsThere(_)
+            | Self::NobodyToAsk
             | Self::Serve(ServeError::Config(_)) => ExitCode::Usage,
-            Self::Serve(_) => ExitCode::HostUnfit,
+            Self::Serve(_) | Self::NotRoot(_) => ExitCode::HostUnfit,
+            Self::Setup(error) => error.exit_code(),
             Self::Runtime(_) | Self::Cdi(CdiError::Io { .. }) => ExitCode::Failed,
             Self::Operation(error) => error.exit_code(),
         }

@@ -7,13 +7,11 @@ use std::{
 
 use serde::Serialize;
 
-use super::{cni::Answer, failure::CommandError, holder, table::Table, wrapped};
+use super::{cni::Answer, failure::CommandError, holder, table::Table};
 use crate::{
     config::{Config, Problem},
     import::Imported,
-    operation::{
-        self, AttachReport, Detached, Diagnosis, Finding, How, Mend, Mended, Preview, Status, Which,
-    },
+    operation::{self, AttachReport, Detached, Finding, How, Mended, Preview, Status, Which},
     telemetry,
 };
 
@@ -176,28 +174,6 @@ impl Output {
         if self.json { json(value) } else { println!("{}", lines.join("\n")) }
     }
 
-    /// What is not as it should be on this host.
-    pub(super) fn diagnosed(&self, diagnosis: &Diagnosis) {
-        if self.json {
-            return json(diagnosis);
-        }
-        for finding in &diagnosis.findings {
-            println!("{:<8} {}", finding.severity.word(), finding.subject);
-            print!("{}", wrapped::sentence(&finding.breaks));
-            match &finding.mend {
-                Some(Mend::Run(commands)) => {
-                    for command in commands {
-                        print!("{}", wrapped::command(command));
-                    }
-                }
-                Some(Mend::Do(what)) => print!("{}", wrapped::sentence(&format!("mend: {what}"))),
-                None => {}
-            }
-        }
-        let (checks, findings) = (diagnosis.checks, diagnosis.findings.len());
-        println!("{checks} checks, {findings} finding{}", if findings == 1 { "" } else { "s" });
-    }
-
     /// A configuration made of other tools' files, and what was not taken of them.
     pub(super) fn imported(&self, imported: &Imported) {
         if self.json {
@@ -247,6 +223,11 @@ pub(super) fn error(error: &CommandError) {
     if let Some(hint) = error.hint() {
         eprintln!("{lead}  hint: {hint}");
     }
+}
+
+/// Something was done on the way.
+pub(super) fn happened(what: &str) {
+    eprintln!("{what}");
 }
 
 /// Something that takes long has begun.

@@ -4,6 +4,7 @@ mod abilities;
 mod ahead;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod answers;
+mod config_file;
 mod error;
 mod exec;
 #[cfg(any(test, feature = "fake"))]
@@ -19,6 +20,7 @@ mod netns;
 mod netns_mounts;
 mod observe;
 mod open;
+mod program;
 mod published;
 mod rights;
 mod rtnetlink;
@@ -29,10 +31,15 @@ mod sysfs;
 mod usage;
 mod wire;
 
+pub use config_file::{
+    is_writable, make_directory, matching_files, missing_directories, read_config, remove_config,
+    remove_empty_directory, resolved, write_config,
+};
 pub use error::{KernelError, Refusal};
 pub use exec::{become_program, is_this_program, runs_as_itself};
 pub use functions::Functions;
 pub use open::LinuxKernel;
+pub use program::{Program, runs_as_root};
 pub use published::{
     append_line, publish_file, published_file, rewrite_file, withdraw_file, withdraw_files,
 };

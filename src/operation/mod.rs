@@ -28,6 +28,7 @@ mod ready;
 mod reconcile;
 mod recover;
 mod report;
+pub mod setup;
 mod show;
 mod status;
 mod tell;
@@ -57,7 +58,7 @@ pub use status::{LeaseStatus, Status, status};
 pub use tell::{Told, tell, tell_in};
 pub use verify::{Promised, verify};
 
-pub use crate::doctor::{Diagnosis, Mend};
+pub use crate::doctor::{Code, Diagnosis, Mend};
 use crate::{config::Config, lease::LeaseStore};
 
 /// What every operation works with besides the kernel.
