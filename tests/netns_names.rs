@@ -5,6 +5,7 @@ mod netns_support;
 
 use netns_support::{
     command::shell,
+    config,
     dump::Dump,
     host::{Host, on_a_host},
 };
@@ -14,6 +15,24 @@ const ODD: &str = r#"odd() { printf "$1\377\376"; };"#;
 
 fn say(line: &str) {
     shell(&format!("{ODD} {line}")).ok();
+}
+
+#[test]
+fn one_network_twice_has_names_that_count() {
+    on_a_host(|host| {
+        let counted = config::VETH.replacen("interface = \"net1\"", "interface = \"net%d\"", 1);
+        host.configure(&counted.replacen("default_route = true", "default_route = false", 1));
+        let blue = host.sandbox("blue").quiet();
+        let both = ["--network", "storage"];
+        host.attach(&blue, "storage", &both).ok();
+        assert_eq!(blue.links(), ["net1", "net2", "svc0"]);
+        // Whoever comes later finds them, however it names them.
+        let again = ["--network", "storage@net1", "--id", "second"];
+        host.attach(&blue, "storage", &again).ok();
+        host.attach(&blue, "storage", &["--network", "storage@net7", "--id", "third"]).must_exit(2);
+        host.detach(&blue).ok();
+        assert_eq!(blue.links(), [""; 0]);
+    });
 }
 
 fn everything_looks_and_works(host: &Host) {

@@ -9,7 +9,7 @@ use super::{
     section::{Named, Section},
 };
 use crate::types::{
-    AddressRange, InterfaceName, LINK_LOCAL, LinkState, Name, Port, Segment, Upper, VfAttribute,
+    AddressRange, InterfaceNaming, LINK_LOCAL, LinkState, Name, Port, Segment, Upper, VfAttribute,
     VfAttributes, Vlan, is_link_local, kept_by_network, special_purpose,
 };
 
@@ -20,7 +20,7 @@ pub struct Network {
     /// The pool that the device comes from.
     pub pool: Name,
     /// Its name in the sandbox, when the request does not choose one.
-    pub interface: InterfaceName,
+    pub interface: InterfaceNaming,
     /// Its MTU in bytes; `None` leaves the device's own.
     pub mtu: Option<u32>,
     /// What the card shall enforce; only what is set is touched.
@@ -91,7 +91,7 @@ impl Network {
 pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Network> {
     let name = section.required("name");
     let pool: Option<Name> = section.required("pool");
-    let interface: Option<InterfaceName> = section.required("interface");
+    let interface: Option<InterfaceNaming> = section.required("interface");
     let mtu = section.optional("mtu");
     if let Some(mtu) = mtu.filter(|mtu| !(68..=65535).contains(mtu)) {
         section.problem("mtu", format!("expected 68 to 65535 bytes, found {mtu}"));

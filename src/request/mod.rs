@@ -4,6 +4,7 @@ mod annotation;
 mod annotation_error;
 mod asked;
 mod counted;
+mod counting;
 mod event;
 mod genie;
 mod given;

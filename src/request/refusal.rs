@@ -18,6 +18,9 @@ pub enum RequestError {
         /// What there is.
         known: String,
     },
+    /// The names of its interfaces are all taken.
+    #[error("network {0}: no name is left for its interface; write NAME@INTERFACE")]
+    NoName(Name),
     /// The network is not for this namespace.
     #[error("network {network} is not allowed for {}", whom(.namespace.as_deref()))]
     NotAllowed {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     AttachmentIntent, NetworkIntent, NetworkRequest, RequestError, SandboxEvent, ServiceIntent,
+    counting,
 };
 use crate::{
     config::{Config, Network, Pool, RouteKey, ServicePathMode, Uncounted},
@@ -12,8 +13,9 @@ use crate::{
 
 /// What the sandbox of `event` is to have.
 pub fn resolve(config: &Config, event: &SandboxEvent) -> Result<AttachmentIntent, RequestError> {
-    let resolve_one = |request: &NetworkRequest| resolve_network(config, event, request);
-    let networks = event.networks.iter().map(resolve_one).collect::<Result<Vec<_>, _>>()?;
+    let named = event.networks.iter().zip(counting::names(config, event));
+    let resolve_one = |(request, name)| resolve_network(config, event, request, name);
+    let networks = named.map(resolve_one).collect::<Result<Vec<_>, _>>()?;
     let service =
         (!networks.is_empty() && !event.service_path_off).then(|| service(config)).flatten();
     let intent = AttachmentIntent { networks, service, more_to_come: event.more_to_come };
@@ -47,6 +49,7 @@ fn resolve_network(
     config: &Config,
     event: &SandboxEvent,
     request: &NetworkRequest,
+    interface: Option<InterfaceName>,
 ) -> Result<NetworkIntent, RequestError> {
     let name = &request.network;
     let found = config
@@ -85,7 +88,7 @@ fn resolve_network(
         name: name.clone(),
         network: network.clone(),
         pool: pool.clone(),
-        interface: request.interface.clone().unwrap_or_else(|| network.interface.clone()),
+        interface: interface.ok_or_else(|| RequestError::NoName(name.clone()))?,
         addresses: request.addresses.clone(),
         mac: request.mac,
         device: request.device.and_then(Allotted::vf),
@@ -278,6 +281,28 @@ allow = { addresses = true }
             let message = said_to(address);
             assert!(message.contains(address) && message.contains(what), "{message}");
         }
+    }
+
+    /// What the interfaces of these requests are called.
+    fn names(requests: &str) -> Vec<String> {
+        let counted = TWO.replace("interface = \"net1\"", "interface = \"net%d\"");
+        let text = format!(
+            "{counted}[[network]]\nname = \"backup\"\npool = \"fast\"\ninterface = \"net2\"\n[service_path]\n\
+             mode = \"veth\"\ncidrs = [\"10.96.0.0/12\"]\ninterface = \"net4\"\nsource = [\"169.254.96.0/20\"]\n"
+        );
+        let config = crate::config::parse(&text).unwrap();
+        let networks = crate::request::networks(requests).unwrap();
+        let event = SandboxEvent { networks, ..event(NetworkRequest::plain("x".parse().unwrap())) };
+        let intent = resolve(&config, &event).unwrap();
+        intent.networks.iter().map(|network| network.interface.to_string()).collect()
+    }
+
+    #[test]
+    fn interfaces_are_counted_past_the_names_of_others() {
+        assert_eq!(names("storage,storage"), ["net1", "net2"]);
+        assert_eq!(names("storage,storage@net1,storage"), ["net2", "net1", "net3"]);
+        assert_eq!(names("storage,storage,backup"), ["net1", "net3", "net2"]);
+        assert_eq!(names("storage,backup,storage,storage"), ["net1", "net2", "net3", "net5"]);
     }
 
     /// What is said to who has a network as a device, in a configuration with `allow`; nothing when it may be.
