@@ -6,7 +6,7 @@ use nix::{errno::Errno, unistd::geteuid};
 
 use super::Refusal;
 
-/// The map of a user namespace in which everybody is who they are on the host (user_namespaces(7)).
+/// The map of a user namespace in which everybody is who they are on the host (`user_namespaces(7)`).
 const EVERYBODY: [&str; 3] = ["0", "0", "4294967295"];
 
 /// Whether an error came of it that whoever runs this is not the host's root. Root of a user namespace, as a rootless runtime's hook is,
