@@ -374,12 +374,12 @@ fn a_container_that_left_or_joined_as_its_process_died_is_forgotten_with_the_lea
     assert_eq!(kept(&stage), [""; 0].map(PathBuf::from));
 }
 
-/// What is in the state directory beside its lock, and the files that say in which order devices came back.
+/// What is in the state directory beside its lock, the files that say in which order devices came back, and the empty folder for notices.
 fn kept(stage: &Stage) -> Vec<PathBuf> {
     let parts = ["", "leases", "claims"].map(|part| stage.state_dir().join(part));
     let all = parts.iter().flat_map(|part| fs::read_dir(part).unwrap());
     let all = all.map(|entry| entry.unwrap().path());
-    let always = ["lock", "returned"].map(|part| stage.state_dir().join(part));
+    let always = ["lock", "returned", "notices"].map(|part| stage.state_dir().join(part));
     all.filter(|path| !parts.contains(path) && !always.contains(path)).collect()
 }
 

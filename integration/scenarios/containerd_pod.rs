@@ -1,6 +1,8 @@
 //! Pods over containerd with eth0 from a CNI plugin: the VF comes beside it and goes, who asks for nothing is left alone, what cannot be
 //! given keeps the containers out with the reason where `kubectl describe pod` shows it.
 
+use serde_json::Value;
+
 use crate::guest::containerd::{Containerd, Edition, PodNetwork};
 use crate::guest::cri::{Cri, Pod, refused};
 use crate::guest::daemon::Daemon;
@@ -119,12 +121,16 @@ fn told(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {
     guest.check("and its device", *said == *device, &told)?;
     let spec = cri.spec(&pod.container)?;
     let variables = spec["process"]["env"].as_array().cloned().unwrap_or_default();
-    for wanted in
-        [format!("PCIDEVICE_VFHOOK_DEV_FAST={device}"), format!("VFHOOK_NETWORK_STATUS={told}")]
-    {
-        let is_there = variables.iter().any(|variable| *variable == *wanted);
-        guest.check("the variable is there", is_there, format!("{wanted}: {variables:?}"))?;
-    }
+    let value = |name: &str| {
+        let texts = variables.iter().filter_map(Value::as_str);
+        let mut pairs = texts.filter_map(|text| text.split_once('='));
+        pairs.find(|(own, _)| *own == name).map(|(_, value)| value)
+    };
+    let devices = value("PCIDEVICE_VFHOOK_DEV_FAST");
+    guest.check("a variable has its device", devices == Some(&*device), format!("{devices:?}"))?;
+    let list = value("VFHOOK_NETWORK_STATUS");
+    let list = list.and_then(|text| serde_json::from_str::<Value>(text).ok());
+    guest.check("a variable has the list", list.as_ref() == Some(&told), format!("{list:?}"))?;
     guest.step("vfhook ends and comes again: the file stays, and a container more has it too");
     Serve::handle().kill()?;
     Serve::handle().start()?;

@@ -118,10 +118,9 @@ fn in_a_pod(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {
     );
     let text = imported(&[("plugin.yaml", DEVICE_PLUGIN), ("operator.yaml", OPERATOR)])?;
     // No kubelet counts here; elsewhere the pod has limits, as it had.
-    let counted = "publish = \"device-plugin\"";
     let text = text
         .replacen("version = 1\n", "version = 1\naccept_annotations = [\"multus\"]\n", 1)
-        .replace(counted, &format!("{counted}\nuncounted = \"serve\""));
+        .replace("publish = \"device-plugin\"\n", "");
     configure(&text)?;
     Serve::handle().reload()?;
     let asking = Pod::named("moved").annotated("k8s.v1.cni.cncf.io/networks", "red, front");
