@@ -1,4 +1,5 @@
-//! The same pipe with a macvlan in the VF's place: attach, traffic, the service path, detach, and the namespace gone before the detach.
+//! The same pipe with a macvlan in the VF's place: attach, traffic, the service path, detach, and the namespace gone before the detach;
+//! and with an ipvlan in each mode, and a parent that is passed through.
 
 use crate::guest::failure::Failure;
 use crate::guest::interface::Interface;
@@ -9,7 +10,8 @@ use crate::guest::{Guest, configure, peer, probe, vfhook};
 use super::Scenario;
 
 pub(super) const SCENARIO: Scenario =
-    Scenario::new("macvlan", 150, "the same pipe with a macvlan", run).prepared(prepare);
+    Scenario::new("macvlan", 180, "the same pipe with a macvlan, an ipvlan, a passthru", run)
+        .prepared(prepare);
 
 const CONFIG: &str = r#"version = 1
 
@@ -75,5 +77,60 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     let blue = Netns::create("blue")?;
     vfhook("attach --netns /run/netns/blue --network storage --id blue").ok()?;
     blue.delete()?;
-    vfhook("detach --id blue").ok().map(drop)
+    vfhook("detach --id blue").ok()?;
+    for mode in ["l2", "l3"] {
+        ipvlan(guest, mode)?;
+    }
+    configure(&CONFIG.replace("kind = \"macvlan\"", "kind = \"macvlan\"\nmode = \"passthru\""))?;
+    guest.step("a parent that is passed through");
+    let blue = Netns::create("blue")?;
+    vfhook("attach --netns /run/netns/blue --network storage --id blue").ok()?;
+    guest.expect(probe::ping(&blue.place(), "192.168.0.3"))?;
+    vfhook("detach --id blue").ok()?;
+    blue.delete()?;
+    guest.must_be_as_before("after a passthru")
+}
+
+/// Two ipvlans on the parent: known by their groups, mended, and gone without a trace. In l3 the far end would have to know the way to this
+/// host, so only the two speak to each other.
+fn ipvlan(guest: &mut Guest, mode: &str) -> Result<(), Failure> {
+    guest.step(&format!("an ipvlan in {mode}"));
+    configure(
+        &CONFIG.replace("kind = \"macvlan\"", &format!("kind = \"ipvlan\"\nmode = \"{mode}\"")),
+    )?;
+    let (blue, green) = (Netns::create("blue")?, Netns::create("green")?);
+    for name in ["blue", "green"] {
+        let words = format!("attach --netns /run/netns/{name} --network storage --id {name}");
+        vfhook(&words).ok()?;
+    }
+    let kind = blue.cmd("ip -d link show dev net1").ok()?;
+    guest.expect(kind.must_say(&["ipvlan", &format!("mode {mode}"), "group"]))?;
+    let target = Interface::read(&blue.place(), "net1")?.v4()?;
+    guest.expect(probe::ping(&green.place(), &target))?;
+    if mode == "l2" {
+        guest.expect(probe::ping(&blue.place(), "192.168.0.3"))?;
+        guest.expect(probe::ping(&blue.place(), "fd00:10::3"))?;
+    }
+    let other = CONFIG.replace("kind = \"macvlan\"", "kind = \"ipvlan\"\nmode = \"l2\"");
+    if mode == "l3" {
+        configure(&other)?;
+        let red = Netns::create("red")?;
+        let said = vfhook("attach --netns /run/netns/red --network storage --id red");
+        guest.expect(said.fails(3, &["ipvlan in mode l3"]))?;
+        red.delete()?;
+    }
+    blue.cmd("ip link del net1").ok()?;
+    vfhook("reconcile").ok()?;
+    guest.expect(probe::ping(&green.place(), &target))?;
+    // Under another name and down it is the same device still.
+    blue.cmd("ip link set net1 down").ok()?;
+    blue.cmd("ip link set net1 name mine").ok()?;
+    for name in ["blue", "green"] {
+        vfhook(&format!("detach --id {name}")).ok()?;
+    }
+    let left = blue.cmd("ip -o link").ok()?;
+    guest.check("nothing is left inside", !left.stdout.contains("mine"), left.stdout.clone())?;
+    blue.delete()?;
+    green.delete()?;
+    guest.must_be_as_before("after an ipvlan")
 }

@@ -49,6 +49,7 @@ mod runtime_annotations;
 mod scenario;
 mod service_matrix;
 mod service_path_iptables;
+mod setup_containerd;
 mod strange_baseline;
 mod systemd_unit;
 mod two_networks;
@@ -78,6 +79,7 @@ pub(crate) static ALL: &[Scenario] = &[
     plain_lifecycle::RUNC,
     docker::TWENTY_SIX,
     docker::TWENTY_EIGHT,
+    setup_containerd::SCENARIO,
     containerd_pod::ONE,
     containerd_restarts::ONE,
     containerd_pod::TWO,

@@ -99,7 +99,13 @@ fn set_up(
         (false, true) => "would be written",
         (false, false) => {
             perform(&prepared, &record)?;
-            "written, and nothing else of its configuration changed"
+            match runtime {
+                Runtime::Containerd | Runtime::Crio => {
+                    "written, and nothing else of its configuration changed"
+                }
+                Runtime::Docker => "written, and dockerd would start with it",
+                Runtime::Podman => "written",
+            }
         }
     };
     said.extend(told(&prepared, verb.dry_run, result));

@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn what_each_version_needs() {
         let old = docker(Version(26, 1, 5), Some("{\"mtu\": 1400}\n"), &[]).plan(None).unwrap();
-        assert_eq!(old.changes[0].after, "{\"mtu\": 1400,\"features\": {\"cdi\": true}}\n");
+        assert_eq!(old.changes[0].after, "{\"mtu\": 1400, \"features\": {\"cdi\": true}}\n");
         assert_eq!(old.restart, ["systemctl restart docker"]);
         assert_eq!(docker(Version(28, 5, 2), None, &[]).plan(None).unwrap().changes, []);
         let with =

@@ -102,7 +102,9 @@ fn put(text: &str, key: &[String], value: &Value) -> Result<String, EditError> {
         return Err(EditError::NoTable(parents.to_vec()));
     };
     let inside = &text[object.start + 1..object.end - 1];
+    // As the first member is written.
     let blanks = &inside[..inside.len() - inside.trim_start().len()];
+    let blanks = if blanks.is_empty() { " " } else { blanks };
     let member = format!("{}: {written}", Value::from(name.as_str()));
     let members = members(&text[object.clone()], parents)?;
     let (at, new) = match members.last() {

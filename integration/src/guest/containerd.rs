@@ -12,7 +12,8 @@ use super::failure::Failure;
 use crate::verdict::{OCI_IMAGE, OCI_IMAGE_NAME, SHARE};
 
 const SOCKET: &str = "/run/containerd/containerd.sock";
-const CONFIG: &str = "/etc/containerd/lab.toml";
+/// The main file of those that run.
+pub(crate) const CONFIG: &str = "/etc/containerd/lab.toml";
 const CNI_CONFIG: &str = "/etc/cni/lab.d";
 const CNI_PROGRAMS: &str = "/usr/lib/cni";
 /// Emulated, it needs some ten seconds to start.
@@ -64,9 +65,32 @@ impl Containerd {
         write(CONFIG, &self.config()?)?;
         network.install()?;
         self.start()?;
+        self.load()
+    }
+
+    fn load(self) -> Result<(), Failure> {
         let local = if self.edition == Edition::Two { "--local" } else { "" };
         let ctr = self.program("ctr");
         cmd(&format!("{ctr} -n k8s.io images import {local} {SHARE}/{OCI_IMAGE}")).ok().map(drop)
+    }
+
+    /// Lays out a configuration that knows nothing of vfhook, as an operator may have it, starts it, loads the test image.
+    pub(crate) fn prepare_plain(self) -> Result<(), Failure> {
+        write(CONFIG, &self.plain_config())?;
+        PodNetwork::Ptp.install()?;
+        self.start()?;
+        self.load()
+    }
+
+    /// Ends it as a restart does. Pods would go on.
+    pub(crate) fn stop(self) -> Result<(), Failure> {
+        self.daemon.end("TERM")
+    }
+
+    /// What it says its configuration is, by the file at `path`.
+    pub(crate) fn dump(self, path: &str) -> Result<String, Failure> {
+        let dump = cmd(&format!("{} --config {path} config dump", self.program("containerd")));
+        Ok(dump.ok()?.stdout)
     }
 
     /// Starts it and waits until pods can be run.
@@ -118,32 +142,46 @@ impl Containerd {
         cmd(&format!("{} -n k8s.io {line}", self.program("ctr")))
     }
 
-    fn program(self, name: &str) -> String {
+    pub(crate) fn program(self, name: &str) -> String {
         format!("{}/{name}", self.folder())
     }
 
-    /// What operators are told to merge, and what is the lab's own: the image in place of a pause image from a registry, and where CNI is.
+    /// What operators are told to merge, and what is the lab's own.
     fn config(self) -> Result<String, Failure> {
-        let (shipped, own) = match self.edition {
-            Edition::One => (
-                "containerd-1.toml",
-                format!(
-                    "[plugins.'io.containerd.grpc.v1.cri']\nsandbox_image = \"{OCI_IMAGE_NAME}\"\n\
-                     [plugins.'io.containerd.grpc.v1.cri'.cni]\nbin_dir = \"{CNI_PROGRAMS}\"\n"
-                ),
-            ),
-            Edition::Two => (
-                "containerd-2.toml",
-                format!(
-                    "[plugins.'io.containerd.cri.v1.images'.pinned_images]\nsandbox = \"{OCI_IMAGE_NAME}\"\n\
-                     [plugins.'io.containerd.cri.v1.runtime'.cni]\nbin_dirs = [\"{CNI_PROGRAMS}\"]\n"
-                ),
-            ),
+        let shipped = match self.edition {
+            Edition::One => "containerd-1.toml",
+            Edition::Two => "containerd-2.toml",
         };
         let shipped = Path::new(SHARE).join("nri-config").join(shipped);
         let text = fs::read_to_string(&shipped).map_err(Failure::file("read", shipped))?;
         let text = handing_on_all(&text)?;
-        Ok(format!("{text}\n{own}conf_dir = \"{CNI_CONFIG}\"\n"))
+        Ok(format!("{text}\n{}", self.own_config()))
+    }
+
+    /// The lab's own: the image in place of a pause image from a registry, and where CNI is.
+    fn own_config(self) -> String {
+        let own = match self.edition {
+            Edition::One => format!(
+                "[plugins.'io.containerd.grpc.v1.cri']\nsandbox_image = \"{OCI_IMAGE_NAME}\"\n\
+                 [plugins.'io.containerd.grpc.v1.cri'.cni]\nbin_dir = \"{CNI_PROGRAMS}\"\n"
+            ),
+            Edition::Two => format!(
+                "[plugins.'io.containerd.cri.v1.images'.pinned_images]\nsandbox = \"{OCI_IMAGE_NAME}\"\n\
+                 [plugins.'io.containerd.cri.v1.runtime'.cni]\nbin_dirs = [\"{CNI_PROGRAMS}\"]\n"
+            ),
+        };
+        format!("{own}conf_dir = \"{CNI_CONFIG}\"\n")
+    }
+
+    /// That and nothing of vfhook's; 2 has files beside it.
+    fn plain_config(self) -> String {
+        let head = match self.edition {
+            Edition::One => "# the operator's own\nversion = 2\n",
+            Edition::Two => {
+                "# the operator's own\nversion = 3\nimports = [\"/etc/containerd/lab.d/*.toml\"]\n"
+            }
+        };
+        format!("{head}{}", self.own_config())
     }
 
     /// The spec that containers begin with, made as operators are told to.

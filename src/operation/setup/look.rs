@@ -5,12 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Prepared, Prover, Request, SetupError, prove::table};
+use super::{
+    Prepared, Prover, Request, SetupError,
+    prove::{table, table_with_usual},
+};
 use crate::{
-    inventory::HostFacts,
-    kernel::{Kernel, Program, is_writable, matching_files, read_config, resolved},
-    setup::{Card, Containerd, Crio, Docker, Podman, Refusal, Version, base_specs, imports},
-    types::DeviceSelector,
+    kernel::{Program, is_writable, matching_files, read_config, resolved},
+    setup::{Containerd, Crio, Docker, Podman, Refusal, Version, base_specs, imports},
 };
 
 /// Where a containerd listens that runs pods: its own, k3s' and RKE2's, k0s', microk8s'.
@@ -59,8 +60,12 @@ pub(super) fn containerd(request: &Request) -> Result<Prepared, SetupError> {
         specs,
     };
     let plan = seen.plan(&request.wanted())?;
-    let prover =
-        Prover::Says { program: program.clone(), words: dump, before: Box::new(effective) };
+    let prover = Prover::Says {
+        program: program.clone(),
+        words: dump,
+        reads: table,
+        before: Box::new(effective),
+    };
     Ok(Prepared {
         runtime: request.runtime,
         version: Some(version),
@@ -123,21 +128,12 @@ pub(super) fn crio(request: &Request) -> Result<Prepared, SetupError> {
     let text = program
         .ask(&["config"])
         .map_err(SetupError::io("ask for the configuration of", &program.path))?;
-    // What is as usual is shown as a comment.
-    let shown: Vec<&str> = text
-        .lines()
-        .map(|line| {
-            let plain = line.trim_start_matches("# ");
-            let is_said = ["enable_nri", "nri_listen"].iter().any(|key| plain.starts_with(key));
-            if is_said { plain } else { line }
-        })
-        .collect();
-    let effective = table(&shown.join("\n")).map_err(|why| unreadable(&program, &why))?;
-    let before = Box::new(table(&text).map_err(|why| unreadable(&program, &why))?);
+    let effective = table_with_usual(&text).map_err(|why| unreadable(&program, &why))?;
+    let before = Box::new(effective.clone());
     let file = Crio::file();
     let ours = read_config(&file).map_err(SetupError::io("read", &file))?;
     let plan = Crio { version, effective, ours }.plan()?;
-    let prover = Prover::Says { program: program.clone(), words, before };
+    let prover = Prover::Says { program: program.clone(), words, reads: table_with_usual, before };
     Ok(Prepared {
         runtime: request.runtime,
         version: Some(version),
@@ -194,7 +190,10 @@ pub(super) fn docker(request: &Request) -> Result<Prepared, SetupError> {
     let text = read_config(&path).map_err(SetupError::io("read", &path))?;
     let docker = Docker { version, path: path.clone(), text, words: program.words.clone() };
     let wrapper = request.wrapper.as_ref().map(|path| path.to_string_lossy().into_owned());
-    let plan = docker.plan(wrapper.as_deref())?;
+    let mut plan = docker.plan(wrapper.as_deref())?;
+    if let Some(path) = request.wrapper.as_deref().filter(|path| !path.exists()) {
+        plan.notes.push(format!("{0} is not there: ln -s vfhook {0}", path.display()));
+    }
     // Older ones know no way to be asked.
     let prover = if version < Version(23, 0, 0) {
         Prover::Nobody
@@ -267,38 +266,4 @@ fn said(program: &Program, words: &[String]) -> Result<toml::Table, SetupError> 
 
 fn unreadable(program: &Program, why: &str) -> Refusal {
     Refusal::because(format!("what {} says cannot be read: {why}", program.path.display()))
-}
-
-/// The cards of this machine that make VFs.
-pub fn cards(kernel: &mut impl Kernel) -> Result<Vec<Card>, super::super::OperationError> {
-    let host = kernel.host_facts()?;
-    let functions = kernel.physical_functions(&DeviceSelector::default()).found;
-    let card = |function: &crate::inventory::PhysicalFunction| {
-        let properties = function.vfs.first().map(|vf| kernel.properties(vf)).unwrap_or_default();
-        let ids = [&properties.vendor, &properties.device].map(String::as_str).join(":");
-        let driver = kernel.binding(function.address).driver;
-        let of_vfs = (ids.len() > 1).then(|| format!("VFs are {ids}"));
-        let parts = [driver.map(|driver| format!("driver {driver}")), of_vfs];
-        let what: Vec<String> = parts.into_iter().flatten().collect();
-        Card {
-            name: function.name.to_string(),
-            address: function.address.to_string(),
-            what: if what.is_empty() { "no driver".to_owned() } else { what.join(", ") },
-            total_vfs: function.total_vfs,
-            num_vfs: function.num_vfs,
-            is_hosts_way: default_interfaces(&host).any(|name| name == function.name.to_string()),
-        }
-    };
-    Ok(functions.iter().filter(|function| function.total_vfs > 0).map(card).collect())
-}
-
-/// Interfaces that a macvlan could be made on: what default routes leave by.
-pub fn parents(kernel: &mut impl Kernel) -> Result<Vec<String>, super::super::OperationError> {
-    let host = kernel.host_facts()?;
-    Ok(default_interfaces(&host).collect())
-}
-
-fn default_interfaces(host: &HostFacts) -> impl Iterator<Item = String> {
-    let defaults = host.routes.iter().filter(|route| route.to.prefix_len() == 0);
-    defaults.map(|route| route.interface.to_string())
 }

@@ -2,6 +2,7 @@
 //! makes it, and has the runtime itself say that nothing else changed. Decides not what is changed.
 
 mod act;
+mod cards;
 mod look;
 mod perform;
 mod prove;
@@ -14,7 +15,7 @@ use std::{
 
 use serde::Serialize;
 
-pub use look::{cards, parents};
+pub use cards::{cards, parents};
 pub use perform::perform;
 use prove::Prover;
 pub use undo::{Undone, preview_undo, undo};
