@@ -7,24 +7,26 @@ use std::os::unix::net::UnixDatagram;
 use crate::guest::command::cmd;
 use crate::guest::failure::Failure;
 use crate::guest::interface::{self, Interface};
-use crate::guest::podman::Podman;
-use crate::guest::{Guest, configure, peer, probe, vfhook};
+use crate::guest::podman::{Podman, install_hooks, remove_hooks};
+use crate::guest::{Guest, VFHOOK, configure, notice, peer, probe, vfhook};
 
 use crate::verdict::OCI_IMAGE_NAME;
 
 use super::{CONFIG, Scenario};
 
 pub(super) const CRUN: Scenario =
-    Scenario::new("podman_crun", 300, "podman over crun: every way a container ends", |guest| {
+    Scenario::new("podman_crun", 450, "podman over crun: every way a container ends", |guest| {
         run(guest, "crun")
     })
     .prepared(|guest| prepare(guest, "crun"));
 pub(super) const RUNC: Scenario =
-    Scenario::new("podman_runc", 300, "podman over runc: every way a container ends", |guest| {
+    Scenario::new("podman_runc", 450, "podman over runc: every way a container ends", |guest| {
         run(guest, "runc")
     })
     .prepared(|guest| prepare(guest, "runc"));
 
+/// The name by which podman calls vfhook as a runtime.
+const WRAPPER: &str = "/usr/bin/vfhook-runtime";
 /// Where the system's log takes messages.
 const SYSTEM_LOG: &str = "/dev/log";
 
@@ -87,7 +89,65 @@ fn run(guest: &mut Guest, runtime: &'static str) -> Result<(), Failure> {
     guest.check("podman run fails", empty.status != Some(0), &empty.stdout)?;
     guest.expect(empty.must_say(&["vfhook"]))?;
     names(guest, podman)?;
-    refused(guest, podman, runtime)
+    refused(guest, podman, runtime)?;
+    by_device(guest, podman)?;
+    wrapped(guest, runtime)
+}
+
+/// A CDI device through the life of a container.
+fn by_device(guest: &mut Guest, podman: Podman) -> Result<(), Failure> {
+    guest.step("a CDI device of a container that goes on");
+    let options = "run -d --name box --network none --device vfhook.dev/net=storage";
+    podman.cmd(options).arg(OCI_IMAGE_NAME).ok()?;
+    let reaches = |guest: &mut Guest| {
+        let place = podman.place("box")?;
+        guest.expect(interface::pci_of(&place, "net1"))?;
+        guest.expect(probe::ping(&place, "192.168.0.2"))
+    };
+    reaches(guest)?;
+    podman.cmd("restart -t 0 box").ok()?;
+    reaches(guest)?;
+    cmd(&format!("kill -9 {}", podman.pid("box")?)).ok()?;
+    podman.exited("box")?;
+    guest.must_be_as_before("after kill -9 of a container with a CDI device")?;
+    podman.cmd("start box").ok()?;
+    reaches(guest)?;
+    podman.cmd("rm -f -t 0 box").ok()?;
+    guest.must_be_as_before("after podman rm -f of a container with a CDI device")
+}
+
+/// The wrapped runtime in place of the files in hooks.d, and what its containers are told.
+fn wrapped(guest: &mut Guest, behind: &str) -> Result<(), Failure> {
+    guest.step("the wrapped runtime, with no hook file");
+    remove_hooks()?;
+    cmd(&format!("ln -sfn {VFHOOK} {WRAPPER}")).ok()?;
+    let own = format!("version = 1\nruntime = \"/usr/bin/{behind}\"\n");
+    configure(&CONFIG.replacen("version = 1\n", &own, 1))?;
+    let podman = Podman::over(WRAPPER);
+    podman.run("storage@fast0", "-d --name box --annotation vfhook.dev/tell=file", "").ok()?;
+    has_its_vf_and_knows(guest, podman)?;
+    guest.step("podman restart");
+    podman.cmd("restart -t 0 box").ok()?;
+    has_its_vf_and_knows(guest, podman)?;
+    guest.step("kill -9 of the container's process");
+    cmd(&format!("kill -9 {}", podman.pid("box")?)).ok()?;
+    podman.exited("box")?;
+    guest.must_be_as_before("after kill -9")?;
+    podman.cmd("start box").ok()?;
+    has_its_vf_and_knows(guest, podman)?;
+    podman.cmd("rm -f -t 0 box").ok()?;
+    guest.must_be_as_before("after podman rm -f over the wrapped runtime")?;
+    let plain = podman.cmd("run --rm --network none --entrypoint /bin/ls").arg(OCI_IMAGE_NAME);
+    let listed = plain.arg("/run").ok();
+    let is_told = listed.is_ok_and(|listed| listed.stdout.contains("vfhook"));
+    guest.check("who asks for nothing is told nothing", !is_told, "it has a folder")?;
+    install_hooks()
+}
+
+fn has_its_vf_and_knows(guest: &mut Guest, podman: Podman) -> Result<(), Failure> {
+    has_its_vf(guest, podman)?;
+    let id = podman.cmd("inspect --format {{.Id}} box").ok()?;
+    notice::tells(guest, &podman.place("box")?, id.text()).map(drop)
 }
 
 /// podman writes no names for a container without a network of its own; a file of the host is what hooks/README.md says instead.
