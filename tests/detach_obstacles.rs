@@ -101,9 +101,13 @@ fn a_device_whose_name_is_taken_is_home_all_the_same() {
 
 #[test]
 fn a_namespace_that_something_holds_open_is_waited_for_and_then_told() {
-    for shape in shape::all().iter().filter(|shape| shape.name != "macvlan") {
+    for shape in &shape::all() {
         let stage = Stage::of(shape);
         stage.attach([]).unwrap();
+        // What is made for a sandbox goes with it.
+        if stage.leases()[0].networks.iter().all(|had| had.device.is_none()) {
+            continue;
+        }
         let cookie = cookie(&stage);
         stage.host.with(|machine| machine.hold(cookie));
         end(&stage);

@@ -56,8 +56,14 @@ fn the_first_attachment_on_a_host() {
         let blue = host.sandbox("blue");
         host.attach(&blue, "storage", &[]).ok();
         host.detach(&blue).ok();
-        let expected =
-            ["/claims uid", "/leases uid", "/lock uid", "/returned uid", "/ uid 0 mode 40700"];
+        let expected = [
+            "/claims uid",
+            "/leases uid",
+            "/lock uid",
+            "/notices uid",
+            "/returned uid",
+            "/ uid 0 mode 40700",
+        ];
         let state = |line: &String| expected.iter().any(|part| line.contains(part));
         let left = before.differences(&Dump::of_host_at_rest(host));
         assert!(left.len() == expected.len() && left.iter().all(state), "{left:#?}");
