@@ -329,6 +329,31 @@ mod tests {
     }
 
     #[test]
+    fn two_shares_of_a_pool_have_an_interface_each() {
+        let text = include_str!("../../tests/data/lease/v1-pod.json");
+        let mut lease: Lease = serde_json::from_str(text).unwrap();
+        let shared = |interface: &str| Attached {
+            pool: "shared".parse().unwrap(),
+            interface: interface.parse().unwrap(),
+            device: None,
+            ..lease.networks[0].clone()
+        };
+        lease.networks = vec![shared("net1"), shared("net2")];
+        let mut two = claim("c1", "pod-1", &[0, 1]);
+        for (number, had) in two.devices.iter_mut().enumerate() {
+            had.pool = "shared".parse().unwrap();
+            had.device = ClaimedDevice::Share(format!("share-{number}").parse().unwrap());
+            had.wish = None;
+        }
+        let told = two.attached(Some(&lease));
+        let told: Vec<_> =
+            told.map(|(_, attached)| attached.unwrap().interface.to_string()).collect();
+        assert_eq!(told, ["net1", "net2"]);
+        // What another claim's devices have is not this one's.
+        assert!(claim("c2", "pod-1", &[2]).attached(Some(&lease)).all(|(_, had)| had.is_none()));
+    }
+
+    #[test]
     fn a_device_of_a_claim_that_died_is_the_next_ones() {
         let (_directory, store) = store();
         let (dead, next) = (claim("c1", "p1", &[0]), claim("c2", "p2", &[0]));
