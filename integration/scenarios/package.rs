@@ -42,10 +42,10 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
         guest.check("a unit is there and off", is_off, format!("{unit}: {state}, {active}"))?;
     }
     guest.expect(vfhook("--version").ok())?;
-    for page in ["vfhook.1", "vfhook-attach.1"] {
-        let path = format!("/usr/share/man/man1/{page}.gz");
-        guest.check("its manual is there", fs::metadata(&path).is_ok(), path)?;
-    }
+    // The image is made without manuals: what is installed is what the package has.
+    let has = cmd("dpkg -L vfhook").ok()?.stdout;
+    let pages = ["/usr/share/man/man1/vfhook.1.gz", "/usr/share/man/man1/vfhook-attach.1.gz"];
+    guest.check("its manual is in it", pages.iter().all(|page| has.contains(page)), has)?;
     guest.step("a sandbox has a VF, and the daemon runs");
     configure(CONFIG)?;
     let blue = Netns::create("blue")?;
