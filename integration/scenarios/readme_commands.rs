@@ -80,8 +80,10 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     cmd("systemctl daemon-reload").ok()?;
     serve().must("restart")?;
     claims(guest, &claimed)?;
+    guest.step("the agent goes, and the node is as it was");
     agent().must("stop")?;
-    serve().must("stop")?;
+    configure(CONFIG)?;
+    serve().must("restart")?;
     kubectl("delete resourceslices --all").ok()?;
     fs::remove_file(TOKEN).map_err(Failure::file("remove", TOKEN))
 }
