@@ -67,7 +67,6 @@ const PARTS: [Part; 20] = [
             "kernel::publish_file",
             "kernel::published_file",
             "kernel::read_config",
-            "kernel::remove_config",
             "kernel::remove_empty_directory",
             "kernel::resolved",
             "kernel::withdraw_file",

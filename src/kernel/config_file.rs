@@ -12,6 +12,8 @@ use nix::{
     unistd::{AccessFlags, access},
 };
 
+use super::published::withdraw_file;
+
 /// More than any configuration has.
 const LONGEST: u64 = 4 << 20;
 
@@ -40,7 +42,7 @@ pub fn write_config(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     let had = fs::metadata(path).ok();
     let next = beside(path);
-    remove_config(&next)?;
+    withdraw_file(&next)?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
     let mut file = options.open(&next)?;
@@ -56,18 +58,10 @@ pub fn write_config(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     })();
     if done.is_err() {
         // That it stays is worth less than the first error.
-        let _ = remove_config(&next);
+        let _ = withdraw_file(&next);
     }
     done?;
     sync(directory)
-}
-
-/// Takes the file at `path` away; one that is gone is gone.
-pub fn remove_config(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    }
 }
 
 /// Removes a directory that has nothing in it; one that has something, or is gone, stays as it is.

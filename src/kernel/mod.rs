@@ -32,7 +32,7 @@ mod usage;
 mod wire;
 
 pub use config_file::{
-    is_writable, make_directory, matching_files, missing_directories, read_config, remove_config,
+    is_writable, make_directory, matching_files, missing_directories, read_config,
     remove_empty_directory, resolved, write_config,
 };
 pub use error::{KernelError, Refusal};

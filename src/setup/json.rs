@@ -1,14 +1,11 @@
 //! Values set in and taken out of a JSON text whose every other byte stays. Knows neither runtime nor file.
 
-use std::{fmt, ops::Range};
+use std::ops::Range;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{self, MapAccess, Visitor},
-};
 use serde_json::{Value, value::RawValue};
 
 use super::edit::{Edit, EditError, Edited, Key, Left};
+use crate::types::JsonMembers;
 
 /// Sets these values in `text`, which may be empty.
 pub(super) fn set(text: &str, values: &[(Key, Value)]) -> Result<Edited, EditError> {
@@ -84,7 +81,7 @@ fn members(object: &str, key: &[String]) -> Result<Vec<(String, Range<usize>)>, 
     if first.is_some_and(|first| first != '{') && serde_json::from_str::<Value>(object).is_ok() {
         return Err(EditError::NoTable(key.to_vec()));
     }
-    let found: Members = serde_json::from_str(object).map_err(|error| unreadable(&error))?;
+    let found: JsonMembers = serde_json::from_str(object).map_err(|error| unreadable(&error))?;
     let place = |value: &RawValue| {
         let start = value.get().as_ptr().addr() - object.as_ptr().addr();
         start..start + value.get().len()
@@ -140,34 +137,6 @@ fn remove(text: &str, key: &[String]) -> Result<String, EditError> {
 
 fn unreadable(error: &serde_json::Error) -> EditError {
     EditError::Unreadable(error.to_string())
-}
-
-/// An object with its members in their order. One that has a name twice means different things to different readers, and is refused.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members: Vec<(String, &'de RawValue)> = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
-                    if members.iter().any(|(known, _)| *known == name) {
-                        return Err(de::Error::custom(format!("{name:?} is there twice")));
-                    }
-                    members.push((name, value));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Object)
-    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,12 @@
 //! Adds vfhook's hooks to a bundle's `config.json`. Every other value stays as it is, byte for byte, and in its place. Pure.
 
-use std::fmt;
-
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{self, MapAccess, Visitor},
-};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
     frontend::oci_hook::{Called, Purpose},
     request::NETWORKS,
+    types::JsonMembers,
 };
 
 /// How the hooks call vfhook.
@@ -33,13 +29,10 @@ struct Hook<'a> {
     timeout: u32,
 }
 
-/// An object with its members in their order. One that has a name twice means different things to different readers, and is refused.
-pub(super) struct Members<'a>(Vec<(String, &'a RawValue)>);
-
 /// What `config` is with the hooks in it; `None` where its container asks for nothing, or has them already. An error says what is wrong
 /// with it.
 pub fn with_hooks(config: &str, hooks: &Hooks) -> Result<Option<String>, serde_json::Error> {
-    let config: Members = serde_json::from_str(config)?;
+    let config: JsonMembers = serde_json::from_str(config)?;
     let asks = config.object("annotations")?.get(NETWORKS).is_some();
     if !asks {
         return Ok(None);
@@ -64,7 +57,7 @@ pub fn with_hooks(config: &str, hooks: &Hooks) -> Result<Option<String>, serde_j
     attaching.extend((!attaches).then_some(&*attach));
     taking_back.extend((!gives_back).then_some(&*take_back));
     let hooks = had.with("createRuntime", &list(&attaching)?).and_then(|text| {
-        serde_json::from_str::<Members>(&text)?.with("poststop", &list(&taking_back)?)
+        serde_json::from_str::<JsonMembers>(&text)?.with("poststop", &list(&taking_back)?)
     })?;
     config.with("hooks", &RawValue::from_string(hooks)?).map(Some)
 }
@@ -78,68 +71,6 @@ impl Hooks {
         let options = self.options.iter().map(String::as_str);
         let args = std::iter::once("vfhook").chain(options).chain(["hook", stage]).collect();
         serde_json::value::to_raw_value(&Hook { path: &self.program, args, timeout })
-    }
-}
-
-impl<'a> Members<'a> {
-    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
-    }
-
-    /// The object of this name; an empty one where there is none.
-    pub(super) fn object(&self, name: &str) -> Result<Self, serde_json::Error> {
-        let Some(value) = self.get(name) else { return Ok(Self(Vec::new())) };
-        let found: Option<Members> = serde_json::from_str(value.get())?;
-        Ok(found.unwrap_or(Self(Vec::new())))
-    }
-
-    /// The list of this name; an empty one where there is none.
-    pub(super) fn list(&self, name: &str) -> Result<Vec<&'a RawValue>, serde_json::Error> {
-        let Some(value) = self.get(name) else { return Ok(Vec::new()) };
-        let found: Option<Vec<&'a RawValue>> = serde_json::from_str(value.get())?;
-        Ok(found.unwrap_or_default())
-    }
-
-    /// The object's text with `value` in place of what it has under `name`, or at its end.
-    pub(super) fn with(&self, name: &str, value: &RawValue) -> Result<String, serde_json::Error> {
-        let mut members: Vec<(&str, &RawValue)> =
-            self.0.iter().map(|(name, value)| (&**name, *value)).collect();
-        match members.iter_mut().find(|(known, _)| *known == name) {
-            Some(member) => member.1 = value,
-            None => members.push((name, value)),
-        }
-        let member = |(name, value): &(&str, &RawValue)| {
-            Ok(format!("{}:{}", serde_json::to_string(name)?, value.get()))
-        };
-        let members = members.iter().map(member).collect::<Result<Vec<_>, serde_json::Error>>()?;
-        Ok(format!("{{{}}}", members.join(",")))
-    }
-}
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members: Vec<(String, &'de RawValue)> = Vec::new();
-                let mut names = std::collections::BTreeSet::new();
-                while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
-                    if !names.insert(name.clone()) {
-                        let twice = crate::types::quote(&name);
-                        return Err(de::Error::custom(format!("{twice} is there twice")));
-                    }
-                    members.push((name, value));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Object)
     }
 }
 
@@ -262,7 +193,7 @@ mod tests {
                 values.iter().enumerate().map(|(name, value)| format!("\"m{name}\":{value}")).collect();
             members.insert(place.min(members.len()), ASKS.to_owned());
             let edited = edited(&format!("{{{}}}", members.join(",")));
-            let read: Members = serde_json::from_str(&edited).unwrap();
+            let read: JsonMembers = serde_json::from_str(&edited).unwrap();
             let mut names: Vec<&str> = read.0.iter().map(|(name, _)| &**name).collect();
             prop_assert_eq!(names.pop(), Some("hooks"));
             let before: Vec<String> =

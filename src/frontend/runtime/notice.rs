@@ -4,12 +4,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::edit::{Members, list};
+use super::edit::list;
 use crate::{
     config::Tell,
     frontend::oci_hook::Called,
     request::{self, Annotations, TELL},
-    types::NOTICE_AT,
+    types::{JsonMembers, NOTICE_AT},
 };
 
 #[derive(Serialize)]
@@ -28,7 +28,7 @@ struct Mounted {
 /// How the container of `config` is to be told, and is not yet; nothing where no hook of ours attaches. `usual` is asked where it does not
 /// say so itself. What it says amiss its hooks refuse.
 pub fn wants(config: &str, usual: impl FnOnce() -> Tell) -> Result<Tell, serde_json::Error> {
-    let config: Members = serde_json::from_str(config)?;
+    let config: JsonMembers = serde_json::from_str(config)?;
     let hooks = config.object("hooks")?;
     let (older, newer) = (hooks.list("prestart")?, hooks.list("createRuntime")?);
     let mut ours = false;
@@ -45,7 +45,7 @@ pub fn wants(config: &str, usual: impl FnOnce() -> Tell) -> Result<Tell, serde_j
     Ok(request::tell(&said, Tell::NOTHING).unwrap_or(Tell::NOTHING))
 }
 
-fn is_mounted(config: &Members) -> Result<bool, serde_json::Error> {
+fn is_mounted(config: &JsonMembers) -> Result<bool, serde_json::Error> {
     for mount in config.list("mounts")? {
         if serde_json::from_str::<Mounted>(mount.get())?.destination == NOTICE_AT {
             return Ok(true);
@@ -56,7 +56,7 @@ fn is_mounted(config: &Members) -> Result<bool, serde_json::Error> {
 
 /// `config` with the folder mounted, behind all that is mounted already.
 pub fn with_mount(config: &str, folder: &Path) -> Result<String, serde_json::Error> {
-    let config: Members = serde_json::from_str(config)?;
+    let config: JsonMembers = serde_json::from_str(config)?;
     let mount = serde_json::value::to_raw_value(&Mount {
         destination: NOTICE_AT,
         r#type: "bind",

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::SetupError;
 use crate::{
     kernel::{
-        make_directory, missing_directories, remove_config, remove_empty_directory, write_config,
+        make_directory, missing_directories, remove_empty_directory, withdraw_file, write_config,
     },
     kill_point,
     setup::Record,
@@ -24,7 +24,7 @@ pub(super) fn act(
 /// Writes a record down, or takes it away where it tells of nothing.
 pub(super) fn write_record(path: &Path, record: &Record) -> Result<(), SetupError> {
     if record.changes.is_empty() {
-        act("remove", path, || remove_config(path))?;
+        act("remove", path, || withdraw_file(path))?;
         for directory in path.ancestors().skip(1).take(2) {
             // What others have there, or may not be removed, stays.
             let _ = remove_empty_directory(directory);

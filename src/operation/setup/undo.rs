@@ -10,7 +10,7 @@ use super::{
     recorded,
 };
 use crate::{
-    kernel::{read_config, remove_config, remove_empty_directory, write_config},
+    kernel::{read_config, remove_empty_directory, withdraw_file, write_config},
     setup::{Left, Record, Refusal, Undo, undo_of},
 };
 
@@ -57,7 +57,7 @@ pub(super) fn put_back(
     for one in &undone {
         match &one.then {
             Some(text) => act("write", &one.path, || write_config(&one.path, text, 0o644))?,
-            None => act("remove", &one.path, || remove_config(&one.path))?,
+            None => act("remove", &one.path, || withdraw_file(&one.path))?,
         }
     }
     if first == 0 {
