@@ -11,7 +11,7 @@ use vfhook::{
 use super::{
     host::{VFS, parse},
     model::{NETWORKS, SLOTS, Wish, id_of},
-    node::Node,
+    node::{Node, plainly},
 };
 
 /// One thing that happens on a node.
@@ -39,6 +39,8 @@ pub(crate) enum Event {
     Break(usize, Damage),
     /// A VF is chosen for a pod, or there is no pod for it any more.
     Keep(usize, bool),
+    /// A sandbox asks for the VF that is kept for its pod's claim; something may go wrong meanwhile.
+    Claimed(usize, usize, Option<Fault>),
     /// The VFs are taken away.
     RemoveVfs,
     /// The VFs are made.
@@ -78,6 +80,7 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
         2 => slot().prop_map(Event::Rename),
         3 => (slot(), damage()).prop_map(|(slot, damage)| Event::Break(slot, damage)),
         3 => (0..VFS, any::<bool>()).prop_map(|(number, keep)| Event::Keep(number, keep)),
+        4 => (slot(), 0..VFS, fault()).prop_map(|(slot, number, fault)| Event::Claimed(slot, number, fault)),
         1 => Just(Event::RemoveVfs),
         2 => Just(Event::MakeVfs),
     ]
@@ -109,7 +112,7 @@ pub(crate) fn happen(node: &mut Node, event: &Event) -> Result<(), TestCaseError
     match event {
         Event::Attach(slot, wish, None) => node.attach(*slot, wish),
         Event::Attach(slot, wish, Some(fault)) => {
-            let asked = node.ask(*slot, &id_of(*slot), wish, Some(fault.clone()));
+            let asked = node.ask(*slot, &id_of(*slot), &plainly(wish), Some(fault.clone()));
             node.after_fault(*slot, asked.map(|done| done.map(drop)).as_ref(), Some(wish))
         }
         Event::Detach(slot, None) => node.detach(*slot, &Which::Id(parse(&id_of(*slot)))),
@@ -138,10 +141,8 @@ pub(crate) fn happen(node: &mut Node, event: &Event) -> Result<(), TestCaseError
             node.suffer(*slot, *damage);
             Ok(())
         }
-        Event::Keep(number, keep) => {
-            node.keep(*number, *keep);
-            Ok(())
-        }
+        Event::Keep(number, keep) => node.keep(*number, *keep),
+        Event::Claimed(slot, number, fault) => node.claimed(*slot, *number, fault.clone()),
         Event::RemoveVfs => node.set_vfs(true),
         Event::MakeVfs => node.set_vfs(false),
     }

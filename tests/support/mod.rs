@@ -7,6 +7,7 @@ pub(crate) mod choice;
 pub(crate) mod crash;
 pub(crate) mod happening;
 pub(crate) mod host;
+pub(crate) mod kept;
 pub(crate) mod model;
 pub(crate) mod modules;
 pub(crate) mod node;

@@ -16,6 +16,7 @@ pub(crate) const CONFIG: &str = r#"version = 1
 name = "fast"
 kind = "sriov"
 pf = ["ens1f0"]
+publish = "dra"
 [[pool]]
 name = "shared"
 kind = "macvlan"

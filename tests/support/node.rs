@@ -13,15 +13,15 @@ use vfhook::{
         self, Context, Detached, ExitCode, Finding, How, Mended, OperationError, Retry, Which,
     },
     request::NetworkRequest,
-    types::{KernelText, PciAddress},
+    types::KernelText,
 };
 
 use super::{
     crash::survive,
     happening::Damage,
-    host::{CARD, VFS, parse, usual, vf},
+    host::{CARD, VFS, parse, usual},
     model::{CONFIG, Expected, Held, Model, NETWORKS, SLOTS, Wish, id_of, joiner_of},
-    stage::{claim, event, in_time, on_tmpfs},
+    stage::{event, in_time, on_tmpfs},
     table,
 };
 
@@ -62,7 +62,7 @@ impl Node {
         &mut self,
         slot: usize,
         id: &str,
-        wish: &Wish,
+        requests: &[NetworkRequest],
         fault: Option<Fault>,
     ) -> Option<Result<How, OperationError>> {
         let made = &mut self.made;
@@ -73,8 +73,7 @@ impl Node {
             let cookie = host.with(|machine| machine.add_sandbox(&path));
             (path, cookie)
         });
-        let requests: Vec<NetworkRequest> = wish.iter().map(|name| parse(name)).collect();
-        let event = event(id, path, &requests);
+        let event = event(id, path, requests);
         survive(|| {
             let mut kernel = self.host.kernel_with(fault);
             operation::attach(&mut kernel, &self.context, &event, in_time()).map(|done| done.how)
@@ -93,10 +92,21 @@ impl Node {
     }
 
     pub(crate) fn attach(&mut self, slot: usize, wish: &Wish) -> Result<(), TestCaseError> {
+        let expected = self.model.attach(slot, wish, self.kept_from(slot));
+        self.attach_as(slot, wish, &plainly(wish), expected)
+    }
+
+    /// The sandbox asks in these words for what it wishes, and this comes of it.
+    pub(crate) fn attach_as(
+        &mut self,
+        slot: usize,
+        wish: &Wish,
+        requests: &[NetworkRequest],
+        expected: Expected,
+    ) -> Result<(), TestCaseError> {
         // A namespace that is not there yet is made for the asking.
         let (whole, lacks_device) = (self.has_all(slot), self.lacks_device(slot));
-        let expected = self.model.attach(slot, wish, self.kept_from(slot));
-        let came = self.ask(slot, &id_of(slot), wish, None).unwrap();
+        let came = self.ask(slot, &id_of(slot), requests, None).unwrap();
         if matches!(expected, Expected::Already) && !whole {
             // What is no more cannot be given again; what came back can.
             if lacks_device {
@@ -131,29 +141,6 @@ impl Node {
         Ok(())
     }
 
-    /// How many VFs are kept for pods that none of the other sandboxes has.
-    fn kept_from(&self, slot: usize) -> usize {
-        let others = (0..SLOTS).filter(|other| *other != slot).filter_map(|one| self.lease_of(one));
-        let had: BTreeSet<PciAddress> =
-            others.flat_map(|lease| lease.networks).filter_map(|had| had.device).collect();
-        let kept = (0..VFS).map(vf).filter(|device| self.context.leases.is_allocated(*device));
-        kept.filter(|device| !had.contains(device)).count()
-    }
-
-    /// A VF is chosen for a pod, or there is no pod for it any more: every second one by a claim, the others by kubelet's count.
-    pub(crate) fn keep(&self, number: usize, keep: bool) {
-        let (leases, device) = (&self.context.leases, vf(number));
-        let claim = claim(&format!("claim-{number}"), &[number]);
-        let done = match (number % 2, keep) {
-            (0, true) => leases.allocate(device, &parse("fast")),
-            (0, false) => leases.deallocate(device),
-            (_, true) => leases.keep(&claim),
-            (_, false) => leases.let_go(&claim.uid),
-        };
-        done.unwrap();
-        assert_eq!(leases.is_allocated(device), keep);
-    }
-
     pub(crate) fn detach(&mut self, slot: usize, which: &Which) -> Result<(), TestCaseError> {
         // A lease that belongs to a namespace before this one is not this one's.
         let here = match which {
@@ -178,7 +165,7 @@ impl Node {
         };
         let wish = had.wish.clone();
         let (whole, lacks_device) = (self.has_all(slot), self.lacks_device(slot));
-        let came = self.ask(slot, &joiner_of(slot), &wish, None).unwrap();
+        let came = self.ask(slot, &joiner_of(slot), &plainly(&wish), None).unwrap();
         if !whole {
             // What is no more cannot be given again; what came back can.
             if lacks_device {
@@ -413,10 +400,15 @@ impl Node {
         let changes = self.start.changes(&self.host.snapshot());
         prop_assert!(changes.is_empty(), "{}", changes.join("\n"));
         prop_assert_eq!(self.leases(), []);
-        (0..VFS).for_each(|number| self.keep(number, false));
+        (0..VFS).try_for_each(|number| self.keep(number, false))?;
         prop_assert_eq!(self.kept_from(SLOTS), 0);
         Ok(())
     }
+}
+
+/// A request for each network, which chooses nothing.
+pub(crate) fn plainly(wish: &Wish) -> Vec<NetworkRequest> {
+    wish.iter().map(|name| parse(name)).collect()
 }
 
 /// The name of the host's end of a sandbox's service path.
