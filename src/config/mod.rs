@@ -2,6 +2,7 @@
 
 mod accept;
 mod allow;
+mod host_device;
 mod interface_sysctl;
 mod load;
 mod network;

@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, net::IpAddr};
 use ipnet::IpNet;
 
 use super::{
-    Allow, InterfaceSysctls, Pool, RouteKey, StaticRoute, allow, interface_sysctl, route,
+    Allow, InterfaceSysctls, Pool, PoolKind, RouteKey, StaticRoute, allow, host_device,
+    interface_sysctl, route,
     section::{Named, Section},
 };
 use crate::types::{
@@ -97,7 +98,7 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
         section.problem("mtu", format!("expected 68 to 65535 bytes, found {mtu}"));
     }
     let attributes = attributes(section);
-    let made = check_pool(section, pool.as_ref(), attributes, pools);
+    let kind = check_pool(section, pool.as_ref(), attributes, pools);
     let best_effort = section.list("best_effort").into_iter().collect();
     let addresses: Vec<AddressRange> = section.list("addresses");
     let gateway: Vec<IpAddr> = section.list("gateway");
@@ -117,7 +118,10 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
     }
     let host_access = section.optional("host_access").unwrap_or(false);
     let allow = section.table("allow", allow::read).unwrap_or_default();
-    if let Some(upper) = made {
+    if allow.mac && kind == Some(PoolKind::HostDevice) {
+        host_device::refuse_mac(section);
+    }
+    if let Some(upper) = kind.and_then(PoolKind::upper) {
         check_made(section, upper, conflict_check, allow.mac);
     }
     let value = pool.zip(interface).map(|(pool, interface)| Network {
@@ -163,13 +167,13 @@ fn routing(
     (metric, source_routing)
 }
 
-/// A pool that is wrong in itself is still a pool: whoever names it made no mistake. Tells what the pool makes.
+/// A pool that is wrong in itself is still a pool: whoever names it made no mistake. Tells the pool's kind.
 fn check_pool(
     section: &mut Section,
     wanted: Option<&Name>,
     attributes: VfAttributes,
     pools: &[Named<Pool>],
-) -> Option<Upper> {
+) -> Option<PoolKind> {
     let wanted = wanted?;
     let Some(pool) = pools.iter().find(|pool| pool.name.as_ref() == Some(wanted)) else {
         let names = pools.iter().filter_map(|pool| pool.name.as_ref());
@@ -178,12 +182,12 @@ fn check_pool(
         section.problem("pool", message);
         return None;
     };
-    let made = pool.value.as_ref().and_then(|pool| pool.kind.upper());
-    if made.is_some() && attributes != VfAttributes::default() {
+    let kind = pool.value.as_ref().map(|pool| pool.kind);
+    if kind.is_some_and(|kind| kind != PoolKind::Sriov) && attributes != VfAttributes::default() {
         let message = "vlan, rates, spoof_check, link_state and trust need kind = \"sriov\"";
         section.problem("pool", message);
     }
-    made
+    kind
 }
 
 /// What a device that is made cannot do.

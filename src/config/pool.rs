@@ -4,7 +4,10 @@ use std::{num::NonZeroU32, str::FromStr};
 
 use serde::Deserialize;
 
-use super::section::{Named, Section, shown};
+use super::{
+    host_device,
+    section::{Named, Section, shown},
+};
 use crate::types::{DeviceSelector, IndexRange, Reset, Upper};
 
 /// As many as a node has pods at most where nobody says another number (kubelet's `maxPods` is 110), and some to spare.
@@ -59,6 +62,8 @@ pub enum PoolKind {
     Sriov,
     /// A device is made on a parent and goes with the sandbox.
     Made(Upper),
+    /// A whole device of the host is moved in and comes back with all that the host had on it.
+    HostDevice,
 }
 
 impl PoolKind {
@@ -74,7 +79,11 @@ impl PoolKind {
 
     /// What it is called in the file.
     pub fn as_str(self) -> &'static str {
-        self.upper().map_or("sriov", Upper::as_str)
+        match self {
+            Self::Sriov => "sriov",
+            Self::Made(upper) => upper.as_str(),
+            Self::HostDevice => "host-device",
+        }
     }
 }
 
@@ -85,6 +94,7 @@ enum Word {
     Sriov,
     Macvlan,
     Ipvlan,
+    HostDevice,
 }
 
 /// The kind and its mode.
@@ -94,13 +104,16 @@ fn kind(section: &mut Section) -> Option<PoolKind> {
             PoolKind::Made(Upper::Macvlan(section.optional("mode").unwrap_or_default()))
         }
         Word::Ipvlan => PoolKind::Made(Upper::Ipvlan(section.optional("mode").unwrap_or_default())),
-        Word::Sriov => {
-            if section.optional::<String>("mode").is_some() {
-                section.problem("mode", "needs kind = \"macvlan\" or \"ipvlan\"");
-            }
-            PoolKind::Sriov
-        }
+        Word::Sriov => without_mode(section, PoolKind::Sriov),
+        Word::HostDevice => without_mode(section, PoolKind::HostDevice),
     })
+}
+
+fn without_mode(section: &mut Section, kind: PoolKind) -> PoolKind {
+    if section.optional::<String>("mode").is_some() {
+        section.problem("mode", "needs kind = \"macvlan\" or \"ipvlan\"");
+    }
+    kind
 }
 
 /// The kernel has one mode for all ipvlans of a parent, and either macvlans or ipvlans on it; passthru is alone.
@@ -126,15 +139,11 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
     let name = section.required("name");
     let kind = kind(section);
     let is_made = kind.is_some_and(PoolKind::is_made);
-    let selector = DeviceSelector {
-        pf: section.list("pf"),
-        vf: vf_ranges(section),
-        pci: section.list("pci"),
-        vendor: ids(section, "vendor"),
-        device: ids(section, "device"),
-        driver: section.list("driver"),
-        numa_node: section.list("numa_node"),
-    };
+    let selector = selector(section);
+    let is_whole = kind == Some(PoolKind::HostDevice);
+    if kind.is_some() {
+        host_device::check_selector(section, is_whole, &selector);
+    }
     let num_vfs: Option<u32> = section.optional("num_vfs");
     let up: Option<bool> = section.optional("up");
     if up == Some(true) && num_vfs.is_none() {
@@ -144,12 +153,17 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
         let kind = kind.map_or("", PoolKind::as_str);
         section.problem("pf", format!("a pool of kind {kind} has exactly one parent interface"));
     }
-    if num_vfs.is_some() && (is_made || selector.pf.is_empty()) {
+    let is_sriov = kind == Some(PoolKind::Sriov);
+    if num_vfs.is_some() && (!is_sriov || selector.pf.is_empty()) {
         section.problem("num_vfs", "needs kind = \"sriov\" and pf: provision must know where");
     }
     let reset: Reset = section.optional("reset").unwrap_or_default();
-    if reset != Reset::None && is_made {
-        section.problem("reset", "needs kind = \"sriov\": what is made is made anew each time");
+    if reset != Reset::None && !is_sriov {
+        let why = match kind {
+            Some(PoolKind::HostDevice) => "a driver that begins anew forgets what the host had set",
+            _ => "what is made is made anew each time",
+        };
+        section.problem("reset", format!("needs kind = \"sriov\": {why}"));
     }
     let publish: Option<Publish> = section.optional("publish");
     if publish == Some(Publish::DevicePlugin) && is_made {
@@ -158,8 +172,11 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
             "needs kind = \"sriov\": devices that are made have no names to count; \"dra\" gives shares of their parent",
         );
     }
+    if is_whole && publish.is_some() {
+        host_device::refuse_publish(section);
+    }
     let shares: Option<NonZeroU32> = section.optional("shares");
-    if shares.is_some() && (kind == Some(PoolKind::Sriov) || publish != Some(Publish::Dra)) {
+    if shares.is_some() && (!is_made || publish != Some(Publish::Dra)) {
         section.problem(
             "shares",
             "needs kind = \"macvlan\" or \"ipvlan\", and publish = \"dra\": a VF is one pod's",
@@ -178,6 +195,20 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
     let pool =
         kind.map(|kind| Pool { kind, selector, reset, num_vfs, up, publish, shares, uncounted });
     Named { name, value: pool }
+}
+
+fn selector(section: &mut Section) -> DeviceSelector {
+    DeviceSelector {
+        pf: section.list("pf"),
+        interface: section.list("interface"),
+        mac: section.list("mac"),
+        vf: vf_ranges(section),
+        pci: section.list("pci"),
+        vendor: ids(section, "vendor"),
+        device: ids(section, "device"),
+        driver: section.list("driver"),
+        numa_node: section.list("numa_node"),
+    }
 }
 
 /// A VF index may be written as a number, a range as text.

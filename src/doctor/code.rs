@@ -197,6 +197,12 @@ codes! {
     AnnotationsUnheard = 50, CHOSEN, "Annotations that ask for networks are not handed on",
         "The gate of a base spec and the wrapped runtime read a container's annotations, and containerd hands a pod's on to its containers only where pod_annotations of the runtime has their key. Pods that ask by another key start without what they ask for, or get nothing.",
         "Add the key to pod_annotations of that runtime in containerd's configuration, and restart containerd.";
+    HostDeviceAbsent = 51, CHOSEN, "No device of the host is what a pool of host devices says",
+        "A pool of kind host-device gives cards, cloud interfaces and VFs of a virtual machine as they are. Its selectors meet none that has an interface on the host, and no sandbox has one of it.",
+        "Correct interface, mac, pci, vendor, device or driver of the pool, or load the card's driver.";
+    HostDeviceInUse = 52, CHOSEN, "The host cannot do without a device of a pool",
+        "A device that carries a default route or a connection of the host's, belongs to a bridge or a bond, has something standing on it, makes VFs, or has what could not be put back is never given: the host would lose its way, or not be the same again.",
+        "Take away from it what the host uses it for, or leave it out of the pool's selectors.";
 }
 
 impl Code {

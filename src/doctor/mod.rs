@@ -10,6 +10,7 @@ mod finding;
 mod firewall;
 mod forwarding;
 mod functions;
+mod host_devices;
 mod kernel;
 mod parents;
 mod proxy;
@@ -24,7 +25,7 @@ pub use finding::{Finding, Mend, Severity};
 
 use crate::{
     config::{Config, ConfigError, PoolKind, ServicePathMode},
-    inventory::{CardFacts, HostFacts, StateFacts},
+    inventory::{CardFacts, HostDeviceFacts, HostFacts, StateFacts},
 };
 
 /// All that is known of the host.
@@ -34,6 +35,8 @@ pub struct Facts {
     pub host: HostFacts,
     /// The physical functions that SR-IOV pools ask for.
     pub cards: Vec<CardFacts>,
+    /// The pools that give devices whole.
+    pub host_devices: Vec<HostDeviceFacts>,
     /// The state directory.
     pub state: StateFacts,
 }
@@ -72,7 +75,7 @@ struct Check {
     look: fn(&Facts, &Config) -> Vec<Finding>,
 }
 
-const CHECKS: [Check; 23] = [
+const CHECKS: [Check; 25] = [
     Check { applies: always, look: runtimes::handed_on },
     Check { applies: always, look: kernel::ipv6 },
     Check { applies: always, look: kernel::abilities },
@@ -88,6 +91,8 @@ const CHECKS: [Check; 23] = [
     Check { applies: has_parents, look: parents::present },
     Check { applies: has_parents, look: parents::up },
     Check { applies: has_parents, look: parents::free },
+    Check { applies: has_host_devices, look: host_devices::present },
+    Check { applies: has_host_devices, look: host_devices::given },
     Check { applies: has_ipv4_services, look: forwarding::ipv4 },
     Check { applies: has_ipv6_services, look: forwarding::ipv6 },
     Check { applies: has_ipv4_services, look: reverse_path::filtered },
@@ -132,6 +137,10 @@ fn has_cards(config: &Config) -> bool {
 
 fn has_parents(config: &Config) -> bool {
     config.pools.values().any(|pool| pool.kind.is_made())
+}
+
+fn has_host_devices(config: &Config) -> bool {
+    config.pools.values().any(|pool| pool.kind == PoolKind::HostDevice)
 }
 
 fn has_services(config: &Config) -> bool {

@@ -139,6 +139,19 @@ pub struct CardFacts {
     pub wanted: usize,
 }
 
+/// A pool that gives devices whole, and what became of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostDeviceFacts {
+    /// The pool.
+    pub pool: Name,
+    /// Why it has none.
+    pub absent: Option<String>,
+    /// How many it has, with those that are leased.
+    pub total: usize,
+    /// Those on the host that cannot be given, each with why.
+    pub kept: BTreeMap<PciAddress, String>,
+}
+
 /// What is bound to a VF.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Binding {

@@ -1,6 +1,6 @@
 //! What somebody uses an interface of the host for. One list for all who ask whether a device may be taken or destroyed.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use ipnet::IpNet;
 
@@ -24,6 +24,14 @@ pub enum Use {
     PacketSocket,
     /// A route of somebody's leaves by it: where to, and in which table.
     Route(IpNet, u32),
+    /// A TCP socket of the host's has this address of it, as that of a connection to the API server.
+    Socket(IpAddr, u16),
+    /// It is a physical function that has made so many VFs.
+    MakesVfs(usize),
+    /// It is a VF of a card that is here.
+    VfOf(KernelText),
+    /// It has something that would not come back, in words.
+    NotPutBack(String),
 }
 
 impl Use {
@@ -50,6 +58,14 @@ impl fmt::Display for Use {
             Self::PacketSocket => f.write_str(
                 "a packet socket listens on it, as of a DHCP client or tcpdump; `ss -0p` names it",
             ),
+            Self::Socket(address, port) => {
+                write!(f, "a TCP socket of the host has its address: {address} port {port}")
+            }
+            Self::MakesVfs(count) => write!(f, "it is the physical function of {count} VFs"),
+            Self::VfOf(card) => {
+                write!(f, "it is a VF of {card}, which is here: kind = \"sriov\" gives those")
+            }
+            Self::NotPutBack(what) => write!(f, "has {what}, which is not put back"),
             Self::Route(to, MAIN) => write!(f, "route {to} leaves by it"),
             Self::Route(to, table) => write!(f, "route {to} of table {table} leaves by it"),
         }

@@ -13,12 +13,12 @@ use crate::kernel::{
         address, announce, configure_vf, link, make_link, neighbour, netns_number, return_device,
         route, route_message, rule, switch, vf,
     },
-    scene, sysctl, wire,
+    scene, sysctl, whole_device, wire,
 };
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostFacts, Ipv6, Link, Properties, RouteFamilies, SandboxFacts,
-        Scene, Unusable,
+        Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Properties, RouteFamilies,
+        SandboxFacts, Scene, Unusable, WholeDevice,
     },
     plan::{Plan, step::Step},
     types::{
@@ -96,6 +96,17 @@ impl Kernel for LinuxKernel {
 
     fn matches(&mut self, candidate: &Candidate, selector: &DeviceSelector) -> bool {
         self.sysfs.matches(candidate.address, selector)
+    }
+
+    fn host_devices(&mut self, selector: &DeviceSelector) -> Result<Vec<HostDevice>, KernelError> {
+        whole_device::find(self, selector)
+    }
+
+    fn observe_whole(
+        &mut self,
+        device: &HostDevice,
+    ) -> Result<Result<WholeDevice, Unusable>, KernelError> {
+        whole_device::look(self, device)
     }
 
     fn observe_link(&mut self, name: &DeviceName) -> Result<Link, KernelError> {

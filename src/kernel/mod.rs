@@ -29,6 +29,7 @@ mod socket;
 mod sysctl;
 mod sysfs;
 mod usage;
+mod whole_device;
 mod wire;
 
 pub use config_file::{
@@ -51,8 +52,8 @@ use std::net::IpAddr;
 
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostFacts, Ipv6, Link, Properties, RouteFamilies, SandboxFacts,
-        Scene, Unusable,
+        Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Properties, RouteFamilies,
+        SandboxFacts, Scene, Unusable, WholeDevice,
     },
     plan::{Plan, step::Step},
     types::{
@@ -99,6 +100,16 @@ pub trait Kernel {
 
     /// Whether the properties of a VF match the parts of `selector` that a listing does not show.
     fn matches(&mut self, candidate: &Candidate, selector: &DeviceSelector) -> bool;
+
+    /// The devices with an interface on the host that `selector` meets, whatever they are used for. Costs a netlink message for each name
+    /// and, where a MAC is asked for, for each device.
+    fn host_devices(&mut self, selector: &DeviceSelector) -> Result<Vec<HostDevice>, KernelError>;
+
+    /// Looks at one of them, and at all that the host has on it.
+    fn observe_whole(
+        &mut self,
+        device: &HostDevice,
+    ) -> Result<Result<WholeDevice, Unusable>, KernelError>;
 
     /// Looks at an interface of the host.
     fn observe_link(&mut self, name: &DeviceName) -> Result<Link, KernelError>;

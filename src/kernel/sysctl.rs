@@ -102,7 +102,8 @@ pub(crate) fn boot() -> &'static str {
     BOOT.get_or_init(|| read().trim_end().to_owned())
 }
 
-/// Writes a sysctl of an interface of the host; `key` is `ipv4/rp_filter` for its `net/ipv4/conf/NAME/rp_filter`.
+/// Writes a sysctl of an interface of the host; `key` is `ipv4/rp_filter` for its `net/ipv4/conf/NAME/rp_filter`, and `ipv4/neigh/locktime`
+/// for its `net/ipv4/neigh/NAME/locktime`.
 pub(crate) fn write_of(name: &KernelText, key: &str, value: &str) -> Result<(), KernelError> {
     let full = key_of(name, key)
         .ok_or_else(|| KernelError::absent(format!("net/{key} of {name}"), "no such sysctl"))?;
@@ -119,5 +120,9 @@ pub(crate) fn read_of(name: &KernelText, keys: &[&str]) -> Vec<(String, String)>
 fn key_of(name: &KernelText, key: &str) -> Option<PathBuf> {
     let (family, key) = key.split_once('/')?;
     let name = OsStr::from_bytes(name.as_component()?);
-    Some(Path::new(family).join("conf").join(name).join(key))
+    let (directory, key) = match key.strip_prefix("neigh/") {
+        Some(key) => ("neigh", key),
+        None => ("conf", key),
+    };
+    Some(Path::new(family).join(directory).join(name).join(key))
 }

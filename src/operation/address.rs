@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::{OperationError, choose::Chooser};
 use crate::{
     config::ServicePath,
-    inventory::Device,
+    inventory::Link,
     kernel::Kernel,
     lease::Claim,
     plan::{ChosenDevice, ChosenService, candidates, seed},
@@ -150,8 +150,9 @@ impl<K: Kernel> Chooser<'_, K> {
         if is_claimed || self.is_held_by_older(whose, address) {
             return Ok(Some(ANOTHER));
         }
-        // Where sources come from is this node's own for just that; `doctor` looks at what else has a part of it.
-        let asks = whose.network().is_some();
+        // Where sources come from is this node's own for just that; `doctor` looks at what else has a part of it. What the host
+        // gives away with its card is the host's no more: a cloud's fabric passes nothing else.
+        let asks = whose.network().is_some() && !self.given_away.contains(&address);
         Ok((asks && self.kernel.is_host_address(address)?).then_some("this host"))
     }
 
@@ -185,6 +186,7 @@ impl<K: Kernel> Chooser<'_, K> {
     ) -> Result<(), OperationError> {
         let own = match device {
             ChosenDevice::Vf(device) => device.link.mac,
+            ChosenDevice::Whole(device) => device.link.mac,
             // Alone on its parent, it has that one's.
             ChosenDevice::Made(upper, parent) => parent.mac.filter(|_| upper.is_alone()),
         };
@@ -218,6 +220,7 @@ impl<K: Kernel> Chooser<'_, K> {
     ) -> Result<Option<String>, OperationError> {
         let itself = match device {
             ChosenDevice::Vf(device) => Some(device.candidate.address),
+            ChosenDevice::Whole(device) => Some(device.address),
             ChosenDevice::Made(_, parent) if parent.mac == Some(mac) => {
                 return Ok(Some(format!("{} of this host", parent.name)));
             }
@@ -254,6 +257,7 @@ impl<K: Kernel> Chooser<'_, K> {
             ChosenDevice::Vf(device) => {
                 self.kernel.observe_link(&DeviceName::Address(device.candidate.pf_address)).ok()?
             }
+            ChosenDevice::Whole(device) => device.link.clone(),
             ChosenDevice::Made(_, parent) => (**parent).clone(),
         };
         let mut gateways = intent.network.gateway.iter();
@@ -261,9 +265,9 @@ impl<K: Kernel> Chooser<'_, K> {
         with_it.map(|gateway| format!("gateway {gateway}"))
     }
 
-    /// Whether the MAC that a VF has by itself is one that a sandbox has on the same wire.
-    pub(super) fn has_taken_mac(&self, device: &Device, segments: &[Segment]) -> bool {
-        let claims = device.link.mac.map(|mac| mac_claims(segments, mac)).unwrap_or_default();
+    /// Whether the MAC that a device has by itself is one that a sandbox has on the same wire.
+    pub(super) fn has_taken_mac(&self, link: &Link, segments: &[Segment]) -> bool {
+        let claims = link.mac.map(|mac| mac_claims(segments, mac)).unwrap_or_default();
         claims.iter().any(|claim| self.is_taken(claim))
     }
 }

@@ -22,10 +22,12 @@ pub(super) struct Chooser<'a, K> {
     pub(super) chosen: BTreeSet<Claim>,
     /// Addresses that somebody on the wire has.
     pub(super) avoided: &'a BTreeSet<IpAddr>,
+    /// The addresses that the host has on devices that are given whole: they leave it with those.
+    pub(super) given_away: BTreeSet<IpAddr>,
     /// The devices that were chosen, kept from others.
-    looking: Vec<OperationLock>,
+    pub(super) looking: Vec<OperationLock>,
     /// A device that another looks at, where none was free.
-    busy: Option<PciAddress>,
+    pub(super) busy: Option<PciAddress>,
 }
 
 /// What came of choosing.
@@ -43,8 +45,8 @@ impl<'a, K: Kernel> Chooser<'a, K> {
         id: &'a SandboxId,
         avoided: &'a BTreeSet<IpAddr>,
     ) -> Self {
-        let (chosen, looking) = (BTreeSet::new(), Vec::new());
-        Self { kernel, context, id, chosen, avoided, looking, busy: None }
+        let (chosen, looking, given_away) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
+        Self { kernel, context, id, chosen, avoided, given_away, looking, busy: None }
     }
 
     /// Everything that `intent` needs, or the first thing that cannot be had.
@@ -68,6 +70,7 @@ impl<'a, K: Kernel> Chooser<'a, K> {
         let (device, segments) = match intent.pool.kind {
             PoolKind::Sriov => self.vf(intent)?,
             PoolKind::Made(upper) => self.parent(intent, upper)?,
+            PoolKind::HostDevice => self.whole(intent)?,
         };
         self.macs(intent, &device, &segments)?;
         let addresses = self.addresses(intent, &segments)?;
@@ -201,7 +204,7 @@ impl<'a, K: Kernel> Chooser<'a, K> {
     }
 
     /// Passes over a device that a lease holds, or that is kept for a pod and was not chosen for this one.
-    fn passes_over(
+    pub(super) fn passes_over(
         &self,
         intent: &NetworkIntent,
         device: PciAddress,
@@ -227,7 +230,7 @@ impl<'a, K: Kernel> Chooser<'a, K> {
     ) -> Result<Result<Device, String>, OperationError> {
         let touches_card = !intent.network.attributes.is_empty() || intent.mac.is_some();
         Ok(match self.kernel.observe_device(candidate, touches_card)? {
-            Ok(device) if self.has_taken_mac(&device, segments) => {
+            Ok(device) if self.has_taken_mac(&device.link, segments) => {
                 Err("has another sandbox's MAC".to_owned())
             }
             Ok(device) => Ok(device),
@@ -246,14 +249,18 @@ fn made_anew(function: &KernelText) -> String {
 
 /// The devices that are not given.
 #[derive(Default)]
-struct PassedOver {
+pub(super) struct PassedOver {
     /// How many leases hold.
-    leased: usize,
+    pub(super) leased: usize,
     /// Why each of the others cannot be had.
-    unusable: Vec<String>,
+    pub(super) unusable: Vec<String>,
 }
 
-fn none_free(intent: &NetworkIntent, total: usize, passed: PassedOver) -> OperationError {
+pub(super) fn none_free(
+    intent: &NetworkIntent,
+    total: usize,
+    passed: PassedOver,
+) -> OperationError {
     let PassedOver { leased, unusable } = passed;
     OperationError::NoFreeDevice { pool: intent.network.pool.clone(), total, leased, unusable }
 }

@@ -97,6 +97,12 @@ fn free(
         (ClaimedDevice::Share(_), PoolKind::Made(_)) => {
             return parent_is_up(kernel, &wanted.pool, pool).map(|()| None);
         }
+        (_, PoolKind::HostDevice) => {
+            return Err(ClaimError::OtherKind(
+                wanted.pool.clone(),
+                "host devices, which no claim has",
+            ));
+        }
         (_, PoolKind::Sriov) => return Err(ClaimError::OtherKind(wanted.pool.clone(), "VFs")),
         (_, PoolKind::Made(_)) => {
             return Err(ClaimError::OtherKind(wanted.pool.clone(), "shares of a parent"));

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{Context, Finding, OperationError, provision::occupied_of, status};
+use super::{Context, Finding, OperationError, provision::occupied_of, status, whole_device};
 use crate::{
     config::{Config, ConfigError, PoolKind},
     doctor::{Diagnosis, Facts, examine},
@@ -26,7 +26,12 @@ pub fn doctor(
     for (name, pool) in pools.filter(|(_, pool)| pool.kind == PoolKind::Sriov) {
         cards.extend(cards_of(kernel, name, &pool.selector, leases.as_ref()));
     }
-    Ok(examine(&Facts { host, cards, state }, config))
+    let pools = config.iter().flat_map(|config| &config.pools);
+    let whole = pools.filter(|(_, pool)| pool.kind == PoolKind::HostDevice);
+    let host_devices = whole
+        .map(|(name, pool)| whole_device::facts(kernel, leases.as_ref(), name, pool))
+        .collect();
+    Ok(examine(&Facts { host, cards, host_devices, state }, config))
 }
 
 /// The state directory as it is; none is made.

@@ -33,6 +33,7 @@ mod show;
 mod status;
 mod tell;
 mod verify;
+mod whole_device;
 
 use std::{path::PathBuf, time::SystemTime};
 

@@ -1,8 +1,9 @@
 //! Whether a sandbox could be given anything at all: the short question that runtimes ask again and again. Looks only, and asks no
 //! card's driver; `doctor` says what is wrong in full.
 
+use super::whole_device;
 use crate::{
-    config::{Config, Pool},
+    config::{Config, Pool, PoolKind},
     kernel::Kernel,
     lease::{Claim, LeaseStore},
     types::with_causes,
@@ -16,7 +17,11 @@ pub fn unready(
 ) -> Option<String> {
     let mut reasons = Vec::new();
     for (name, pool) in &config.pools {
-        match lacks(kernel, pool, leases) {
+        let lacks = match pool.kind {
+            PoolKind::HostDevice => whole_device::lacks(kernel, leases, name, pool),
+            _ => lacks(kernel, pool, leases),
+        };
+        match lacks {
             None => return None,
             Some(why) => reasons.push(format!("pool {name}: {why}")),
         }

@@ -10,10 +10,11 @@ use super::{
     catch_up::still_missed,
     network_status::{NetworkStatus, network_status},
     offer::is_member,
-    reconcile,
+    reconcile, whole_device,
 };
 use crate::{
-    inventory::Candidate,
+    config::{Pool, PoolKind},
+    inventory::{Candidate, HostDevice},
     kernel::Kernel,
     lease::{Lease, LeaseState, Missed},
     types::{Deadline, Name, PciAddress, quote, with_causes},
@@ -45,7 +46,7 @@ pub struct LeaseStatus {
 pub struct PoolStatus {
     /// Its name.
     pub name: Name,
-    /// What its devices are: `sriov`, `macvlan` or `ipvlan`.
+    /// What its devices are: `sriov`, `host-device`, `macvlan` or `ipvlan`.
     pub kind: &'static str,
     /// How many devices can be given now; `None` where they are made as needed.
     pub free: Option<usize>,
@@ -58,7 +59,7 @@ pub struct PoolStatus {
 pub struct DeviceStatus {
     /// Its address.
     pub address: PciAddress,
-    /// The physical function and the number on it.
+    /// The physical function and the number on it; of a device that is given whole, its name on the host.
     pub function: String,
     /// Its state: `free`, `leased`, `kept for a pod` that kubelet chose it for, or why it can be none of these.
     pub state: String,
@@ -102,6 +103,10 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
             });
             continue;
         }
+        if pool.kind == PoolKind::HostDevice {
+            pools.push(of_whole_devices(kernel, context, name, pool, &holders)?);
+            continue;
+        }
         let functions = kernel.physical_functions(&pool.selector);
         attention.extend(functions.missing.iter().map(|error| format!("pool {name}: {error}")));
         let members = functions.found.into_iter().flat_map(|function| function.vfs);
@@ -127,6 +132,20 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
     Ok(Status { pools, leases, attention })
 }
 
+fn of_whole_devices(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    name: &Name,
+    pool: &Pool,
+    holders: &Holders,
+) -> Result<PoolStatus, OperationError> {
+    let members = whole_device::members(kernel, &context.leases, name, pool)?;
+    let look = |member: &HostDevice| whole(kernel, member, holders);
+    let devices = members.iter().map(look).collect::<Result<Vec<_>, _>>()?;
+    let free = devices.iter().filter(|device| device.state == "free").count();
+    Ok(PoolStatus { name: name.clone(), kind: pool.kind.as_str(), free: Some(free), devices })
+}
+
 fn without(missed: &Missed) -> String {
     let part = |name: &Option<String>| name.as_deref().map_or_else(|| "?".to_owned(), quote);
     let (namespace, pod) = (part(&missed.namespace), part(&missed.pod));
@@ -148,19 +167,9 @@ fn device(
     candidate: &Candidate,
     holders: &Holders,
 ) -> Result<DeviceStatus, OperationError> {
-    let mut status = DeviceStatus {
-        address: candidate.address,
-        function: format!("{} vf {}", candidate.pf_name, candidate.index),
-        state: "free".to_owned(),
-        interface: None,
-        sandbox: None,
-        addresses: Vec::new(),
-    };
-    if let Some((lease, had)) = holders.get(&candidate.address) {
-        state_word(&lease.state).clone_into(&mut status.state);
-        status.interface = Some(had.interface.to_string());
-        status.sandbox = Some(lease.id.to_string());
-        status.addresses = had.addresses.iter().map(ToString::to_string).collect();
+    let function = format!("{} vf {}", candidate.pf_name, candidate.index);
+    let mut status = unlooked(candidate.address, function);
+    if status.is_held(holders) {
         return Ok(status);
     }
     match kernel.observe_device(candidate, false)? {
@@ -173,6 +182,49 @@ fn device(
         Err(reason) => status.state = reason.to_string(),
     }
     Ok(status)
+}
+
+/// A device that is given whole, and what the host has on it.
+fn whole(
+    kernel: &mut impl Kernel,
+    member: &HostDevice,
+    holders: &Holders,
+) -> Result<DeviceStatus, OperationError> {
+    let mut status = unlooked(member.address, member.name.to_string());
+    if status.is_held(holders) {
+        return Ok(status);
+    }
+    match kernel.observe_whole(member)? {
+        Ok(device) => {
+            status.interface = Some(device.link.name.to_string());
+            status.addresses = device.link.addresses.iter().map(ToString::to_string).collect();
+        }
+        Err(reason) => status.state = reason.to_string(),
+    }
+    Ok(status)
+}
+
+fn unlooked(address: PciAddress, function: String) -> DeviceStatus {
+    DeviceStatus {
+        address,
+        function,
+        state: "free".to_owned(),
+        interface: None,
+        sandbox: None,
+        addresses: Vec::new(),
+    }
+}
+
+impl DeviceStatus {
+    /// Tells what a lease makes of it, where one holds it.
+    fn is_held(&mut self, holders: &Holders) -> bool {
+        let Some((lease, had)) = holders.get(&self.address) else { return false };
+        state_word(&lease.state).clone_into(&mut self.state);
+        self.interface = Some(had.interface.to_string());
+        self.sandbox = Some(lease.id.to_string());
+        self.addresses = had.addresses.iter().map(ToString::to_string).collect();
+        true
+    }
 }
 
 fn state_word(state: &LeaseState) -> &'static str {

@@ -32,6 +32,8 @@ pub fn attach(input: &AttachInput) -> Result<Plan, AttachPlanError> {
 fn refuse_mtu(chosen: &ChosenNetwork) -> Result<(), AttachPlanError> {
     let (device, limit) = match &chosen.device {
         ChosenDevice::Vf(device) => (&device.candidate.pf_name, device.pf_mtu),
+        // What its driver passes the kernel says.
+        ChosenDevice::Whole(device) => (&device.link.name, None),
         ChosenDevice::Made(_, parent) => (&parent.name, Some(parent.mtu)),
     };
     match chosen.intent.network.mtu.zip(limit) {

@@ -72,6 +72,7 @@ fn orphaned(seen: &Seen, link: &Link) -> Option<Remark> {
         features: Vec::new(),
         reset: seen.reset,
         driver: String::new(),
+        whole: None,
     };
     Some(Remark { what, step: Some(Step::ReturnDevice(step)) })
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use ipnet::IpNet;
 
 use crate::{
-    inventory::{Device, Ipv6, Link, SandboxFacts},
+    inventory::{Device, Ipv6, Link, SandboxFacts, WholeDevice},
     request::NetworkIntent,
     types::{InterfaceName, SandboxId, Segment, Upper},
 };
@@ -49,6 +49,8 @@ pub struct ChosenNetwork {
 pub enum ChosenDevice {
     /// A virtual function.
     Vf(Box<Device>),
+    /// A whole device of the host.
+    Whole(Box<WholeDevice>),
     /// What is made on this parent.
     Made(Upper, Box<Link>),
 }

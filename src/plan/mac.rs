@@ -8,6 +8,7 @@ use crate::types::{MacAddress, Upper, digest};
 pub fn interface_mac(serial: u64, position: usize, chosen: &ChosenNetwork) -> Option<MacAddress> {
     match &chosen.device {
         ChosenDevice::Vf(device) => chosen.intent.mac.or(device.link.mac),
+        ChosenDevice::Whole(device) => device.link.mac,
         ChosenDevice::Made(Upper::Ipvlan(_), _) => None,
         ChosenDevice::Made(upper, parent) if upper.has_parents_mac() => parent.mac,
         ChosenDevice::Made(..) => Some(made_mac(serial, position, chosen)),

@@ -22,6 +22,7 @@ mod sequence;
 mod service_path;
 pub mod step;
 mod ways;
+mod whole_device;
 
 use serde::{Deserialize, Serialize};
 

@@ -15,6 +15,7 @@ use super::{
         ConfigureVf, CreateIpvlan, CreateMacvlan, OwnLink, Place, ReturnDevice, Step, TakeDevice,
     },
     ways,
+    whole_device::whole,
 };
 use crate::{
     inventory::{Device, Ipv6, Link},
@@ -30,12 +31,15 @@ pub(super) fn steps(
     let tag = OwnerTag::new(input.id.clone());
     let mut steps = match &chosen.device {
         ChosenDevice::Vf(device) => vf(chosen, device, tag.clone()),
+        ChosenDevice::Whole(device) => vec![whole(chosen, device, tag.clone())],
         ChosenDevice::Made(upper, parent) => vec![made(input, position, *upper, parent, &tag)],
     };
     steps.extend(bring_up(input, position, tag));
     let has_mac = match &chosen.device {
         ChosenDevice::Made(upper, _) => upper.has_neighbours(),
-        ChosenDevice::Vf(_) => interface_mac(input.serial, position, chosen).is_some(),
+        ChosenDevice::Vf(_) | ChosenDevice::Whole(_) => {
+            interface_mac(input.serial, position, chosen).is_some()
+        }
     };
     let asks = has_mac && chosen.intent.network.conflict_check;
     steps.extend(addressing(input, position, chosen, asks)?);
@@ -87,6 +91,7 @@ fn vf(chosen: &ChosenNetwork, device: &Device, tag: OwnerTag) -> Vec<PlannedStep
             features: device.features.clone(),
             reset: chosen.intent.pool.reset,
             driver: device.driver.clone(),
+            whole: None,
         })),
     ));
     steps

@@ -99,7 +99,13 @@ fn way_home(step: &ReturnDevice) -> String {
         Reset::Function => ", reset",
     };
     let Link { name, mtu, .. } = &step.baseline;
-    format!("bring {} back as {name} mtu {mtu}, {was}{reset}", step.device)
+    let had = step.whole.as_ref().map(|whole| whole.kept.counts()).filter(|had| !had.is_empty());
+    let had = had.map(|had| format!(", with {had}")).unwrap_or_default();
+    let rules = step.whole.iter().flat_map(|whole| &whole.kept.rules);
+    let rules: Vec<String> =
+        rules.map(|rule| format!("; while it is away rule {rule} matches nothing")).collect();
+    let rules = rules.concat();
+    format!("bring {} back as {name} mtu {mtu}, {was}{reset}{had}{rules}", step.device)
 }
 
 fn configure(step: &ConfigureVf) -> String {

@@ -13,7 +13,7 @@ pub use super::{
     place::Place,
 };
 use crate::{
-    inventory::{Candidate, Link, Route, RoutingRule, Sysctls},
+    inventory::{Candidate, Kept, Link, Route, RoutingRule, Sysctls},
     types::{InterfaceName, KernelText, MacAddress, OwnerTag, PciAddress, Reset, VfAttributes},
 };
 
@@ -204,4 +204,16 @@ pub struct ReturnDevice {
     /// The driver that takes it again then; empty for the one that has it.
     #[serde(default)]
     pub driver: String,
+    /// What the host had on it, of a device that was given whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<Box<WholeHome>>,
+}
+
+/// What comes home with a device that was given whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WholeHome {
+    /// What the host had on it.
+    pub kept: Kept,
+    /// Whose it was, by which it is known where its bus does not tell.
+    pub tag: OwnerTag,
 }

@@ -4,13 +4,17 @@ use std::{fmt, str::FromStr};
 
 use serde::Deserialize;
 
-use super::{DeviceName, Invalid, PciAddress, text_type};
+use super::{DeviceName, Invalid, MacAddress, PciAddress, text_type};
 
 /// What must all hold of a device; an empty list asks nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceSelector {
     /// Physical functions (or the parent of devices that are made), each by a name or its address.
     pub pf: Vec<DeviceName>,
+    /// The interfaces of devices that are given whole, each by a name or its address.
+    pub interface: Vec<DeviceName>,
+    /// MAC addresses of their interfaces.
+    pub mac: Vec<MacAddress>,
     /// Indexes of virtual functions on their physical function.
     pub vf: Vec<IndexRange>,
     /// PCI addresses of the devices themselves.

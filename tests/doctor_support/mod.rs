@@ -164,7 +164,7 @@ pub(crate) fn sound() -> Facts {
         ..HostFacts::default()
     };
     host.runtimes.nri_socket = true;
-    Facts { host, cards: vec![card()], state: StateFacts::default() }
+    Facts { host, cards: vec![card()], ..Facts::default() }
 }
 
 pub(crate) fn config(text: &str) -> Result<Config, ConfigError> {

@@ -66,6 +66,13 @@ impl<'a> Cards<'a> {
         self.add_interface(name, address);
     }
 
+    /// A card without VFs, with an interface that falls behind nothing: it moves alone, and says nothing of its bus.
+    pub(crate) fn add_whole(&self, name: &str, address: &str, driver: &str) {
+        self.add_device(address, driver);
+        self.host.ip(&[&format!("link add {name} type ifb")]);
+        self.show(name, address);
+    }
+
     /// One more interface of a device.
     pub(crate) fn add_interface(&self, name: &str, address: &str) {
         let wire = self.host.wire();

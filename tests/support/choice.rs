@@ -45,6 +45,11 @@ pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
             PoolKind::Made(upper) => {
                 ChosenDevice::Made(upper, Box::new(parent(&mut kernel, network)))
             }
+            PoolKind::HostDevice => {
+                let members = kernel.host_devices(&network.pool.selector).unwrap();
+                let device = kernel.observe_whole(&members[0]).unwrap().unwrap();
+                ChosenDevice::Whole(Box::new(device))
+            }
         };
         let addresses = if network.addresses.is_empty() {
             first_of_each_family(&network.network.addresses, &id, Some(&network.name), &given)

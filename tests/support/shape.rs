@@ -178,6 +178,21 @@ interface = "lan1"
 addresses = ["10.0.0.16-10.0.0.250/24"]
 "#;
 
+const WHOLE: &str = r#"
+[[pool]]
+name = "cloud"
+kind = "host-device"
+interface = ["ens6"]
+[[network]]
+name = "eni"
+pool = "cloud"
+interface = "net1"
+mtu = 1400
+addresses = ["10.7.0.5-10.7.0.9/24"]
+gateway = ["10.7.0.1"]
+default_route = true
+"#;
+
 /// `IFF_NOARP`.
 const NO_ARP: u32 = 0x80;
 
@@ -244,6 +259,7 @@ fn devices() -> Vec<Shape> {
         Shape { name: "macvlan", networks: SHARED, annotation: "lan", ..USUAL },
         Shape { name: "ipvlan", networks: IPVLAN, annotation: "lan,second", ..USUAL },
         Shape { name: "macvlan_passthru", networks: PASSTHRU, annotation: "lan", ..USUAL },
+        Shape { name: "host_device", networks: WHOLE, annotation: "eni", ..USUAL },
         Shape { name: "two_networks", annotation: "storage@a,storage@b", ..USUAL },
     ]
 }
@@ -334,6 +350,9 @@ impl Shape {
             HostKind::Strange => strange(),
             HostKind::WithoutIpv6 => with_driver(Driver::default(), |_, _, _| {}),
         };
+        if self.networks == WHOLE {
+            add_cloud_card(&mut machine);
+        }
         machine.host.ipv6_disabled = self.host == HostKind::WithoutIpv6;
         self.add_sandbox(&mut machine, BLUE);
         machine
@@ -358,6 +377,22 @@ impl Shape {
         }
         cookie
     }
+}
+
+/// A card of a cloud's, with addresses, a route in a table of its own, a neighbour.
+fn add_cloud_card(machine: &mut Machine) {
+    machine.add_whole_device(
+        parse("0000:00:06.0"),
+        &parse("ens6"),
+        [parse("10.7.0.5/24"), parse("fd00:7::5/64")],
+    );
+    let link = machine.host.link_mut("ens6").unwrap();
+    let mut route = link.routes[0].clone();
+    (route.to, route.via) = (parse("10.20.0.0/16"), Some(parse("10.7.0.1")));
+    (route.protocol, route.table) = (4, 100);
+    link.routes.push(route);
+    link.neighbours.insert(parse("10.7.0.1"), parse("02:00:00:00:07:01"));
+    link.sysctls.insert("ipv4/rp_filter".to_owned(), "2".to_owned());
 }
 
 fn refusing() -> Driver {

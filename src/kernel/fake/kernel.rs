@@ -4,11 +4,14 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 use ipnet::IpNet;
 
-use super::{Effect, FakeHost, Fault, Machine, fault, observe, perform, scene, session::Session};
+use super::{
+    Effect, FakeHost, Fault, Machine, fault, observe, perform, scene, session::Session,
+    whole_device,
+};
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostFacts, Ipv6, Link, Properties, RouteFamilies, SandboxFacts,
-        Scene, Unusable,
+        Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Properties, RouteFamilies,
+        SandboxFacts, Scene, Unusable, WholeDevice,
     },
     kernel::{Functions, Kernel, KernelError},
     plan::{Plan, sentence, step::Step},
@@ -21,8 +24,8 @@ use crate::{
 /// One operation's kernel. Dropping it closes what it held open.
 #[derive(Debug)]
 pub struct FakeKernel {
-    host: FakeHost,
-    sandbox: Option<NetnsIdentity>,
+    pub(super) host: FakeHost,
+    pub(super) sandbox: Option<NetnsIdentity>,
     faults: Vec<Fault>,
     steps: Vec<Step>,
     messages: u64,
@@ -73,27 +76,8 @@ impl FakeKernel {
         })
     }
 
-    fn enter(&mut self, netns: NetnsIdentity) {
-        // The new one is opened before the old one is closed: they may be the same.
-        self.host.with(|machine| machine.hold(netns.cookie));
-        self.leave();
-        self.sandbox = Some(netns);
-    }
-
-    fn leave(&mut self) {
-        if let Some(old) = self.sandbox.take() {
-            self.host.with(|machine| machine.let_go(old.cookie));
-        }
-    }
-
     fn perform(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError> {
         self.session(|session| perform::step(session, step, deadline))
-    }
-}
-
-impl Drop for FakeKernel {
-    fn drop(&mut self) {
-        self.leave();
     }
 }
 
@@ -172,6 +156,17 @@ impl Kernel for FakeKernel {
 
     fn matches(&mut self, candidate: &Candidate, selector: &DeviceSelector) -> bool {
         self.glance("matches", |machine| observe::matches(machine, candidate.address, selector))
+    }
+
+    fn host_devices(&mut self, selector: &DeviceSelector) -> Result<Vec<HostDevice>, KernelError> {
+        Ok(self.glance("host_devices", |machine| whole_device::find(machine, selector)))
+    }
+
+    fn observe_whole(
+        &mut self,
+        device: &HostDevice,
+    ) -> Result<Result<WholeDevice, Unusable>, KernelError> {
+        Ok(self.look("observe_whole", |session| whole_device::look(session.machine, device)))
     }
 
     fn observe_link(&mut self, name: &DeviceName) -> Result<Link, KernelError> {

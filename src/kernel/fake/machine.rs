@@ -21,6 +21,8 @@ pub struct Machine {
     pub(super) sandboxes: BTreeMap<u64, Sandbox>,
     /// Physical functions by address.
     pub cards: BTreeMap<PciAddress, Card>,
+    /// Devices that may be given whole.
+    pub(super) whole: BTreeSet<PciAddress>,
     /// The sources of each chain of our nft table; empty without a table.
     pub masquerade: BTreeSet<BTreeSet<IpNet>>,
     /// Who else has addresses on any wire.

@@ -9,6 +9,7 @@ mod build;
 mod card;
 mod configure_vf;
 mod death;
+mod entered;
 mod fault;
 mod kernel;
 mod link;
@@ -22,6 +23,7 @@ mod scene;
 mod session;
 mod snapshot;
 mod take_device;
+mod whole_device;
 mod witness;
 
 use std::sync::{Arc, Mutex, PoisonError};

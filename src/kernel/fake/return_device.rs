@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 
-use super::{FakeLink, configure_vf, session::Session};
+use super::{FakeLink, configure_vf, session::Session, whole_device};
 use crate::{
     inventory::{Link, differences},
     kernel::KernelError,
@@ -35,6 +35,9 @@ pub(super) fn apply(
     let mut before = step.baseline.clone();
     if !all_differences(session.numbered(Place::Host, index)?, &before, step).is_empty() {
         before.mac = put_back(session, step, index)?;
+    }
+    if let Some(whole) = &step.whole {
+        whole_device::put_back(session, index, whole)?;
     }
     let left = all_differences(session.numbered(Place::Host, index)?, &before, step);
     if left.is_empty() {
@@ -74,7 +77,7 @@ fn await_home(
     deadline: Deadline,
 ) -> Result<Option<u32>, KernelError> {
     loop {
-        if session.machine.card_of(device).is_none() {
+        if session.machine.card_of(device).is_none() && !session.machine.whole.contains(&device) {
             return Ok(None);
         }
         let mut here = session.machine.host.links.values();

@@ -40,11 +40,11 @@ pub(super) fn look(session: &mut Session, plan: &Plan) -> Result<Scene, KernelEr
 }
 
 fn whereabouts(machine: &Machine, device: PciAddress) -> Whereabouts {
-    let Some(vf) = machine.card_of(device).and_then(|card| card.vf(device)) else {
-        return Whereabouts::Gone;
-    };
-    if vf.driver.is_none() {
-        return Whereabouts::Driverless;
+    let vf = machine.card_of(device).and_then(|card| card.vf(device));
+    match vf {
+        None if !machine.whole.contains(&device) => return Whereabouts::Gone,
+        Some(vf) if vf.driver.is_none() => return Whereabouts::Driverless,
+        _ => {}
     }
     let mut links = machine.host.links.values();
     let home = links.find(|link| link.facts.parent == Some(device));

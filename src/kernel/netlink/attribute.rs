@@ -20,6 +20,15 @@ pub(crate) fn find(bytes: &[u8], kind: u16) -> Option<&[u8]> {
     elements(bytes).find(|(found, _)| *found == kind).map(|(_, value)| value)
 }
 
+/// Appends an attribute, padded as the next one wants it. A value that no attribute has room for is left out.
+pub(crate) fn append(bytes: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    let Ok(length) = u16::try_from(4 + value.len()) else { return };
+    bytes.extend(length.to_ne_bytes());
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+}
+
 /// A number in the machine's own order, as routing messages have it.
 pub(crate) fn word(value: &[u8]) -> Option<u32> {
     value.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes))

@@ -2,5 +2,6 @@
 
 pub(crate) mod attribute;
 pub(crate) mod datagram;
+mod ready;
 mod room;
 pub(crate) mod socket;

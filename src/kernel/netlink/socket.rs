@@ -44,9 +44,9 @@ impl Message {
 
 /// A socket in the namespace of the thread that opened it.
 pub(crate) struct Netlink {
-    socket: Socket,
-    sequence: u32,
-    sent: u64,
+    pub(super) socket: Socket,
+    pub(super) sequence: u32,
+    pub(super) sent: u64,
     buffer: Room,
 }
 
@@ -141,7 +141,7 @@ impl Netlink {
 
     /// The answers to what `ask` sends, which gives its number; asked again as long as the kernel says that they are not
     /// consistent.
-    fn consistent(
+    pub(super) fn consistent(
         &mut self,
         mut ask: impl FnMut(&mut Self) -> Result<u32, Refusal>,
     ) -> Result<Vec<Message>, Refusal> {
@@ -225,7 +225,7 @@ impl Netlink {
 
     /// Gives the answers to request number `sequence` to `take`, until the last one or until `take` has enough. `false` when
     /// the kernel said that they are not consistent.
-    fn collect(
+    pub(super) fn collect(
         &mut self,
         sequence: u32,
         mut take: impl FnMut(Message) -> bool,
@@ -276,6 +276,6 @@ fn interrupted() -> Refusal {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
-fn errno_of(error: std::io::Error) -> Errno {
+pub(super) fn errno_of(error: std::io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }

@@ -72,7 +72,7 @@ pub(crate) fn of_somebody(netlink: &mut Netlink, link: &Link) -> Result<Vec<IpNe
 
 /// Whether an address is the link-local one that is made of an interface's MAC (RFC 4291, appendix A): kernels before 5.18 do not
 /// say who made an address.
-fn is_made_of(address: IpAddr, link: &Link) -> bool {
+pub(crate) fn is_made_of(address: IpAddr, link: &Link) -> bool {
     let IpAddr::V6(address) = address else { return false };
     let macs = [link.mac, link.permanent_mac];
     let mut made = macs.into_iter().flatten().map(|mac| {

@@ -129,6 +129,36 @@ const OF_6: [&str; 60] = [
 const UNTOLD: [&str; 3] =
     ["ipv6/ra_honor_pio_life", "ipv6/ra_honor_pio_pflag", "ipv6/regen_min_advance"];
 
+/// How neighbours are asked for: files too. Kept of devices that are given whole; nobody but the host sets them.
+const OF_NEIGHBOURS: [&str; 26] = [
+    "ipv4/neigh/anycast_delay",
+    "ipv4/neigh/app_solicit",
+    "ipv4/neigh/base_reachable_time_ms",
+    "ipv4/neigh/delay_first_probe_time",
+    "ipv4/neigh/gc_stale_time",
+    "ipv4/neigh/interval_probe_time_ms",
+    "ipv4/neigh/locktime",
+    "ipv4/neigh/mcast_resolicit",
+    "ipv4/neigh/mcast_solicit",
+    "ipv4/neigh/proxy_delay",
+    "ipv4/neigh/proxy_qlen",
+    "ipv4/neigh/retrans_time_ms",
+    "ipv4/neigh/ucast_solicit",
+    "ipv6/neigh/anycast_delay",
+    "ipv6/neigh/app_solicit",
+    "ipv6/neigh/base_reachable_time_ms",
+    "ipv6/neigh/delay_first_probe_time",
+    "ipv6/neigh/gc_stale_time",
+    "ipv6/neigh/interval_probe_time_ms",
+    "ipv6/neigh/locktime",
+    "ipv6/neigh/mcast_resolicit",
+    "ipv6/neigh/mcast_solicit",
+    "ipv6/neigh/proxy_delay",
+    "ipv6/neigh/proxy_qlen",
+    "ipv6/neigh/retrans_time_ms",
+    "ipv6/neigh/ucast_solicit",
+];
+
 /// Told in milliseconds, written in seconds.
 const IN_SECONDS: [&str; 4] = [
     "router_solicitation_interval",
@@ -144,6 +174,13 @@ const UNSIGNED: [&str; 3] = ["ra_defrtr_metric", "ioam6_id", "ioam6_id_wide"];
 pub(crate) fn whole(name: &KernelText, message: &Message) -> Sysctls {
     let mut found = read(link_message::attributes(&message.body));
     found.0.extend(sysctl::read_of(name, &UNTOLD));
+    found
+}
+
+/// The same with those of its neighbours.
+pub(crate) fn with_neighbours(name: &KernelText, message: &Message) -> Sysctls {
+    let mut found = whole(name, message);
+    found.0.extend(sysctl::read_of(name, &OF_NEIGHBOURS));
     found
 }
 

@@ -1,5 +1,5 @@
 //! What a message of the kernel's says of a link (`struct ifinfomsg` and `IFLA_*` of `linux/if_link.h`). Reads bytes: a name or an
-//! alias that is no text makes no link unreadable. Asks nothing.
+//! alias that is no text makes no link unreadable. Asks nothing but which function a virtio device is.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,9 @@ use crate::{
             socket::Message,
         },
         rtnetlink::settings,
+        sysfs::function_of_virtio,
     },
-    types::{KernelText, MacAddress},
+    types::{KernelText, MacAddress, PciAddress},
 };
 
 /// The kind of a message that tells of a link (`RTM_NEWLINK`).
@@ -94,13 +95,19 @@ pub(crate) fn read_body(body: &[u8]) -> Option<Link> {
             attribute::ALIAS => link.alias = alias(value),
             attribute::MASTER => link.master = word(value),
             attribute::PARENT_NAME => {
-                link.parent = KernelText::new(value).as_str().and_then(|name| name.parse().ok());
+                let name = KernelText::new(value);
+                link.parent = name.as_str().and_then(function_of);
             }
             attribute::PROPERTIES => link.altnames.extend(alternative_names(value)),
             _ => {}
         }
     }
     Some(link)
+}
+
+/// The PCI function that a parent is. A virtio device is told of by its number, which only sysfs can tell the function of.
+fn function_of(parent: &str) -> Option<PciAddress> {
+    parent.parse().ok().or_else(|| function_of_virtio(parent))
 }
 
 /// An empty one is none.

@@ -7,6 +7,7 @@ pub(crate) mod configure_vf;
 pub(crate) mod events;
 mod index;
 pub(crate) mod interface_sysctls;
+pub(crate) mod kept;
 pub(crate) mod link;
 pub(crate) mod link_message;
 pub(crate) mod make_link;

@@ -8,7 +8,7 @@ use crate::kernel::{
     KernelError, LinuxKernel, features,
     netlink::socket::Netlink,
     rtnetlink::{
-        configure_vf, interface_sysctls,
+        configure_vf, interface_sysctls, kept,
         link::{self, numbered, refused},
         settings,
     },
@@ -39,7 +39,10 @@ pub(crate) fn make_as_before(
         before.mac = put_back(kernel, step, &now)?;
         now = look(kernel, step)?;
     }
-    let left = all_differences(&now, &before, step);
+    let mut left = all_differences(&now, &before, step);
+    if let Some(whole) = &step.whole {
+        left.extend(kept::put_back(kernel, &now.link, &whole.kept)?);
+    }
     // The host's own sysctls are nobody's secret, and whoever manages its interfaces may set them at the same moment.
     let (of_host, left): (Vec<_>, Vec<_>) =
         left.into_iter().partition(|difference| difference.starts_with("net/"));
@@ -62,7 +65,10 @@ fn look(kernel: &mut LinuxKernel, step: &ReturnDevice) -> Result<Whole, KernelEr
         features::requested(&kernel.host, &link.name)
             .map_err(KernelError::refused("look at the features of", object()))?
     };
-    let sysctls = interface_sysctls::whole(&link.name, &message);
+    let sysctls = match &step.whole {
+        Some(_) => interface_sysctls::with_neighbours(&link.name, &message),
+        None => interface_sysctls::whole(&link.name, &message),
+    };
     Ok(Whole { link, sysctls, features })
 }
 

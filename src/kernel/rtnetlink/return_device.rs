@@ -54,7 +54,9 @@ fn leave_sandbox(kernel: &mut LinuxKernel, step: &ReturnDevice) -> Result<(), Ke
     let Ok(netlink) = kernel.netlink(Place::Sandbox) else { return Ok(()) };
     let links = link::all(netlink)?;
     // By what it is, never by a name: the sandbox may have renamed it.
-    let Some(found) = links.iter().find(|found| found.parent == Some(step.device)) else {
+    let by_tag = || links.iter().find(|found| is_tagged(found, step));
+    let of_it = links.iter().find(|found| found.parent == Some(step.device)).or_else(by_tag);
+    let Some(found) = of_it else {
         return Ok(());
     };
     uppers::delete_here(netlink, &links, found.index)?;
@@ -66,6 +68,15 @@ fn leave_sandbox(kernel: &mut LinuxKernel, step: &ReturnDevice) -> Result<(), Ke
         ))?;
     }
     bring_home(kernel, step, found)
+}
+
+/// Whether it is a device that was given whole, of a bus whose interfaces do not say what they belong to: it keeps its number and our tag.
+/// What we make is tagged too, but stands on something.
+fn is_tagged(found: &Link, step: &ReturnDevice) -> bool {
+    let is_ours = |tag: &str| found.alias.as_ref().is_some_and(|alias| *alias == *tag);
+    let is_device = found.parent.is_none() && found.below.is_none();
+    let tagged = step.whole.as_ref().is_some_and(|whole| is_ours(&whole.tag.to_string()));
+    is_device && found.index == step.baseline.index && tagged
 }
 
 /// One message: out of the sandbox, under the old name and number, with the old settings.

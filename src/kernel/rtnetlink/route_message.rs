@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    route::{RouteAttribute, RouteMessage, RouteProtocol},
+    route::{RouteAttribute, RouteFlags, RouteMessage, RouteProtocol},
 };
 use nix::{errno::Errno, libc};
 
@@ -113,6 +113,26 @@ pub(crate) fn is_own(netlink: &mut Netlink, address: IpAddr) -> Result<bool, Ker
         Err(refusal) if LEADS_NOWHERE.contains(&refusal.errno) => Ok(false),
         Err(refusal) => Err(refused("look up the host's way to", address.to_string())(refusal)),
     }
+}
+
+/// The number of the interface by which the kernel sends what goes to `address`, and the table that says so; `None` where there is no way.
+pub(crate) fn way_to(
+    netlink: &mut Netlink,
+    address: IpAddr,
+) -> Result<Option<(u32, u32)>, KernelError> {
+    let mut request = RouteMessage::default();
+    request.header.address_family = family_of(address);
+    request.header.destination_prefix_length = if address.is_ipv6() { 128 } else { 32 };
+    request.header.flags = RouteFlags::LookupTable;
+    request.attributes.push(RouteAttribute::Destination(address.into()));
+    let found = match netlink.get(RouteNetlinkMessage::GetRoute(request)) {
+        Err(refusal) if LEADS_NOWHERE.contains(&refusal.errno) => return Ok(None),
+        found => found.map_err(refused("look up the host's way to", address.to_string()))?,
+    };
+    let table = found.body.get(4).copied().unwrap_or_default();
+    let attributes = found.body.get(HEADER..).unwrap_or_default();
+    let table = find(attributes, libc::RTA_TABLE).and_then(word).unwrap_or(table.into());
+    Ok(find(attributes, libc::RTA_OIF).and_then(word).map(|index| (index, table)))
 }
 
 /// The kinds of routes that lead nowhere else than here.

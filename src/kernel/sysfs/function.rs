@@ -19,7 +19,7 @@ use crate::{
 /// The mounted sysfs.
 #[derive(Debug, Clone)]
 pub(crate) struct Sysfs {
-    root: PathBuf,
+    pub(super) root: PathBuf,
 }
 
 impl Default for Sysfs {
@@ -90,8 +90,7 @@ impl Sysfs {
         let among = |wanted: &[u16], file: &str| {
             wanted.is_empty() || id(file).is_some_and(|id| wanted.contains(&id))
         };
-        let driver =
-            || self.driver(address).is_some_and(|driver| selector.driver.contains(&driver));
+        let driver = || self.drivers(address).iter().any(|driver| selector.driver.contains(driver));
         let node =
             || self.numa_node(address).is_some_and(|node| selector.numa_node.contains(&node));
         among(&selector.vendor, "vendor")
@@ -188,7 +187,7 @@ impl Sysfs {
 
     /// The names of a device's interfaces, in order.
     pub(crate) fn interfaces_of(&self, address: PciAddress) -> Vec<KernelText> {
-        let Ok(entries) = fs::read_dir(self.device(address).join("net")) else { return Vec::new() };
+        let Ok(entries) = fs::read_dir(self.net(address)) else { return Vec::new() };
         let mut names: Vec<_> =
             entries.flatten().map(|entry| KernelText::new(entry.file_name().into_vec())).collect();
         names.sort();
@@ -222,7 +221,7 @@ impl Sysfs {
     /// The number of the interface of this name of a device; `None` when another's has that name by now. Below the device no other
     /// can be; by its name alone it must still be the device's afterwards.
     fn index_of(&self, device: PciAddress, name: &KernelText) -> Option<u32> {
-        let below = self.device(device).join("net").join(component(name)).join("ifindex");
+        let below = self.net(device).join(component(name)).join("ifindex");
         let by_class = || {
             let by_name = number(&self.class(name).join("ifindex")).ok()?;
             (self.address_of(name) == Some(device)).then_some(by_name)
@@ -260,9 +259,20 @@ fn component(name: &KernelText) -> &OsStr {
     OsStr::from_bytes(name.as_component().unwrap_or(b"-"))
 }
 
-/// The PCI address of the device that a link leads to.
+/// The PCI address of the device that a link leads to: for a virtio device, that of the function which it is.
 pub(crate) fn address_behind(link: &Path) -> Option<PciAddress> {
-    fs::read_link(link).ok()?.file_name()?.to_str()?.parse().ok()
+    let target = fs::read_link(link).ok()?;
+    let name = target.file_name()?;
+    if is_virtio(name) {
+        return fs::canonicalize(link).ok()?.parent()?.file_name()?.to_str()?.parse().ok();
+    }
+    name.to_str()?.parse().ok()
+}
+
+/// Whether this is how virtio's bus calls a device: `virtio2`.
+pub(super) fn is_virtio(name: &OsStr) -> bool {
+    let number = name.as_bytes().strip_prefix(b"virtio");
+    number.is_some_and(|number| !number.is_empty() && number.iter().all(u8::is_ascii_digit))
 }
 
 /// The number that a file holds.

@@ -6,9 +6,29 @@ use std::{
 };
 
 use super::function::{Sysfs, address_behind, number};
-use crate::types::{KernelText, MacAddress, PciAddress};
+use crate::{
+    kernel::KernelError,
+    types::{KernelText, MacAddress, PciAddress},
+};
 
 impl Sysfs {
+    /// The interfaces of the host that belong to a PCI function, each with that.
+    pub(crate) fn all_with_device(&self) -> Result<Vec<(KernelText, PciAddress)>, KernelError> {
+        let path = self.root.join("class/net");
+        let entries =
+            fs::read_dir(&path).map_err(KernelError::io("list", path.display().to_string()))?;
+        let names = entries.flatten().map(|entry| KernelText::new(entry.file_name().into_vec()));
+        let mut found: Vec<_> =
+            names.filter_map(|name| Some((name.clone(), self.address_of(&name)?))).collect();
+        found.sort();
+        Ok(found)
+    }
+
+    /// The physical function of a VF that is here.
+    pub(crate) fn card_above(&self, vf: PciAddress) -> Option<PciAddress> {
+        address_behind(&self.device(vf).join("physfn"))
+    }
+
     /// The physical function behind an interface: its own, or that of its VF.
     pub(crate) fn function_behind(&self, name: &KernelText) -> Option<PciAddress> {
         let device = self.class(name).join("device");

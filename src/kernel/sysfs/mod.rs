@@ -2,5 +2,7 @@
 
 mod function;
 mod interface;
+mod virtio;
 
 pub(crate) use function::Sysfs;
+pub(crate) use virtio::function_of_virtio;
