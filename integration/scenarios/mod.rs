@@ -30,6 +30,7 @@ mod faults;
 mod held;
 mod hooks_at_once;
 mod host_access;
+mod host_device;
 mod imported;
 mod lab_recipe;
 mod lab_self_test;
@@ -109,6 +110,7 @@ pub(crate) static ALL: &[Scenario] = &[
     held::networkd::SCENARIO,
     held::network_manager::SCENARIO,
     host_access::SCENARIO,
+    host_device::SCENARIO,
     rollback::SCENARIO,
     strange_baseline::SCENARIO,
     systemd_unit::SCENARIO,

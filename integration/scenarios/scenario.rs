@@ -17,6 +17,8 @@ pub(crate) enum Brings {
     Cluster,
     /// The Debian package.
     Package,
+    /// A virtio card, as a cloud's virtual machine has it.
+    CloudCard,
 }
 
 /// One behaviour, and what the harness needs to know to run it.
@@ -89,6 +91,12 @@ impl Scenario {
     /// With the Debian package.
     pub(super) const fn packaged(mut self) -> Self {
         self.brings = Brings::Package;
+        self
+    }
+
+    /// With a cloud's card.
+    pub(super) const fn in_cloud(mut self) -> Self {
+        self.brings = Brings::CloudCard;
         self
     }
 

@@ -15,7 +15,7 @@ use super::granted::Granted;
 use super::lab::Lab;
 use super::qemu::{self, Topology};
 use super::share::RunDir;
-use crate::scenarios::Scenario;
+use crate::scenarios::{Brings, Scenario};
 use crate::verdict::Outcome;
 
 /// What a guest may take beside its scenario, by its own clock: to keep its evidence.
@@ -76,7 +76,11 @@ pub(crate) fn run(
     plane: Option<&ControlPlane>,
 ) -> Result<Ended, LabError> {
     let engine = Engine::chosen();
-    let topology = if plane.is_some() { Topology::node() } else { Topology::two_cards() };
+    let topology = match scenario.brings {
+        _ if plane.is_some() => Topology::node(),
+        Brings::CloudCard => Topology::in_cloud(),
+        _ => Topology::two_cards(),
+    };
     let mut command = lab.emulator.command(plane.map(ControlPlane::namespace));
     command.args(qemu::arguments(&topology, &lab.image, &dir.share(), &engine, "stdio"));
     let mut watcher = Watcher::new(scenario.limit() + ALLOWANCE);

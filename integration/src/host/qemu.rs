@@ -25,13 +25,26 @@ pub(crate) struct Topology {
     pub(crate) cards: Vec<Card>,
     /// Whether it reaches what runs on the lab's host for it.
     pub(crate) reaches_host: bool,
+    /// Whether it has a virtio card on the hub beside the others.
+    pub(crate) has_cloud_card: bool,
 }
 
 impl Topology {
     /// Two cards: enough for traffic between VFs of one card and across two.
     pub(crate) fn two_cards() -> Self {
         let card = |last: u8| Card { mac: format!("52:54:00:aa:00:{last:02x}") };
-        Self { cpus: 2, memory_mib: 2048, cards: vec![card(1), card(2)], reaches_host: false }
+        Self {
+            cpus: 2,
+            memory_mib: 2048,
+            cards: vec![card(1), card(2)],
+            reaches_host: false,
+            has_cloud_card: false,
+        }
+    }
+
+    /// The same with a card that is no SR-IOV's.
+    pub(crate) fn in_cloud() -> Self {
+        Self { has_cloud_card: true, ..Self::two_cards() }
     }
 
     /// The same as a Kubernetes node: its control plane is on the lab's host.
@@ -53,6 +66,9 @@ pub(crate) fn arguments(
     args.extend(disk_and_share(&image.disk(), share));
     for (index, card) in topology.cards.iter().enumerate() {
         args.extend(card_arguments(index, card));
+    }
+    if topology.has_cloud_card {
+        args.extend(cloud_card(topology.cards.len()));
     }
     if topology.reaches_host {
         args.extend(way_to_host());
@@ -123,6 +139,16 @@ fn card_arguments(index: usize, card: &Card) -> Vec<String> {
         ),
         "-device".into(),
         format!("igb,bus=rp{index},netdev=n{index},mac={}", card.mac),
+    ]
+}
+
+/// A virtio card on the hub, at an address that says which it is.
+fn cloud_card(index: usize) -> Vec<String> {
+    vec![
+        "-netdev".into(),
+        format!("hubport,id=n{index},hubid=0"),
+        "-device".into(),
+        format!("virtio-net-pci,netdev=n{index},mac=52:54:00:aa:00:09,addr=0x9,romfile="),
     ]
 }
 
