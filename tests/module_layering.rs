@@ -18,10 +18,12 @@ struct Part {
     may_name: &'static [&'static str],
 }
 
-const PARTS: [Part; 20] = [
+const PARTS: [Part; 23] = [
     Part { folder: "types", may_name: &[] },
     Part { folder: "telemetry", may_name: &[] },
     Part { folder: "kill_point", may_name: &[] },
+    Part { folder: "history", may_name: &["types"] },
+    Part { folder: "metrics", may_name: &["history", "types"] },
     Part { folder: "config", may_name: &["types"] },
     Part { folder: "cdi", may_name: &["config", "types"] },
     Part { folder: "import", may_name: &["config", "types"] },
@@ -33,7 +35,10 @@ const PARTS: [Part; 20] = [
         may_name: &["cdi", "config", "inventory", "request::NETWORKS", "request::Speaker", "types"],
     },
     Part { folder: "plan", may_name: &["config", "inventory", "request", "types"] },
-    Part { folder: "lease", may_name: &["kill_point", "plan", "request::NetworkRequest", "types"] },
+    Part {
+        folder: "lease",
+        may_name: &["history", "kill_point", "plan", "request::NetworkRequest", "types"],
+    },
     // A file that it publishes is a write to die at.
     Part {
         folder: "kernel",
@@ -54,6 +59,7 @@ const PARTS: [Part; 20] = [
             "config",
             "doctor",
             "execute",
+            "history",
             "inventory",
             "kernel::Concern",
             "kernel::Kernel",
@@ -73,6 +79,7 @@ const PARTS: [Part; 20] = [
             "kernel::write_config",
             "kill_point",
             "lease",
+            "metrics",
             "plan",
             "request",
             "setup",
@@ -100,6 +107,7 @@ const PARTS: [Part; 20] = [
             "types",
         ],
     },
+    Part { folder: "frontend/http", may_name: &["kernel::OwnSocket", "metrics", "types"] },
     Part {
         folder: "frontend/nri",
         may_name: &[
@@ -117,13 +125,16 @@ const PARTS: [Part; 20] = [
         folder: "daemon",
         may_name: &[
             "config",
+            "frontend::http",
             "frontend::kubelet",
             "frontend::nri",
+            "history",
             "kernel::Concern",
             "kernel::HostEvents",
             "kernel::LinuxKernel",
             "lease::LeaseError",
             "lease::LeaseStore",
+            "metrics",
             "operation",
             "types",
         ],
@@ -135,11 +146,13 @@ const PARTS: [Part; 20] = [
             "cdi",
             "config",
             "daemon",
+            "history",
             "import",
             "kernel::Kernel",
             "kernel::KernelError",
             "kernel::LinuxKernel",
             "kernel::Program",
+            "kernel::ahead_of_utc",
             "kernel::append_line",
             "kernel::become_program",
             "kernel::is_this_program",
@@ -154,6 +167,7 @@ const PARTS: [Part; 20] = [
             "lease::Lease",
             "lease::LeaseStore",
             "lease::new_serial",
+            "metrics",
             "operation",
             "request",
             "setup",
@@ -182,6 +196,7 @@ const TOOLS: [Tool; 20] = [
         places: &[
             "kernel",
             "lease",
+            "history",
             "config/load.rs",
             "frontend/import.rs",
             "frontend/oci_hook/bundle.rs",
@@ -189,7 +204,7 @@ const TOOLS: [Tool; 20] = [
         ],
     },
     // The system's log is a socket in the file system, and the journal a stream with a number.
-    Tool { root: "std", below: &["os"], places: &["kernel", "lease", "telemetry"] },
+    Tool { root: "std", below: &["os"], places: &["history", "kernel", "lease", "telemetry"] },
     Tool {
         root: "std",
         below: &["thread"],
@@ -203,6 +218,9 @@ const TOOLS: [Tool; 20] = [
             "execute/timed.rs",
             "operation/mod.rs",
             "operation/journal.rs",
+            "history/moment.rs",
+            "daemon/pulse.rs",
+            "frontend/http/mod.rs",
             "daemon/keeper.rs",
         ],
     },
@@ -230,7 +248,7 @@ const TOOLS: [Tool; 20] = [
     Tool {
         root: "nix",
         below: &[],
-        places: &["kernel", "lease", "kill_point/armed.rs", "telemetry/journal.rs"],
+        places: &["history", "kernel", "lease", "kill_point/armed.rs", "telemetry/journal.rs"],
     },
     Tool { root: "netlink_packet_core", below: &[], places: &["kernel"] },
     Tool { root: "netlink_packet_route", below: &[], places: &["kernel"] },
@@ -240,7 +258,11 @@ const TOOLS: [Tool; 20] = [
         below: &[],
         places: &["kernel", "execute", "operation", "daemon", "frontend", "telemetry", "main.rs"],
     },
-    Tool { root: "tokio", below: &[], places: &["daemon", "frontend/kubelet", "frontend/nri"] },
+    Tool {
+        root: "tokio",
+        below: &[],
+        places: &["daemon", "frontend/http", "frontend/kubelet", "frontend/nri"],
+    },
     Tool { root: "grpc_unix", below: &[], places: &["frontend/kubelet"] },
     Tool { root: "prost", below: &[], places: &["frontend/kubelet"] },
     // The command line has the runtime's usual socket as a default.
@@ -259,6 +281,7 @@ const TOOLS: [Tool; 20] = [
         below: &[],
         places: &[
             "frontend/arguments.rs",
+            "frontend/history_arguments.rs",
             "frontend/runtime_arguments.rs",
             "frontend/setup_arguments.rs",
             "frontend/shortcut.rs",
@@ -273,8 +296,8 @@ const TOOLS: [Tool; 20] = [
 /// Words that only some places may have in their code.
 const WORDS: [(&str, &[&str]); 6] = [
     ("unsafe {", &["kernel"]),
-    ("async ", &["daemon", "frontend/kubelet", "frontend/nri"]),
-    (".await", &["daemon", "frontend/kubelet", "frontend/nri"]),
+    ("async ", &["daemon", "frontend/http", "frontend/kubelet", "frontend/nri"]),
+    (".await", &["daemon", "frontend/http", "frontend/kubelet", "frontend/nri"]),
     ("println!", &["frontend/output.rs"]),
     (
         // Where a container finds what it may know has a similar name.
@@ -289,7 +312,8 @@ const WORDS: [(&str, &[&str]); 6] = [
     ("/proc/", &["kernel"]),
 ];
 
-/// Ways to change files. What `kernel` changes is the machine; what `lease` changes is the state directory.
+/// Ways to change files. What `kernel` changes is the machine; what `lease` changes is the state directory, and what `history` does, the
+/// journal beside it.
 const WRITES: [&str; 13] = [
     "fs::write",
     "fs::rename",
@@ -465,9 +489,9 @@ fn what_is_outside_is_touched_only_where_it_may_be() {
 }
 
 #[test]
-fn only_the_kernel_and_leases_change_files() {
+fn only_the_kernel_leases_and_the_history_change_files() {
     let mut broken = Vec::new();
-    let places = ["kernel", "lease", "kill_point/armed.rs"];
+    let places = ["history", "kernel", "lease", "kill_point/armed.rs"];
     for source in sources().iter().filter(|source| !is_in(source, &places)) {
         let written = WRITES.iter().filter(|word| source.code.contains(*word));
         broken.extend(written.map(|word| format!("{} says {word}", source.path)));

@@ -10,6 +10,7 @@ use super::{ServeError, Settings};
 use crate::{
     config::{self, Config, ConfigError, on_one_line},
     frontend::nri::Pods,
+    history::Way,
     lease::LeaseStore,
     operation::Context,
 };
@@ -23,7 +24,7 @@ pub(super) struct Configuration {
 
 impl Configuration {
     pub(super) fn new(settings: &Settings) -> Result<Self, ServeError> {
-        let leases = LeaseStore::open(&settings.state_dir)?;
+        let leases = LeaseStore::open(&settings.state_dir)?.used_by(Way::Nri);
         Ok(Self { path: Mutex::new(settings.config.clone()), leases })
     }
 

@@ -14,8 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::pulse::Pulse;
 use crate::{
     frontend::nri::Pods,
+    history::Way,
     kernel::{Concern, HostEvents, LinuxKernel},
     operation::{self, Finding, Mended, OperationError, Retry, Turn},
     types::Deadline,
@@ -72,7 +74,7 @@ impl Bell {
 }
 
 /// Starts to look, at once and from then on, for as long as the process lives.
-pub(super) fn start(pods: Arc<Pods>) -> io::Result<Bell> {
+pub(super) fn start(pods: Arc<Pods>, pulse: Arc<Pulse>) -> io::Result<Bell> {
     // One place: a bell that rings already need not be rung again.
     let (rung, heard) = sync_channel(1);
     let bell = Bell { due: Arc::default(), rung };
@@ -83,7 +85,9 @@ pub(super) fn start(pods: Arc<Pods>) -> io::Result<Bell> {
         Err(error) => tracing::warn!(%error, "events of nft are not heard"),
     }
     let rope = bell.clone();
-    thread::Builder::new().name("keeper".to_owned()).spawn(move || keep(&pods, &heard, &rope))?;
+    thread::Builder::new()
+        .name("keeper".to_owned())
+        .spawn(move || keep(&pods, &pulse, &heard, &rope))?;
     bell.ring();
     Ok(bell)
 }
@@ -115,7 +119,7 @@ struct Clock {
     again: BTreeSet<Concern>,
 }
 
-fn keep(pods: &Pods, heard: &Receiver<()>, bell: &Bell) {
+fn keep(pods: &Pods, pulse: &Pulse, heard: &Receiver<()>, bell: &Bell) {
     let mut clock = Clock::begin(Instant::now());
     loop {
         let next = clock.next().saturating_duration_since(Instant::now());
@@ -131,6 +135,7 @@ fn keep(pods: &Pods, heard: &Receiver<()>, bell: &Bell) {
             // The hook for panics has said where. Looking goes on.
             Err(_) => tracing::error!("looking at leases panicked"),
         }
+        pulse.beat();
     }
 }
 
@@ -146,7 +151,7 @@ fn look(pods: &Pods, due: Due, clock: &mut Clock) -> Result<(), OperationError> 
         return Ok(());
     }
     let mut kernel = LinuxKernel::open()?;
-    let context = pods.context();
+    let context = pods.context().used_by(Way::Keeper);
     let deadline = Deadline::after(PATIENCE);
     let mut findings = Vec::new();
     let gone = |lease: &_| pods.is_gone(lease);

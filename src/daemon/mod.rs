@@ -2,6 +2,7 @@
 
 mod configuration;
 mod keeper;
+mod pulse;
 mod systemd;
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
@@ -10,17 +11,22 @@ use containerd_nri::{Identity, IdentityError, Launch, LaunchError, Lost, Session
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::JoinHandle,
-    time::{Instant, timeout_at},
+    time::{Instant, interval, timeout_at},
 };
 
-use self::configuration::Configuration;
+use self::{configuration::Configuration, pulse::Pulse};
 use crate::{
     config::ConfigError,
     frontend::{
+        http::{self, Address, Health, Listener, Site},
         kubelet::Places,
         nri::{Node, NriPlugin, Pods},
     },
+    kernel::LinuxKernel,
     lease::LeaseError,
+    metrics::Facts,
+    operation,
+    types::with_causes,
 };
 
 /// How long answers and operations under way may go on after SIGTERM.
@@ -37,6 +43,8 @@ pub struct Settings {
     pub socket: PathBuf,
     /// The plugin's place among others: two digits.
     pub index: String,
+    /// Where it answers over HTTP, if it does.
+    pub http: Option<Address>,
     /// Where what concerns kubelet is.
     pub kubelet: Places,
 }
@@ -94,15 +102,24 @@ async fn serve_async(settings: &Settings) -> Result<Instant, ServeError> {
         if is_launched { configuration.without_networks() } else { configuration.load()? };
     let pods = Arc::new(Pods::new(context, settings.kubelet.clone()));
     let signals = Signals::listen().map_err(system("listen to signals"))?;
-    let bell = keeper::start(Arc::clone(&pods)).map_err(system("watch the kernel"))?;
-    let machine = Arc::new(Machine { pods: Arc::clone(&pods), configuration, bell, is_launched });
+    let listener = listen(settings).await?;
+    let pulse = Arc::new(Pulse::begin());
+    let bell =
+        keeper::start(Arc::clone(&pods), Arc::clone(&pulse)).map_err(system("watch the kernel"))?;
+    let machine =
+        Arc::new(Machine { pods: Arc::clone(&pods), configuration, bell, pulse, is_launched });
     let session = Session::new(identity, launch, NriPlugin::new(pods, Arc::clone(&machine)));
     let handle = session.handle();
     let counting = tokio::spawn(machine.pods.kubelet().serve());
+    let answering = listener.map(|at| tokio::spawn(http::serve(at, Arc::clone(&machine))));
+    let following = Arc::clone(&machine);
+    let connection = handle.clone();
+    let following = tokio::spawn(async move { following.pulse.follow(connection).await });
     let mut running = tokio::spawn(session.run());
-    systemd::ready();
     let ended = until_told(&machine, signals, &mut running).await;
     systemd::stopping();
+    following.abort();
+    answering.iter().for_each(JoinHandle::abort);
     // Kubelet chooses nothing more for pods that nobody would attach.
     counting.abort();
     handle.stop();
@@ -114,13 +131,36 @@ async fn serve_async(settings: &Settings) -> Result<Instant, ServeError> {
     ended.map(|()| by)
 }
 
+/// Before anything is done: who asked for it must not believe that it answers.
+async fn listen(settings: &Settings) -> Result<Option<Listener>, ServeError> {
+    let Some(address) = &settings.http else { return Ok(None) };
+    let listener = Listener::bind(address).await.map_err(system("listen where --http says"))?;
+    Ok(Some(listener))
+}
+
 /// What the plugin runs in.
 #[derive(Debug)]
 struct Machine {
     pods: Arc<Pods>,
     configuration: Configuration,
     bell: keeper::Bell,
+    pulse: Arc<Pulse>,
     is_launched: bool,
+}
+
+impl Site for Machine {
+    fn measure(&self) -> Result<Facts, String> {
+        let measured = || {
+            let mut kernel = LinuxKernel::open()?;
+            operation::measure(&mut kernel, &self.pods.context())
+        };
+        let facts = measured().map_err(|error| format!("vfhook: {}", with_causes(&error)))?;
+        Ok(Facts { nri: Some(self.pulse.nri()), ..facts })
+    }
+
+    fn health(&self) -> Health {
+        self.pulse.health()
+    }
 }
 
 impl Node for Machine {
@@ -134,6 +174,14 @@ impl Node for Machine {
 }
 
 impl Machine {
+    /// What `systemctl status` shows.
+    fn status(&self) -> String {
+        let leases = self.pods.context().leases.each().map(|leases| leases.left());
+        let leases = leases.map_or_else(|_| "?".to_owned(), |leases| leases.to_string());
+        let tells = if self.pulse.nri().serving { "tells" } else { "does not tell" };
+        format!("{leases} sandboxes have networks; a container runtime {tells} of pods")
+    }
+
     /// A daemon that goes on with what it has is worth more than one that ends.
     fn reload(&self) {
         systemd::reloading();
@@ -176,8 +224,16 @@ async fn until_told(
     mut signals: Signals,
     running: &mut JoinHandle<Result<(), Lost>>,
 ) -> Result<(), ServeError> {
+    let (mut pace, mut shown) = (interval(systemd::pace()), machine.status());
+    systemd::ready(&shown);
     loop {
         tokio::select! {
+            _ = pace.tick() => {
+                let status = machine.status();
+                let is_new = status != shown;
+                systemd::lives(is_new.then_some(&status), machine.pulse.health().is_alive());
+                shown = status;
+            }
             _ = signals.terminate.recv() => return Ok(()),
             _ = signals.interrupt.recv() => return Ok(()),
             _ = signals.reload.recv() => machine.reload(),

@@ -1,10 +1,15 @@
 //! What systemd is told of the daemon (`sd_notify(3)`), where it started us. Decides nothing.
 
+use std::time::Duration;
+
 use sd_notify::NotifyState;
 
-/// Everything is set up, signals included.
-pub(super) fn ready() {
-    tell(&[NotifyState::Ready]);
+/// How often there may be something new to show.
+const USUAL: Duration = Duration::from_secs(5);
+
+/// Everything is set up, signals included; `status` is what `systemctl status` shows.
+pub(super) fn ready(status: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
 /// The configuration is being read again.
@@ -19,6 +24,22 @@ pub(super) fn reloading() {
 /// That came to an end; `status` is what `systemctl status` shows.
 pub(super) fn reloaded(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// What there is new for `systemctl status`; and, where systemd waits for that, that the daemon lives.
+pub(super) fn lives(shown: Option<&str>, is_well: bool) {
+    let mut states: Vec<NotifyState<'_>> = shown.map(NotifyState::Status).into_iter().collect();
+    if is_well && sd_notify::watchdog_enabled().is_some() {
+        states.push(NotifyState::Watchdog);
+    }
+    if !states.is_empty() {
+        tell(&states);
+    }
+}
+
+/// How often it is to be told: several times within what systemd waits for.
+pub(super) fn pace() -> Duration {
+    sd_notify::watchdog_enabled().map_or(USUAL, |waits| USUAL.min(waits / 4))
 }
 
 /// The daemon is about to end.

@@ -4,11 +4,12 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{kubelet, runtime_arguments::seconds};
 pub use super::{
+    history_arguments::{Explain, Explained, History, Metrics},
     runtime_arguments::{Cdi, Hook, Runtime, Stage},
-    setup_arguments::{Doctor, Explain, Setup},
+    setup_arguments::{Doctor, Setup},
 };
+use super::{http::Address, kubelet, runtime_arguments::seconds};
 use crate::{
     request::NetworkRequest,
     types::{NetnsSource, SandboxId},
@@ -84,8 +85,12 @@ pub enum Verb {
     Status(Shown),
     /// Tell whether this host is fit, and what mends what is not; changes nothing unless told to
     Doctor(Doctor),
-    /// Tell what a finding of doctor means, by its number, and what mends it
+    /// Tell what a finding of doctor means, by its number; or the way of a sandbox: what was done, and what holds now
     Explain(Explain),
+    /// Tell what was done to VFs and sandboxes: who asked, when, how long it took, what came of it
+    History(History),
+    /// Print the metrics once, as a textfile collector reads them
+    Metrics(Metrics),
     /// Make virtual functions as the configuration says
     Provision(Provision),
     /// Take back what is half done or whose sandbox is gone; make the others follow changed service networks
@@ -119,9 +124,12 @@ impl Verb {
             }
             Self::Doctor(verb) => verb.json,
             Self::Explain(verb) => verb.json,
+            Self::History(verb) => verb.json,
             Self::Setup(verb) => verb.json,
             Self::Cdi(verb) => verb.json,
-            Self::Serve(_) | Self::Hook(_) | Self::Cni | Self::Runtime(_) => false,
+            Self::Serve(_) | Self::Hook(_) | Self::Cni | Self::Runtime(_) | Self::Metrics(_) => {
+                false
+            }
         }
     }
 }
@@ -136,6 +144,10 @@ pub struct Serve {
     /// The place among other plugins: two digits
     #[arg(long, default_value = "10", value_name = "NN")]
     pub nri_index: String,
+
+    /// Answer over HTTP at unix:PATH or 127.0.0.1:PORT: /metrics, /healthz and /readyz
+    #[arg(long, value_name = "ADDRESS")]
+    pub http: Option<Address>,
 
     /// Where runtimes look for CDI devices, by which a pod's containers are kept from starting without their VFs
     #[arg(long, default_value = kubelet::DEFAULT_CDI_DIRECTORY, value_name = "PATH")]

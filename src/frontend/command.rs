@@ -4,12 +4,13 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{
     arguments::{
-        Arguments, Attach, Changes, Detach, Doctor, Hook, Import, Provision, Serve, Shown, Verb,
+        Arguments, Attach, Changes, Detach, Doctor, Explain, Explained, Hook, Import, Metrics,
+        Provision, Serve, Shown, Verb,
     },
     cdi, cni, diagnosis,
     failure::CommandError,
     fix::fix,
-    import as files,
+    history, import as files,
     kubelet::Places,
     oci_hook, open,
     output::{self, Output},
@@ -21,6 +22,7 @@ use crate::{
     import::{self, Imported},
     kernel::{LinuxKernel, runs_as_root},
     lease::LeaseStore,
+    metrics::{self, Format},
     operation::{self, ExitCode, Mended, Retry, Which},
     request::{self, SandboxEvent},
     telemetry::{self, system_log},
@@ -42,10 +44,9 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Verb::Detach(verb) => detach(arguments, verb),
         Verb::Status(verb) => status(arguments, verb),
         Verb::Doctor(verb) => doctor(arguments, verb),
-        Verb::Explain(verb) => {
-            diagnosis::explain(&Output::new(verb.json), verb.code);
-            Ok(ExitCode::Done)
-        }
+        Verb::Explain(verb) => explain(arguments, verb),
+        Verb::Metrics(verb) => metrics(arguments, verb),
+        Verb::History(verb) => history::show(arguments, verb).map(|()| ExitCode::Done),
         Verb::Provision(verb) => provision(arguments, verb),
         Verb::Reconcile(verb) => reconcile(arguments, verb),
         Verb::CheckConfig(verb) => check_config(arguments, verb),
@@ -76,6 +77,7 @@ fn serve(arguments: &Arguments, verb: &Serve) -> Result<ExitCode, CommandError> 
         state_dir: arguments.state_dir.clone(),
         socket: verb.nri_socket.clone(),
         index: verb.nri_index.clone(),
+        http: verb.http.clone(),
         kubelet: Places {
             kubelet: arguments.kubelet_dir.clone(),
             cdi: verb.cdi_dir.clone(),
@@ -150,6 +152,14 @@ fn status(arguments: &Arguments, verb: &Shown) -> Result<ExitCode, CommandError>
     Ok(ExitCode::Done)
 }
 
+fn metrics(arguments: &Arguments, verb: &Metrics) -> Result<ExitCode, CommandError> {
+    let context = open::both(arguments)?;
+    let facts = operation::measure(&mut LinuxKernel::open()?, &context)?;
+    let format = if verb.openmetrics { Format::OpenMetrics } else { Format::Text };
+    output::whole(&metrics::text(&facts, format));
+    Ok(ExitCode::Done)
+}
+
 fn doctor(arguments: &Arguments, verb: &Doctor) -> Result<ExitCode, CommandError> {
     let examined = || {
         let config = config::load(&arguments.config);
@@ -164,6 +174,14 @@ fn doctor(arguments: &Arguments, verb: &Doctor) -> Result<ExitCode, CommandError
     }
     diagnosis::show(&Output::new(verb.json), &diagnosis);
     Ok(if diagnosis.is_fit() { ExitCode::Done } else { ExitCode::HostUnfit })
+}
+
+fn explain(arguments: &Arguments, verb: &Explain) -> Result<ExitCode, CommandError> {
+    match &verb.what {
+        Explained::Finding(code) => diagnosis::explain(&Output::new(verb.json), *code),
+        Explained::Sandbox(subject) => history::explain(arguments, subject, verb.json)?,
+    }
+    Ok(ExitCode::Done)
 }
 
 fn provision(arguments: &Arguments, verb: &Provision) -> Result<ExitCode, CommandError> {

@@ -1,6 +1,6 @@
 //! Why a verb failed, the exit code that tells it, and what to do. Shows nothing.
 
-use std::{error::Error, path::PathBuf};
+use std::{error::Error, io, path::PathBuf};
 
 use serde::Serialize;
 
@@ -48,6 +48,8 @@ pub(super) enum CommandError {
     NotRoot(&'static str),
     #[error("{} is there already and stays as it is: --print shows what would be written, --config names another file", .0.display())]
     ConfigurationIsThere(PathBuf),
+    #[error("read the history in {}", .directory.display())]
+    History { directory: PathBuf, source: io::Error },
     #[error(
         "there is no terminal to ask on: --yes runs all that `vfhook doctor` offers, and docs/findings.md says which these are"
     )]
@@ -141,7 +143,9 @@ impl CommandError {
             | Self::Serve(ServeError::Config(_)) => ExitCode::Usage,
             Self::Serve(_) | Self::NotRoot(_) => ExitCode::HostUnfit,
             Self::Setup(error) => error.exit_code(),
-            Self::Runtime(_) | Self::Cdi(CdiError::Io { .. }) => ExitCode::Failed,
+            Self::Runtime(_) | Self::Cdi(CdiError::Io { .. }) | Self::History { .. } => {
+                ExitCode::Failed
+            }
             Self::Operation(error) => error.exit_code(),
         }
     }

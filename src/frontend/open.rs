@@ -1,8 +1,12 @@
 //! Opens what an operation works with, for frontends that are processes of their own.
 
-use super::{arguments::Arguments, failure::CommandError};
+use super::{
+    arguments::{Arguments, Verb},
+    failure::CommandError,
+};
 use crate::{
     config,
+    history::Way,
     kernel::LinuxKernel,
     lease::LeaseStore,
     operation::{self, AttachReport, Context},
@@ -14,15 +18,24 @@ use crate::{
 pub(super) fn both(arguments: &Arguments) -> Result<Context, CommandError> {
     Ok(Context {
         config: config::load(&arguments.config)?,
-        leases: LeaseStore::open(&arguments.state_dir)?,
+        leases: LeaseStore::open(&arguments.state_dir)?.used_by(way(arguments)),
     })
+}
+
+/// The way by which something is asked for.
+fn way(arguments: &Arguments) -> Way {
+    match arguments.verb {
+        Verb::Hook(_) | Verb::Runtime(_) => Way::Hook,
+        Verb::Cni => Way::Cni,
+        _ => Way::Command,
+    }
 }
 
 /// Taking back needs no configuration: the lease says everything, also after the configuration changed or broke.
 pub(super) fn leases(arguments: &Arguments) -> Result<Context, CommandError> {
     Ok(Context {
         config: config::Config::default(),
-        leases: LeaseStore::open(&arguments.state_dir)?,
+        leases: LeaseStore::open(&arguments.state_dir)?.used_by(way(arguments)),
     })
 }
 
@@ -52,7 +65,11 @@ pub(super) fn attach_in(
     let Some(leases) = LeaseStore::open_existing(&arguments.state_dir)? else {
         return Err(unusable.into());
     };
+    let leases = leases.used_by(way(arguments));
     let context = Context { config: config::Config::default(), leases };
     let had = operation::attached_already(kernel, &context, event, deadline)?;
+    if had.is_none() {
+        operation::refused_unread(&context.leases, event, &unusable.on_one_line());
+    }
     had.ok_or_else(|| unusable.into())
 }

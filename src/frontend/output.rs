@@ -237,6 +237,11 @@ pub(super) fn progress(what: &str) {
     }
 }
 
+/// A text that has its own form, line ends too.
+pub(super) fn whole(text: &str) {
+    print!("{text}");
+}
+
 /// An answer as JSON.
 pub(super) fn json(value: &impl Serialize) {
     match serde_json::to_string_pretty(value) {

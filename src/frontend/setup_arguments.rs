@@ -4,10 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
-use crate::operation::{
-    Code,
-    setup::{RECORDS, Runtime},
-};
+use crate::operation::setup::{RECORDS, Runtime};
 
 /// Arguments of `setup`.
 #[derive(Debug, Args)]
@@ -101,18 +98,6 @@ pub struct Doctor {
     /// With --fix: ask nobody
     #[arg(long, requires = "fix")]
     pub yes: bool,
-
-    /// Answer in JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Arguments of `explain`.
-#[derive(Debug, Args)]
-pub struct Explain {
-    /// The number of a finding, such as VFH0012
-    #[arg(value_name = "VFHNNNN")]
-    pub code: Code,
 
     /// Answer in JSON
     #[arg(long)]

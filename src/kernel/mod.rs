@@ -4,6 +4,7 @@ mod abilities;
 mod ahead;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod answers;
+mod clock;
 mod config_file;
 mod error;
 mod exec;
@@ -32,6 +33,7 @@ mod usage;
 mod whole_device;
 mod wire;
 
+pub use clock::ahead_of_utc;
 pub use config_file::{
     is_writable, make_directory, matching_files, missing_directories, read_config,
     remove_empty_directory, resolved, write_config,

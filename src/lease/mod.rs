@@ -32,6 +32,7 @@ mod record;
 mod shown;
 mod store;
 mod table;
+mod told;
 
 pub use claim::Claim;
 pub use error::LeaseError;

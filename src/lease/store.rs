@@ -13,7 +13,10 @@ use std::{
 use serde::Deserialize;
 
 use super::{Claim, Lease, LeaseError, OperationLock, VERSION, directory, lock};
-use crate::types::{Deadline, InterfaceName, KernelText, PciAddress};
+use crate::{
+    history::History,
+    types::{Deadline, InterfaceName, KernelText, PciAddress},
+};
 
 /// What most claims' names take, and the folder before them.
 const ROOM_FOR_CLAIM: usize = 80;
@@ -22,6 +25,7 @@ const ROOM_FOR_CLAIM: usize = 80;
 #[derive(Debug, Clone)]
 pub struct LeaseStore {
     pub(super) root: PathBuf,
+    pub(super) history: History,
 }
 
 /// A lease with the lock of its operation.
@@ -45,7 +49,7 @@ impl LeaseStore {
             directory::prepare(&root.join(part))?;
         }
         lock::make(&root.join("lock"))?;
-        Ok(Self { root: root.to_owned() })
+        Ok(Self::at(root))
     }
 
     /// Opens the directory at `root` and makes nothing; `None` where there is none yet and one could be made.
@@ -56,7 +60,11 @@ impl LeaseStore {
                 return Ok(None);
             }
         }
-        Ok(Some(Self { root: root.to_owned() }))
+        Ok(Some(Self::at(root)))
+    }
+
+    fn at(root: &Path) -> Self {
+        Self { root: root.to_owned(), history: History::beside(root) }
     }
 
     /// Waits until nobody works on the lease that holds `claim`, then reads it; `None` when nothing holds it by then.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    AttachReport, Context, ExitCode, How, OperationError, Preview,
+    AttachReport, Context, ExitCode, How, OperationError, Preview, chronicle,
     conflict::Conflicts,
     existing::{Existing, existing},
     join::{join, refuse_conflict},
@@ -32,8 +32,11 @@ pub fn attach(
     if event.networks.is_empty() {
         return Ok(AttachReport::nothing(&event.id));
     }
-    let attached = attach_or_join(kernel, context, event, deadline);
-    attached.map_err(|error| error.worded(event.wording.as_ref()))
+    let began = journal::begin();
+    let attached = attach_or_join(kernel, context, event, deadline)
+        .map_err(|error| error.worded(event.wording.as_ref()));
+    chronicle::asked(context, event, began.took(), &attached);
+    attached
 }
 
 fn attach_or_join(
@@ -166,7 +169,8 @@ fn perform(
             // Before it counts as attached: what is attached, starts containers.
             if let Err(error) = show(context, &reservation.lease) {
                 tracing::warn!(%error, "its containers could not be shown what it has: taken back");
-                recover::release(kernel, context, reservation, deadline)?;
+                let why = "its containers could not be shown what it has";
+                recover::release(kernel, context, reservation, why, deadline)?;
                 return Err(error);
             }
             reservation.lease.state = LeaseState::Attached;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Context, Finding, Mended, OperationError};
+use super::{Context, Finding, Mended, OperationError, chronicle};
 use crate::{
     config::PoolKind,
     execute,
@@ -58,7 +58,11 @@ pub fn audit(
             if held.is_none() && (looking.is_none() || is_taken) {
                 continue;
             }
-            findings.push(act(kernel, candidate.address, held, remark, dry_run, deadline));
+            let found = act(kernel, candidate.address, held, remark, dry_run, deadline);
+            if found.outcome == Mended::Released {
+                chronicle::freed(context, candidate.address, &found.what);
+            }
+            findings.push(found);
         }
     }
     Ok(findings)

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Context, OperationError, attach, journal};
+use super::{Context, OperationError, attach, chronicle, journal};
 use crate::{
     kernel::Kernel,
     lease::{Claim, LeaseState, Missed},
@@ -55,6 +55,7 @@ pub fn catch_up(
                 why,
             };
             journal::missed(&one);
+            chronicle::missed(context, &one);
             missed.push(one);
         }
     }

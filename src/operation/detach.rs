@@ -1,10 +1,11 @@
 //! Takes back what a sandbox has.
 
 use super::{
-    Context, OperationError, Preview,
+    Context, OperationError, Preview, chronicle,
     recover::{left_of, release, release_telling},
 };
 use crate::{
+    history::What,
     kernel::Kernel,
     lease::{Claim, Lease, LeaseState},
     plan,
@@ -66,7 +67,7 @@ pub fn detach_telling(
             return Ok(Detached::StillShared);
         }
     }
-    release_telling(kernel, context, reservation, deadline, tell)?;
+    release_telling(kernel, context, reservation, "", deadline, tell)?;
     Ok(Detached::Detached)
 }
 
@@ -89,7 +90,9 @@ pub fn detach_stale(
         };
         let reserved = context.leases.reserve_existing(&Claim::Id(seen.id.clone()), deadline);
         let done = match reserved.map(|found| found.filter(|found| is_stale(&found.lease))) {
-            Ok(Some(stale)) => release(kernel, context, stale, deadline),
+            Ok(Some(stale)) => {
+                release(kernel, context, stale, "its runtime no longer knows it", deadline)
+            }
             Ok(None) => Ok(()),
             Err(error) => Err(error.into()),
         };
@@ -129,5 +132,6 @@ fn leave(
         return Ok(false);
     }
     context.leases.lock(deadline)?.leave(lease, id)?;
+    chronicle::shared(context, lease, What::Left, id);
     Ok(true)
 }

@@ -11,6 +11,9 @@ use crate::{
     types::{Deadline, NetnsIdentity},
 };
 
+/// Why what is in a transient state is taken back.
+const LEFT: &str = "left half done by a process that died";
+
 /// What there is.
 pub(super) enum Existing {
     /// The namespace has this lease, and nobody works on it.
@@ -35,7 +38,7 @@ pub(super) fn existing(
         if reservation.lease.state == LeaseState::Attached {
             return Ok(Existing::Lease(Box::new(reservation)));
         }
-        release(kernel, context, reservation, deadline)?;
+        release(kernel, context, reservation, LEFT, deadline)?;
         return Ok(Existing::Cleared);
     }
     let Some(elsewhere) =
@@ -49,6 +52,6 @@ pub(super) fn existing(
         let netns = elsewhere.lease.netns.source.to_string();
         return Err(OperationError::IdInUse { id: event.id.clone(), netns });
     }
-    release(kernel, context, elsewhere, deadline)?;
+    release(kernel, context, elsewhere, "its id begins anew in another namespace", deadline)?;
     Ok(Existing::Cleared)
 }

@@ -2,12 +2,13 @@
 //! what was given stays given when its network is renamed, closed or given another interface. Gives nothing new.
 
 use super::{
-    AttachReport, Context, How, OperationError,
+    AttachReport, Context, How, OperationError, chronicle,
     existing::{Existing, existing},
     hold,
     verify::gives,
 };
 use crate::{
+    history::What,
     kernel::Kernel,
     lease::{Attached, Lease, Reservation},
     request::{NetworkRequest, RequestError, SandboxEvent},
@@ -40,6 +41,7 @@ pub(super) fn join(
     hold::restore(kernel, &reservation.lease, deadline)?;
     if !reservation.lease.holders.contains(&event.id) {
         context.leases.lock(deadline)?.join(&mut reservation.lease, &event.id)?;
+        chronicle::shared(context, &reservation.lease, What::Joined, &event.id);
     }
     Ok(AttachReport::of(&reservation.lease, How::Already, kernel.messages()))
 }

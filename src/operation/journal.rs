@@ -1,6 +1,6 @@
 //! What became of sandboxes, for the log: who was given what, how long it took, and who has not what it asks for. Decides nothing.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::field::{DisplayValue, display};
 
@@ -14,6 +14,13 @@ use crate::{
 /// When something began.
 pub(super) struct Begun(Instant);
 
+impl Begun {
+    /// How long ago.
+    pub(super) fn took(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// Something begins.
 pub(super) fn begin() -> Begun {
     Begun(Instant::now())
@@ -26,7 +33,7 @@ pub(super) fn attached(lease: &Lease, began: &Begun) {
         pod = quoted(lease.pod.as_deref()),
         namespace = quoted(lease.namespace.as_deref()),
         networks = %networks(lease),
-        took = ?began.0.elapsed(),
+        took = ?began.took(),
         "attached"
     );
 }
@@ -50,7 +57,7 @@ pub(super) fn taken_back(lease: &Lease, began: &Begun) {
         pod = quoted(lease.pod.as_deref()),
         namespace = quoted(lease.namespace.as_deref()),
         networks = %networks(lease),
-        took = ?began.0.elapsed(),
+        took = ?began.took(),
         "taken back"
     );
 }

@@ -8,23 +8,27 @@ mod audit;
 mod catch_up;
 mod cdi;
 mod choose;
+mod chronicle;
 mod claim;
 mod conflict;
 mod detach;
 mod doctor;
 mod error;
 mod existing;
+mod explain;
 mod finding;
 mod follow;
 mod hold;
 mod join;
 mod journal;
+mod measure;
 mod network_status;
 mod offer;
 mod prepare;
 mod preview;
 mod provision;
 mod ready;
+mod recall;
 mod reconcile;
 mod recover;
 mod report;
@@ -42,17 +46,21 @@ pub use attend::{Turn, attend, attend_next};
 pub use audit::audit;
 pub use catch_up::{Listed, catch_up, forget_missed};
 pub use cdi::{CdiDone, CdiError, remove_cdi, write_cdi};
+pub use chronicle::refused_unread;
 pub use claim::{ClaimError, prepare_claim, unprepare_claim};
 pub use detach::{Detached, Which, detach, detach_stale, detach_telling, preview_detach};
 pub use doctor::doctor;
 pub use error::{ExitCode, OperationError};
+pub use explain::{Explained, ExplainedStep, explain};
 pub use finding::{Finding, Mended};
 pub use join::attached_already;
+pub use measure::measure;
 pub use network_status::{DeviceInfo, Dns, NetworkStatus, Pci};
 pub use offer::{Enforceable, Offered, OfferedParent, offer, offer_parent};
 pub use preview::Preview;
 pub use provision::{preview_provision, provision};
 pub use ready::unready;
+pub use recall::{recall, recall_at};
 pub use reconcile::{Retry, reconcile};
 pub use report::{AttachReport, How};
 pub use status::{LeaseStatus, Status, status};
@@ -60,7 +68,7 @@ pub use tell::{Told, tell, tell_in};
 pub use verify::{Promised, verify};
 
 pub use crate::doctor::{Code, Diagnosis, Mend};
-use crate::{config::Config, lease::LeaseStore};
+use crate::{config::Config, history::Way, lease::LeaseStore};
 
 /// What every operation works with besides the kernel.
 #[derive(Debug)]
@@ -69,6 +77,14 @@ pub struct Context {
     pub config: Config,
     /// The record of leases.
     pub leases: LeaseStore,
+}
+
+impl Context {
+    /// The same for another who asks, as far as the history tells.
+    #[must_use]
+    pub fn used_by(&self, way: Way) -> Self {
+        Self { config: self.config.clone(), leases: self.leases.clone().used_by(way) }
+    }
 }
 
 /// Where leases are when nothing else is said: on tmpfs, so that a reboot clears them as it clears the VFs.

@@ -4,6 +4,7 @@
 use super::{
     Context, Finding, Mended, OperationError,
     catch_up::forget_ended,
+    chronicle,
     follow::{Followed, follow},
     hold::hold,
     now,
@@ -111,7 +112,7 @@ fn look(
     let outcome = if dry_run {
         Mended::WouldRelease
     } else {
-        match release(kernel, context, reservation, deadline) {
+        match release(kernel, context, reservation, &what, deadline) {
             Ok(()) => Mended::Released,
             Err(error) => Mended::Failed(error.to_string()),
         }
@@ -126,8 +127,9 @@ fn remember(context: &Context, lease: &mut Lease, found: &Finding) -> Result<(),
         Mended::Failed(why) => (format!("{}; mending it failed: {why}", found.what), false),
         _ => (found.what.clone(), false),
     };
-    if lease.drifts(what, mended, now()) {
+    if lease.drifts(what.clone(), mended, now()) {
         context.leases.update(lease)?;
+        chronicle::drifted(context, lease, &what, mended);
     }
     Ok(())
 }

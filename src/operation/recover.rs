@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Context, OperationError, journal, now};
+use super::{Context, OperationError, chronicle, journal, now};
 use crate::{
     execute::{self, Undone},
     kernel::Kernel,
@@ -15,14 +15,16 @@ use crate::{
 /// How long recording the end of a lease may wait for others: what was done must be recorded even past the deadline.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Undoes everything that the lease's plan may have done and forgets the lease; or keeps it with what is left.
+/// Undoes everything that the lease's plan may have done and forgets the lease; or keeps it with what is left. `why` is for people; empty
+/// where the sandbox's end is all.
 pub(super) fn release(
     kernel: &mut impl Kernel,
     context: &Context,
     reservation: Reservation,
+    why: &str,
     deadline: Deadline,
 ) -> Result<(), OperationError> {
-    release_telling(kernel, context, reservation, deadline, || {})
+    release_telling(kernel, context, reservation, why, deadline, || {})
 }
 
 /// The same; calls `tell` when nobody needs to wait any longer, unless there is something to tell of.
@@ -30,6 +32,7 @@ pub(super) fn release_telling(
     kernel: &mut impl Kernel,
     context: &Context,
     mut reservation: Reservation,
+    why: &str,
     deadline: Deadline,
     tell: impl FnOnce(),
 ) -> Result<(), OperationError> {
@@ -45,7 +48,9 @@ pub(super) fn release_telling(
     kernel.find_sandbox(&reservation.lease.netns)?;
     let undone = execute::undo_telling(&steps, plan::urgent(&steps), tell, kernel, deadline);
     let lease = reservation.lease.clone();
-    settle(kernel, context, reservation, undone, "not all was taken back")?;
+    let came = settle(kernel, context, reservation, undone, "not all was taken back");
+    chronicle::taken_back(context, &lease, why, began.took(), &came);
+    came?;
     journal::taken_back(&lease, &began);
     Ok(())
 }

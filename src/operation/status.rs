@@ -91,7 +91,22 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
         Ok(missed) => attention.extend(missed.iter().map(without)),
         Err(error) => attention.push(with_causes(&error)),
     }
-    let holders = by_device(&leases);
+    let pools = pools(kernel, context, &by_device(&leases), &mut attention)?;
+    let with_status = |lease: Lease| {
+        let network_status = network_status(kernel, &lease);
+        LeaseStatus { lease, network_status }
+    };
+    let leases = leases.into_iter().map(with_status).collect();
+    Ok(Status { pools, leases, attention })
+}
+
+/// Each pool with its devices; what cannot be found is added to `attention`.
+pub(super) fn pools(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    holders: &Holders,
+    attention: &mut Vec<String>,
+) -> Result<Vec<PoolStatus>, OperationError> {
     let mut pools = Vec::new();
     for (name, pool) in &context.config.pools {
         if pool.kind.is_made() {
@@ -113,7 +128,7 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
         let mut devices = Vec::new();
         for candidate in members {
             if is_member(kernel, context, &candidate, &pool.selector) {
-                devices.push(device(kernel, context, &candidate, &holders)?);
+                devices.push(device(kernel, context, &candidate, holders)?);
             }
         }
         let free = devices.iter().filter(|device| device.state == "free").count();
@@ -124,12 +139,7 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
             devices,
         });
     }
-    let with_status = |lease: Lease| {
-        let network_status = network_status(kernel, &lease);
-        LeaseStatus { lease, network_status }
-    };
-    let leases = leases.into_iter().map(with_status).collect();
-    Ok(Status { pools, leases, attention })
+    Ok(pools)
 }
 
 fn of_whole_devices(

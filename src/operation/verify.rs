@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use super::{Context, OperationError, hold};
+use super::{Context, OperationError, chronicle, hold};
 use crate::{
     kernel::Kernel,
     lease::{Attached, Claim, Lease, LeaseState},
@@ -43,6 +43,18 @@ impl fmt::Display for Promised {
 ///
 /// The configuration is not looked at: a sandbox keeps what it was given when its network is renamed or closed.
 pub fn verify(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    id: &SandboxId,
+    netns: &NetnsSource,
+    asked: &[NetworkRequest],
+    promised: Option<&Promised>,
+) -> Result<(), OperationError> {
+    let verified = has_all(kernel, context, id, netns, asked, promised);
+    verified.inspect_err(|error| chronicle::unverified(context, id, asked, error))
+}
+
+fn has_all(
     kernel: &mut impl Kernel,
     context: &Context,
     id: &SandboxId,
