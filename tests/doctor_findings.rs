@@ -9,11 +9,11 @@ use doctor_support::{
 use vfhook::cdi;
 use vfhook::config::parse;
 use vfhook::doctor::{
-    Facts, Mend,
+    Code, Facts, Mend,
     Severity::{self, Error, Info, Warning},
     examine,
 };
-use vfhook::inventory::{Ability, Ipv6};
+use vfhook::inventory::{Ability, IommuGroup, Ipv6, VfioFacts};
 
 #[test]
 fn a_host_without_fault_has_no_finding() {
@@ -197,6 +197,37 @@ fn an_iommu_matters_only_to_virtual_machines() {
     facts.host.command_line.clear();
     facts.host.iommu_groups = true;
     assert_eq!(findings(&facts, CONFIG).len(), 1);
+}
+
+#[test]
+fn vfs_that_are_given_to_programs() {
+    const DRIVEN: &str = "version = 1\n[[pool]]\nname = \"fast\"\nkind = \"sriov\"\npf = [\"ens1f0\"]\nbind = \"vfio-pci\"\n";
+    let group = |others: &[&str]| {
+        let others = others.iter().map(|other| other.parse().unwrap()).collect();
+        Some(IommuGroup { number: 20, is_noiommu: false, others })
+    };
+    let with = |has_driver, group: Option<IommuGroup>| {
+        let mut facts = sound();
+        let own = VfioFacts { has_driver, group, ..VfioFacts::default() };
+        facts.cards[0].vfio = VFS.iter().map(|vf| (vf.parse().unwrap(), own.clone())).collect();
+        facts
+    };
+    assert_eq!(findings(&with(true, group(&[])), DRIVEN), []);
+    let noiommu = format!("{DRIVEN}noiommu = true\n");
+    for (facts, text, code, cure) in [
+        (with(false, group(&[])), DRIVEN, Code::VfioNotLoaded, "modprobe vfio-pci"),
+        (with(true, None), DRIVEN, Code::VfioWithoutIommu, "intel_iommu=on"),
+        (with(true, None), &noiommu, Code::VfioWithoutIommu, "enable_unsafe_noiommu_mode"),
+        (with(true, group(&["0000:01:00.1"])), DRIVEN, Code::IommuGroupShared, "ACS"),
+    ] {
+        let found = findings(&facts, text);
+        let [one] = &found[..] else { panic!("{code}: {found:#?}") };
+        assert_eq!((one.code, one.severity), (code, Error), "{found:#?}");
+        assert!(mended_by(one).contains(cure), "{found:#?}");
+    }
+    let mut open = with(true, None);
+    open.cards[0].vfio.values_mut().for_each(|facts| facts.gives_noiommu = true);
+    assert_eq!(findings(&open, &noiommu), []);
 }
 
 #[test]

@@ -54,6 +54,8 @@ mod setup_containerd;
 mod strange_baseline;
 mod systemd_unit;
 mod two_networks;
+mod vfio;
+mod vfio_pod;
 mod vlan_isolation;
 
 pub(crate) use self::bench::BENCH;
@@ -120,6 +122,8 @@ pub(crate) static ALL: &[Scenario] = &[
     hooks_at_once::SCENARIO,
     provision::SCENARIO,
     macvlan::SCENARIO,
+    vfio::SCENARIO,
+    vfio_pod::SCENARIO,
     message_count::SCENARIO,
     driver_passes::SCENARIO,
     device_plugin::SCENARIO,

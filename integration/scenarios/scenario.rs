@@ -33,6 +33,8 @@ pub(crate) struct Scenario {
     pub(crate) by_name: bool,
     /// Whether systemd is the guest's PID 1, with udev and the journal, as on most nodes. It takes some ten seconds more to boot.
     pub(crate) systemd: bool,
+    /// Whether the machine has an IOMMU.
+    pub(crate) iommu: bool,
     /// What it is brought besides programs.
     pub(crate) brings: Brings,
     /// How many VFs each card has.
@@ -57,6 +59,7 @@ impl Scenario {
             limit_seconds,
             by_name: false,
             systemd: false,
+            iommu: false,
             brings: Brings::Nothing,
             vfs: [4, 1],
             prepare: |_| Ok(()),
@@ -79,6 +82,12 @@ impl Scenario {
     /// On a node that systemd runs.
     pub(super) const fn under_systemd(mut self) -> Self {
         self.systemd = true;
+        self
+    }
+
+    /// On a machine with an IOMMU.
+    pub(super) const fn with_iommu(mut self) -> Self {
+        self.iommu = true;
         self
     }
 

@@ -2,6 +2,7 @@
 
 mod accept;
 mod allow;
+mod bind;
 mod host_device;
 mod interface_sysctl;
 mod load;
@@ -19,6 +20,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 pub use accept::{Meaning, Tool, Words};
 pub use allow::Allow;
+pub use bind::Vfio;
 pub use interface_sysctl::InterfaceSysctls;
 pub use load::{ConfigError, load, parse};
 pub use network::Network;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use ipnet::IpNet;
 
 use super::{
-    Allow, InterfaceSysctls, Pool, PoolKind, RouteKey, StaticRoute, allow, host_device,
+    Allow, InterfaceSysctls, Pool, PoolKind, RouteKey, StaticRoute, allow, bind, host_device,
     interface_sysctl, route,
     section::{Named, Section},
 };
@@ -20,7 +20,7 @@ use crate::types::{
 pub struct Network {
     /// The pool that the device comes from.
     pub pool: Name,
-    /// Its name in the sandbox, when the request does not choose one.
+    /// Its name in the sandbox, when the request does not choose one. Of a device without an interface, what requests and answers call it.
     pub interface: InterfaceNaming,
     /// Its MTU in bytes; `None` leaves the device's own.
     pub mtu: Option<u32>,
@@ -90,6 +90,7 @@ impl Network {
 }
 
 pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Network> {
+    let said = bind::said(section);
     let name = section.required("name");
     let pool: Option<Name> = section.required("pool");
     let interface: Option<InterfaceNaming> = section.required("interface");
@@ -123,6 +124,9 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
     }
     if let Some(upper) = kind.and_then(PoolKind::upper) {
         check_made(section, upper, conflict_check, allow.mac);
+    }
+    if has_no_interface(pool.as_ref(), pools) {
+        bind::check_network(section, &said, (allow.addresses, allow.cdi));
     }
     let value = pool.zip(interface).map(|(pool, interface)| Network {
         pool,
@@ -188,6 +192,13 @@ fn check_pool(
         section.problem("pool", message);
     }
     kind
+}
+
+/// Whether the pool's devices are driven by programs.
+fn has_no_interface(wanted: Option<&Name>, pools: &[Named<Pool>]) -> bool {
+    let mut named = pools.iter().filter(|pool| pool.name.as_ref() == wanted);
+    let is_vfio = |pool: &Named<Pool>| pool.value.as_ref().is_some_and(|pool| pool.vfio.is_some());
+    wanted.is_some() && named.any(is_vfio)
 }
 
 /// What a device that is made cannot do.

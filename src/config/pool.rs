@@ -5,6 +5,7 @@ use std::{num::NonZeroU32, str::FromStr};
 use serde::Deserialize;
 
 use super::{
+    bind::{self, Vfio},
     host_device,
     section::{Named, Section, shown},
 };
@@ -18,6 +19,8 @@ const SHARES: NonZeroU32 = NonZeroU32::new(128).unwrap();
 pub struct Pool {
     /// How a sandbox gets one.
     pub kind: PoolKind,
+    /// How a program drives one by itself; `None` where the kernel does, and it has an interface.
+    pub vfio: Option<Vfio>,
     /// Which devices these are.
     pub selector: DeviceSelector,
     /// What is done to a device before the next sandbox has it, beside putting back what is seen of it.
@@ -175,6 +178,10 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
     if is_whole && publish.is_some() {
         host_device::refuse_publish(section);
     }
+    let vfio = bind::read(section);
+    if vfio.is_some() {
+        bind::check_pool(section, is_sriov, reset != Reset::None, publish.is_some());
+    }
     let shares: Option<NonZeroU32> = section.optional("shares");
     if shares.is_some() && (!is_made || publish != Some(Publish::Dra)) {
         section.problem(
@@ -192,8 +199,17 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
         section.problem("shares", "mode = \"passthru\" has the parent for itself: 1");
     }
     let shares = shares.unwrap_or(if is_alone { NonZeroU32::MIN } else { SHARES });
-    let pool =
-        kind.map(|kind| Pool { kind, selector, reset, num_vfs, up, publish, shares, uncounted });
+    let pool = kind.map(|kind| Pool {
+        kind,
+        vfio,
+        selector,
+        reset,
+        num_vfs,
+        up,
+        publish,
+        shares,
+        uncounted,
+    });
     Named { name, value: pool }
 }
 

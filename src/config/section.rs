@@ -42,6 +42,11 @@ impl<'a> Section<'a> {
         Self { path: path.into(), table, known: Vec::new(), problems }
     }
 
+    /// Whether `key` is there and was not read yet.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// The value of `key`; `None` when it is absent or wrong (which is then noted).
     pub(super) fn optional<T: DeserializeOwned>(&mut self, key: &'static str) -> Option<T> {
         let value = self.take(key)?;

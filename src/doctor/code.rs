@@ -203,6 +203,15 @@ codes! {
     HostDeviceInUse = 52, CHOSEN, "The host cannot do without a device of a pool",
         "A device that carries a default route or a connection of the host's, belongs to a bridge or a bond, has something standing on it, makes VFs, or has what could not be put back is never given: the host would lose its way, or not be the same again.",
         "Take away from it what the host uses it for, or leave it out of the pool's selectors.";
+    VfioNotLoaded = 53, SAFE, "vfio-pci is not loaded",
+        "A pool with bind = \"vfio-pci\" gives its VFs to programs by that driver, so nothing of it can be attached. Nothing loads it by itself.",
+        "`modprobe vfio-pci`, and a file in /etc/modules-load.d for the next boot.";
+    VfioWithoutIommu = 54, CHOSEN, "VFs that are given to programs are in no IOMMU group",
+        "A program that drives a device says where in memory it reads and writes. The IOMMU keeps it to its own memory; without one vfio gives nothing.",
+        "Switch the IOMMU on in the firmware and start the kernel with intel_iommu=on or amd_iommu=on. Where the program may reach all memory, noiommu = true in the pool and vfio's parameter enable_unsafe_noiommu_mode, both.";
+    IommuGroupShared = 55, CHOSEN, "VFs that are given to programs share an IOMMU group",
+        "What is in one group can reach each other past the IOMMU, so vfio gives a group whole or not at all, and vfhook gives no VF that shares its own.",
+        "Put the card into a slot whose bridges have ACS (access control services), or leave these VFs out of the pool.";
 }
 
 impl Code {

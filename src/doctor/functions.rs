@@ -134,7 +134,9 @@ fn lent(facts: &Facts, vf: &Binding) -> Option<String> {
 
 /// Whether an IOMMU is missing where somebody seems to want one. vfhook gives interfaces, and they need none.
 pub(super) fn iommu(facts: &Facts, _: &Config) -> Vec<Finding> {
-    let mut bindings = facts.cards.iter().flat_map(|card| card.idle.values());
+    // Pools that give VFs to programs have findings of their own.
+    let cards = facts.cards.iter().filter(|card| card.vfio.is_empty());
+    let mut bindings = cards.flat_map(|card| card.idle.values());
     let is_vfio = |binding: &Binding| binding.driver.as_deref() == Some(VFIO);
     let asked = ["intel_iommu=on", "amd_iommu=on"];
     let switched_on = facts.host.command_line.split_whitespace().any(|word| asked.contains(&word));

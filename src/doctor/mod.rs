@@ -17,6 +17,7 @@ mod proxy;
 mod reverse_path;
 mod runtimes;
 mod state;
+mod vfio;
 
 use serde::Serialize;
 
@@ -75,7 +76,7 @@ struct Check {
     look: fn(&Facts, &Config) -> Vec<Finding>,
 }
 
-const CHECKS: [Check; 25] = [
+const CHECKS: [Check; 26] = [
     Check { applies: always, look: runtimes::handed_on },
     Check { applies: always, look: kernel::ipv6 },
     Check { applies: always, look: kernel::abilities },
@@ -88,6 +89,7 @@ const CHECKS: [Check; 25] = [
     Check { applies: has_cards, look: functions::usable },
     Check { applies: has_cards, look: functions::lent_addresses },
     Check { applies: has_cards, look: functions::iommu },
+    Check { applies: has_vfio, look: vfio::given },
     Check { applies: has_parents, look: parents::present },
     Check { applies: has_parents, look: parents::up },
     Check { applies: has_parents, look: parents::free },
@@ -133,6 +135,10 @@ fn always(_: &Config) -> bool {
 
 fn has_cards(config: &Config) -> bool {
     config.pools.values().any(|pool| pool.kind == PoolKind::Sriov)
+}
+
+fn has_vfio(config: &Config) -> bool {
+    config.pools.values().any(|pool| pool.vfio.is_some())
 }
 
 fn has_parents(config: &Config) -> bool {

@@ -268,9 +268,11 @@ fn hook(arguments: &Arguments, verb: &Hook) -> Result<ExitCode, CommandError> {
                 operation::tell_in(&mut kernel, &open::leases(arguments)?, &folder, deadline)?;
             }
         }
-        oci_hook::Call::Verify { id, netns, asked, promised } => {
+        oci_hook::Call::Verify { id, netns, asked, promised, nodes } => {
             let context = open::leases(arguments)?;
-            operation::verify(&mut kernel, &context, &id, &netns, &asked, promised.as_ref())?;
+            let promised = promised.as_ref();
+            let driven = operation::verify(&mut kernel, &context, &id, &netns, &asked, promised)?;
+            operation::require_nodes(&id, &driven, &nodes)?;
         }
         oci_hook::Call::Detach(id) => {
             operation::detach(

@@ -11,7 +11,9 @@ use super::{cni::Answer, failure::CommandError, holder, table::Table};
 use crate::{
     config::{Config, Problem},
     import::Imported,
-    operation::{self, AttachReport, Detached, Finding, How, Mended, Preview, Status, Which},
+    operation::{
+        self, AttachReport, Detached, Finding, How, Mended, Preview, Status, VfioDevice, Which,
+    },
     telemetry,
 };
 
@@ -48,7 +50,9 @@ impl Output {
         }
         for had in &report.networks {
             let device = report.device(had);
-            let addresses = list(&had.addresses);
+            let driven = report.vfio.iter().find(|driven| Some(driven.device) == had.device);
+            let nodes = driven.map(nodes);
+            let addresses = nodes.unwrap_or_else(|| list(&had.addresses));
             println!("  {:<15} {:<14} {} {addresses}", had.interface, had.network, device);
         }
         if let Some(interface) = &report.service_interface {
@@ -137,9 +141,10 @@ impl Output {
         for pool in &status.pools {
             match pool.free {
                 Some(free) => println!(
-                    "pool {} ({}): {free} of {} free",
+                    "pool {} ({}{}): {free} of {} free",
                     pool.name,
                     pool.kind,
+                    pool.bind.map_or_else(String::new, |bind| format!(", {bind}")),
                     pool.devices.len()
                 ),
                 None => println!("pool {} ({}): made as needed", pool.name, pool.kind),
@@ -258,6 +263,12 @@ fn age(seconds: u64) -> String {
         || format!("{seconds} s"),
         |(length, unit)| format!("{} {unit}", seconds / length),
     )
+}
+
+/// How a container is given a device that its program drives, by hand.
+fn nodes(driven: &VfioDevice) -> String {
+    let nodes = driven.nodes.iter().map(|node| format!("--device {}", node.path.display()));
+    format!("vfio-pci {}", nodes.collect::<Vec<_>>().join(" "))
 }
 
 fn list<T: ToString>(values: &[T]) -> String {

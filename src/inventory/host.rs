@@ -7,7 +7,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::{Chain, Ipv6, Link, PhysicalFunction, Route};
+use super::{Chain, Ipv6, Link, PhysicalFunction, Route, VfioFacts};
 use crate::types::{DeviceName, KernelText, Name, PciAddress};
 
 /// A host at one moment.
@@ -133,6 +133,8 @@ pub struct CardFacts {
     pub found: Result<PhysicalFunction, String>,
     /// Those of its VFs that the pool wants and no lease holds, as sysfs shows them.
     pub idle: BTreeMap<PciAddress, Binding>,
+    /// The same, as one looks at what is to be given to a program; empty where the pool gives interfaces.
+    pub vfio: BTreeMap<PciAddress, VfioFacts>,
     /// Those of its VFs that would be missed, whatever pool wants them: who has each, or what for.
     pub occupied: BTreeMap<PciAddress, String>,
     /// How many of its VFs are the pool's, with those that are leased.

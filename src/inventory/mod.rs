@@ -17,6 +17,7 @@ mod scene;
 mod seen_route;
 mod settings;
 mod usage;
+mod vfio;
 mod whole_device;
 
 pub use candidate::Candidate;
@@ -36,4 +37,5 @@ pub use scene::{Scene, Sight, Whereabouts};
 pub use seen_route::{Hop, RouteFamilies, SeenRoute};
 pub use settings::{Setting, Settings, Sysctls, XdpMode};
 pub use usage::Use;
+pub use vfio::{IommuGroup, Node, NotVfio, VFIO, VfioFacts};
 pub use whole_device::{HostDevice, WholeDevice};

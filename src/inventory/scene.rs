@@ -21,6 +21,8 @@ pub struct Scene {
     pub masquerades: bool,
     /// The devices that are not in the sandbox.
     pub elsewhere: BTreeMap<PciAddress, Whereabouts>,
+    /// The driver of each device that the lease gave to a program.
+    pub drivers: BTreeMap<PciAddress, Option<String>>,
     /// What cards enforce for VFs that the lease set something of.
     pub cards: BTreeMap<PciAddress, VfAttributes>,
 }

@@ -13,12 +13,12 @@ use crate::kernel::{
         address, announce, configure_vf, link, make_link, neighbour, netns_number, return_device,
         route, route_message, rule, switch, vf,
     },
-    scene, sysctl, whole_device, wire,
+    scene, sysctl, vfio, whole_device, wire,
 };
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Properties, RouteFamilies,
-        SandboxFacts, Scene, Unusable, WholeDevice,
+        Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Node, Properties,
+        RouteFamilies, SandboxFacts, Scene, Unusable, VfioFacts, WholeDevice,
     },
     plan::{Plan, step::Step},
     types::{
@@ -136,6 +136,14 @@ impl Kernel for LinuxKernel {
         Binding { driver: self.sysfs.driver(device), interface: self.sysfs.interface_of(device) }
     }
 
+    fn vfio(&mut self, device: PciAddress) -> VfioFacts {
+        self.sysfs.vfio(device)
+    }
+
+    fn vfio_nodes(&mut self, device: PciAddress) -> Option<[Node; 2]> {
+        Some([self.sysfs.vfio_group(device)?, self.sysfs.vfio_container()?])
+    }
+
     fn host_facts(&mut self) -> Result<HostFacts, KernelError> {
         host_facts::look(self)
     }
@@ -184,6 +192,8 @@ impl Kernel for LinuxKernel {
             }
             Step::TakeDevice(step) => link::take(self, step),
             Step::ReturnDevice(step) => return_device::apply(self, step, deadline),
+            Step::BindVfio(step) => vfio::give(self, step, deadline),
+            Step::UnbindVfio(step) => vfio::take_back(self, step, deadline),
             Step::CreateMacvlan(step) => make_link::macvlan(self, step),
             Step::CreateIpvlan(step) => make_link::ipvlan(self, step),
             Step::CreateVeth(step) => make_link::veth(self, step),

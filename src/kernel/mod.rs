@@ -30,6 +30,7 @@ mod socket;
 mod sysctl;
 mod sysfs;
 mod usage;
+mod vfio;
 mod whole_device;
 mod wire;
 
@@ -54,8 +55,8 @@ use std::net::IpAddr;
 
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Properties, RouteFamilies,
-        SandboxFacts, Scene, Unusable, WholeDevice,
+        Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Node, Properties,
+        RouteFamilies, SandboxFacts, Scene, Unusable, VfioFacts, WholeDevice,
     },
     plan::{Plan, step::Step},
     types::{
@@ -135,6 +136,12 @@ pub trait Kernel {
 
     /// What is bound to a device. Costs no netlink message.
     fn binding(&mut self, device: PciAddress) -> Binding;
+
+    /// What one must know of a device to give it to a program. Costs no netlink message.
+    fn vfio(&mut self, device: PciAddress) -> VfioFacts;
+
+    /// The nodes by which a program opens a device that vfio-pci has: that of its group, and that of all groups. Costs no netlink message.
+    fn vfio_nodes(&mut self, device: PciAddress) -> Option<[Node; 2]>;
 
     /// Looks at the host as a whole; asks the driver of no card. Changes nothing, but the kernel may load its module for nft
     /// rules to answer.

@@ -23,11 +23,15 @@ pub(super) fn look(kernel: &mut LinuxKernel, plan: &Plan) -> Result<Scene, Kerne
     let sandbox = in_sandbox(kernel, plan)?;
     let host = on_host(kernel, plan)?;
     let (mut elsewhere, mut cards) = (BTreeMap::new(), BTreeMap::new());
+    let mut drivers = BTreeMap::new();
     let mut masquerades = true;
     for planned in plan.steps() {
         match &planned.step {
             Step::TakeDevice(step) if !has_device(&sandbox, step.device) => {
                 elsewhere.insert(step.device, whereabouts(kernel, step.device)?);
+            }
+            Step::BindVfio(step) if kernel.sysfs.exists(step.device) => {
+                drivers.insert(step.device, kernel.sysfs.driver(step.device));
             }
             Step::ConfigureVf(step) if !step.forgiving => {
                 cards.extend(card(kernel, &step.device)?.map(|set| (step.device.address, set)));
@@ -38,7 +42,7 @@ pub(super) fn look(kernel: &mut LinuxKernel, plan: &Plan) -> Result<Scene, Kerne
             _ => {}
         }
     }
-    Ok(Scene { host, sandbox, masquerades, elsewhere, cards })
+    Ok(Scene { host, sandbox, masquerades, elsewhere, drivers, cards })
 }
 
 fn has_device(sandbox: &Sight, device: PciAddress) -> bool {

@@ -185,7 +185,7 @@ impl<K: Kernel> Chooser<'_, K> {
         segments: &[Segment],
     ) -> Result<(), OperationError> {
         let own = match device {
-            ChosenDevice::Vf(device) => device.link.mac,
+            ChosenDevice::Vf(device) | ChosenDevice::Vfio(device, _) => device.link.mac,
             ChosenDevice::Whole(device) => device.link.mac,
             // Alone on its parent, it has that one's.
             ChosenDevice::Made(upper, parent) => parent.mac.filter(|_| upper.is_alone()),
@@ -219,7 +219,9 @@ impl<K: Kernel> Chooser<'_, K> {
         mac: MacAddress,
     ) -> Result<Option<String>, OperationError> {
         let itself = match device {
-            ChosenDevice::Vf(device) => Some(device.candidate.address),
+            ChosenDevice::Vf(device) | ChosenDevice::Vfio(device, _) => {
+                Some(device.candidate.address)
+            }
             ChosenDevice::Whole(device) => Some(device.address),
             ChosenDevice::Made(_, parent) if parent.mac == Some(mac) => {
                 return Ok(Some(format!("{} of this host", parent.name)));
@@ -254,7 +256,7 @@ impl<K: Kernel> Chooser<'_, K> {
         }
         let from = match device {
             // A card may have no interface, or be another's: its VFs work nevertheless.
-            ChosenDevice::Vf(device) => {
+            ChosenDevice::Vf(device) | ChosenDevice::Vfio(device, _) => {
                 self.kernel.observe_link(&DeviceName::Address(device.candidate.pf_address)).ok()?
             }
             ChosenDevice::Whole(device) => device.link.clone(),

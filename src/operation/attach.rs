@@ -176,7 +176,8 @@ fn perform(
             reservation.lease.state = LeaseState::Attached;
             context.leases.update(&reservation.lease)?;
             journal::attached(&reservation.lease, &began);
-            Ok(AttachReport::of(&reservation.lease, How::Attached, kernel.messages()))
+            let report = AttachReport::of(&reservation.lease, How::Attached, kernel.messages());
+            Ok(report.with_nodes(kernel))
         }
         Outcome::Failed { failure, undone } => {
             recover::settle(kernel, context, reservation, undone, "the attachment failed")?;

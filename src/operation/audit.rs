@@ -48,8 +48,9 @@ pub fn audit(
                 continue;
             }
             let twin = twin(candidate.address, &macs);
-            let reset = members.get(&candidate.address).copied().unwrap_or_default();
-            let Some(remark) = plan::audit(&Seen { candidate, home, reset, twin }) else {
+            let Member { reset, vfio } =
+                members.get(&candidate.address).copied().unwrap_or_default();
+            let Some(remark) = plan::audit(&Seen { candidate, home, reset, vfio, twin }) else {
                 continue;
             };
             // Taken since the leases were listed, or looked at to be: somebody's work.
@@ -92,14 +93,23 @@ pub(super) fn by_device(leases: &[Lease]) -> Holders<'_> {
     pairs.filter_map(|(lease, had)| Some((had.device?, (lease, had)))).collect()
 }
 
-/// The VFs that pools are made of, with what each pool does to its own between two sandboxes.
-fn members(kernel: &mut impl Kernel, context: &Context) -> BTreeMap<PciAddress, Reset> {
+/// What a pool does with its own.
+#[derive(Clone, Copy, Default)]
+struct Member {
+    /// Between two sandboxes.
+    reset: Reset,
+    /// Whether it gives them to programs.
+    vfio: bool,
+}
+
+/// The VFs that pools are made of.
+fn members(kernel: &mut impl Kernel, context: &Context) -> BTreeMap<PciAddress, Member> {
     let pools = context.config.pools.values().filter(|pool| pool.kind == PoolKind::Sriov);
     let of_pool = pools.flat_map(|pool| {
         let functions = kernel.physical_functions(&pool.selector).found;
         let vfs = functions.into_iter().flat_map(|function| function.vfs);
         vfs.filter(|vf| pool.selector.wants(vf.index, vf.address))
-            .map(|vf| (vf.address, pool.reset))
+            .map(|vf| (vf.address, Member { reset: pool.reset, vfio: pool.vfio.is_some() }))
     });
     of_pool.collect()
 }

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use super::{Context, OperationError};
 use crate::{
     config::PoolKind,
-    inventory::{Candidate, Device, Link, PhysicalFunction},
+    inventory::{Candidate, Device, Link, NotVfio, PhysicalFunction},
     kernel::Kernel,
     lease::{Claim, OperationLock},
     plan::{ChosenDevice, ChosenNetwork, ChosenService, step::Step},
@@ -192,11 +192,14 @@ impl<'a, K: Kernel> Chooser<'a, K> {
                 continue;
             }
             match self.usable(intent, &candidate, &segments)? {
-                Ok(device) => {
-                    self.chosen.insert(Claim::Device(candidate.address));
-                    self.looking.push(looking);
-                    return Ok((ChosenDevice::Vf(Box::new(device)), segments));
-                }
+                Ok(device) => match self.driven(intent, device) {
+                    Ok(device) => {
+                        self.chosen.insert(Claim::Device(candidate.address));
+                        self.looking.push(looking);
+                        return Ok((device, segments));
+                    }
+                    Err(why) => passed.unusable.push(format!("{} {why}", candidate.address)),
+                },
                 Err(why) => passed.unusable.push(format!("{} {why}", candidate.address)),
             }
         }
@@ -228,7 +231,9 @@ impl<'a, K: Kernel> Chooser<'a, K> {
         candidate: &Candidate,
         segments: &[Segment],
     ) -> Result<Result<Device, String>, OperationError> {
-        let touches_card = !intent.network.attributes.is_empty() || intent.mac.is_some();
+        // What a program drives has the MAC address that the card assigns.
+        let assigns = intent.mac.is_some() || intent.pool.vfio.is_some();
+        let touches_card = !intent.network.attributes.is_empty() || assigns;
         Ok(match self.kernel.observe_device(candidate, touches_card)? {
             Ok(device) if self.has_taken_mac(&device.link, segments) => {
                 Err("has another sandbox's MAC".to_owned())
@@ -236,6 +241,16 @@ impl<'a, K: Kernel> Chooser<'a, K> {
             Ok(device) => Ok(device),
             Err(reason) => Err(reason.to_string()),
         })
+    }
+
+    /// A VF as its pool gives it, or why it cannot be given so.
+    fn driven(&mut self, intent: &NetworkIntent, device: Device) -> Result<ChosenDevice, NotVfio> {
+        let Some(vfio) = intent.pool.vfio else { return Ok(ChosenDevice::Vf(Box::new(device))) };
+        let facts = self.kernel.vfio(device.candidate.address);
+        match facts.refusal(vfio.noiommu) {
+            Some(refusal) => Err(refusal),
+            None => Ok(ChosenDevice::Vfio(Box::new(device), facts.driver_override)),
+        }
     }
 
     pub(super) fn is_taken(&self, claim: &Claim) -> bool {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{Context, Finding, OperationError, provision::occupied_of, status, whole_device};
 use crate::{
-    config::{Config, ConfigError, PoolKind},
+    config::{Config, ConfigError, Pool, PoolKind},
     doctor::{Diagnosis, Facts, examine},
     inventory::{CardFacts, PhysicalFunction, StateFacts},
     kernel::{Kernel, KernelError},
@@ -24,7 +24,7 @@ pub fn doctor(
     let mut cards = Vec::new();
     let pools = config.iter().flat_map(|config| &config.pools);
     for (name, pool) in pools.filter(|(_, pool)| pool.kind == PoolKind::Sriov) {
-        cards.extend(cards_of(kernel, name, &pool.selector, leases.as_ref()));
+        cards.extend(cards_of(kernel, (name, pool), leases.as_ref()));
     }
     let pools = config.iter().flat_map(|config| &config.pools);
     let whole = pools.filter(|(_, pool)| pool.kind == PoolKind::HostDevice);
@@ -68,40 +68,42 @@ fn attention(
 /// The physical functions that `selector` names, each by itself: one that is missing hides no other.
 fn cards_of(
     kernel: &mut impl Kernel,
-    pool: &Name,
-    selector: &DeviceSelector,
+    pool: (&Name, &Pool),
     leases: Option<&LeaseStore>,
 ) -> Vec<CardFacts> {
+    let (name, selector) = (pool.0, &pool.1.selector);
     let mut cards = Vec::new();
     for pf in &selector.pf {
         let one = DeviceSelector { pf: vec![pf.clone()], ..selector.clone() };
         let failed = |found| CardFacts {
-            pool: pool.clone(),
+            pool: name.clone(),
             name: Some(KernelText::new(pf.to_string())),
             found: Err(found),
             idle: BTreeMap::new(),
+            vfio: BTreeMap::new(),
             occupied: BTreeMap::new(),
             wanted: 0,
         };
         let functions = kernel.physical_functions(&one);
         cards.extend(functions.missing.iter().map(|error| failed(why(error))));
         for function in functions.found {
-            cards.push(card(kernel, pool, selector, function, leases));
+            cards.push(card(kernel, pool, function, leases));
         }
     }
     if selector.pf.is_empty() {
         let found = kernel.physical_functions(selector).found;
-        cards.extend(found.into_iter().map(|one| card(kernel, pool, selector, one, leases)));
+        cards.extend(found.into_iter().map(|one| card(kernel, pool, one, leases)));
         // Where no name is given, a card that has nothing for this pool is no mistake unless none has.
         let useful = cards.iter().any(|card| card.wanted > 0);
         cards.retain(|card| card.wanted > 0);
         if !useful {
             let found = Err("no card on this host has a VF that the pool wants".to_owned());
             cards.push(CardFacts {
-                pool: pool.clone(),
+                pool: name.clone(),
                 name: None,
                 found,
                 idle: BTreeMap::new(),
+                vfio: BTreeMap::new(),
                 occupied: BTreeMap::new(),
                 wanted: 0,
             });
@@ -112,16 +114,15 @@ fn cards_of(
 
 fn card(
     kernel: &mut impl Kernel,
-    pool: &Name,
-    selector: &DeviceSelector,
+    (pool, settings): (&Name, &Pool),
     function: PhysicalFunction,
     leases: Option<&LeaseStore>,
 ) -> CardFacts {
     // A VF without its driver is still meant by a pool that names the driver: that is what is wrong with it.
-    let selector = DeviceSelector { driver: Vec::new(), ..selector.clone() };
+    let selector = DeviceSelector { driver: Vec::new(), ..settings.selector.clone() };
     let meant = function.vfs.iter().filter(|vf| selector.wants(vf.index, vf.address));
     let has_lease = |address| leases.is_some_and(|leases| leases.is_taken(&Claim::Device(address)));
-    let (mut wanted, mut idle) = (0, BTreeMap::new());
+    let (mut wanted, mut idle, mut vfio) = (0, BTreeMap::new(), BTreeMap::new());
     for vf in meant {
         let taken = has_lease(vf.address);
         if !taken && !kernel.matches(vf, &selector) {
@@ -130,6 +131,9 @@ fn card(
         wanted += 1;
         if !taken {
             idle.insert(vf.address, kernel.binding(vf.address));
+            if settings.vfio.is_some() {
+                vfio.insert(vf.address, kernel.vfio(vf.address));
+            }
         }
     }
     let name = Some(function.name.clone());
@@ -138,7 +142,7 @@ fn card(
         let why = with_causes(&error);
         function.vfs.iter().map(|vf| (vf.address, why.clone())).collect()
     });
-    CardFacts { pool: pool.clone(), name, found: Ok(function), idle, occupied, wanted }
+    CardFacts { pool: pool.clone(), name, found: Ok(function), idle, vfio, occupied, wanted }
 }
 
 /// The reason alone, where the object is the finding's subject already.

@@ -43,7 +43,8 @@ pub(super) fn join(
         context.leases.lock(deadline)?.join(&mut reservation.lease, &event.id)?;
         chronicle::shared(context, &reservation.lease, What::Joined, &event.id);
     }
-    Ok(AttachReport::of(&reservation.lease, How::Already, kernel.messages()))
+    let report = AttachReport::of(&reservation.lease, How::Already, kernel.messages());
+    Ok(report.with_nodes(kernel))
 }
 
 /// Fails unless the lease gave what `event` asks for, no less and no more.

@@ -37,6 +37,7 @@ mod show;
 mod status;
 mod tell;
 mod verify;
+mod vfio;
 mod whole_device;
 
 use std::{path::PathBuf, time::SystemTime};
@@ -66,8 +67,10 @@ pub use report::{AttachReport, How};
 pub use status::{LeaseStatus, Status, status};
 pub use tell::{Told, tell, tell_in};
 pub use verify::{Promised, verify};
+pub use vfio::{Driving, VfioDevice, require_nodes};
 
 pub use crate::doctor::{Code, Diagnosis, Mend};
+pub use crate::inventory::Node;
 use crate::{config::Config, history::Way, lease::LeaseStore};
 
 /// What every operation works with besides the kernel.

@@ -145,7 +145,7 @@ fn networks_of(input: &AttachInput) -> Vec<Attached> {
 
 fn attached(serial: u64, position: usize, chosen: &ChosenNetwork) -> Attached {
     let device = match &chosen.device {
-        ChosenDevice::Vf(device) => Some(device.candidate.address),
+        ChosenDevice::Vf(device) | ChosenDevice::Vfio(device, _) => Some(device.candidate.address),
         ChosenDevice::Whole(device) => Some(device.address),
         ChosenDevice::Made(..) => None,
     };

@@ -5,8 +5,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::Serialize;
 
+use super::vfio::{VfioDevice, devices};
 use crate::{
     inventory::Route,
+    kernel::Kernel,
     lease::{Attached, Lease},
     plan::{
         Plan, Undo, made_as,
@@ -42,6 +44,9 @@ pub struct AttachReport {
     pub service_sources: Vec<IpAddr>,
     /// The networks reached over the service path.
     pub service_cidrs: Vec<IpNet>,
+    /// The devices among them that programs drive.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub vfio: Vec<VfioDevice>,
     /// How many netlink messages it took.
     pub netlink_messages: u64,
     /// What was done.
@@ -56,6 +61,7 @@ impl AttachReport {
             id: lease.id.clone(),
             how,
             networks: lease.networks.clone(),
+            vfio: Vec::new(),
             service_interface: lease.service_interface.clone(),
             service_sources: lease.service_sources.clone(),
             service_cidrs: lease.service_cidrs.clone(),
@@ -64,12 +70,19 @@ impl AttachReport {
         }
     }
 
+    /// The same, with the nodes of what programs drive.
+    pub(super) fn with_nodes(mut self, kernel: &mut impl Kernel) -> Self {
+        self.vfio = devices(kernel, &self.networks, &self.plan);
+        self
+    }
+
     /// Nothing was asked for.
     pub(super) fn nothing(id: &SandboxId) -> Self {
         Self {
             id: id.clone(),
             how: How::NothingAsked,
             networks: Vec::new(),
+            vfio: Vec::new(),
             service_interface: None,
             service_sources: Vec::new(),
             service_cidrs: Vec::new(),

@@ -10,13 +10,16 @@ use super::{
     catch_up::still_missed,
     network_status::{NetworkStatus, network_status},
     offer::is_member,
-    reconcile, whole_device,
+    reconcile,
+    vfio::{VfioDevice, devices},
+    whole_device,
 };
 use crate::{
     config::{Pool, PoolKind},
-    inventory::{Candidate, HostDevice},
+    inventory::{Candidate, HostDevice, VFIO},
     kernel::Kernel,
-    lease::{Lease, LeaseState, Missed},
+    lease::{Attached, Lease, LeaseState, Missed},
+    plan::drives,
     types::{Deadline, Name, PciAddress, quote, with_causes},
 };
 
@@ -39,6 +42,9 @@ pub struct LeaseStatus {
     pub lease: Lease,
     /// The same as the containers' file has.
     pub network_status: Vec<NetworkStatus>,
+    /// The devices that its programs drive.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub vfio: Vec<VfioDevice>,
 }
 
 /// One pool.
@@ -48,6 +54,9 @@ pub struct PoolStatus {
     pub name: Name,
     /// What its devices are: `sriov`, `host-device`, `macvlan` or `ipvlan`.
     pub kind: &'static str,
+    /// The driver that gives them to programs, where one does: `vfio-pci`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bind: Option<&'static str>,
     /// How many devices can be given now; `None` where they are made as needed.
     pub free: Option<usize>,
     /// Its devices.
@@ -94,7 +103,8 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
     let pools = pools(kernel, context, &by_device(&leases), &mut attention)?;
     let with_status = |lease: Lease| {
         let network_status = network_status(kernel, &lease);
-        LeaseStatus { lease, network_status }
+        let vfio = devices(kernel, &lease.networks, &lease.plan);
+        LeaseStatus { lease, network_status, vfio }
     };
     let leases = leases.into_iter().map(with_status).collect();
     Ok(Status { pools, leases, attention })
@@ -113,13 +123,14 @@ pub(super) fn pools(
             pools.push(PoolStatus {
                 name: name.clone(),
                 kind: pool.kind.as_str(),
+                bind: None,
                 free: None,
                 devices: Vec::new(),
             });
             continue;
         }
         if pool.kind == PoolKind::HostDevice {
-            pools.push(of_whole_devices(kernel, context, name, pool, &holders)?);
+            pools.push(of_whole_devices(kernel, context, name, pool, holders)?);
             continue;
         }
         let functions = kernel.physical_functions(&pool.selector);
@@ -135,6 +146,7 @@ pub(super) fn pools(
         pools.push(PoolStatus {
             name: name.clone(),
             kind: pool.kind.as_str(),
+            bind: pool.vfio.map(|_| VFIO),
             free: Some(free),
             devices,
         });
@@ -153,7 +165,13 @@ fn of_whole_devices(
     let look = |member: &HostDevice| whole(kernel, member, holders);
     let devices = members.iter().map(look).collect::<Result<Vec<_>, _>>()?;
     let free = devices.iter().filter(|device| device.state == "free").count();
-    Ok(PoolStatus { name: name.clone(), kind: pool.kind.as_str(), free: Some(free), devices })
+    Ok(PoolStatus {
+        name: name.clone(),
+        kind: pool.kind.as_str(),
+        bind: None,
+        free: Some(free),
+        devices,
+    })
 }
 
 fn without(missed: &Missed) -> String {
@@ -179,7 +197,7 @@ fn device(
 ) -> Result<DeviceStatus, OperationError> {
     let function = format!("{} vf {}", candidate.pf_name, candidate.index);
     let mut status = unlooked(candidate.address, function);
-    if status.is_held(holders) {
+    if status.is_held(kernel, holders) {
         return Ok(status);
     }
     match kernel.observe_device(candidate, false)? {
@@ -201,7 +219,7 @@ fn whole(
     holders: &Holders,
 ) -> Result<DeviceStatus, OperationError> {
     let mut status = unlooked(member.address, member.name.to_string());
-    if status.is_held(holders) {
+    if status.is_held(kernel, holders) {
         return Ok(status);
     }
     match kernel.observe_whole(member)? {
@@ -227,14 +245,21 @@ fn unlooked(address: PciAddress, function: String) -> DeviceStatus {
 
 impl DeviceStatus {
     /// Tells what a lease makes of it, where one holds it.
-    fn is_held(&mut self, holders: &Holders) -> bool {
+    fn is_held(&mut self, kernel: &mut impl Kernel, holders: &Holders) -> bool {
         let Some((lease, had)) = holders.get(&self.address) else { return false };
         state_word(&lease.state).clone_into(&mut self.state);
-        self.interface = Some(had.interface.to_string());
+        self.interface = Some(interface(kernel, lease, had));
         self.sandbox = Some(lease.id.to_string());
         self.addresses = had.addresses.iter().map(ToString::to_string).collect();
         true
     }
+}
+
+/// What a sandbox has of a device: an interface, or the node of what its program drives.
+fn interface(kernel: &mut impl Kernel, lease: &Lease, had: &Attached) -> String {
+    let driven = had.device.filter(|device| drives(&lease.plan, *device));
+    let nodes = driven.and_then(|device| kernel.vfio_nodes(device));
+    nodes.map_or_else(|| had.interface.to_string(), |[group, _]| group.path.display().to_string())
 }
 
 fn state_word(state: &LeaseState) -> &'static str {

@@ -20,7 +20,9 @@ pub fn attach(input: &AttachInput) -> Result<Plan, AttachPlanError> {
         steps.extend(service_path::steps(input, service)?);
     }
     for (position, chosen) in input.networks.iter().enumerate() {
-        refuse_taken(input.sandbox, &chosen.intent.interface)?;
+        if !matches!(chosen.device, ChosenDevice::Vfio(..)) {
+            refuse_taken(input.sandbox, &chosen.intent.interface)?;
+        }
         refuse_mtu(chosen)?;
         steps.extend(network::steps(input, position, chosen)?);
     }
@@ -31,7 +33,9 @@ pub fn attach(input: &AttachInput) -> Result<Plan, AttachPlanError> {
 /// physical function is refused by some drivers, and drops packets with others.
 fn refuse_mtu(chosen: &ChosenNetwork) -> Result<(), AttachPlanError> {
     let (device, limit) = match &chosen.device {
-        ChosenDevice::Vf(device) => (&device.candidate.pf_name, device.pf_mtu),
+        ChosenDevice::Vf(device) | ChosenDevice::Vfio(device, _) => {
+            (&device.candidate.pf_name, device.pf_mtu)
+        }
         // What its driver passes the kernel says.
         ChosenDevice::Whole(device) => (&device.link.name, None),
         ChosenDevice::Made(_, parent) => (&parent.name, Some(parent.mtu)),

@@ -3,7 +3,7 @@
 
 use super::step::{ReturnDevice, Step};
 use crate::{
-    inventory::{Candidate, Device, Link, Settings, Sysctls, Unusable},
+    inventory::{Candidate, Device, Link, Settings, Sysctls, Unusable, VFIO},
     types::{MacAddress, OwnerTag, PciAddress, Reset},
 };
 
@@ -16,6 +16,8 @@ pub struct Seen<'a> {
     pub home: Option<&'a Result<Device, Unusable>>,
     /// What its pool does to a device between two sandboxes.
     pub reset: Reset,
+    /// Whether its pool gives it to programs.
+    pub vfio: bool,
     /// A MAC address that it shares with another VF of its card.
     pub twin: Option<(MacAddress, PciAddress)>,
 }
@@ -47,10 +49,22 @@ pub fn audit(seen: &Seen) -> Option<Remark> {
 fn unheld(seen: &Seen, home: &Result<Device, Unusable>) -> Option<Remark> {
     match home {
         Err(Unusable::Tagged(link)) => orphaned(seen, link),
+        Err(Unusable::NoInterface { driver }) if seen.vfio && driver == VFIO => {
+            Some(stranded(seen.candidate.address))
+        }
         Err(Unusable::NoDriver) => Some(Remark::only("driverless: no driver is bound to it")),
         // The rest is free, or somebody's.
         _ => None,
     }
+}
+
+/// It has no mark of ours: somebody may have bound it for a virtual machine.
+fn stranded(device: PciAddress) -> Remark {
+    let at = format!("/sys/bus/pci/devices/{device}");
+    Remark::only(format!(
+        "stranded: vfio-pci has it, and no lease; if nobody uses it: `echo > {at}/driver_override; echo {device} > {at}/driver/unbind; \
+         echo {device} > /sys/bus/pci/drivers_probe`"
+    ))
 }
 
 /// Ours by its tag, and nobody's by the leases: they were lost. It was moved home by the kernel when its namespace died.

@@ -34,13 +34,17 @@ pub fn check(plan: &Plan) -> Vec<Flaw> {
         .map(KernelText::from)
         .collect();
     for (position, planned) in plan.steps().iter().enumerate() {
-        if let Step::TakeDevice(take) = &planned.step {
-            if !devices.insert(take.device) {
-                flaws.push(Flaw::TakenTwice(take.device));
+        if let Some(device) = taken(&planned.step) {
+            if !devices.insert(device) {
+                flaws.push(Flaw::TakenTwice(device));
+            }
+            if !matches!(planned.undo, Undo::By(_)) {
+                flaws.push(Flaw::NoUndo(position));
             }
         }
         let lasting = inside_name(&planned.step);
-        if lasting.is_some() && !matches!(planned.undo, Undo::By(_)) {
+        let is_device = taken(&planned.step).is_some();
+        if lasting.is_some() && !is_device && !matches!(planned.undo, Undo::By(_)) {
             flaws.push(Flaw::NoUndo(position));
         }
         if let Some(name) = lasting {
@@ -55,6 +59,14 @@ pub fn check(plan: &Plan) -> Vec<Flaw> {
         }
     }
     flaws
+}
+
+fn taken(step: &Step) -> Option<crate::types::PciAddress> {
+    match step {
+        Step::TakeDevice(take) => Some(take.device),
+        Step::BindVfio(bind) => Some(bind.device),
+        _ => None,
+    }
 }
 
 fn inside_name(step: &Step) -> Option<&crate::types::InterfaceName> {

@@ -49,6 +49,8 @@ pub struct ChosenNetwork {
 pub enum ChosenDevice {
     /// A virtual function.
     Vf(Box<Device>),
+    /// A virtual function that a program is to drive, and the driver that it is bound to alone, if to one.
+    Vfio(Box<Device>, Option<String>),
     /// A whole device of the host.
     Whole(Box<WholeDevice>),
     /// What is made on this parent.

@@ -4,10 +4,12 @@ use ipnet::IpNet;
 
 use super::{
     Plan, PlannedStep, Undo,
-    step::{ConfigureVf, CreateIpvlan, CreateMacvlan, CreateVeth, Place, Step, TakeDevice},
+    step::{
+        BindVfio, ConfigureVf, CreateIpvlan, CreateMacvlan, CreateVeth, Place, Step, TakeDevice,
+    },
 };
 use crate::{
-    inventory::{Hop, Link, Route, Scene, SeenRoute, Sight, Whereabouts},
+    inventory::{Hop, Link, Route, Scene, SeenRoute, Sight, VFIO, Whereabouts},
     types::{InterfaceName, KernelText, MacAddress, VfAttribute},
 };
 
@@ -27,6 +29,7 @@ pub fn holds(plan: &Plan, planned: &PlannedStep, scene: &Scene) -> Held {
     let seen = Seen { plan, scene };
     match &planned.step {
         Step::TakeDevice(step) => seen.device(step),
+        Step::BindVfio(step) => seen.bound(step),
         Step::ConfigureVf(step) => seen.attributes(step),
         Step::CreateVeth(step) => seen.pair(step, &planned.undo),
         Step::CreateMacvlan(CreateMacvlan { name, .. })
@@ -219,6 +222,16 @@ impl<'a> Seen<'a> {
             Some(Whereabouts::Away) | None => {
                 Held::Lost("missing: it is no longer in its sandbox".to_owned())
             }
+        }
+    }
+
+    /// One that another driver has is not bound again: a container that was told of it has a node that may be another device's by then.
+    fn bound(&self, step: &BindVfio) -> Held {
+        match self.scene.drivers.get(&step.device) {
+            Some(Some(driver)) if driver == VFIO => Held::Yes,
+            Some(Some(driver)) => Held::Lost(format!("missing: it is bound to {driver}")),
+            Some(None) => Held::Lost("driverless: no driver is bound to it".to_owned()),
+            None => Held::Lost("missing: its card no longer has it".to_owned()),
         }
     }
 

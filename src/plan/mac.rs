@@ -7,7 +7,9 @@ use crate::types::{MacAddress, Upper, digest};
 /// and for what shares its parent's with others.
 pub fn interface_mac(serial: u64, position: usize, chosen: &ChosenNetwork) -> Option<MacAddress> {
     match &chosen.device {
-        ChosenDevice::Vf(device) => chosen.intent.mac.or(device.link.mac),
+        ChosenDevice::Vf(device) | ChosenDevice::Vfio(device, _) => {
+            chosen.intent.mac.or(device.link.mac)
+        }
         ChosenDevice::Whole(device) => device.link.mac,
         ChosenDevice::Made(Upper::Ipvlan(_), _) => None,
         ChosenDevice::Made(upper, parent) if upper.has_parents_mac() => parent.mac,

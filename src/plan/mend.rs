@@ -140,6 +140,7 @@ fn set_again(step: &ConfigureVf, scene: &Scene) -> Step {
 fn device_of(step: &Step) -> Option<PciAddress> {
     match step {
         Step::TakeDevice(step) => Some(step.device),
+        Step::BindVfio(step) => Some(step.device),
         Step::ConfigureVf(step) => Some(step.device.address),
         _ => None,
     }

@@ -4,6 +4,7 @@ mod add_route;
 mod address;
 mod attach;
 mod audit;
+mod card;
 mod check;
 mod chosen;
 mod detach;
@@ -21,6 +22,7 @@ mod reroute;
 mod sequence;
 mod service_path;
 pub mod step;
+mod vfio;
 mod ways;
 mod whole_device;
 
@@ -41,6 +43,7 @@ pub use render::{made_as, sentence, undo_sentence};
 pub use reroute::{Reroute, Served, differs, reroute};
 pub use sequence::Plan;
 use step::Step;
+pub use vfio::drives;
 
 /// A step with its undo and its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

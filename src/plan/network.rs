@@ -7,19 +7,18 @@ use ipnet::IpNet;
 use super::{
     PlannedStep, Undo,
     add_route::gone_with,
+    card::{card, returning},
     chosen::{AttachInput, ChosenDevice, ChosenNetwork},
     ipv6::{self, Speaks},
     mac::{group, interface_mac, made_mac},
     refusal::AttachPlanError,
-    step::{
-        ConfigureVf, CreateIpvlan, CreateMacvlan, OwnLink, Place, ReturnDevice, Step, TakeDevice,
-    },
-    ways,
+    step::{CreateIpvlan, CreateMacvlan, OwnLink, Place, Step, TakeDevice},
+    vfio, ways,
     whole_device::whole,
 };
 use crate::{
     inventory::{Device, Ipv6, Link},
-    types::{AdminMac, MacAddress, OwnerTag, Upper, VfAttribute, VfAttributes},
+    types::{AdminMac, OwnerTag, Upper, VfAttributes},
 };
 
 /// The steps for network number `position`, in order.
@@ -32,12 +31,14 @@ pub(super) fn steps(
     let mut steps = match &chosen.device {
         ChosenDevice::Vf(device) => vf(chosen, device, tag.clone()),
         ChosenDevice::Whole(device) => vec![whole(chosen, device, tag.clone())],
+        // The rest is of interfaces.
+        ChosenDevice::Vfio(device, only) => return Ok(vfio::steps(chosen, device, only.as_ref())),
         ChosenDevice::Made(upper, parent) => vec![made(input, position, *upper, parent, &tag)],
     };
     steps.extend(bring_up(input, position, tag));
     let has_mac = match &chosen.device {
         ChosenDevice::Made(upper, _) => upper.has_neighbours(),
-        ChosenDevice::Vf(_) | ChosenDevice::Whole(_) => {
+        ChosenDevice::Vf(_) | ChosenDevice::Vfio(..) | ChosenDevice::Whole(_) => {
             interface_mac(input.serial, position, chosen).is_some()
         }
     };
@@ -57,20 +58,10 @@ fn vf(chosen: &ChosenNetwork, device: &Device, tag: OwnerTag) -> Vec<PlannedStep
     let network = &chosen.intent.network;
     let wanted =
         VfAttributes { mac: chosen.intent.mac.map(AdminMac::Assigned), ..network.attributes };
-    let strict = network.best_effort.iter().fold(wanted, |left, which| left.without(*which));
-    let mut steps = Vec::new();
-    if !strict.is_empty() {
-        let mac = chosen.intent.mac.filter(|_| strict.mac.is_some());
-        steps.push(configure(device, strict, mac, false));
-    }
-    let best_effort =
-        VfAttribute::ALL.into_iter().filter(|which| network.best_effort.contains(which));
-    steps.extend(best_effort.map(|which| wanted.only(which)).filter(|one| !one.is_empty()).map(
-        |one| {
-            let mac = chosen.intent.mac.filter(|_| one.mac.is_some());
-            configure(device, one, mac, true)
-        },
-    ));
+    let mut steps = card(device, wanted, &network.best_effort);
+    // A MAC that the card was told to enforce goes back with the card's attributes, after the device.
+    let mac = device.link.mac.filter(|_| wanted.mac.is_none());
+    let baseline = Link { mac, ..device.link.clone() };
     steps.push(PlannedStep::new(
         Step::TakeDevice(TakeDevice {
             device: device.candidate.address,
@@ -79,47 +70,9 @@ fn vf(chosen: &ChosenNetwork, device: &Device, tag: OwnerTag) -> Vec<PlannedStep
             mtu: network.mtu.filter(|mtu| *mtu != device.link.mtu),
             tag,
         }),
-        Undo::by(Step::ReturnDevice(ReturnDevice {
-            device: device.candidate.address,
-            inside: (&chosen.intent.interface).into(),
-            baseline: Link {
-                // A MAC that the card was told to enforce goes back with the card's attributes, after the device.
-                mac: device.link.mac.filter(|_| wanted.mac.is_none()),
-                ..device.link.clone()
-            },
-            sysctls: device.sysctls.clone(),
-            features: device.features.clone(),
-            reset: chosen.intent.pool.reset,
-            driver: device.driver.clone(),
-            whole: None,
-        })),
+        Undo::by(Step::ReturnDevice(returning(chosen, device, baseline))),
     ));
     steps
-}
-
-fn configure(
-    device: &Device,
-    attributes: VfAttributes,
-    interface_mac: Option<MacAddress>,
-    forgiving: bool,
-) -> PlannedStep {
-    let prior = device.attributes.unwrap_or_default().masked_by(&attributes);
-    let step = |attributes, interface_mac: Option<MacAddress>, permanent_mac| {
-        Step::ConfigureVf(ConfigureVf {
-            device: device.candidate.clone(),
-            attributes,
-            interface_mac,
-            permanent_mac,
-            forgiving,
-            driver: device.driver.clone(),
-        })
-    };
-    let (prior_mac, permanent) =
-        (interface_mac.and(device.link.mac), interface_mac.and(device.link.permanent_mac));
-    PlannedStep::new(
-        step(attributes, interface_mac, None),
-        Undo::by(step(prior, prior_mac, permanent)),
-    )
 }
 
 /// The device of network number `position`, made on `parent`.

@@ -2,7 +2,7 @@
 
 use super::{
     Plan, PlannedStep, Undo,
-    step::{ConfigureVf, CreateMacvlan, CreateVeth, ReturnDevice, Step},
+    step::{ConfigureVf, CreateMacvlan, CreateVeth, ReturnDevice, Step, UnbindVfio},
 };
 use crate::{
     inventory::{Link, Route, RoutingRule},
@@ -33,6 +33,10 @@ pub fn sentence(step: &Step) -> String {
             format!("move {} into the sandbox as {}{mtu}", step.device, step.name)
         }
         Step::ReturnDevice(step) => way_home(step),
+        Step::BindVfio(step) => {
+            format!("bind {} to vfio-pci instead of {}, as {}", step.device, step.driver, step.name)
+        }
+        Step::UnbindVfio(step) => from_vfio(step),
         Step::CreateMacvlan(step) => macvlan(step),
         Step::CreateIpvlan(step) => {
             let mode = Upper::Ipvlan(step.mode).mode();
@@ -106,6 +110,16 @@ fn way_home(step: &ReturnDevice) -> String {
         rules.map(|rule| format!("; while it is away rule {rule} matches nothing")).collect();
     let rules = rules.concat();
     format!("bring {} back as {name} mtu {mtu}, {was}{reset}{had}{rules}", step.device)
+}
+
+fn from_vfio(step: &UnbindVfio) -> String {
+    let only = step.driver_override.as_ref().map(|only| format!(", driver_override {only}"));
+    let ReturnDevice { device, driver, .. } = &step.home;
+    format!(
+        "wait until nobody has {device}, bind it to {driver}{}, and {}",
+        only.unwrap_or_default(),
+        way_home(&step.home)
+    )
 }
 
 fn configure(step: &ConfigureVf) -> String {

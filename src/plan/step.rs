@@ -28,6 +28,10 @@ pub enum Step {
     /// Brings a device's interface back from wherever it is and makes it as it was; its MAC may be one that the card assigned and
     /// its driver had not used before.
     ReturnDevice(ReturnDevice),
+    /// Binds a device to vfio-pci, so that a program drives it; its interface ends with that.
+    BindVfio(BindVfio),
+    /// Takes such a device back once nobody has it, gives it to its driver again, and makes its interface as it was.
+    UnbindVfio(UnbindVfio),
     /// Makes a macvlan device inside the sandbox.
     CreateMacvlan(CreateMacvlan),
     /// Makes an ipvlan device inside the sandbox.
@@ -216,4 +220,24 @@ pub struct WholeHome {
     pub kept: Kept,
     /// Whose it was, by which it is known where its bus does not tell.
     pub tag: OwnerTag,
+}
+
+/// See [`Step::BindVfio`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BindVfio {
+    /// The device.
+    pub device: PciAddress,
+    /// What the request calls it.
+    pub name: InterfaceName,
+    /// The driver that lets go of it.
+    pub driver: String,
+}
+
+/// See [`Step::UnbindVfio`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnbindVfio {
+    /// The only driver that it might be bound to before.
+    pub driver_override: Option<String>,
+    /// Its interface as it was, and the driver that made it.
+    pub home: ReturnDevice,
 }

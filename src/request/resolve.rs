@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     config::{Config, Network, Pool, RouteKey, ServicePathMode, Uncounted},
-    types::{Allotted, InterfaceName, Name},
+    types::{Allotted, InterfaceName, Name, Origin},
 };
 
 /// What the sandbox of `event` is to have.
@@ -82,6 +82,9 @@ fn resolve_network(
     if let Some((_, what)) = closed.into_iter().find(|(closed, _)| *closed) {
         return Err(RequestError::NotOpen { network: name.clone(), what });
     }
+    if pool.vfio.is_some() && !gives_nodes(event) {
+        return Err(RequestError::NoNode(name.clone()));
+    }
     refuse_uncounted(event, name, (&network.pool, pool), request)?;
     refuse_foreign_addresses(name, network, request)?;
     Ok(NetworkIntent {
@@ -93,6 +96,15 @@ fn resolve_network(
         mac: request.mac,
         device: request.device.and_then(Allotted::vf),
     })
+}
+
+/// Whether whoever asks can have the nodes of a device put into a container: what a hook or a network plugin may change comes too late
+/// or too early for that.
+fn gives_nodes(event: &SandboxEvent) -> bool {
+    match event.origin {
+        Origin::Nri | Origin::Command => true,
+        Origin::Hook | Origin::Cni => false,
+    }
 }
 
 /// Kubelet must know of every pod that has a device of a pool that it counts.

@@ -136,6 +136,7 @@ pub(crate) fn card() -> CardFacts {
             vfs: candidates.collect(),
         }),
         idle: idle.collect(),
+        vfio: [].into(),
         occupied: [].into(),
         wanted: 2,
     }

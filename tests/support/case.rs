@@ -250,6 +250,7 @@ fn network() -> impl Strategy<Value = NetworkIntent> {
                 network,
                 pool: Pool {
                     kind,
+                    vfio: None,
                     selector,
                     reset: Reset::None,
                     num_vfs: None,

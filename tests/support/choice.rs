@@ -40,7 +40,14 @@ pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
         let device = match network.pool.kind {
             PoolKind::Sriov => {
                 taken += 1;
-                ChosenDevice::Vf(Box::new(nth_vf(&mut kernel, network, taken - 1)))
+                let vf = nth_vf(&mut kernel, network, taken - 1);
+                match network.pool.vfio {
+                    None => ChosenDevice::Vf(Box::new(vf)),
+                    Some(_) => {
+                        let facts = kernel.vfio(vf.candidate.address);
+                        ChosenDevice::Vfio(Box::new(vf), facts.driver_override)
+                    }
+                }
             }
             PoolKind::Made(upper) => {
                 ChosenDevice::Made(upper, Box::new(parent(&mut kernel, network)))

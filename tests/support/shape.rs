@@ -165,6 +165,24 @@ interface = "lan2"
 addresses = ["10.1.0.16-10.1.0.250/24"]
 "#;
 
+const DRIVEN: &str = r#"
+[[pool]]
+name = "driven"
+kind = "sriov"
+pf = ["ens1f0"]
+bind = "vfio-pci"
+[[network]]
+name = "data"
+pool = "driven"
+interface = "data%d"
+vlan = { id = 100, qos = 3 }
+trust = true
+max_tx_rate = 1000
+allow = { mac = true }
+"#;
+
+const DRIVEN_MAC: &str = r#"[{"name":"data"},{"name":"data","mac":"02:00:5e:00:53:01"}]"#;
+
 const PASSTHRU: &str = r#"
 [[pool]]
 name = "whole"
@@ -228,6 +246,21 @@ const USUAL: Shape = Shape {
 /// Every case.
 pub(crate) fn all() -> Vec<Shape> {
     [devices(), routes(), vec![everything()]].concat()
+}
+
+/// VFs that programs drive: none of them has an interface, so what is said of all others does not hold of them (`tests/vfio.rs`).
+pub(crate) fn driven() -> [Shape; 2] {
+    [
+        Shape { name: "vfio", networks: DRIVEN, annotation: "data", ..USUAL },
+        Shape {
+            name: "vfio_strange",
+            networks: DRIVEN,
+            service_path: VETH,
+            annotation: DRIVEN_MAC,
+            host: HostKind::Strange,
+            ..USUAL
+        },
+    ]
 }
 
 fn devices() -> Vec<Shape> {
@@ -325,7 +358,7 @@ pub(crate) fn everything() -> Shape {
 
 /// The case with this name.
 pub(crate) fn named(name: &str) -> Shape {
-    all().into_iter().find(|shape| shape.name == name).unwrap()
+    all().into_iter().chain(driven()).find(|shape| shape.name == name).unwrap()
 }
 
 impl Shape {

@@ -35,6 +35,7 @@ mod shell;
 pub(crate) mod strace;
 pub(crate) mod systemd;
 pub(crate) mod talk;
+pub(crate) mod vfio;
 
 use std::process::ExitCode;
 

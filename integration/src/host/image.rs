@@ -90,6 +90,12 @@ impl Image {
         Ok(Self { folder })
     }
 
+    /// What would be in this folder.
+    #[cfg(test)]
+    pub(crate) fn in_folder(folder: &str) -> Self {
+        Self { folder: folder.into() }
+    }
+
     /// The root disk.
     pub(crate) fn disk(&self) -> PathBuf {
         self.folder.join("root.ext4")

@@ -23,6 +23,8 @@ pub(crate) struct Topology {
     pub(crate) memory_mib: u32,
     /// Cards, all on one hub: VFs of one reach VFs of the others.
     pub(crate) cards: Vec<Card>,
+    /// Whether it has an IOMMU, which keeps each function in a group of its own.
+    pub(crate) iommu: bool,
     /// Whether it reaches what runs on the lab's host for it.
     pub(crate) reaches_host: bool,
     /// Whether it has a virtio card on the hub beside the others.
@@ -37,6 +39,7 @@ impl Topology {
             cpus: 2,
             memory_mib: 2048,
             cards: vec![card(1), card(2)],
+            iommu: false,
             reaches_host: false,
             has_cloud_card: false,
         }
@@ -63,6 +66,10 @@ pub(crate) fn arguments(
 ) -> Vec<String> {
     let mut args = engine.arguments();
     args.extend(machine(topology, serial));
+    if topology.iommu {
+        // Before the devices that it is to have. vfio gives none whose interrupts are not remapped.
+        args.extend(["-device".into(), "intel-iommu,intremap=on,caching-mode=on".into()]);
+    }
     args.extend(disk_and_share(&image.disk(), share));
     for (index, card) in topology.cards.iter().enumerate() {
         args.extend(card_arguments(index, card));
@@ -76,9 +83,10 @@ pub(crate) fn arguments(
     args.extend(["-kernel".into(), text(&image.kernel()), "-initrd".into(), text(&image.initrd())]);
     // panic=-1: with -no-reboot a panicking kernel ends QEMU at once. no_timer_check: on a busy machine an emulated timer is late, and the
     // kernel would take it for broken.
+    let iommu = if topology.iommu { "intel_iommu=on" } else { "" };
     let append = format!(
         "console=ttyS0 quiet panic=-1 oops=panic mitigations=off nokaslr random.trust_cpu=on \
-         no_timer_check {}",
+         no_timer_check {iommu} {}",
         engine.kernel_arguments()
     );
     args.extend(["-append".into(), append]);
@@ -188,6 +196,20 @@ mod tests {
         assert!(has("igb,bus=rp0,netdev=n0,mac=52:54:00:aa:00:01"), "{args:?}");
         assert!(has("igb,bus=rp1,netdev=n1,mac=52:54:00:aa:00:02"), "{args:?}");
         assert!(has("hubport,id=n0,hubid=0") && has("hubport,id=n1,hubid=0"), "{args:?}");
+    }
+
+    #[test]
+    fn an_iommu_comes_before_the_cards() {
+        let image = Image::in_folder("/image");
+        let with = |iommu| {
+            let topology = Topology { iommu, ..Topology::two_cards() };
+            arguments(&topology, &image, Path::new("/share"), &Engine::chosen(), "stdio")
+        };
+        let place = |args: &[String], text: &str| args.iter().position(|arg| arg.starts_with(text));
+        let args = with(true);
+        assert!(place(&args, "intel-iommu").unwrap() < place(&args, "igb").unwrap(), "{args:?}");
+        assert!(args.last().unwrap().contains("intel_iommu=on"), "{args:?}");
+        assert_eq!(place(&with(false), "intel-iommu"), None);
     }
 
     #[test]

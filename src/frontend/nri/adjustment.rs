@@ -1,14 +1,20 @@
-//! What a container that is about to be made is told, put as changes to it. Decides nothing.
+//! What a container that is about to be made is told and given, put as changes to it. Decides nothing.
 
-use containerd_nri::{Creation, Mount};
+use containerd_nri::{Creation, Device, Mount};
 
-use crate::{operation::Told, types::NOTICE_AT};
+use crate::{
+    operation::{Driving, Node, Told},
+    types::NOTICE_AT,
+};
 
 /// Nobody writes there, and nothing there is run.
 const OPTIONS: [&str; 5] = ["bind", "ro", "nosuid", "nodev", "noexec"];
 
-/// The container with its folder and its variables.
-pub(super) fn creation(told: Told) -> Creation {
+/// Whoever is in the container may use what it was given: its user may be any.
+const NODE_MODE: u32 = 0o666;
+
+/// The container with its folder, its variables, and the nodes of the devices that it drives.
+pub(super) fn creation(told: Told, driving: Driving) -> Creation {
     let mut creation = Creation::default();
     if let Some(folder) = told.folder {
         creation.adjustment.add_mount(Mount {
@@ -18,8 +24,36 @@ pub(super) fn creation(told: Told) -> Creation {
             options: OPTIONS.map(str::to_owned).to_vec(),
         });
     }
-    for (name, value) in told.environment {
+    for (name, value) in told.environment.into_iter().chain(driving.environment) {
         creation.adjustment.set_env(name, value);
     }
+    // The runtime lets the container use a node that it makes.
+    let node = |node: Node| Device {
+        path: node.path.display().to_string(),
+        kind: "c".to_owned(),
+        major: node.major.into(),
+        minor: node.minor.into(),
+        file_mode: Some(NODE_MODE),
+        ..Device::default()
+    };
+    creation.adjustment.devices.extend(driving.nodes.into_iter().map(node));
     creation
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_one_that_any_user_of_the_container_may_open() {
+        let node = Node { path: "/dev/vfio/20".into(), major: 244, minor: 3 };
+        let environment = [("VFHOOK_VFIO_DATA".to_owned(), "0000:01:10.0".to_owned())];
+        let driving = Driving { nodes: vec![node], environment: environment.into() };
+        let adjustment = creation(Told::default(), driving).adjustment;
+        let [device] = &adjustment.devices[..] else { panic!("{adjustment:?}") };
+        assert_eq!((&*device.path, &*device.kind), ("/dev/vfio/20", "c"));
+        assert_eq!((device.major, device.minor, device.file_mode), (244, 3, Some(0o666)));
+        assert_eq!(adjustment.env["VFHOOK_VFIO_DATA"], "0000:01:10.0");
+        assert_eq!(creation(Told::default(), Driving::default()), Creation::default());
+    }
 }

@@ -20,7 +20,7 @@ use crate::{
     config::Tell,
     kernel::LinuxKernel,
     lease::Claim,
-    operation::{self, OperationError, Told, Which},
+    operation::{self, Driving, OperationError, Told, Which},
     request::{self, SandboxEvent},
     types::{Deadline, SandboxId, quote, with_causes},
 };
@@ -56,15 +56,15 @@ impl<N: Node> NriPlugin<N> {
         Self { pods, node }
     }
 
-    /// Attaches what the pod asks for, or finds it attached.
-    async fn attach(&self, event: SandboxEvent) -> Result<(), String> {
+    /// Attaches what the pod asks for, or finds it attached; what its containers need for the devices that they drive.
+    async fn attach(&self, event: SandboxEvent) -> Result<Driving, String> {
         let (context, deadline) = (self.pods.context(), self.pods.deadline());
         let kubelet = self.pods.kubelet();
         let done = blocking(move || {
             let mut kernel = LinuxKernel::open()?;
-            operation::attach(&mut kernel, &context, &event, deadline)?;
+            let report = operation::attach(&mut kernel, &context, &event, deadline)?;
             kubelet.taken(&event.networks);
-            Ok(())
+            Ok(Driving::of(&report.vfio))
         });
         done.await
     }
@@ -163,7 +163,7 @@ impl<N: Node> Plugin for NriPlugin<N> {
         self.pods.begins(&pod.id);
         let attached = match self.pods.event(&pod).await {
             Ok(None) => return Ok(()),
-            Ok(Some(event)) => self.attach(event).await,
+            Ok(Some(event)) => self.attach(event).await.map(drop),
             Err(refused) => Err(refused.to_string()),
         };
         let Err(reason) = attached else { return Ok(()) };
@@ -189,11 +189,13 @@ impl<N: Node> Plugin for NriPlugin<N> {
         let tell = request::tell(&pod.annotations, self.pods.context().config.tell);
         let tell = tell.map_err(|error| Refusal::new(format!("vfhook: {error}")))?;
         let id = event.id.clone();
-        self.attach(event).await.map_err(Refusal::new)?;
-        if tell.is_nothing() {
-            return Ok(Creation::default());
-        }
-        self.told(id, tell).await.map(adjustment::creation).map_err(Refusal::new)
+        let driving = self.attach(event).await.map_err(Refusal::new)?;
+        let told = if tell.is_nothing() {
+            Told::default()
+        } else {
+            self.told(id, tell).await.map_err(Refusal::new)?
+        };
+        Ok(adjustment::creation(told, driving))
     }
 
     async fn stop_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {

@@ -2,6 +2,7 @@
 //! Tenants write none of these. Reads; judges nothing.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -28,6 +29,8 @@ pub struct Bundle {
     pub by_annotation: bool,
     /// The networks that other hooks of vfhook's are for, each once: the container was given them as CDI devices.
     pub devices: Vec<Name>,
+    /// The device nodes that the container is given.
+    pub nodes: BTreeSet<PathBuf>,
     /// What is mounted where vfhook tells a container what it was given.
     pub notice: Option<PathBuf>,
 }
@@ -79,6 +82,14 @@ struct Linux {
     #[serde(default)]
     namespaces: Vec<Namespace>,
     cgroups_path: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    devices: Vec<Node>,
+}
+
+#[derive(Deserialize)]
+struct Node {
+    #[serde(default)]
+    path: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -108,13 +119,14 @@ pub fn bundle_in(folder: &Path, config: impl Read) -> Bundle {
         serde_json::from_reader(io::BufReader::new(config.take(LONGEST)));
     let Ok(Config { linux: Some(linux), hooks, mounts }) = config else { return Bundle::default() };
     let maker = maker(folder, linux.cgroups_path.as_deref().unwrap_or_default());
+    let nodes = linux.devices.into_iter().map(|node| node.path).collect();
     let network = network(linux.namespaces);
     let more_to_come = network == Network::Own && hooks.more_to_come(maker);
     let (by_annotation, devices) = hooks.ours();
     // The last one hides those before.
     let there = mounts.into_iter().rfind(|mount| mount.destination == Path::new(NOTICE_AT));
     let notice = there.and_then(|mount| mount.source);
-    Bundle { network, maker, more_to_come, by_annotation, devices, notice }
+    Bundle { network, maker, more_to_come, by_annotation, devices, nodes, notice }
 }
 
 fn network(namespaces: Vec<Namespace>) -> Network {

@@ -6,7 +6,7 @@ mod calls;
 mod pod;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Read},
     path::PathBuf,
     time::Duration,
@@ -113,6 +113,8 @@ pub enum Call {
         asked: Vec<NetworkRequest>,
         /// What was promised to it.
         promised: Option<Promised>,
+        /// The device nodes that its bundle gives it.
+        nodes: BTreeSet<PathBuf>,
     },
 }
 
@@ -228,9 +230,10 @@ fn verify(
     if pod.is_own_container {
         return Ok(None);
     }
+    let nodes = bundle.nodes;
     let netns = netns(state, &id, bundle.network)?;
     // Leases are the pod's: `vfhook status` knows it by that id.
-    Ok(Some(Call::Verify { id: pod.id.unwrap_or(id), netns, asked, promised }))
+    Ok(Some(Call::Verify { id: pod.id.unwrap_or(id), netns, asked, promised, nodes }))
 }
 
 /// What the annotations are read by; `None` when they do not ask.

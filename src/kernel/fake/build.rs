@@ -94,6 +94,7 @@ impl Machine {
             Vf {
                 address: *address,
                 driver: Some(format!("{}vf", template.driver.name)),
+                driver_override: None,
                 attributes,
                 fresh_attributes: attributes,
                 fresh_link: Some(link),

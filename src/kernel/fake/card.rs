@@ -29,6 +29,8 @@ pub struct Vf {
     pub address: PciAddress,
     /// The bound driver; `None` when there is none.
     pub driver: Option<String>,
+    /// The only driver that it may be bound to.
+    pub driver_override: Option<String>,
     /// What the card enforces for it.
     pub attributes: VfAttributes,
     /// What the card enforces for it when it is made.
@@ -65,6 +67,13 @@ impl Default for Driver {
             learns_mac_when_up: true,
             highest_mtu: 9216,
         }
+    }
+}
+
+impl Vf {
+    /// A number that no other VF has: it is the group's.
+    pub(super) fn number(&self) -> u32 {
+        u32::try_from(self.address.number()).unwrap_or(u32::MAX)
     }
 }
 

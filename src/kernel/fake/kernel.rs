@@ -5,13 +5,13 @@ use std::{collections::BTreeSet, net::IpAddr};
 use ipnet::IpNet;
 
 use super::{
-    Effect, FakeHost, Fault, Machine, fault, observe, perform, scene, session::Session,
+    Effect, FakeHost, Fault, Machine, fault, observe, perform, scene, session::Session, vfio,
     whole_device,
 };
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Properties, RouteFamilies,
-        SandboxFacts, Scene, Unusable, WholeDevice,
+        Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Node, Properties,
+        RouteFamilies, SandboxFacts, Scene, Unusable, VfioFacts, WholeDevice,
     },
     kernel::{Functions, Kernel, KernelError},
     plan::{Plan, sentence, step::Step},
@@ -140,18 +140,12 @@ impl Kernel for FakeKernel {
     }
 
     fn numa_node(&mut self, device: PciAddress) -> Option<u32> {
-        self.glance("numa_node", |machine| {
-            let card = machine.card_of(device);
-            card.and_then(|card| u32::try_from(card.vf(device)?.numa_node).ok())
-        })
+        self.glance("numa_node", |machine| observe::numa_node(machine, device))
     }
 
     fn properties(&mut self, vf: &Candidate) -> Properties {
-        self.glance("properties", |machine| {
-            let card = machine.card_of(vf.address);
-            let node = card.and_then(|card| u32::try_from(card.vf(vf.address)?.numa_node).ok());
-            Properties { numa_node: node, ..Properties::default() }
-        })
+        let node = self.glance("properties", |machine| observe::numa_node(machine, vf.address));
+        Properties { numa_node: node, ..Properties::default() }
     }
 
     fn matches(&mut self, candidate: &Candidate, selector: &DeviceSelector) -> bool {
@@ -202,6 +196,14 @@ impl Kernel for FakeKernel {
 
     fn binding(&mut self, device: PciAddress) -> Binding {
         self.glance("binding", |machine| observe::binding(machine, device))
+    }
+
+    fn vfio(&mut self, device: PciAddress) -> VfioFacts {
+        self.glance("vfio", |machine| vfio::facts(machine, device))
+    }
+
+    fn vfio_nodes(&mut self, device: PciAddress) -> Option<[Node; 2]> {
+        self.glance("vfio_nodes", |machine| vfio::nodes(machine, device))
     }
 
     fn host_facts(&mut self) -> Result<HostFacts, KernelError> {

@@ -31,6 +31,10 @@ pub struct Machine {
     pub return_delay: u32,
     /// Addresses that interfaces of the host were lent, by their number.
     pub lent: BTreeMap<u32, Vec<IpNet>>,
+    /// Whether vfio-pci is not loaded.
+    pub lacks_vfio: bool,
+    /// VFs that a program has open by vfio-pci.
+    pub opened: BTreeSet<PciAddress>,
     /// Whether the kernel was started without IPv6.
     pub lacks_ipv6: bool,
     pub(super) returning: Vec<Returning>,

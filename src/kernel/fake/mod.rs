@@ -23,6 +23,7 @@ mod scene;
 mod session;
 mod snapshot;
 mod take_device;
+mod vfio;
 mod whole_device;
 mod witness;
 

@@ -167,6 +167,10 @@ pub(super) fn macs_of_card(machine: &Machine, pf: PciAddress) -> Vec<(PciAddress
     links.chain(assigned).collect()
 }
 
+pub(super) fn numa_node(machine: &Machine, vf: PciAddress) -> Option<u32> {
+    u32::try_from(machine.card_of(vf)?.vf(vf)?.numa_node).ok()
+}
+
 pub(super) fn binding(machine: &Machine, address: PciAddress) -> Binding {
     let vf = machine.card_of(address).and_then(|card| card.vf(address));
     let mut links = machine.host.links.values();

@@ -2,6 +2,7 @@
 
 use super::{
     addressing, configure_vf, make_link, observe, return_device, session::Session, take_device,
+    vfio,
 };
 use crate::{
     kernel::KernelError,
@@ -18,6 +19,8 @@ pub(super) fn step(
         Step::ConfigureVf(step) => configure_vf::apply(session, step),
         Step::TakeDevice(step) => take_device::apply(session, step),
         Step::ReturnDevice(step) => return_device::apply(session, step, deadline),
+        Step::BindVfio(step) => vfio::give(session, step),
+        Step::UnbindVfio(step) => vfio::take_back(session, step, deadline),
         Step::CreateMacvlan(step) => make_link::create_macvlan(session, step),
         Step::CreateIpvlan(step) => make_link::create_ipvlan(session, step),
         Step::CreateVeth(step) => make_link::create_veth(session, step),

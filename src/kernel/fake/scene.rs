@@ -17,6 +17,7 @@ pub(super) fn look(session: &mut Session, plan: &Plan) -> Result<Scene, KernelEr
     let sandbox = sight(session.namespace(Place::Sandbox)?);
     let host = sight(session.namespace(Place::Host)?);
     let (mut elsewhere, mut cards) = (BTreeMap::new(), BTreeMap::new());
+    let mut drivers = BTreeMap::new();
     let mut masquerades = true;
     for planned in plan.steps() {
         match &planned.step {
@@ -24,6 +25,11 @@ pub(super) fn look(session: &mut Session, plan: &Plan) -> Result<Scene, KernelEr
                 if !sandbox.links.iter().any(|link| link.parent == Some(step.device)) =>
             {
                 elsewhere.insert(step.device, whereabouts(session.machine, step.device));
+            }
+            Step::BindVfio(step) => {
+                let card = session.machine.card_of(step.device);
+                let vf = card.and_then(|card| card.vf(step.device));
+                drivers.extend(vf.map(|vf| (step.device, vf.driver.clone())));
             }
             Step::ConfigureVf(step) if !step.forgiving => {
                 let vf = session.machine.card_of(step.device.address);
@@ -36,7 +42,7 @@ pub(super) fn look(session: &mut Session, plan: &Plan) -> Result<Scene, KernelEr
             _ => {}
         }
     }
-    Ok(Scene { host, sandbox, masquerades, elsewhere, cards })
+    Ok(Scene { host, sandbox, masquerades, elsewhere, drivers, cards })
 }
 
 fn whereabouts(machine: &Machine, device: PciAddress) -> Whereabouts {

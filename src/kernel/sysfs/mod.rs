@@ -2,6 +2,7 @@
 
 mod function;
 mod interface;
+mod vfio;
 mod virtio;
 
 pub(crate) use function::Sysfs;

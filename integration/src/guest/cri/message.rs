@@ -162,6 +162,15 @@ pub(super) struct LinuxContainer {
     pub(super) security: Option<ContainerSecurity>,
 }
 
+/// `Mount`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Mount {
+    #[prost(string, tag = "1")]
+    pub(super) inside: String,
+    #[prost(string, tag = "2")]
+    pub(super) host: String,
+}
+
 /// `ContainerConfig`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct ContainerConfig {
@@ -172,6 +181,8 @@ pub(super) struct ContainerConfig {
     /// In place of the image's entry point, when there are any.
     #[prost(string, repeated, tag = "3")]
     pub(super) command: Vec<String>,
+    #[prost(message, repeated, tag = "7")]
+    pub(super) mounts: Vec<Mount>,
     #[prost(btree_map = "string, string", tag = "9")]
     pub(super) labels: BTreeMap<String, String>,
     #[prost(message, optional, tag = "15")]

@@ -13,7 +13,7 @@ use serde_json::Value;
 use self::message::{
     AskContainer, ContainerConfig, ContainerFilter, ContainerMetadata, ContainerSecurity,
     ContainerStatusAnswer, CreateContainer, Id, Ids, ImageSpec, LinuxContainer, LinuxSandbox,
-    ListContainers, NamespaceOption, Nothing, RunSandbox, SandboxConfig, SandboxMetadata,
+    ListContainers, Mount, NamespaceOption, Nothing, RunSandbox, SandboxConfig, SandboxMetadata,
     SandboxSecurity, SandboxStatusAnswer, StatusAnswer, StopContainer,
 };
 use super::failure::Failure;
@@ -175,13 +175,26 @@ impl Cri {
 
     /// Creates a container of the test image in a pod that runs; its id.
     pub(crate) fn create(self, sandbox: &str, pod: &Pod, name: &str) -> Result<String, Failure> {
+        self.create_running(sandbox, pod, name, (&["/bin/sleep", "100000"], &[]))
+    }
+
+    /// The same with a command of its own, and these places of the host at the same place inside.
+    pub(crate) fn create_running(
+        self,
+        sandbox: &str,
+        pod: &Pod,
+        name: &str,
+        (command, places): (&[&str], &[&str]),
+    ) -> Result<String, Failure> {
+        let mount = |place: &&str| Mount { inside: (*place).into(), host: (*place).into() };
         let security = ContainerSecurity { namespaces: Some(pod.namespaces()) };
         let mut labels = pod.labels();
         labels.insert("io.kubernetes.container.name".into(), name.to_owned());
         let config = ContainerConfig {
             metadata: Some(ContainerMetadata { name: name.to_owned() }),
             image: Some(ImageSpec { image: OCI_IMAGE_NAME.to_owned() }),
-            command: vec!["/bin/sleep".into(), "100000".into()],
+            command: command.iter().map(|word| (*word).to_owned()).collect(),
+            mounts: places.iter().map(mount).collect(),
             labels,
             linux: Some(LinuxContainer { security: Some(security) }),
         };
