@@ -83,7 +83,7 @@ fn the_way_out_is_refused_and_doctor_says_so() {
 fn a_pool_that_meets_nothing_is_a_finding() {
     let stage = stage();
     stage.host.with(|machine| {
-        machine.host.link_mut("ens6").unwrap().facts.name = KernelText::new("ens9")
+        machine.host.link_mut("ens6").unwrap().facts.name = KernelText::new("ens9");
     });
     let config = Ok(stage.context.config.clone());
     let found = operation::doctor(&mut stage.host.kernel(), &config, &stage.state_dir()).unwrap();

@@ -125,8 +125,8 @@ fn in_a_container(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("attach: vfio-pci has it, the card enforces what the network says");
     let mac = Interface::read(&Place::Host, &guest.vf(0, 0)?.name)?.mac;
     let driven = guest.expect(attach(ATTACH))?;
-    let (driver, _) = bound(&driven.device);
-    guest.check("vfio-pci is its driver", driver == "vfio-pci", &driver)?;
+    let (name, _) = bound(&driven.device);
+    guest.check("vfio-pci is its driver", name == "vfio-pci", &name)?;
     let card = cmd("ip link show dev ens1f0").ok()?;
     let line = card.stdout.lines().find(|line| line.contains("vf 0 ")).unwrap_or_default();
     let enforced = line.contains(&mac) && line.contains("vlan 7") && line.contains("trust on");

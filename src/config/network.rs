@@ -113,10 +113,7 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
     let sysctls = section.table("sysctls", interface_sysctl::read).unwrap_or_default();
     interface_sysctl::check(section, &sysctls, addresses.iter().any(AddressRange::is_ipv6));
     let accept_ra = section.optional("accept_ra").unwrap_or(false);
-    let conflict_check = section.optional("conflict_check").unwrap_or(false);
-    if conflict_check && addresses.is_empty() {
-        section.problem("conflict_check", "needs addresses");
-    }
+    let conflict_check = conflict_check(section, &addresses);
     let host_access = section.optional("host_access").unwrap_or(false);
     let allow = section.table("allow", allow::read).unwrap_or_default();
     if allow.mac && kind == Some(PoolKind::HostDevice) {
@@ -152,6 +149,15 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
         route::refuse_twice(section, &network.routes, &at, &keys);
     }
     Named { name, value }
+}
+
+/// Whether the wire is asked before an address is given.
+fn conflict_check(section: &mut Section, addresses: &[AddressRange]) -> bool {
+    let check = section.optional("conflict_check").unwrap_or(false);
+    if check && addresses.is_empty() {
+        section.problem("conflict_check", "needs addresses");
+    }
+    check
 }
 
 /// The metric of the default route, and whether answers go where they were asked.

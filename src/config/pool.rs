@@ -143,9 +143,8 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
     let kind = kind(section);
     let is_made = kind.is_some_and(PoolKind::is_made);
     let selector = selector(section);
-    let is_whole = kind == Some(PoolKind::HostDevice);
-    if kind.is_some() {
-        host_device::check_selector(section, is_whole, &selector);
+    if let Some(kind) = kind {
+        host_device::check_selector(section, kind == PoolKind::HostDevice, &selector);
     }
     let num_vfs: Option<u32> = section.optional("num_vfs");
     let up: Option<bool> = section.optional("up");
@@ -160,45 +159,18 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
     if num_vfs.is_some() && (!is_sriov || selector.pf.is_empty()) {
         section.problem("num_vfs", "needs kind = \"sriov\" and pf: provision must know where");
     }
-    let reset: Reset = section.optional("reset").unwrap_or_default();
-    if reset != Reset::None && !is_sriov {
-        let why = match kind {
-            Some(PoolKind::HostDevice) => "a driver that begins anew forgets what the host had set",
-            _ => "what is made is made anew each time",
-        };
-        section.problem("reset", format!("needs kind = \"sriov\": {why}"));
-    }
-    let publish: Option<Publish> = section.optional("publish");
-    if publish == Some(Publish::DevicePlugin) && is_made {
-        section.problem(
-            "publish",
-            "needs kind = \"sriov\": devices that are made have no names to count; \"dra\" gives shares of their parent",
-        );
-    }
-    if is_whole && publish.is_some() {
-        host_device::refuse_publish(section);
-    }
+    let reset = reset(section, kind);
+    let publish = publish(section, kind);
     let vfio = bind::read(section);
     if vfio.is_some() {
         bind::check_pool(section, is_sriov, reset != Reset::None, publish.is_some());
     }
-    let shares: Option<NonZeroU32> = section.optional("shares");
-    if shares.is_some() && (!is_made || publish != Some(Publish::Dra)) {
-        section.problem(
-            "shares",
-            "needs kind = \"macvlan\" or \"ipvlan\", and publish = \"dra\": a VF is one pod's",
-        );
-    }
+    let shares = shares(section, kind, publish);
     let uncounted: Option<Uncounted> = section.optional("uncounted");
     if uncounted.is_some() && publish.is_none() {
         section.problem("uncounted", "needs publish: nobody counts the devices of this pool");
     }
     let (up, uncounted) = (up.unwrap_or(false), uncounted.unwrap_or_default());
-    let is_alone = kind.and_then(PoolKind::upper).is_some_and(Upper::is_alone);
-    if is_alone && shares.is_some_and(|shares| shares > NonZeroU32::MIN) {
-        section.problem("shares", "mode = \"passthru\" has the parent for itself: 1");
-    }
-    let shares = shares.unwrap_or(if is_alone { NonZeroU32::MIN } else { SHARES });
     let pool = kind.map(|kind| Pool {
         kind,
         vfio,
@@ -211,6 +183,50 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
         uncounted,
     });
     Named { name, value: pool }
+}
+
+/// How a device begins anew for the next sandbox.
+fn reset(section: &mut Section, kind: Option<PoolKind>) -> Reset {
+    let reset: Reset = section.optional("reset").unwrap_or_default();
+    if reset != Reset::None && kind != Some(PoolKind::Sriov) {
+        let why = match kind {
+            Some(PoolKind::HostDevice) => "a driver that begins anew forgets what the host had set",
+            _ => "what is made is made anew each time",
+        };
+        section.problem("reset", format!("needs kind = \"sriov\": {why}"));
+    }
+    reset
+}
+
+/// Whether and how a scheduler is told of the devices.
+fn publish(section: &mut Section, kind: Option<PoolKind>) -> Option<Publish> {
+    let publish: Option<Publish> = section.optional("publish");
+    if publish == Some(Publish::DevicePlugin) && kind.is_some_and(PoolKind::is_made) {
+        section.problem(
+            "publish",
+            "needs kind = \"sriov\": devices that are made have no names to count; \"dra\" gives shares of their parent",
+        );
+    }
+    if kind == Some(PoolKind::HostDevice) && publish.is_some() {
+        host_device::refuse_publish(section);
+    }
+    publish
+}
+
+/// How many claims may share a parent.
+fn shares(section: &mut Section, kind: Option<PoolKind>, publish: Option<Publish>) -> NonZeroU32 {
+    let shares: Option<NonZeroU32> = section.optional("shares");
+    if shares.is_some() && (!kind.is_some_and(PoolKind::is_made) || publish != Some(Publish::Dra)) {
+        section.problem(
+            "shares",
+            "needs kind = \"macvlan\" or \"ipvlan\", and publish = \"dra\": a VF is one pod's",
+        );
+    }
+    let is_alone = kind.and_then(PoolKind::upper).is_some_and(Upper::is_alone);
+    if is_alone && shares.is_some_and(|shares| shares > NonZeroU32::MIN) {
+        section.problem("shares", "mode = \"passthru\" has the parent for itself: 1");
+    }
+    shares.unwrap_or(if is_alone { NonZeroU32::MIN } else { SHARES })
 }
 
 fn selector(section: &mut Section) -> DeviceSelector {

@@ -53,10 +53,9 @@ impl VfioFacts {
         match group {
             _ if !self.has_driver => Some(NotVfio::NoDriver),
             Some(group) if !group.others.is_empty() => Some(NotVfio::Shared(group.others.clone())),
-            Some(_) => None,
             None if !noiommu => Some(NotVfio::NoIommu),
             None if !self.gives_noiommu => Some(NotVfio::NoIommuRefused),
-            None => None,
+            Some(_) | None => None,
         }
     }
 }

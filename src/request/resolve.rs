@@ -261,7 +261,7 @@ allow = { addresses = true }
     fn event(request: NetworkRequest) -> SandboxEvent {
         SandboxEvent {
             id: "blue".parse().unwrap(),
-            origin: crate::types::Origin::Command,
+            origin: Origin::Command,
             netns: NetnsSource::Path("/run/netns/blue".into()),
             pod: None,
             namespace: None,

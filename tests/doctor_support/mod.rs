@@ -6,7 +6,7 @@ use vfhook::{
     doctor::{Facts, Finding, Mend, Severity, examine},
     inventory::{
         Binding, Candidate, CardFacts, Chain, Family, Hook, HostFacts, Interfaces, Link,
-        PhysicalFunction, Route, Rule, StateFacts, Verdict,
+        PhysicalFunction, Route, Rule, Verdict,
     },
     types::{InterfaceName, KernelText},
 };

@@ -41,12 +41,11 @@ pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
             PoolKind::Sriov => {
                 taken += 1;
                 let vf = nth_vf(&mut kernel, network, taken - 1);
-                match network.pool.vfio {
-                    None => ChosenDevice::Vf(Box::new(vf)),
-                    Some(_) => {
-                        let facts = kernel.vfio(vf.candidate.address);
-                        ChosenDevice::Vfio(Box::new(vf), facts.driver_override)
-                    }
+                if network.pool.vfio.is_some() {
+                    let facts = kernel.vfio(vf.candidate.address);
+                    ChosenDevice::Vfio(Box::new(vf), facts.driver_override)
+                } else {
+                    ChosenDevice::Vf(Box::new(vf))
                 }
             }
             PoolKind::Made(upper) => {

@@ -30,25 +30,36 @@ impl Node {
 
     /// A VF is chosen for a pod, or there is no pod for it any more: by a claim or by kubelet's count.
     pub(crate) fn keep(&self, number: usize, keep: bool) -> Result<(), TestCaseError> {
-        let (leases, device) = (&self.context.leases, vf(number));
-        match (is_claimed(number), keep) {
-            (false, true) => leases.allocate(device, &parse("fast")).unwrap(),
-            (false, false) => leases.deallocate(device).unwrap(),
-            (true, true) => return self.prepare(number),
-            (true, false) => {
-                let claim = claim_of(number);
-                operation::unprepare_claim(&self.context, &claim.uid).unwrap();
-            }
+        if is_claimed(number) && keep {
+            return self.prepare(number);
         }
-        prop_assert_eq!(leases.is_allocated(device), keep);
+        self.count(number, keep);
+        prop_assert_eq!(self.context.leases.is_allocated(vf(number)), keep);
         Ok(())
+    }
+
+    /// What never fails: kubelet's count, and the end of a claim.
+    fn count(&self, number: usize, keep: bool) {
+        let (leases, device) = (&self.context.leases, vf(number));
+        if is_claimed(number) {
+            operation::unprepare_claim(&self.context, &claim_of(number).uid).unwrap();
+        } else if keep {
+            leases.allocate(device, &parse("fast")).unwrap();
+        } else {
+            leases.deallocate(device).unwrap();
+        }
+    }
+
+    /// Who has a VF.
+    fn holder_of(&self, device: PciAddress) -> Option<Lease> {
+        self.context.leases.find(&Claim::Device(device)).unwrap()
     }
 
     /// A VF is kept for a claim that nobody has it before.
     fn prepare(&self, number: usize) -> Result<(), TestCaseError> {
         let (leases, device) = (&self.context.leases, vf(number));
         let is_kept = leases.is_allocated(device);
-        let had = leases.find(&Claim::Device(device)).unwrap();
+        let had = self.holder_of(device);
         // What has not come home wholly is nobody's, whoever had it.
         let may_have =
             had.is_none_or(|had| is_kept && !matches!(had.state, LeaseState::NeedsCleanup { .. }));

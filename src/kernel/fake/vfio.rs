@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Machine, return_device, session::Session};
+use super::{Machine, card::Vf, return_device, session::Session};
 use crate::{
     inventory::{IommuGroup, Node, VFIO, VfioFacts},
     kernel::KernelError,
@@ -13,7 +13,7 @@ use crate::{
 /// Each VF is in a group of its own.
 pub(super) fn facts(machine: &Machine, device: PciAddress) -> VfioFacts {
     let vf = machine.card_of(device).and_then(|card| card.vf(device));
-    let number = vf.map_or(0, |vf| vf.number());
+    let number = vf.map_or(0, Vf::number);
     VfioFacts {
         group: Some(IommuGroup { number, is_noiommu: false, others: BTreeSet::new() }),
         driver_override: vf.and_then(|vf| vf.driver_override.clone()),
