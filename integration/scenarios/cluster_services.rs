@@ -1,17 +1,19 @@
 //! Services of a real Kubernetes cluster, with the real kube-proxy in each of its modes: pods with VFs and pods without reach each other by
 //! a clusterIP, by a node port, and the API server by its own. And the same on a node that has no other network plugin, where a VF's address
-//! is the pod's: kubelet's probes and the node itself reach it.
+//! is the pod's: kubelet's probes and the node itself reach it. And a Deployment that was written for CNI-Genie, as it was written.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use serde_json::{Value, json};
 
 use crate::errand::GUEST;
-use crate::guest::Guest;
 use crate::guest::command::{Invocation, cmd, eventually};
 use crate::guest::containerd::PodNetwork;
 use crate::guest::failure::Failure;
 use crate::guest::kubernetes::{self, Proxy, get, items, kubectl};
+use crate::guest::peer::GATEWAY;
+use crate::guest::{Guest, vfhook};
 use crate::verdict::OCI_IMAGE_NAME;
 
 use super::Scenario;
@@ -39,7 +41,34 @@ pub(super) const ALONE: Scenario = Scenario::new(
 .vfs(3, 0)
 .by_name();
 
+pub(super) const GENIE: Scenario = Scenario::new(
+    "cluster_genie",
+    1200,
+    "a Deployment written for CNI-Genie and sriov-cni, word for word: eth0 of the CNI plugin, eth1 a VF, services by eth0",
+    written_for_genie,
+)
+.prepared(prepare_genie)
+.in_cluster()
+.vfs(3, 0)
+.by_name();
+
 const NODE_PORT: u16 = 30080;
+
+/// The file of hustcat's sriov-cni for which CNI-Genie had the word `sriov`.
+const SRIOV_CONF: &str = r#"{
+  "name": "mynet", "type": "sriov", "master": "ens1f0",
+  "ipam": {
+    "type": "fixipam", "subnet": "192.168.0.0/24", "gateway": "192.168.0.1", "routes": [{"dst": "0.0.0.0/0"}]
+  }
+}"#;
+/// What the file could not say: whose word is heard, and how services are reached.
+const GENIE_HEARD: &str =
+    "version = 1\naccept_annotations = [\"genie\"]\ngenie = { sriov = \"mynet\" }\n";
+const BY_ETH0: &str =
+    "\n[service_path]\nmode = \"existing\"\ncidrs = [\"10.96.0.0/12\"]\ninterface = \"eth0\"\n";
+
+/// The annotation that is our own.
+const OURS: &str = "vfhook.dev/networks";
 /// How long it may take until rules are there and a service's endpoints are chosen at random often enough.
 const SERVED_SECONDS: u64 = 180;
 
@@ -56,7 +85,7 @@ fn prepare_modes(guest: &mut Guest) -> Result<(), Failure> {
 
 fn every_mode(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("two pods with a VF by annotation, one without, and a service of all three");
-    kubernetes::apply(&web("vf", 2, Some("storage"), false))?;
+    kubernetes::apply(&web("vf", 2, Some((OURS, "storage")), false))?;
     kubernetes::apply(&web("plain", 1, None, false))?;
     kubernetes::apply(&service())?;
     let all = ready(3)?;
@@ -92,7 +121,7 @@ fn prepare_alone(guest: &mut Guest) -> Result<(), Failure> {
 fn without_another_plugin(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("pods are ready: kubelet's probes reach the address of a VF");
     Proxy::start("nftables")?;
-    kubernetes::apply(&web("vf", 3, Some("storage@eth0"), true))?;
+    kubernetes::apply(&web("vf", 3, Some((OURS, "storage@eth0")), true))?;
     kubernetes::apply(&service())?;
     let all = ready(3)?;
     guest.count();
@@ -115,6 +144,64 @@ fn without_another_plugin(guest: &mut Guest) -> Result<(), Failure> {
     Proxy::stop()
 }
 
+fn prepare_genie(guest: &mut Guest) -> Result<(), Failure> {
+    guest.step("what `vfhook import` makes of sriov-cni's file, with whom to hear and how services are reached");
+    let file = "/tmp/10-sriov.conf";
+    fs::write(file, SRIOV_CONF).map_err(Failure::file("write", file))?;
+    let made = vfhook(&format!("import {file}")).ok()?.stdout;
+    guest.step("start a cluster");
+    cluster_scene::start(&(made.replacen("version = 1\n", GENIE_HEARD, 1) + BY_ETH0))?;
+    Proxy::start("nftables")?;
+    Proxy::stop()
+}
+
+fn written_for_genie(guest: &mut Guest) -> Result<(), Failure> {
+    guest.step("three pods by the words of CNI-Genie, one that asks for nothing");
+    Proxy::start("nftables")?;
+    kubernetes::apply(&web("vf", 3, Some(("cni", "calico, sriov")), true))?;
+    kubernetes::apply(&web("plain", 1, None, false))?;
+    kubernetes::apply(&service())?;
+    let all = ready(4)?;
+    guest.count();
+    for pod in all.iter().filter(|name| name.starts_with("vf-")) {
+        eth0_is_the_plugins_and_eth1_a_vf(guest, pod)?;
+    }
+    guest.step("by the wire, from one VF to another");
+    let vf: Vec<&String> = all.iter().filter(|name| name.starts_with("vf-")).collect();
+    let other = kubernetes::run_in(vf[0], "ip -4 -o address show eth1")?;
+    let other =
+        other.split_whitespace().find_map(|word| word.strip_suffix("/24")).unwrap_or("none");
+    guest.expect(kubernetes::run_in(vf[1], &format!("ping -c 1 -w 20 -I eth1 {other}")))?;
+    guest.step("by eth0, to services: from a pod with a VF, and to them from one without");
+    let (service, plain) = (cluster_ip()?, with(&all, "plain-")?);
+    for client in [vf[0], &plain] {
+        guest.expect(answer(&all, || ask(client, &service, 80)))?;
+    }
+    let connect = kubectl(&format!("exec {} -- nc -w 20 10.96.0.1 443", vf[0])).stdin("");
+    guest.expect(eventually("the API server answers", SERVED_SECONDS, || connect.ok()))?;
+    all_go(guest)?;
+    Proxy::stop()
+}
+
+/// Also for Kubernetes, which shows eth0's address as the pod's.
+fn eth0_is_the_plugins_and_eth1_a_vf(guest: &mut Guest, pod: &str) -> Result<(), Failure> {
+    guest.step(&format!("{pod}: eth0 is the CNI plugin's, eth1 a VF, and services go by eth0"));
+    let links = kubernetes::run_in(pod, "ip -o link")?;
+    guest.check("lo, eth0 and eth1", links.lines().count() == 3, &links)?;
+    let device = kubernetes::run_in(pod, "cat /sys/class/net/eth1/device/uevent")?;
+    guest.check("eth1 is a VF", device.contains("DRIVER=igbvf\n"), &device)?;
+    let address = text(&get(&format!("pod {pod}"))?["status"]["podIP"]);
+    let eth0 = kubernetes::run_in(pod, "ip address show eth0")?;
+    let is_eth0s = address.starts_with("10.244.") && eth0.contains(&format!("inet {address}/"));
+    guest.check("the pod's address is eth0's", is_eth0s, format!("{address}: {eth0}"))?;
+    for (target, interface) in [("10.96.0.10", "eth0"), ("203.0.113.9", "eth1")] {
+        let way = kubernetes::run_in(pod, &format!("ip route get {target}"))?;
+        let leaves = way.contains(&format!("dev {interface}"));
+        guest.check(&format!("{target} by {interface}"), leaves, &way)?;
+    }
+    guest.expect(kubernetes::run_in(pod, &format!("ping -c 1 -w 20 {}", GATEWAY[0]))).map(drop)
+}
+
 fn all_go(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("all go, and every VF is free");
     kubectl("delete deployment --all").ok()?;
@@ -124,7 +211,7 @@ fn all_go(guest: &mut Guest) -> Result<(), Failure> {
 }
 
 /// Pods that say their name by HTTP.
-fn web(name: &str, replicas: u32, networks: Option<&str>, probed: bool) -> Value {
+fn web(name: &str, replicas: u32, asks: Option<(&str, &str)>, probed: bool) -> Value {
     let serve = "hostname > /tmp/index.html; exec httpd -f -p 8080 -h /tmp";
     let mut container = json!({
         "name": "main", "image": OCI_IMAGE_NAME, "imagePullPolicy": "Never", "command": ["sh", "-c", serve]
@@ -134,8 +221,8 @@ fn web(name: &str, replicas: u32, networks: Option<&str>, probed: bool) -> Value
         container["readinessProbe"] = get;
     }
     let mut meta = json!({ "labels": { "app": "web", "part": name } });
-    if let Some(networks) = networks {
-        meta["annotations"] = json!({ "vfhook.dev/networks": networks });
+    if let Some((key, words)) = asks {
+        meta["annotations"] = json!({ key: words });
     }
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": name },

@@ -5,7 +5,7 @@ use crate::guest::command::cmd;
 use crate::guest::docker::{Docker, Edition};
 use crate::guest::failure::Failure;
 use crate::guest::interface::{self, Interface};
-use crate::guest::{Guest, configure, peer, probe, vfhook};
+use crate::guest::{Guest, configure, notice, peer, probe, vfhook};
 
 use super::Scenario;
 
@@ -158,6 +158,13 @@ fn by_annotation(guest: &mut Guest, docker: Docker) -> Result<(), Failure> {
     let output = docker.run(options, "address show dev fast0").ok()?;
     guest.expect(output.must_say(&["192.168.0.", "fd00:10::1"]))?;
     guest.must_be_as_before("after an annotated container")?;
+    guest.step("one that asks to be told what it was given");
+    let options = "-d --name told --runtime vfhook --network none --annotation vfhook.dev/networks=storage \
+                   --annotation vfhook.dev/tell=file";
+    let id = docker.run(options, "").ok()?.text().to_owned();
+    notice::tells(guest, &docker.place("told")?, &id)?;
+    docker.cmd("rm -f told").ok()?;
+    guest.must_be_as_before("after a container that was told what it has")?;
     guest.step("the wrapped runtime does all else as the one behind it");
     let plain =
         docker.run("--rm --runtime vfhook --network none --entrypoint /bin/ip", "link").ok()?;

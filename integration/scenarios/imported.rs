@@ -40,7 +40,7 @@ const MACVLAN: &str = r#"{
 }"#;
 
 /// The device plugin's `ConfigMap`, and a definition that has its devices.
-const DEVICE_PLUGIN: &str = r#"apiVersion: v1
+pub(super) const DEVICE_PLUGIN: &str = r#"apiVersion: v1
 kind: ConfigMap
 metadata: {name: sriovdp-config, namespace: kube-system}
 data:
@@ -134,7 +134,7 @@ fn in_a_pod(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {
 }
 
 /// What comes of these files, all of which are taken.
-fn imported(files: &[(&str, &str)]) -> Result<String, Failure> {
+pub(super) fn imported(files: &[(&str, &str)]) -> Result<String, Failure> {
     let folder = "/tmp/imported";
     fs::create_dir_all(folder).map_err(Failure::file("create", folder))?;
     let mut import = vfhook("import");

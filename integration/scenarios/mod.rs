@@ -132,6 +132,7 @@ pub(crate) static ALL: &[Scenario] = &[
     cluster_random::FULL,
     cluster_services::MODES,
     cluster_services::ALONE,
+    cluster_services::GENIE,
     readme_commands::SCENARIO,
     driver_refuses::SCENARIO,
     faults::SAMPLE,
