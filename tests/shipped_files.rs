@@ -296,6 +296,16 @@ fn what_is_marked_as_default_is_the_default() {
     assert_eq!(config::parse(&rest.join("\n")).unwrap(), config::parse(&text).unwrap());
 }
 
+/// How lines of the example begin that another pool than its own may have, and that pool.
+const OF_OTHER_POOLS: [(&[&str], &str); 3] = [
+    (
+        &["shares = ", "mode = \"bridge\""],
+        "kind = \"macvlan\"\npf = [\"ens1f0\"]\npublish = \"dra\"",
+    ),
+    (&["interface = [", "mac = ["], "kind = \"host-device\""),
+    (&["bind = ", "noiommu = "], "kind = \"sriov\"\npf = [\"ens1f0\"]"),
+];
+
 #[test]
 fn the_example_configuration_is_right_and_complete() {
     let path = root().join("nri-config/config.toml");
@@ -307,15 +317,15 @@ fn the_example_configuration_is_right_and_complete() {
     let keys = |line: &&&str| line.split_once(" = ").is_some_and(|(key, _)| is_key(key));
     let tables = |line: &&&str| line.starts_with('[');
     let whole: Vec<&str> = all.iter().filter(|line| keys(line) || tables(line)).copied().collect();
-    // But what a pool of another kind has.
-    let of_macvlan =
-        |line: &&&str| ["shares = ", "mode = \"bridge\""].iter().any(|key| line.starts_with(key));
-    let of_sriov: Vec<&str> = whole.iter().filter(|line| !of_macvlan(line)).copied().collect();
-    config::parse(&of_sriov.join("\n")).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    let own: Vec<&str> = whole.iter().filter(|line| of_macvlan(line)).copied().collect();
-    let pool = "version = 1\n[[pool]]\nname = \"slow\"\nkind = \"macvlan\"\npf = [\"ens1f0\"]";
-    let macvlan = format!("{pool}\npublish = \"dra\"\n{}\n", own.join("\n"));
-    config::parse(&macvlan).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let is_of = |line: &str, keys: &[&str]| keys.iter().any(|key| line.starts_with(key));
+    let is_others = |line: &str| OF_OTHER_POOLS.iter().any(|(keys, _)| is_of(line, keys));
+    let usual: Vec<&str> = whole.iter().filter(|line| !is_others(line)).copied().collect();
+    config::parse(&usual.join("\n")).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    for (keys, pool) in OF_OTHER_POOLS {
+        let own: Vec<&str> = whole.iter().filter(|line| is_of(line, keys)).copied().collect();
+        let text = format!("version = 1\n[[pool]]\nname = \"other\"\n{pool}\n{}\n", own.join("\n"));
+        config::parse(&text).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    }
     let named = |key: &str| whole.iter().any(|line| line.starts_with(&format!("{key} = ")));
     for known in known_keys() {
         assert!(named(&known), "{known} is not in the example");

@@ -46,8 +46,11 @@ pub(super) fn stand_still(directory: &Path) -> io::Result<Option<Flock<File>>> {
 pub(super) fn rotate(directory: &Path) -> io::Result<()> {
     let opened = File::open(directory)?;
     let Ok(_alone) = Flock::lock(opened, FlockArg::LockExclusiveNonblock) else { return Ok(()) };
-    if fs::metadata(file(directory, 0))?.len() <= LONGEST {
-        return Ok(());
+    match fs::metadata(file(directory, 0)) {
+        Ok(meta) if meta.len() > LONGEST => {}
+        // Another was faster, and nobody has told anything since.
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => return Ok(()),
     }
     // One may be missing, of who died between two renames.
     let gap = (1..=OLDEST).find(|age| !file(directory, *age).exists());
