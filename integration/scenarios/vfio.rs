@@ -87,11 +87,11 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
 fn not_loaded(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("without vfio-pci");
     let doctor = vfhook("doctor").output()?;
-    guest.expect(doctor.must_say(&["VFH0051", "modprobe vfio-pci"]))?;
+    guest.expect(doctor.must_say(&["VFH0053", "modprobe vfio-pci"]))?;
     guest.changes_nothing("a refusal", || vfhook(ATTACH).fails(3, &["modprobe vfio-pci"]))?;
     cmd("modprobe vfio-pci").ok()?;
     let doctor = vfhook("doctor").output()?;
-    let told = ["VFH0051", "VFH0052", "VFH0053"].iter().any(|code| doctor.stdout.contains(code));
+    let told = ["VFH0053", "VFH0054", "VFH0055"].iter().any(|code| doctor.stdout.contains(code));
     guest.check("with it nothing is missing", !told, &doctor.stdout)
 }
 
