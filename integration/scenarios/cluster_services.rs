@@ -8,7 +8,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::errand::GUEST;
-use crate::guest::command::{Invocation, cmd, eventually};
+use crate::guest::command::{Invocation, cmd, eventually, script};
 use crate::guest::containerd::PodNetwork;
 use crate::guest::failure::Failure;
 use crate::guest::kubernetes::{self, Proxy, get, items, kubectl};
@@ -151,6 +151,12 @@ fn prepare_genie(guest: &mut Guest) -> Result<(), Failure> {
     let made = vfhook(&format!("import {file}")).ok()?.stdout;
     guest.step("start a cluster");
     cluster_scene::start(&(made.replacen("version = 1\n", GENIE_HEARD, 1) + BY_ETH0))?;
+    // Their network plugin sees to that for pods: this one's addresses are known on the node alone.
+    script(&[
+        "nft add table ip outgoing",
+        "nft add chain ip outgoing post { type nat hook postrouting priority 100 ; }",
+        "nft add rule ip outgoing post oifname node0 ip saddr 10.244.0.0/16 masquerade",
+    ])?;
     Proxy::start("nftables")?;
     Proxy::stop()
 }
