@@ -46,7 +46,7 @@ pub(super) fn read(section: &mut Section) -> Option<Vfio> {
     driver.map(|Driver::VfioPci| Vfio { noiommu: noiommu.unwrap_or(false) })
 }
 
-/// What else a pool says that does not go with it: `(key, whether it is said)` of what is its own affair.
+/// What else a pool says that does not go with it.
 pub(super) fn check_pool(section: &mut Section, is_sriov: bool, resets: bool, publishes: bool) {
     if !is_sriov {
         section.problem("bind", "needs kind = \"sriov\": what is made has no driver to change");
