@@ -99,7 +99,8 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
         section.problem("mtu", format!("expected 68 to 65535 bytes, found {mtu}"));
     }
     let attributes = attributes(section);
-    let kind = check_pool(section, pool.as_ref(), attributes, pools);
+    let given_by = check_pool(section, pool.as_ref(), attributes, pools);
+    let kind = given_by.map(|pool| pool.kind);
     let best_effort = section.list("best_effort").into_iter().collect();
     let addresses: Vec<AddressRange> = section.list("addresses");
     let gateway: Vec<IpAddr> = section.list("gateway");
@@ -122,7 +123,7 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
     if let Some(upper) = kind.and_then(PoolKind::upper) {
         check_made(section, upper, conflict_check, allow.mac);
     }
-    if has_no_interface(pool.as_ref(), pools) {
+    if given_by.is_some_and(|pool| pool.vfio.is_some()) {
         bind::check_network(section, &said, (allow.addresses, allow.cdi));
     }
     let value = pool.zip(interface).map(|(pool, interface)| Network {
@@ -177,13 +178,13 @@ fn routing(
     (metric, source_routing)
 }
 
-/// A pool that is wrong in itself is still a pool: whoever names it made no mistake. Tells the pool's kind.
-fn check_pool(
+/// A pool that is wrong in itself is still a pool: whoever names it made no mistake. Gives the pool that is right.
+fn check_pool<'a>(
     section: &mut Section,
     wanted: Option<&Name>,
     attributes: VfAttributes,
-    pools: &[Named<Pool>],
-) -> Option<PoolKind> {
+    pools: &'a [Named<Pool>],
+) -> Option<&'a Pool> {
     let wanted = wanted?;
     let Some(pool) = pools.iter().find(|pool| pool.name.as_ref() == Some(wanted)) else {
         let names = pools.iter().filter_map(|pool| pool.name.as_ref());
@@ -192,19 +193,12 @@ fn check_pool(
         section.problem("pool", message);
         return None;
     };
-    let kind = pool.value.as_ref().map(|pool| pool.kind);
-    if kind.is_some_and(|kind| kind != PoolKind::Sriov) && attributes != VfAttributes::default() {
+    let pool = pool.value.as_ref()?;
+    if pool.kind != PoolKind::Sriov && attributes != VfAttributes::default() {
         let message = "vlan, rates, spoof_check, link_state and trust need kind = \"sriov\"";
         section.problem("pool", message);
     }
-    kind
-}
-
-/// Whether the pool's devices are driven by programs.
-fn has_no_interface(wanted: Option<&Name>, pools: &[Named<Pool>]) -> bool {
-    let mut named = pools.iter().filter(|pool| pool.name.as_ref() == wanted);
-    let is_vfio = |pool: &Named<Pool>| pool.value.as_ref().is_some_and(|pool| pool.vfio.is_some());
-    wanted.is_some() && named.any(is_vfio)
+    Some(pool)
 }
 
 /// What a device that is made cannot do.
