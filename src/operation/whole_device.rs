@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::Pool,
     inventory::{HostDevice, HostDeviceFacts},
-    kernel::Kernel,
+    kernel::{Kernel, KernelError},
     lease::{Claim, Lease, LeaseStore},
     plan::ChosenDevice,
     request::NetworkIntent,
@@ -28,11 +28,8 @@ impl<K: Kernel> Chooser<'_, K> {
         let mut members = self.kernel.host_devices(&intent.pool.selector)?;
         // The one that has rested longest first, as of VFs.
         members.sort_by_cached_key(|member| self.context.leases.came_back(member.address));
-        let leased = leased(&self.context.leases, &intent.network.pool)?;
-        let total = members.len() + away(&leased, &members).len();
-        let mut passed = PassedOver { leased: leased.len(), unusable: Vec::new() };
-        members.retain(|member| !leased.contains_key(&member.address));
-        for member in members {
+        let mut passed = PassedOver::default();
+        for member in &members {
             if self.passes_over(intent, member.address, &mut passed) {
                 continue;
             }
@@ -44,7 +41,7 @@ impl<K: Kernel> Chooser<'_, K> {
             if self.passes_over(intent, member.address, &mut passed) {
                 continue;
             }
-            let device = match self.kernel.observe_whole(&member)? {
+            let device = match self.kernel.observe_whole(member)? {
                 Ok(device) => device,
                 Err(why) => {
                     passed.unusable.push(format!("{} {why}", member.address));
@@ -64,7 +61,11 @@ impl<K: Kernel> Chooser<'_, K> {
             self.looking.push(looking);
             return Ok((ChosenDevice::Whole(Box::new(device)), segments));
         }
-        Err(none_free(intent, total, passed))
+        // Those that are away are counted for the message alone: no pod that has one pays for it.
+        let leased = leased(&self.context.leases, &intent.network.pool)?;
+        let away = away(&leased, &members).len();
+        passed.leased += away;
+        Err(none_free(intent, members.len() + away, passed))
     }
 }
 
@@ -115,13 +116,23 @@ pub(super) fn lacks(
     name: &Name,
     pool: &Pool,
 ) -> Option<String> {
-    let has_leased =
-        leases.is_some_and(|leases| leased(leases, name).is_ok_and(|all| !all.is_empty()));
-    match kernel.host_devices(&pool.selector) {
-        _ if has_leased => None,
+    let here = kernel.host_devices(&pool.selector);
+    absent(&here, &held(leases, name))
+}
+
+fn held(leases: Option<&LeaseStore>, pool: &Name) -> BTreeMap<PciAddress, KernelText> {
+    leases.and_then(|leases| leased(leases, pool).ok()).unwrap_or_default()
+}
+
+fn absent(
+    here: &Result<Vec<HostDevice>, KernelError>,
+    held: &BTreeMap<PciAddress, KernelText>,
+) -> Option<String> {
+    match here {
+        _ if !held.is_empty() => None,
         Ok(found) if found.is_empty() => Some(NOTHING_MET.to_owned()),
         Ok(_) => None,
-        Err(error) => Some(with_causes(&error)),
+        Err(error) => Some(with_causes(error)),
     }
 }
 
@@ -132,8 +143,9 @@ pub(super) fn facts(
     name: &Name,
     pool: &Pool,
 ) -> HostDeviceFacts {
-    let here = kernel.host_devices(&pool.selector).unwrap_or_default();
-    let held = leases.and_then(|leases| leased(leases, name).ok()).unwrap_or_default();
+    let (here, held) = (kernel.host_devices(&pool.selector), held(leases, name));
+    let absent = absent(&here, &held);
+    let here = here.unwrap_or_default();
     let mut kept = BTreeMap::new();
     for member in here.iter().filter(|member| !held.contains_key(&member.address)) {
         let why = match kernel.observe_whole(member) {
@@ -145,7 +157,7 @@ pub(super) fn facts(
     }
     HostDeviceFacts {
         pool: name.clone(),
-        absent: lacks(kernel, leases, name, pool),
+        absent,
         total: here.len() + away(&held, &here).len(),
         kept,
     }
