@@ -10,6 +10,7 @@ use crate::{
     kernel::Kernel,
     lease::{Lease, LeaseStore},
     plan::{self, Held, sentence, undo_sentence},
+    types::with_causes,
 };
 
 /// One sandbox that has something.
@@ -46,7 +47,13 @@ pub fn explain(
     let mut explained = Vec::new();
     if let Some(leases) = leases {
         for lease in leases.each()? {
-            let lease = lease?;
+            let lease = match lease {
+                Ok(lease) => lease,
+                Err(error) => {
+                    tracing::warn!(error = %with_causes(&error), "a lease is left out");
+                    continue;
+                }
+            };
             let is = of_lease(Entry::now(What::Attached, history.by()), &lease);
             if subject.is_of(&is) {
                 explained.push(one(kernel, lease));
