@@ -17,6 +17,7 @@ pub(super) const SCENARIO: Scenario =
     Scenario::new(BENCH, 900, "what an attachment costs on a VF, for `cargo lab bench`", run)
         .prepared(prepare)
         .by_name()
+        .on_two_processors()
         .vfs(0, 0);
 
 /// One for each contender that wants a certain one, some for vfhook to choose from.

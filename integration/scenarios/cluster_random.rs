@@ -27,6 +27,7 @@ pub(super) const SHORT: Scenario = Scenario::new(
 )
 .prepared(claims::prepare)
 .in_cluster()
+.on_two_processors()
 .vfs(3, 0);
 
 pub(super) const FULL: Scenario = Scenario::new(
@@ -37,6 +38,7 @@ pub(super) const FULL: Scenario = Scenario::new(
 )
 .prepared(claims::prepare)
 .in_cluster()
+.on_two_processors()
 .vfs(3, 0)
 .by_name();
 

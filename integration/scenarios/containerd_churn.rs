@@ -27,6 +27,7 @@ pub(super) const ONE: Scenario = Scenario::new(
 )
 .prepared(|guest| prepare(guest, Edition::One))
 .by_name()
+.on_two_processors()
 .vfs(7, 0);
 pub(super) const TWO: Scenario = Scenario::new(
     "containerd2_churn",
@@ -36,6 +37,7 @@ pub(super) const TWO: Scenario = Scenario::new(
 )
 .prepared(|guest| prepare(guest, Edition::Two))
 .by_name()
+.on_two_processors()
 .vfs(7, 0);
 /// What there is time for each time.
 pub(super) const SHORT: Scenario =
@@ -43,6 +45,7 @@ pub(super) const SHORT: Scenario =
         run(guest, Edition::Two, Duration::from_secs(60))
     })
     .prepared(|guest| prepare(guest, Edition::Two))
+    .on_two_processors()
     .vfs(7, 0);
 
 const LONG: Duration = Duration::from_secs(300);

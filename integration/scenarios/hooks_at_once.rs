@@ -13,6 +13,7 @@ use super::{CONFIG, Scenario};
 pub(super) const SCENARIO: Scenario =
     Scenario::new("hooks_at_once", 240, "twenty at once on seven VFs", run)
         .prepared(prepare)
+        .on_two_processors()
         .vfs(7, 0);
 
 const AT_ONCE: usize = 20;

@@ -33,6 +33,8 @@ pub(crate) struct Scenario {
     pub(crate) by_name: bool,
     /// Whether systemd is the guest's PID 1, with udev and the journal, as on most nodes. It takes some ten seconds more to boot.
     pub(crate) systemd: bool,
+    /// How many processors the guest has.
+    pub(crate) cpus: u32,
     /// Whether the machine has an IOMMU.
     pub(crate) iommu: bool,
     /// What it is brought besides programs.
@@ -59,6 +61,7 @@ impl Scenario {
             limit_seconds,
             by_name: false,
             systemd: false,
+            cpus: 1,
             iommu: false,
             brings: Brings::Nothing,
             vfs: [4, 1],
@@ -82,6 +85,12 @@ impl Scenario {
     /// On a node that systemd runs.
     pub(super) const fn under_systemd(mut self) -> Self {
         self.systemd = true;
+        self
+    }
+
+    /// On two processors: for what is done at once. One thread emulates both, so that they take longer than one for the same work.
+    pub(super) const fn on_two_processors(mut self) -> Self {
+        self.cpus = 2;
         self
     }
 

@@ -81,7 +81,7 @@ pub(crate) fn run(
         Brings::CloudCard => Topology::in_cloud(),
         _ => Topology::two_cards(),
     };
-    let topology = Topology { iommu: scenario.iommu, ..topology };
+    let topology = Topology { iommu: scenario.iommu, cpus: scenario.cpus, ..topology };
     let mut command = lab.emulator.command(plane.map(ControlPlane::namespace));
     command.args(qemu::arguments(&topology, &lab.image, &dir.share(), &engine, "stdio"));
     let mut watcher = Watcher::new(scenario.limit() + ALLOWANCE);

@@ -97,8 +97,6 @@ fn machine(topology: &Topology, serial: &str) -> Vec<String> {
     [
         "-M",
         "q35",
-        "-cpu",
-        "max",
         "-smp",
         &topology.cpus.to_string(),
         "-m",
