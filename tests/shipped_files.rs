@@ -297,13 +297,18 @@ fn what_is_marked_as_default_is_the_default() {
 }
 
 /// How lines of the example begin that another pool than its own may have, and that pool.
-const OF_OTHER_POOLS: [(&[&str], &str); 3] = [
+const OF_OTHER_POOLS: [(&[&str], &str); 4] = [
     (
         &["shares = ", "mode = \"bridge\""],
         "kind = \"macvlan\"\npf = [\"ens1f0\"]\npublish = \"dra\"",
     ),
     (&["interface = [", "mac = ["], "kind = \"host-device\""),
     (&["bind = ", "noiommu = "], "kind = \"sriov\"\npf = [\"ens1f0\"]"),
+    (
+        &["members = "],
+        "kind = \"sriov\"\npf = [\"ens1f0\"]\n[[pool]]\nname = \"fast\"\nkind = \"sriov\"\npf = [\"ens2f0\"]\n\
+         [[pool]]\nname = \"both\"\nkind = \"bond\"",
+    ),
 ];
 
 #[test]

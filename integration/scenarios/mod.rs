@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod bench;
+mod bond;
 mod by_hand;
 mod claims;
 mod cluster_random;
@@ -55,6 +56,7 @@ mod strange_baseline;
 mod systemd_unit;
 mod two_networks;
 mod vfio;
+mod vfio_counted;
 mod vfio_pod;
 mod vlan_isolation;
 
@@ -108,6 +110,7 @@ pub(crate) static ALL: &[Scenario] = &[
     coexistence::SCENARIO,
     comes_back_clean::SCENARIO,
     device_audit::SCENARIO,
+    bond::SCENARIO,
     held::BY_HAND,
     held::networkd::SCENARIO,
     held::network_manager::SCENARIO,
@@ -124,6 +127,7 @@ pub(crate) static ALL: &[Scenario] = &[
     macvlan::SCENARIO,
     vfio::SCENARIO,
     vfio_pod::SCENARIO,
+    vfio_counted::SCENARIO,
     message_count::SCENARIO,
     driver_passes::SCENARIO,
     device_plugin::SCENARIO,

@@ -47,7 +47,7 @@ pub(super) fn read(section: &mut Section) -> Option<Vfio> {
 }
 
 /// What else a pool says that does not go with it.
-pub(super) fn check_pool(section: &mut Section, is_sriov: bool, resets: bool, publishes: bool) {
+pub(super) fn check_pool(section: &mut Section, is_sriov: bool, resets: bool, is_for_claims: bool) {
     if !is_sriov {
         section.problem("bind", "needs kind = \"sriov\": what is made has no driver to change");
     }
@@ -55,8 +55,8 @@ pub(super) fn check_pool(section: &mut Section, is_sriov: bool, resets: bool, pu
         let message = "means nothing with bind = \"vfio-pci\": its driver begins anew each time";
         section.problem("reset", message);
     }
-    if publishes {
-        let message = "devices with bind = \"vfio-pci\" are not told of: pods ask for their network by annotation";
+    if is_for_claims {
+        let message = "a claim has no way for a device's node yet: with bind = \"vfio-pci\" kubelet counts devices, \"device-plugin\"";
         section.problem("publish", message);
     }
 }

@@ -31,11 +31,6 @@ pub(super) fn check_selector(section: &mut Section, is_whole: bool, selector: &D
     }
 }
 
-/// Whom the scheduler was told of must be there for it: a host device may become the host's own way at any time.
-pub(super) fn refuse_publish(section: &mut Section) {
-    section.problem("publish", "needs kind = \"sriov\", \"macvlan\" or \"ipvlan\"");
-}
-
 /// A fabric that gave a card its MAC address knows it by that.
 pub(super) fn refuse_mac(section: &mut Section) {
     section.problem("allow.mac", "a host device keeps the MAC address that it has");

@@ -9,7 +9,8 @@ use std::{
 use toml::Table;
 
 use super::{
-    Config, Network, Problem, ServicePath, ServicePathMode, accept, network, on_one_line, pool,
+    Config, Network, Problem, ServicePath, ServicePathMode, accept, members, network, on_one_line,
+    pool,
     problem::words,
     runtime,
     section::{Named, Section, read_whole},
@@ -84,6 +85,7 @@ fn root(section: &mut Section) -> Option<Config> {
     let networks = section.tables("network", |section| network::read(section, &pools));
     let service_path = section.table("service_path", service_path::read);
     let accept = accept::read(section, &networks);
+    members::check(section, &pools);
     pool::refuse_mixed_parents(section, &pools);
     refuse_same_names(section, "pool", &pools);
     refuse_same_names(section, "network", &networks);

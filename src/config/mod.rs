@@ -3,9 +3,11 @@
 mod accept;
 mod allow;
 mod bind;
+mod bond;
 mod host_device;
 mod interface_sysctl;
 mod load;
+mod members;
 mod network;
 mod plugin_file;
 mod pool;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use ipnet::IpNet;
 
 use super::{
-    Allow, InterfaceSysctls, Pool, PoolKind, RouteKey, StaticRoute, allow, bind, host_device,
+    Allow, InterfaceSysctls, Pool, PoolKind, RouteKey, StaticRoute, allow, bind, bond, host_device,
     interface_sysctl, route,
     section::{Named, Section},
 };
@@ -120,6 +120,9 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
     if allow.mac && kind == Some(PoolKind::HostDevice) {
         host_device::refuse_mac(section);
     }
+    if kind == Some(PoolKind::Bond) {
+        bond::check_network(section, attributes.link_state, allow.mac);
+    }
     if let Some(upper) = kind.and_then(PoolKind::upper) {
         check_made(section, upper, conflict_check, allow.mac);
     }
@@ -194,8 +197,11 @@ fn check_pool<'a>(
         return None;
     };
     let pool = pool.value.as_ref()?;
-    if pool.kind != PoolKind::Sriov && attributes != VfAttributes::default() {
-        let message = "vlan, rates, spoof_check, link_state and trust need kind = \"sriov\"";
+    if !matches!(pool.kind, PoolKind::Sriov | PoolKind::Bond)
+        && attributes != VfAttributes::default()
+    {
+        let message =
+            "vlan, rates, spoof_check, link_state and trust need kind = \"sriov\" or \"bond\"";
         section.problem("pool", message);
     }
     Some(pool)

@@ -6,10 +6,10 @@ use serde::Deserialize;
 
 use super::{
     bind::{self, Vfio},
-    host_device,
+    bond, host_device,
     section::{Named, Section, shown},
 };
-use crate::types::{DeviceSelector, IndexRange, Reset, Upper};
+use crate::types::{DeviceSelector, IndexRange, Name, Reset, Upper};
 
 /// As many as a node has pods at most where nobody says another number (kubelet's `maxPods` is 110), and some to spare.
 const SHARES: NonZeroU32 = NonZeroU32::new(128).unwrap();
@@ -23,6 +23,8 @@ pub struct Pool {
     pub vfio: Option<Vfio>,
     /// Which devices these are.
     pub selector: DeviceSelector,
+    /// The pools that the links of a bond come from, in the order in which they are asked; empty for other kinds.
+    pub members: Vec<Name>,
     /// What is done to a device before the next sandbox has it, beside putting back what is seen of it.
     pub reset: Reset,
     /// How many VFs `provision` makes on each physical function; `None` leaves them as they are.
@@ -67,6 +69,8 @@ pub enum PoolKind {
     Made(Upper),
     /// A whole device of the host is moved in and comes back with all that the host had on it.
     HostDevice,
+    /// One interface is made of a virtual function of each of two cards; both come back.
+    Bond,
 }
 
 impl PoolKind {
@@ -86,6 +90,7 @@ impl PoolKind {
             Self::Sriov => "sriov",
             Self::Made(upper) => upper.as_str(),
             Self::HostDevice => "host-device",
+            Self::Bond => "bond",
         }
     }
 }
@@ -98,6 +103,7 @@ enum Word {
     Macvlan,
     Ipvlan,
     HostDevice,
+    Bond,
 }
 
 /// The kind and its mode.
@@ -109,6 +115,7 @@ fn kind(section: &mut Section) -> Option<PoolKind> {
         Word::Ipvlan => PoolKind::Made(Upper::Ipvlan(section.optional("mode").unwrap_or_default())),
         Word::Sriov => without_mode(section, PoolKind::Sriov),
         Word::HostDevice => without_mode(section, PoolKind::HostDevice),
+        Word::Bond => without_mode(section, PoolKind::Bond),
     })
 }
 
@@ -146,6 +153,7 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
     if let Some(kind) = kind {
         host_device::check_selector(section, kind == PoolKind::HostDevice, &selector);
     }
+    let members = bond::read(section, kind == Some(PoolKind::Bond), &selector);
     let num_vfs: Option<u32> = section.optional("num_vfs");
     let up: Option<bool> = section.optional("up");
     if up == Some(true) && num_vfs.is_none() {
@@ -163,7 +171,7 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
     let publish = publish(section, kind);
     let vfio = bind::read(section);
     if vfio.is_some() {
-        bind::check_pool(section, is_sriov, reset != Reset::None, publish.is_some());
+        bind::check_pool(section, is_sriov, reset != Reset::None, publish == Some(Publish::Dra));
     }
     let shares = shares(section, kind, publish);
     let uncounted: Option<Uncounted> = section.optional("uncounted");
@@ -175,6 +183,7 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
         kind,
         vfio,
         selector,
+        members,
         reset,
         num_vfs,
         up,
@@ -191,6 +200,7 @@ fn reset(section: &mut Section, kind: Option<PoolKind>) -> Reset {
     if reset != Reset::None && kind != Some(PoolKind::Sriov) {
         let why = match kind {
             Some(PoolKind::HostDevice) => "a driver that begins anew forgets what the host had set",
+            Some(PoolKind::Bond) => "the pools of its members say it",
             _ => "what is made is made anew each time",
         };
         section.problem("reset", format!("needs kind = \"sriov\": {why}"));
@@ -207,8 +217,8 @@ fn publish(section: &mut Section, kind: Option<PoolKind>) -> Option<Publish> {
             "needs kind = \"sriov\": devices that are made have no names to count; \"dra\" gives shares of their parent",
         );
     }
-    if kind == Some(PoolKind::HostDevice) && publish.is_some() {
-        host_device::refuse_publish(section);
+    if matches!(kind, Some(PoolKind::HostDevice | PoolKind::Bond)) && publish.is_some() {
+        section.problem("publish", "needs kind = \"sriov\", \"macvlan\" or \"ipvlan\"");
     }
     publish
 }

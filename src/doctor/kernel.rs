@@ -2,7 +2,7 @@
 
 use super::{Code, Facts, Finding, has_family, has_veth};
 use crate::{
-    config::Config,
+    config::{Config, PoolKind},
     inventory::{Ability, Ipv6},
     types::{AddressRange, Upper},
 };
@@ -28,6 +28,7 @@ pub(super) fn abilities(facts: &Facts, config: &Config) -> Vec<Finding> {
     let needs = |ability: Ability| match ability {
         Ability::Macvlan => makes(config, |upper| matches!(upper, Upper::Macvlan(_))),
         Ability::Ipvlan => makes(config, |upper| matches!(upper, Upper::Ipvlan(_))),
+        Ability::Bond => config.pools.values().any(|pool| pool.kind == PoolKind::Bond),
         Ability::Veth | Ability::Masquerade => has_veth(config),
     };
     // Without nf_tables as a whole, that is what is said.
@@ -40,13 +41,17 @@ pub(super) fn abilities(facts: &Facts, config: &Config) -> Vec<Finding> {
                 Ability::Veth => ("veth pairs for the service path", "veth"),
                 Ability::Macvlan => ("macvlans", "macvlan"),
                 Ability::Ipvlan => ("ipvlans", "ipvlan"),
+                // By itself it makes a bond0 on the host.
+                Ability::Bond => ("bonds", "bonding max_bonds=0"),
                 Ability::Masquerade => {
                     ("rules that masquerade the service path", "nft_chain_nat nft_masq")
                 }
             };
             let breaks = format!("the kernel cannot make {what}, so attaching fails");
+            // With -a each word is a module.
+            let all = if ability == Ability::Bond { "" } else { "-a " };
             let load = format!(
-                "`modprobe -a {modules}`; where there are no such modules, install the rest of the distribution's kernel \
+                "`modprobe {all}{modules}`; where there are no such modules, install the rest of the distribution's kernel \
                  {} (Debian: linux-image-amd64 and not -cloud; Ubuntu: linux-modules-extra; RHEL: kernel-modules)",
                 facts.host.release
             );

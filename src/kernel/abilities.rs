@@ -16,7 +16,7 @@ use nix::{
 
 use crate::{
     inventory::Ability,
-    kernel::{LinuxKernel, netfilter::masquerade, netlink::socket::Netlink},
+    kernel::{LinuxKernel, netfilter::masquerade, netlink::socket::Netlink, rtnetlink::bond},
 };
 
 /// What cannot be made. Nothing, where nobody may ask.
@@ -32,6 +32,9 @@ pub(super) fn lacking() -> BTreeSet<Ability> {
 
 fn ask() -> BTreeSet<Ability> {
     let mut lacking = BTreeSet::new();
+    if !bond::is_loaded() {
+        lacking.insert(Ability::Bond);
+    }
     if let Ok(mut netlink) = Netlink::route() {
         for (ability, kind) in [
             (Ability::Veth, InfoKind::Veth),
@@ -70,8 +73,9 @@ mod tests {
 
     #[test]
     fn what_is_there_is_known_and_what_is_not_is_not() {
-        // Not every kernel that this is tried on has ipvlans.
-        assert_eq!(&lacking() - &BTreeSet::from([Ability::Ipvlan]), BTreeSet::new());
+        // Not every kernel that this is tried on has ipvlans, or its module for bonds loaded.
+        let not_everywhere = BTreeSet::from([Ability::Ipvlan, Ability::Bond]);
+        assert_eq!(&lacking() - &not_everywhere, BTreeSet::new());
         let knows_nonsense = thread::spawn(|| {
             unshare(CloneFlags::CLONE_NEWNET).unwrap();
             knows(&mut Netlink::route().unwrap(), InfoKind::Other("nonsense".to_owned()))

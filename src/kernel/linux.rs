@@ -10,8 +10,8 @@ use crate::kernel::{
     netns::Sandbox,
     netns_mounts, observe,
     rtnetlink::{
-        address, announce, configure_vf, link, make_link, neighbour, netns_number, return_device,
-        route, route_message, rule, switch, vf,
+        address, announce, bond, configure_vf, link, make_link, neighbour, netns_number,
+        return_device, route, route_message, rule, switch, vf,
     },
     scene, sysctl, vfio, whole_device, wire,
 };
@@ -197,6 +197,8 @@ impl Kernel for LinuxKernel {
             Step::CreateMacvlan(step) => make_link::macvlan(self, step),
             Step::CreateIpvlan(step) => make_link::ipvlan(self, step),
             Step::CreateVeth(step) => make_link::veth(self, step),
+            Step::CreateBond(step) => bond::create(self, step),
+            Step::JoinBond(step) => bond::join(self, step),
             Step::DeleteLink(step) => link::delete(self, step),
             Step::LinkUp { place, name, tag } => link::up(self, *place, name, tag),
             Step::ProbeAddresses { name, addresses } => {

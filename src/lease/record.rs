@@ -143,9 +143,29 @@ pub struct Attached {
     /// addresses for their network alone.
     #[serde(default)]
     pub segments: Vec<Segment>,
+    /// The links that it is made of, where it is a bond: each with a device of its own, and without addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<Attached>,
+}
+
+impl Attached {
+    /// It, and the links that it is made of.
+    pub fn each(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.members)
+    }
 }
 
 impl Lease {
+    /// Every interface that was given: of a bond its links too.
+    pub fn interfaces(&self) -> impl Iterator<Item = &Attached> {
+        self.networks.iter().flat_map(Attached::each)
+    }
+
+    /// Every device that it holds.
+    pub fn devices(&self) -> impl Iterator<Item = PciAddress> {
+        self.interfaces().filter_map(|had| had.device)
+    }
+
     /// Remembers what was found at `now`; `false` where just that is remembered already, so that what comes and goes all the time is
     /// written once.
     pub fn drifts(&mut self, what: String, mended: bool, now: u64) -> bool {
@@ -160,7 +180,7 @@ impl Lease {
     /// Everything that the lease holds.
     pub fn claims(&self) -> BTreeSet<Claim> {
         let ids = self.holders.iter().chain([&self.id]).cloned().map(Claim::Id);
-        let networks = self.networks.iter().flat_map(|attached| {
+        let networks = self.interfaces().flat_map(|attached| {
             let address =
                 |address: &IpNet| Claim::Address(attached.network.clone(), address.addr());
             attached

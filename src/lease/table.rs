@@ -113,7 +113,7 @@ impl TableLock<'_> {
         self.forget_the_dead()?;
         let file = self.store.file(&reservation.lease);
         directory::move_away(&file, &self.store.reserving())?;
-        for device in reservation.lease.networks.iter().filter_map(|had| had.device) {
+        for device in reservation.lease.devices() {
             // Only the order in which devices are given hangs on it.
             let _ = directory::stamp(&self.store.stamp(device));
         }

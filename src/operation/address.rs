@@ -189,6 +189,8 @@ impl<K: Kernel> Chooser<'_, K> {
             ChosenDevice::Whole(device) => device.link.mac,
             // Alone on its parent, it has that one's.
             ChosenDevice::Made(upper, parent) => parent.mac.filter(|_| upper.is_alone()),
+            // Its links are asked each, and it chooses none.
+            ChosenDevice::Bond(_) => return Ok(()),
         };
         let chosen = intent.mac.filter(|mac| Some(*mac) != own);
         if let Some(mac) = chosen {
@@ -226,7 +228,7 @@ impl<K: Kernel> Chooser<'_, K> {
             ChosenDevice::Made(_, parent) if parent.mac == Some(mac) => {
                 return Ok(Some(format!("{} of this host", parent.name)));
             }
-            ChosenDevice::Made(..) => None,
+            ChosenDevice::Made(..) | ChosenDevice::Bond(_) => None,
         };
         let ports: BTreeSet<Port> = segments.iter().map(|segment| segment.port).collect();
         for port in ports {
@@ -261,6 +263,7 @@ impl<K: Kernel> Chooser<'_, K> {
             }
             ChosenDevice::Whole(device) => device.link.clone(),
             ChosenDevice::Made(_, parent) => (**parent).clone(),
+            ChosenDevice::Bond(_) => return None,
         };
         let mut gateways = intent.network.gateway.iter();
         let with_it = gateways.find(|gateway| self.kernel.ask_wire(&from, **gateway) == Some(mac));

@@ -21,7 +21,7 @@ pub fn audit(
     dry_run: bool,
     deadline: Deadline,
 ) -> Result<Vec<Finding>, OperationError> {
-    let with_devices = |lease: &Lease| lease.networks.iter().any(|had| had.device.is_some());
+    let with_devices = |lease: &Lease| lease.devices().next().is_some();
     // What they did is most of them, and asked by nobody here.
     let without_plan = |lease| Lease { plan: Plan::default(), ..lease };
     let leases = context.leases.each()?.flatten().filter(with_devices).map(without_plan);
@@ -89,7 +89,7 @@ pub(super) type Holders<'a> = BTreeMap<PciAddress, (&'a Lease, &'a Attached)>;
 
 /// The devices that leases hold.
 pub(super) fn by_device(leases: &[Lease]) -> Holders<'_> {
-    let pairs = leases.iter().flat_map(|lease| lease.networks.iter().map(move |had| (lease, had)));
+    let pairs = leases.iter().flat_map(|lease| lease.interfaces().map(move |had| (lease, had)));
     pairs.filter_map(|(lease, had)| Some((had.device?, (lease, had)))).collect()
 }
 

@@ -68,7 +68,8 @@ impl<'a, K: Kernel> Chooser<'a, K> {
     fn network(&mut self, intent: &NetworkIntent) -> Result<ChosenNetwork, OperationError> {
         self.busy = None;
         let (device, segments) = match intent.pool.kind {
-            PoolKind::Sriov => self.vf(intent)?,
+            PoolKind::Sriov => self.vf(intent, &[])?,
+            PoolKind::Bond => self.bond(intent)?,
             PoolKind::Made(upper) => self.parent(intent, upper)?,
             PoolKind::HostDevice => self.whole(intent)?,
         };
@@ -145,10 +146,12 @@ impl<'a, K: Kernel> Chooser<'a, K> {
         Ok((given, unusable))
     }
 
-    /// A free VF, and the wires that the pool's VFs are on: each of them may serve the network, so its addresses are on all.
-    fn vf(
+    /// A free VF that is on no card of `beside`, and the wires that the pool's VFs are on: each of them may serve the network, so its
+    /// addresses are on all.
+    pub(super) fn vf(
         &mut self,
         intent: &NetworkIntent,
+        beside: &[PciAddress],
     ) -> Result<(ChosenDevice, Vec<Segment>), OperationError> {
         let selector = &intent.pool.selector;
         let functions = self.kernel.physical_functions(selector).some()?;
@@ -164,6 +167,11 @@ impl<'a, K: Kernel> Chooser<'a, K> {
             .collect();
         // The one that has rested longest first: what was sent to the last tenant of a device is late for the next.
         members.sort_by_cached_key(|vf| self.context.leases.came_back(vf.address));
+        let all = members.len();
+        members.retain(|vf| !beside.iter().any(|card| card.shares_device(vf.pf_address)));
+        if members.len() < all {
+            passed.unusable.push("a bond's links are of two cards".to_owned());
+        }
         if let Some(device) = intent.device {
             members.retain(|vf| vf.address == device);
             if members.is_empty() {

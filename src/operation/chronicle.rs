@@ -123,7 +123,7 @@ pub(super) fn of_lease(entry: Entry, lease: &Lease) -> Entry {
         id: Some(lease.id.clone()),
         pod: lease.pod.clone(),
         namespace: lease.namespace.clone(),
-        networks: lease.networks.iter().map(had).collect(),
+        networks: lease.interfaces().map(had).collect(),
         ..entry
     }
 }

@@ -97,11 +97,9 @@ fn free(
         (ClaimedDevice::Share(_), PoolKind::Made(_)) => {
             return parent_is_up(kernel, &wanted.pool, pool).map(|()| None);
         }
-        (_, PoolKind::HostDevice) => {
-            return Err(ClaimError::OtherKind(
-                wanted.pool.clone(),
-                "host devices, which no claim has",
-            ));
+        (_, PoolKind::HostDevice | PoolKind::Bond) => {
+            let what = "devices that no claim has";
+            return Err(ClaimError::OtherKind(wanted.pool.clone(), what));
         }
         (_, PoolKind::Sriov) => return Err(ClaimError::OtherKind(wanted.pool.clone(), "VFs")),
         (_, PoolKind::Made(_)) => {

@@ -5,6 +5,7 @@ mod address;
 mod attach;
 mod attend;
 mod audit;
+mod bond;
 mod catch_up;
 mod cdi;
 mod choose;

@@ -147,7 +147,11 @@ fn attached(serial: u64, position: usize, chosen: &ChosenNetwork) -> Attached {
     let device = match &chosen.device {
         ChosenDevice::Vf(device) | ChosenDevice::Vfio(device, _) => Some(device.candidate.address),
         ChosenDevice::Whole(device) => Some(device.address),
-        ChosenDevice::Made(..) => None,
+        ChosenDevice::Made(..) | ChosenDevice::Bond(_) => None,
+    };
+    let members = match &chosen.device {
+        ChosenDevice::Bond(members) => members.as_slice(),
+        _ => &[],
     };
     Attached {
         network: chosen.intent.name.clone(),
@@ -157,5 +161,6 @@ fn attached(serial: u64, position: usize, chosen: &ChosenNetwork) -> Attached {
         mac: plan::interface_mac(serial, position, chosen),
         addresses: chosen.addresses.clone(),
         segments: chosen.segments.clone(),
+        members: members.iter().map(|member| attached(serial, position, member)).collect(),
     }
 }

@@ -19,6 +19,8 @@ pub fn unready(
     for (name, pool) in &config.pools {
         let lacks = match pool.kind {
             PoolKind::HostDevice => whole_device::lacks(kernel, leases, name, pool),
+            // Its links are of other pools, which tell for themselves.
+            PoolKind::Bond => continue,
             _ => lacks(kernel, pool, leases),
         };
         match lacks {

@@ -206,7 +206,7 @@ fn evidence_of_death(
     kernel: &mut impl Kernel,
     lease: &Lease,
 ) -> Result<Option<String>, OperationError> {
-    for device in lease.networks.iter().filter_map(|had| had.device) {
+    for device in lease.devices() {
         if is_home(kernel, device)? {
             return Ok(Some(format!("its namespace is gone: {device} is back on the host")));
         }

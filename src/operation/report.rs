@@ -103,7 +103,11 @@ impl AttachReport {
 
     /// What `interface` is: a device's address, or what was made.
     pub fn device(&self, had: &Attached) -> String {
-        let made = || made_as(&self.plan, &had.interface).to_owned();
+        let made = || {
+            let links = had.members.iter().filter_map(|link| link.device);
+            let links = links.map(|device| format!(" {device}")).collect::<String>();
+            format!("{}{links}", made_as(&self.plan, &had.interface))
+        };
         had.device.map_or_else(made, |device| device.to_string())
     }
 
@@ -133,6 +137,7 @@ impl AttachReport {
             }
             (Step::CreateIpvlan(create), _) if create.name == *interface => create.mtu,
             (Step::CreateMacvlan(create), _) if create.name == *interface => create.mtu,
+            (Step::CreateBond(create), _) if create.name == *interface => Some(create.mtu),
             _ => None,
         })
     }

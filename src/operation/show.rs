@@ -17,7 +17,7 @@ pub(super) fn show(context: &Context, lease: &Lease) -> Result<(), OperationErro
         return Ok(());
     }
     let mut claims: BTreeMap<Uid, PreparedClaim> = BTreeMap::new();
-    for device in lease.networks.iter().filter_map(|had| had.device) {
+    for device in lease.devices() {
         let claim = context.leases.claim_of(device)?;
         claims.extend(claim.map(|claim| (claim.uid.clone(), claim)));
     }

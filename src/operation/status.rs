@@ -119,7 +119,7 @@ pub(super) fn pools(
 ) -> Result<Vec<PoolStatus>, OperationError> {
     let mut pools = Vec::new();
     for (name, pool) in &context.config.pools {
-        if pool.kind.is_made() {
+        if pool.kind.is_made() || pool.kind == PoolKind::Bond {
             pools.push(PoolStatus {
                 name: name.clone(),
                 kind: pool.kind.as_str(),

@@ -101,7 +101,7 @@ fn text(status: &[NetworkStatus]) -> Result<String, OperationError> {
 /// capitals, a dash as it is (sriov-network-device-plugin, `pkg/resources/server.go`).
 fn environment(networks: &[Attached], list: &str) -> BTreeMap<String, String> {
     let mut devices: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for had in networks {
+    for had in networks.iter().flat_map(Attached::each) {
         if let Some(device) = had.device {
             let name = format!("PCIDEVICE_VFHOOK_DEV_{}", had.pool.as_str().to_ascii_uppercase());
             devices.entry(name).or_default().push(device.to_string());

@@ -1,6 +1,6 @@
 //! The plan that gives a sandbox what it is to have. Every choice was made before; this lays out the steps.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use super::{
     Plan,
@@ -15,18 +15,31 @@ use crate::inventory::Ipv6;
 /// has taken the veth pair along.
 pub fn attach(input: &AttachInput) -> Result<Plan, AttachPlanError> {
     refuse_ipv6_without(input)?;
+    refuse_twice(input)?;
     let mut steps = Vec::new();
     if let Some(service) = &input.service {
         steps.extend(service_path::steps(input, service)?);
     }
     for (position, chosen) in input.networks.iter().enumerate() {
-        if !matches!(chosen.device, ChosenDevice::Vfio(..)) {
-            refuse_taken(input.sandbox, &chosen.intent.interface)?;
+        for part in chosen.each() {
+            if !matches!(part.device, ChosenDevice::Vfio(..)) {
+                refuse_taken(input.sandbox, &part.intent.interface)?;
+            }
+            refuse_mtu(part)?;
         }
-        refuse_mtu(chosen)?;
         steps.extend(network::steps(input, position, chosen)?);
     }
     Ok(Plan::new(steps))
+}
+
+/// A link of a bond has a name that nobody chose: another network may have been given it.
+fn refuse_twice(input: &AttachInput) -> Result<(), AttachPlanError> {
+    let mut names = BTreeSet::new();
+    let mut parts = input.networks.iter().flat_map(ChosenNetwork::each);
+    match parts.find(|part| !names.insert(&part.intent.interface)) {
+        Some(twice) => Err(AttachPlanError::NameTwice(twice.intent.interface.clone())),
+        None => Ok(()),
+    }
 }
 
 /// The kernel refuses a macvlan that is longer than its parent, and says no more than that; a VF that is longer than its
@@ -39,6 +52,8 @@ fn refuse_mtu(chosen: &ChosenNetwork) -> Result<(), AttachPlanError> {
         // What its driver passes the kernel says.
         ChosenDevice::Whole(device) => (&device.link.name, None),
         ChosenDevice::Made(_, parent) => (&parent.name, Some(parent.mtu)),
+        // Its links are asked each.
+        ChosenDevice::Bond(_) => return Ok(()),
     };
     match chosen.intent.network.mtu.zip(limit) {
         Some((mtu, limit)) if mtu > limit => {

@@ -74,6 +74,7 @@ fn inside_name(step: &Step) -> Option<&crate::types::InterfaceName> {
         Step::TakeDevice(take) => Some(&take.name),
         Step::CreateMacvlan(macvlan) => Some(&macvlan.name),
         Step::CreateIpvlan(ipvlan) => Some(&ipvlan.name),
+        Step::CreateBond(bond) => Some(&bond.name),
         Step::CreateVeth(veth) => Some(&veth.inside),
         _ => None,
     }
@@ -81,6 +82,8 @@ fn inside_name(step: &Step) -> Option<&crate::types::InterfaceName> {
 
 fn used_name(step: &Step) -> Option<KernelText> {
     match step {
+        // Its link was taken by an earlier step, which is looked at for itself.
+        Step::JoinBond(join) => Some((&join.bond).into()),
         Step::LinkUp { name, .. }
         | Step::ProbeAddresses { name, .. }
         | Step::AddAddress { name, .. }

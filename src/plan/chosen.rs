@@ -44,6 +44,17 @@ pub struct ChosenNetwork {
     pub segments: Vec<Segment>,
 }
 
+impl ChosenNetwork {
+    /// It, and the links that it is made of.
+    pub fn each(&self) -> impl Iterator<Item = &Self> {
+        let members = match &self.device {
+            ChosenDevice::Bond(members) => members.as_slice(),
+            _ => &[],
+        };
+        std::iter::once(self).chain(members)
+    }
+}
+
 /// Where a network's interface comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChosenDevice {
@@ -55,6 +66,8 @@ pub enum ChosenDevice {
     Whole(Box<WholeDevice>),
     /// What is made on this parent.
     Made(Upper, Box<Link>),
+    /// A bond of these, each chosen as the VF of a network is.
+    Bond(Vec<ChosenNetwork>),
 }
 
 /// A service path with addresses.

@@ -4,13 +4,15 @@ use ipnet::IpNet;
 
 use super::{
     Plan, PlannedStep, Undo,
+    recognise::{device_in, is_there},
     step::{
-        BindVfio, ConfigureVf, CreateIpvlan, CreateMacvlan, CreateVeth, Place, Step, TakeDevice,
+        BindVfio, ConfigureVf, CreateBond, CreateIpvlan, CreateMacvlan, CreateVeth, JoinBond,
+        Place, Step, TakeDevice,
     },
 };
 use crate::{
     inventory::{Hop, Link, Route, Scene, SeenRoute, Sight, VFIO, Whereabouts},
-    types::{InterfaceName, KernelText, MacAddress, VfAttribute},
+    types::{InterfaceName, MacAddress, VfAttribute},
 };
 
 /// Whether a step holds.
@@ -33,7 +35,9 @@ pub fn holds(plan: &Plan, planned: &PlannedStep, scene: &Scene) -> Held {
         Step::ConfigureVf(step) => seen.attributes(step),
         Step::CreateVeth(step) => seen.pair(step, &planned.undo),
         Step::CreateMacvlan(CreateMacvlan { name, .. })
-        | Step::CreateIpvlan(CreateIpvlan { name, .. }) => seen.there(Place::Sandbox, name),
+        | Step::CreateIpvlan(CreateIpvlan { name, .. })
+        | Step::CreateBond(CreateBond { name, .. }) => seen.there(Place::Sandbox, name),
+        Step::JoinBond(step) => seen.joined(step),
         Step::LinkUp { place, name, .. } => seen.up(*place, name),
         Step::AddAddress { name, address } => seen.address(name, *address),
         Step::AddRoute { place, route } => seen.route(*place, route),
@@ -115,8 +119,12 @@ impl<'a> Seen<'a> {
                 (Step::CreateMacvlan(step), Place::Sandbox) if step.name == *name => {
                     return by_mac(step.mac).or_else(tagged);
                 }
-                (Step::CreateIpvlan(step), Place::Sandbox) if step.name == *name => {
-                    let by_group = links.iter().find(|link| link.group() == Some(step.group));
+                (
+                    Step::CreateIpvlan(CreateIpvlan { name: made, group, .. })
+                    | Step::CreateBond(CreateBond { name: made, group, .. }),
+                    Place::Sandbox,
+                ) if made == name => {
+                    let by_group = links.iter().find(|link| link.group() == Some(*group));
                     return by_group.or_else(tagged);
                 }
                 (Step::CreateVeth(step), Place::Host) if step.host == *name => {
@@ -207,6 +215,17 @@ impl<'a> Seen<'a> {
         Held::Yes
     }
 
+    /// Whoever gave the link says that it is gone.
+    fn joined(&self, step: &JoinBond) -> Held {
+        let bond = self.link(Place::Sandbox, &step.bond).map(|bond| bond.index);
+        match self.link(Place::Sandbox, &step.name) {
+            Some(link) if bond.is_some() && link.master != bond => {
+                Held::No(format!("{} is no link of bond {}", step.name, step.bond))
+            }
+            _ => Held::Yes,
+        }
+    }
+
     fn device(&self, step: &TakeDevice) -> Held {
         if device_in(self.scene, step).is_some() {
             return Held::Yes;
@@ -270,27 +289,4 @@ impl<'a> Seen<'a> {
             _ => Held::Yes,
         }
     }
-}
-
-/// The interface of a device in the sandbox, by what it is: a tenant may call it as it likes.
-fn device_in<'a>(scene: &'a Scene, step: &TakeDevice) -> Option<&'a Link> {
-    let links = &scene.sandbox.links;
-    let is_it = |link: &&Link| link.parent == Some(step.device);
-    // A device of a bus whose interfaces do not say what they belong to keeps its number and our tag. Each namespace counts for
-    // itself and links that we made are tagged too, but those stand on something.
-    let is_tagged = |link: &&Link| {
-        let tag = step.tag.to_string();
-        let ours = link.alias.as_ref().is_some_and(|alias| *alias == *tag);
-        let is_device = link.parent.is_none() && link.below.is_none();
-        is_device && link.index == step.index && ours
-    };
-    links.iter().find(is_it).or_else(|| links.iter().find(is_tagged))
-}
-
-fn is_there(seen: &SeenRoute, route: &Route, interface: &KernelText) -> bool {
-    let marks = (seen.to, seen.metric, seen.protocol, seen.table);
-    let leads = seen.hops.iter().any(|hop| hop.via == route.via && hop.interface == *interface);
-    // When an address goes, IPv6 leaves the routes that named it as a source, without that.
-    let has_source = route.source.is_none() || seen.source == route.source;
-    marks == (route.to.trunc(), route.metric, route.protocol, route.table) && leads && has_source
 }

@@ -11,6 +11,8 @@ pub fn interface_mac(serial: u64, position: usize, chosen: &ChosenNetwork) -> Op
             chosen.intent.mac.or(device.link.mac)
         }
         ChosenDevice::Whole(device) => device.link.mac,
+        // The first that carries.
+        ChosenDevice::Bond(members) => interface_mac(serial, position, members.first()?),
         ChosenDevice::Made(Upper::Ipvlan(_), _) => None,
         ChosenDevice::Made(upper, parent) if upper.has_parents_mac() => parent.mac,
         ChosenDevice::Made(..) => Some(made_mac(serial, position, chosen)),

@@ -48,6 +48,26 @@ pub struct CreateIpvlan {
     pub mtu: Option<u32>,
 }
 
+/// See [`super::step::Step::CreateBond`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateBond {
+    /// The new link's name.
+    pub name: InterfaceName,
+    /// The group that it is known by: its hardware address is that of the link that carries.
+    pub group: u32,
+    /// Its MTU in bytes, which its links get too.
+    pub mtu: u32,
+}
+
+/// See [`super::step::Step::JoinBond`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinBond {
+    /// The bond.
+    pub bond: InterfaceName,
+    /// The link that becomes one of its own.
+    pub name: InterfaceName,
+}
+
 /// See [`super::step::Step::DeleteLink`]. A name alone proves nothing: somebody else may have it, and a sandbox may rename a link of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnLink {

@@ -7,7 +7,7 @@ use super::{
     Held, Plan, PlannedStep, Undo,
     held::lost_network,
     holds,
-    step::{ConfigureVf, OwnLink, Place, Step, TakeDevice},
+    step::{ConfigureVf, JoinBond, OwnLink, Place, Step, TakeDevice},
 };
 use crate::{
     inventory::{Scene, Whereabouts},
@@ -47,7 +47,7 @@ pub fn mend(plan: &Plan, scene: &Scene) -> Mending {
     let (mut anew, mut absent) = (BTreeSet::new(), BTreeSet::new());
     for planned in plan.steps() {
         let leans_on = |names: &BTreeSet<(Place, InterfaceName)>| {
-            used(&planned.step).is_some_and(|used| names.contains(&used))
+            used(&planned.step).iter().any(|used| names.contains(used))
         };
         match holds(plan, planned, scene) {
             _ if leans_on(&absent) => {}
@@ -81,7 +81,10 @@ fn again(plan: &Plan, planned: &PlannedStep, scene: &Scene) -> Vec<PlannedStep> 
         (Step::TakeDevice(step), _) => take_again(plan, step, scene),
         (Step::ConfigureVf(step), _) => vec![only(set_again(step, scene))],
         (
-            step @ (Step::CreateVeth(_) | Step::CreateMacvlan(_) | Step::CreateIpvlan(_)),
+            step @ (Step::CreateVeth(_)
+            | Step::CreateMacvlan(_)
+            | Step::CreateIpvlan(_)
+            | Step::CreateBond(_)),
             Undo::By(undo),
         ) => {
             vec![only(delete(undo, scene)), only(step.clone())]
@@ -152,6 +155,7 @@ fn made(step: &Step) -> Vec<(Place, InterfaceName)> {
         Step::TakeDevice(step) => vec![(Place::Sandbox, step.name.clone())],
         Step::CreateMacvlan(step) => vec![(Place::Sandbox, step.name.clone())],
         Step::CreateIpvlan(step) => vec![(Place::Sandbox, step.name.clone())],
+        Step::CreateBond(step) => vec![(Place::Sandbox, step.name.clone())],
         Step::CreateVeth(step) => {
             vec![(Place::Host, step.host.clone()), (Place::Sandbox, step.inside.clone())]
         }
@@ -159,19 +163,25 @@ fn made(step: &Step) -> Vec<(Place, InterfaceName)> {
     }
 }
 
-/// The interface that a step works on.
-fn used(step: &Step) -> Option<(Place, InterfaceName)> {
-    match step {
+/// The interfaces that a step works on.
+fn used(step: &Step) -> Vec<(Place, InterfaceName)> {
+    let one = match step {
         Step::LinkUp { place, name, .. } | Step::AddNeighbour { place, name, .. } => {
             Some((*place, name.clone()))
         }
         Step::AddAddress { name, .. } | Step::Announce { name, .. } => {
             Some((Place::Sandbox, name.clone()))
         }
-        Step::AddRoute { place, route } => Some((*place, route.interface.as_str()?.parse().ok()?)),
-        Step::WriteSysctl { place, key, .. } => {
-            Some((*place, key.split('/').nth(2)?.parse().ok()?))
+        Step::JoinBond(JoinBond { bond, name }) => {
+            return [bond, name].map(|name| (Place::Sandbox, name.clone())).to_vec();
         }
+        Step::AddRoute { place, route } => named(*place, route.interface.as_str()),
+        Step::WriteSysctl { place, key, .. } => named(*place, key.split('/').nth(2)),
         _ => None,
-    }
+    };
+    one.into_iter().collect()
+}
+
+fn named(place: Place, name: Option<&str>) -> Option<(Place, InterfaceName)> {
+    Some((place, name?.parse().ok()?))
 }

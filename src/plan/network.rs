@@ -7,18 +7,19 @@ use ipnet::IpNet;
 use super::{
     PlannedStep, Undo,
     add_route::gone_with,
-    card::{card, returning},
+    bond,
     chosen::{AttachInput, ChosenDevice, ChosenNetwork},
     ipv6::{self, Speaks},
     mac::{group, interface_mac, made_mac},
     refusal::AttachPlanError,
-    step::{CreateIpvlan, CreateMacvlan, OwnLink, Place, Step, TakeDevice},
+    step::{CreateIpvlan, CreateMacvlan, OwnLink, Place, Step},
+    vf::vf,
     vfio, ways,
     whole_device::whole,
 };
 use crate::{
-    inventory::{Device, Ipv6, Link},
-    types::{AdminMac, OwnerTag, Upper, VfAttributes},
+    inventory::{Ipv6, Link},
+    types::{OwnerTag, Upper},
 };
 
 /// The steps for network number `position`, in order.
@@ -34,13 +35,12 @@ pub(super) fn steps(
         // The rest is of interfaces.
         ChosenDevice::Vfio(device, only) => return Ok(vfio::steps(chosen, device, only.as_ref())),
         ChosenDevice::Made(upper, parent) => vec![made(input, position, *upper, parent, &tag)],
+        ChosenDevice::Bond(members) => bond::steps(input, position, chosen, members, &tag),
     };
     steps.extend(bring_up(input, position, tag));
     let has_mac = match &chosen.device {
         ChosenDevice::Made(upper, _) => upper.has_neighbours(),
-        ChosenDevice::Vf(_) | ChosenDevice::Vfio(..) | ChosenDevice::Whole(_) => {
-            interface_mac(input.serial, position, chosen).is_some()
-        }
+        _ => interface_mac(input.serial, position, chosen).is_some(),
     };
     let asks = has_mac && chosen.intent.network.conflict_check;
     steps.extend(addressing(input, position, chosen, asks)?);
@@ -51,28 +51,6 @@ pub(super) fn steps(
         steps.push(PlannedStep::new(Step::Announce { name, addresses }, Undo::Never(why)));
     }
     Ok(steps)
-}
-
-/// The card is set before the device leaves the host: afterwards nothing in the sandbox can be seen half set up.
-fn vf(chosen: &ChosenNetwork, device: &Device, tag: OwnerTag) -> Vec<PlannedStep> {
-    let network = &chosen.intent.network;
-    let wanted =
-        VfAttributes { mac: chosen.intent.mac.map(AdminMac::Assigned), ..network.attributes };
-    let mut steps = card(device, wanted, &network.best_effort);
-    // A MAC that the card was told to enforce goes back with the card's attributes, after the device.
-    let mac = device.link.mac.filter(|_| wanted.mac.is_none());
-    let baseline = Link { mac, ..device.link.clone() };
-    steps.push(PlannedStep::new(
-        Step::TakeDevice(TakeDevice {
-            device: device.candidate.address,
-            index: device.link.index,
-            name: chosen.intent.interface.clone(),
-            mtu: network.mtu.filter(|mtu| *mtu != device.link.mtu),
-            tag,
-        }),
-        Undo::by(Step::ReturnDevice(returning(chosen, device, baseline))),
-    ));
-    steps
 }
 
 /// The device of network number `position`, made on `parent`.

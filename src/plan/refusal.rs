@@ -13,6 +13,11 @@ pub enum AttachPlanError {
     /// The name is taken in the sandbox.
     #[error("interface {0} exists in the sandbox already; ask for another name with NETWORK@NAME")]
     NameTaken(InterfaceName),
+    /// Two networks would have an interface of this name.
+    #[error(
+        "two interfaces would be called {0}, one of them a link of a bond; ask for another name with NETWORK@NAME"
+    )]
+    NameTwice(InterfaceName),
     /// The card or the parent passes nothing that long.
     #[error(
         "network {network}: its mtu is {mtu}, above that of {device}, which is {limit}: run `ip link set {device} mtu {mtu}`, or \

@@ -2,7 +2,7 @@
 
 use super::{
     Plan, PlannedStep, Undo,
-    step::{ConfigureVf, CreateMacvlan, CreateVeth, ReturnDevice, Step, UnbindVfio},
+    step::{ConfigureVf, CreateBond, CreateMacvlan, CreateVeth, ReturnDevice, Step, UnbindVfio},
 };
 use crate::{
     inventory::{Link, Route, RoutingRule},
@@ -18,10 +18,14 @@ pub fn undo_sentence(undo: &Undo) -> String {
     }
 }
 
-/// What the interface of this name in the sandbox is, where `plan` makes one: `macvlan`, `ipvlan`.
+/// What the interface of this name in the sandbox is, where `plan` makes one: `macvlan`, `ipvlan`, `bond`.
 pub fn made_as(plan: &Plan, interface: &InterfaceName) -> &'static str {
-    let is_ipvlan = |planned: &PlannedStep| matches!(&planned.step, Step::CreateIpvlan(step) if step.name == *interface);
-    if plan.steps().iter().any(is_ipvlan) { "ipvlan" } else { "macvlan" }
+    let word = |planned: &PlannedStep| match &planned.step {
+        Step::CreateIpvlan(step) if step.name == *interface => Some("ipvlan"),
+        Step::CreateBond(step) if step.name == *interface => Some("bond"),
+        _ => None,
+    };
+    plan.steps().iter().find_map(word).unwrap_or("macvlan")
 }
 
 /// One step as a sentence without subject.
@@ -43,6 +47,11 @@ pub fn sentence(step: &Step) -> String {
             format!("make ipvlan {} on {} in the sandbox, mode {mode}", step.name, step.parent)
         }
         Step::CreateVeth(step) => pair(step),
+        Step::CreateBond(step) => {
+            let CreateBond { name, mtu, .. } = step;
+            format!("make bond {name} in the sandbox, active-backup, mtu {mtu}")
+        }
+        Step::JoinBond(step) => format!("make {} a link of bond {}", step.name, step.bond),
         Step::DeleteLink(link) => format!("delete link {} {}", link.name, link.place.words()),
         Step::LinkUp { place, name, tag } => {
             format!("set {name} up {}, tagged {tag}", place.words())

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use super::{
-    made_link::{CreateIpvlan, CreateMacvlan, CreateVeth, OwnLink},
+    made_link::{CreateBond, CreateIpvlan, CreateMacvlan, CreateVeth, JoinBond, OwnLink},
     place::Place,
 };
 use crate::{
@@ -38,6 +38,10 @@ pub enum Step {
     CreateIpvlan(CreateIpvlan),
     /// Makes a veth pair, one end inside the sandbox.
     CreateVeth(CreateVeth),
+    /// Makes a bond inside the sandbox, without links.
+    CreateBond(CreateBond),
+    /// Gives a bond one of its links, which is down until then; it is the bond's from here on, and free again when that is deleted.
+    JoinBond(JoinBond),
     /// Deletes a link that we made; one that is gone is no failure, and one that is not ours is left alone.
     DeleteLink(OwnLink),
     /// Brings a link up.

@@ -26,6 +26,13 @@ impl InterfaceName {
         Self(format!("{}{:012x}", Self::OURS, number & 0xffff_ffff_ffff))
     }
 
+    /// What the link number `number` of a bond of this name is called (`net1_a`); one that is long loses its end.
+    pub fn of_member(&self, number: u8) -> Self {
+        const ROOM: usize = 13;
+        let letter = char::from(b'a' + number % 26);
+        Self(format!("{}_{letter}", self.0.get(..ROOM).unwrap_or(&self.0)))
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

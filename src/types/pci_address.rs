@@ -19,6 +19,11 @@ pub struct PciAddress {
 text_type!(PciAddress);
 
 impl PciAddress {
+    /// Whether both are functions of one device: a card's ports are, for most cards.
+    pub fn shares_device(self, other: Self) -> bool {
+        (self.domain, self.bus, self.device) == (other.domain, other.bus, other.device)
+    }
+
     /// A number that no other address has; 48 bits at most.
     pub fn number(self) -> u64 {
         let Self { domain, bus, device, function } = self;

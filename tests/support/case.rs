@@ -252,6 +252,7 @@ fn network() -> impl Strategy<Value = NetworkIntent> {
                     kind,
                     vfio: None,
                     selector,
+                    members: Vec::new(),
                     reset: Reset::None,
                     num_vfs: None,
                     up: false,

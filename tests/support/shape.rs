@@ -3,7 +3,7 @@
 use vfhook::{
     config::{self, Config},
     inventory::{Link, Setting},
-    kernel::fake::{Driver, Machine},
+    kernel::fake::{CardTemplate, Driver, Machine},
     request::{self, NetworkRequest},
     types::{AdminMac, KernelText, VfAttribute, VfAttributes, Vlan, VlanProtocol},
 };
@@ -224,6 +224,33 @@ interface = "svc0"
 source = ["169.254.96.0/20", "fd00:97::/112"]
 "#;
 
+/// The second card, on which the other link of a bond is.
+const OTHER_CARD: &str = "0000:02:00.0";
+
+const BOND: &str = r#"
+[[pool]]
+name = "fast"
+kind = "sriov"
+pf = ["ens1f0"]
+[[pool]]
+name = "other"
+kind = "sriov"
+pf = ["ens2f0"]
+[[pool]]
+name = "both"
+kind = "bond"
+members = ["fast", "other"]
+[[network]]
+name = "ha"
+pool = "both"
+interface = "net1"
+mtu = 1400
+vlan = { id = 100 }
+addresses = ["192.168.0.0/24", "fd00:10::/64"]
+gateway = ["192.168.0.1"]
+default_route = true
+"#;
+
 const EXISTING: &str = r#"
 [service_path]
 mode = "existing"
@@ -292,6 +319,7 @@ fn devices() -> Vec<Shape> {
         Shape { name: "macvlan", networks: SHARED, annotation: "lan", ..USUAL },
         Shape { name: "ipvlan", networks: IPVLAN, annotation: "lan,second", ..USUAL },
         Shape { name: "macvlan_passthru", networks: PASSTHRU, annotation: "lan", ..USUAL },
+        Shape { name: "bond", networks: BOND, annotation: "ha", service_path: VETH, ..USUAL },
         Shape { name: "host_device", networks: WHOLE, annotation: "eni", ..USUAL },
         Shape { name: "two_networks", annotation: "storage@a,storage@b", ..USUAL },
     ]
@@ -383,6 +411,15 @@ impl Shape {
             HostKind::Strange => strange(),
             HostKind::WithoutIpv6 => with_driver(Driver::default(), |_, _, _| {}),
         };
+        if self.networks == BOND {
+            let template = CardTemplate {
+                address: parse(OTHER_CARD),
+                name: parse("ens2f0"),
+                vfs: vec![parse("0000:02:10.0"), parse("0000:02:10.2")],
+                driver: Driver::default(),
+            };
+            machine.add_card(&template, |_, _, _| {});
+        }
         if self.networks == WHOLE {
             add_cloud_card(&mut machine);
         }

@@ -49,10 +49,10 @@ pub(super) const TYPES: Keys = Keys {
         ("macvlan", "a pool of `kind = \"macvlan\"`"),
     ],
     dropped: &[
-        ("ipvlan", "refused: vfhook has no pool of this kind yet"),
+        ("ipvlan", "refused: a pool of kind = \"ipvlan\" is to be written by hand"),
         ("vlan", "refused: vfhook has no pool of this kind yet; a VF's tag is `network.vlan`"),
-        ("host-device", "refused: vfhook has no pool of this kind yet"),
-        ("bond", "refused: vfhook has no pool of this kind yet"),
+        ("host-device", "refused: a pool of kind = \"host-device\" is to be written by hand"),
+        ("bond", "refused: a pool of kind = \"bond\" is to be written by hand"),
         ("ib-sriov", "refused: vfhook gives no InfiniBand devices"),
         ("ovs", "refused: vfhook puts nothing into an Open vSwitch"),
         ("bridge", "passed over: it stays what it is, beside vfhook"),

@@ -43,7 +43,8 @@ impl Machine {
                     self.returning.push(Returning { link, looks_left: self.return_delay });
                 }
                 LinkKind::Veth(_) => self.forget_pair_of(&link),
-                LinkKind::Upper(..) | LinkKind::Tenants(_) | LinkKind::Foreign => {}
+                LinkKind::Upper(..) | LinkKind::Bond | LinkKind::Tenants(_) | LinkKind::Foreign => {
+                }
             }
         }
         self.arrive();

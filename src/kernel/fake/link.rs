@@ -35,6 +35,8 @@ pub enum LinkKind {
     Veth(String),
     /// Made like this on this parent of the host: goes.
     Upper(Upper, String),
+    /// A bond: goes, and its links are free.
+    Bond,
     /// A tenant's, on the interface of this device: goes with its own namespace, and stays when the device goes.
     Tenants(PciAddress),
     /// Somebody else's, of no matter what kind: goes.

@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 
-use super::{FakeLink, LinkKind, build::plain_link, session::Session};
+use super::{FakeLink, LinkKind, bond, build::plain_link, session::Session};
 use crate::{
     inventory::{Below, Link, Setting},
     kernel::KernelError,
@@ -150,6 +150,9 @@ pub(super) fn delete(session: &mut Session, step: &OwnLink) -> Result<(), Kernel
     let Some(found) = named.or_else(elsewhere) else { return Ok(()) };
     let index = found.facts.index;
     if let Some(removed) = namespace.links.remove(&index) {
+        if removed.kind == LinkKind::Bond {
+            bond::let_go(session, index)?;
+        }
         session.machine.forget_pair_of(&removed);
     }
     Ok(())

@@ -5,6 +5,7 @@
 //! answers: a test sets a machine up, lets an operation work on it, and compares whole states.
 
 mod addressing;
+mod bond;
 mod build;
 mod card;
 mod configure_vf;

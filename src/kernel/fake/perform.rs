@@ -1,8 +1,8 @@
 //! Does one step to the machine, without faults: one file a kind of change, dispatched here.
 
 use super::{
-    addressing, configure_vf, make_link, observe, return_device, session::Session, take_device,
-    vfio,
+    addressing, bond, configure_vf, make_link, observe, return_device, session::Session,
+    take_device, vfio,
 };
 use crate::{
     kernel::KernelError,
@@ -24,6 +24,8 @@ pub(super) fn step(
         Step::CreateMacvlan(step) => make_link::create_macvlan(session, step),
         Step::CreateIpvlan(step) => make_link::create_ipvlan(session, step),
         Step::CreateVeth(step) => make_link::create_veth(session, step),
+        Step::CreateBond(step) => bond::create(session, step),
+        Step::JoinBond(step) => bond::join(session, step),
         Step::DeleteLink(step) => make_link::delete(session, step),
         Step::LinkUp { place, name, tag } => make_link::up(session, *place, name, tag),
         Step::ProbeAddresses { name, addresses } => addressing::probe(session, name, addresses),

@@ -3,6 +3,7 @@
 pub(crate) mod address;
 pub(crate) mod announce;
 pub(crate) mod ask;
+pub(crate) mod bond;
 pub(crate) mod configure_vf;
 pub(crate) mod events;
 mod index;
