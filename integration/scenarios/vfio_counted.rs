@@ -79,7 +79,10 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     kubectl("delete pod second").ok()?;
     no_pod_is_left(POD_SECONDS)?;
     guest.expect(eventually("its interface", POD_SECONDS, is_home))?;
-    vfhook("status").ok()?.must_say(&["1 of 1 free"]).map(drop)
+    guest.step("it is free once kubelet no longer tells of the pod");
+    guest.expect(eventually("a free VF", POD_SECONDS, || {
+        vfhook("status").ok()?.must_say(&["1 of 1 free"]).map(drop)
+    }))
 }
 
 fn is_home() -> Result<(), Failure> {
