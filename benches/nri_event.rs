@@ -93,7 +93,7 @@ async fn event(peer: &mut Peer, event: Event, pod: &PodSandbox) -> Duration {
 fn pod(netns: &str) -> PodSandbox {
     let mut pod = PodSandbox::default();
     (pod.id, pod.name, pod.namespace) = ("p".repeat(64), "web-1".to_owned(), "team-a".to_owned());
-    pod.namespaces = vec![Namespace { kind: "network".to_owned(), path: netns.to_owned() }];
+    pod.namespaces = vec![Namespace::new("network", netns)];
     for number in 0..10 {
         pod.annotations.insert(format!("example.com/{number}"), "x".repeat(64));
         pod.labels.insert(format!("app.example.com/{number}"), "web".to_owned());

@@ -9,6 +9,10 @@ use std::{env, fs};
 
 use ttrpc_codegen::{Codegen, Customize, ProtobufCustomize};
 
+/// Only the fake runtime uses the generated client.
+const WIRE: &str =
+    "pub(crate) mod nri;\n#[cfg(feature = \"fake-runtime\")]\npub(crate) mod nri_ttrpc;\n";
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto/nri.proto");
     let out = PathBuf::from(env::var("OUT_DIR")?);
@@ -22,6 +26,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         .run()?;
     // Both generators can write a `mod.rs`, each without the other's module, and it starts with
     // inner attributes that `include!` rejects.
-    fs::write(out.join("wire.rs"), "pub(crate) mod nri;\npub(crate) mod nri_ttrpc;\n")?;
+    fs::write(out.join("wire.rs"), WIRE)?;
     Ok(())
 }

@@ -26,7 +26,7 @@ pub fn read(data: &[u8]) {
     let mut next = || parts.next().unwrap_or_default();
     let mut pod = PodSandbox::default();
     (pod.id, pod.namespace) = (next(), next());
-    pod.namespaces = vec![Namespace { kind: "network".to_owned(), path: next() }];
+    pod.namespaces = vec![Namespace::new("network", next())];
     pod.annotations.insert(NETWORKS.to_owned(), next());
     pod.annotations.extend(parts.next().map(|word| (SERVICE_PATH.to_owned(), word)));
     match asking(&pod) {
@@ -49,7 +49,7 @@ pub(crate) fn read_other(key: &str, data: &[u8]) {
     let (namespace, value) = text.split_once('\0').unwrap_or(("default", text));
     let mut pod = PodSandbox::default();
     (pod.id, pod.namespace) = ("p1".to_owned(), namespace.to_owned());
-    pod.namespaces = vec![Namespace { kind: "network".to_owned(), path: SANDBOX.to_owned() }];
+    pod.namespaces = vec![Namespace::new("network", SANDBOX)];
     pod.annotations.insert(key.to_owned(), value.to_owned());
     match asking(&pod) {
         Ok(None) => {}

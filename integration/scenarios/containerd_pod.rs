@@ -1,6 +1,9 @@
 //! Pods over containerd with eth0 from a CNI plugin: the VF comes beside it and goes, who asks for nothing is left alone, what cannot be
 //! given keeps the containers out with the reason where `kubectl describe pod` shows it.
 
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+
+use rustix::fs::makedev;
 use serde_json::Value;
 
 use crate::guest::containerd::{Containerd, Edition, PodNetwork};
@@ -55,6 +58,7 @@ fn run(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
     let containerd = Containerd::handle(edition);
     let cri = containerd.cri;
     beside_eth0(guest, cri)?;
+    beside_another_plugin(guest, cri)?;
     told(guest, cri)?;
     left_alone(guest, cri)?;
     not_given(guest, containerd)?;
@@ -94,6 +98,25 @@ fn beside_eth0(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {
     }
     logger.end("TERM")?;
     guest.must_be_as_before("after the pod")
+}
+
+/// The example of `containerd-nri` that gives containers devices does so here too, and vfhook is not in its way.
+fn beside_another_plugin(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {
+    guest.step("the example plugin gives a container a device, beside its VF");
+    let injector = Daemon::named("device-injector");
+    injector.start(&format!("{SHARE}/bin/device_injector"), &[("NO_COLOR", "1".to_owned())])?;
+    injector.says("serving", 1, 30)?;
+    let devices = r#"[{"path": "/dev/other", "type": "c", "major": 1, "minor": 3}]"#;
+    let asking =
+        asking("devices", "storage").annotated("devices.noderesource.dev/container.main", devices);
+    let pod = scene::run(cri, &asking)?;
+    let node = format!("/proc/{}/root/dev/other", cri.pid(&pod.container)?);
+    let found = std::fs::metadata(&node).map_err(Failure::file("look at", node))?;
+    let is_device = found.file_type().is_char_device() && found.rdev() == makedev(1, 3);
+    guest.check("it is the device", is_device, format!("{found:?}"))?;
+    scene::remove(cri, &pod)?;
+    injector.end("TERM")?;
+    guest.must_be_as_before("after the pod with a device")
 }
 
 /// The hard limit of open files of a place's process.

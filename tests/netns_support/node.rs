@@ -60,10 +60,8 @@ pub(crate) fn signal(daemon: &Running, signal: Signal) {
 pub(crate) fn pod(id: &str, sandbox: Option<&Sandbox>, asks: Option<&str>) -> PodSandbox {
     let mut pod = PodSandbox::default();
     (pod.id, pod.name, pod.namespace) = (id.to_owned(), id.to_owned(), "team-a".to_owned());
-    pod.namespaces = sandbox
-        .map(|sandbox| Namespace { kind: "network".to_owned(), path: sandbox.as_str().to_owned() })
-        .into_iter()
-        .collect();
+    pod.namespaces =
+        sandbox.map(|sandbox| Namespace::new("network", sandbox.as_str())).into_iter().collect();
     if let Some(networks) = asks {
         pod.annotations.insert("vfhook.dev/networks".to_owned(), networks.to_owned());
     }

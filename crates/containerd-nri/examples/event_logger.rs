@@ -30,7 +30,7 @@ struct EventLogger;
 
 impl Plugin for EventLogger {
     fn events(&self) -> EventSet {
-        EventSet::of(&Event::ALL)
+        EventSet::of(Event::ALL)
     }
 
     async fn configure(&self, runtime: &RuntimeInfo) -> Result<(), Refusal> {

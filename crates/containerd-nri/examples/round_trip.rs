@@ -93,11 +93,10 @@ fn container() -> Container {
     container.args = vec!["--option=value".to_owned(); 10];
     container.env = (0..60).map(|number| format!("VARIABLE_{number}=10.96.0.{number}")).collect();
     container.mounts = (0..12)
-        .map(|number| Mount {
-            destination: format!("/var/run/secrets/{number}"),
-            kind: "bind".to_owned(),
-            source: format!("/var/lib/kubelet/pods/uid/volumes/{number}"),
-            options: vec!["rbind".to_owned(), "ro".to_owned()],
+        .map(|number| {
+            let source = format!("/var/lib/kubelet/pods/uid/volumes/{number}");
+            let mount = Mount::bind(source, format!("/var/run/secrets/{number}"));
+            mount.with_options(["rbind", "ro"])
         })
         .collect();
     container

@@ -14,10 +14,12 @@ use ttrpc::Code;
 use crate::budget::Budget;
 use crate::call::Occurrence;
 use crate::error::Refusal;
-use crate::event::{Event, EventSet};
+use crate::event::Event;
+use crate::event_set::EventSet;
+use crate::failure_policy::FailurePolicy;
 use crate::plugin::Plugin;
 use crate::update::ContainerUpdate;
-use crate::wire::nri as wire;
+use crate::wire::{nri as wire, present};
 use crate::work::Work;
 
 /// The payload of an answer, or the status that refuses.
@@ -83,7 +85,7 @@ pub(crate) async fn handle<P: Plugin>(
     plugin: Arc<P>,
     occurrence: Box<Occurrence>,
 ) -> Result<Vec<u8>, Refusal> {
-    let Occurrence { event, pod, container, pod_update, resources } = *occurrence;
+    let Occurrence { event, pod, container, pod_update, resources, validation } = *occurrence;
     match event {
         Event::RunPodSandbox => empty(plugin.run_pod_sandbox(pod)).await,
         Event::StopPodSandbox => empty(plugin.stop_pod_sandbox(pod)).await,
@@ -103,6 +105,9 @@ pub(crate) async fn handle<P: Plugin>(
         Event::PostUpdateContainer => empty(plugin.post_update_container(pod, container)).await,
         Event::StopContainer => updated(plugin.stop_container(pod, container).await?),
         Event::RemoveContainer => empty(plugin.remove_container(pod, container)).await,
+        Event::ValidateContainerAdjustment => {
+            validated(plugin.validate_container_adjustment(pod, container, validation).await)
+        }
     }
 }
 
@@ -119,6 +124,13 @@ fn updated(updates: Vec<ContainerUpdate>) -> Result<Vec<u8>, Refusal> {
     encode(&wire::StopContainerResponse { updates: onto_wire(updates), ..Default::default() })
 }
 
+/// A refusal is an answer here: the runtime says whose it is.
+fn validated(verdict: Result<(), Refusal>) -> Result<Vec<u8>, Refusal> {
+    let Err(refusal) = verdict else { return Ok(Vec::new()) };
+    let reason = refusal.reason().to_owned();
+    encode(&wire::ValidationResponse { reject: true, reason, ..Default::default() })
+}
+
 /// The last answer to a synchronization.
 pub(crate) fn synchronized(updates: Vec<ContainerUpdate>) -> Result<Vec<u8>, Refusal> {
     encode(&wire::SynchronizeResponse { updates: onto_wire(updates), ..Default::default() })
@@ -131,9 +143,10 @@ pub(crate) fn more() -> Answer {
 }
 
 /// The answer to a configuration.
-pub(crate) fn configured(subscribed: EventSet) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn configured(subscribed: EventSet, policy: FailurePolicy) -> Result<Vec<u8>, Refusal> {
     let events = subscribed.subscription();
-    encode(&wire::ConfigureResponse { events, ..Default::default() })
+    let failure_policy = present(wire::FailurePolicy::from(policy));
+    encode(&wire::ConfigureResponse { events, failure_policy, ..Default::default() })
 }
 
 fn onto_wire(updates: Vec<ContainerUpdate>) -> Vec<wire::ContainerUpdate> {

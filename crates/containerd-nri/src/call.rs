@@ -8,6 +8,7 @@ use crate::error::Violation;
 use crate::event::Event;
 use crate::pod::{PodSandbox, PodUpdate};
 use crate::resources::Resources;
+use crate::validation::Validation;
 use crate::wire::nri as wire;
 use crate::work::Work;
 
@@ -41,6 +42,7 @@ pub(crate) struct Occurrence {
     pub(crate) container: Container,
     pub(crate) pod_update: PodUpdate,
     pub(crate) resources: Resources,
+    pub(crate) validation: Validation,
 }
 
 impl Occurrence {
@@ -63,7 +65,8 @@ pub(crate) fn decode(method: String, payload: &[u8]) -> Result<Call, Violation> 
         "StateChange" => state_change(method, payload),
         "UpdatePodSandbox" => update_pod(method, payload),
         "UpdateContainer" => update_container(method, payload),
-        _ => match Event::ALL.into_iter().find(|event| event.name() == method) {
+        "ValidateContainerAdjustment" => validate(method, payload),
+        _ => match Event::ALL.iter().copied().find(|event| event.name() == method) {
             Some(event) => dedicated(event, method, payload),
             None => Ok(Call::UnknownMethod { method }),
         },
@@ -115,6 +118,16 @@ fn update_container(method: String, payload: &[u8]) -> Result<Call, Violation> {
     Ok(call)
 }
 
+fn validate(method: String, payload: &[u8]) -> Result<Call, Violation> {
+    let mut request: wire::ValidationRequest = parse(&method, payload)?;
+    let (pod, container) = (request.pod.take().into(), request.container.take().into());
+    let mut call = occurrence(Event::ValidateContainerAdjustment, method, pod, container);
+    if let Call::Event(occurrence) = &mut call {
+        occurrence.validation = Validation::from(request);
+    }
+    Ok(call)
+}
+
 fn occurrence(
     event: Event,
     method: String,
@@ -139,6 +152,7 @@ fn occurrence(
         container,
         pod_update: PodUpdate::default(),
         resources: Resources::default(),
+        validation: Validation::default(),
     }))
 }
 
@@ -155,7 +169,7 @@ fn parse<M: Message>(method: &str, payload: &[u8]) -> Result<M, Violation> {
 mod tests {
     use super::*;
 
-    const METHODS: [&str; 9] = [
+    const METHODS: [&str; 10] = [
         "Configure",
         "Synchronize",
         "Shutdown",
@@ -164,6 +178,7 @@ mod tests {
         "UpdateContainer",
         "RunPodSandbox",
         "CreateContainer",
+        "ValidateContainerAdjustment",
         "NoSuchMethod",
     ];
 

@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use protobuf::MessageField;
-
+use crate::device::Device;
+use crate::hook::Hooks;
+use crate::memory_policy::Rdt;
+use crate::mount::Mount;
+use crate::optional::int;
 use crate::pod::Namespace;
+use crate::process::{IoPriority, Rlimit, Scheduler, User};
 use crate::resources::Resources;
+use crate::seccomp::{Seccomp, SeccompProfile};
 use crate::wire::nri as wire;
 
 /// A container.
@@ -45,6 +50,52 @@ pub struct Container {
     pub cgroups_path: String,
     /// The container's process, if there is one and the runtime tells it.
     pub pid: Option<u32>,
+    /// What is added to the badness of its process, if it was asked for.
+    pub oom_score_adj: Option<i64>,
+    /// Its priority at the disk.
+    pub io_priority: Option<IoPriority>,
+    /// The seccomp profile that was asked for.
+    pub seccomp_profile: Option<SeccompProfile>,
+    /// The system calls it may make.
+    pub seccomp_policy: Option<Seccomp>,
+    /// Kernel parameters of its namespaces.
+    pub sysctl: BTreeMap<String, String>,
+    /// How it shares the processor.
+    pub scheduler: Option<Scheduler>,
+    /// Its class of cache and memory bandwidth.
+    pub rdt: Option<Rdt>,
+    /// Limits of its process.
+    pub rlimits: Vec<Rlimit>,
+    /// The CDI devices it was asked to have, fully qualified.
+    pub cdi_devices: Vec<String>,
+    /// Whose its process is.
+    pub user: Option<User>,
+    /// The image it is made from.
+    pub image: Option<Image>,
+    /// When it was created, in nanoseconds since 1970; 0 if it was not, or the runtime does not tell.
+    pub created_at: i64,
+    /// When it was started.
+    pub started_at: i64,
+    /// When it ended.
+    pub finished_at: i64,
+    /// How it ended.
+    pub exit_code: i32,
+    /// Why it is in its state, in a word.
+    pub status_reason: String,
+    /// Why it is in its state, for a reader.
+    pub status_message: String,
+}
+
+/// A container's image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Image {
+    /// Its name.
+    pub name: String,
+    /// Its digest.
+    pub digest: String,
+    /// The digest of its configuration.
+    pub config_digest: String,
 }
 
 /// Where in its life a container is.
@@ -62,68 +113,6 @@ pub enum ContainerState {
     Running,
     /// Stopped.
     Stopped,
-}
-
-/// A mount.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mount {
-    /// The path in the container.
-    pub destination: String,
-    /// The type of file system.
-    pub kind: String,
-    /// What is mounted.
-    pub source: String,
-    /// The mount options.
-    pub options: Vec<String>,
-}
-
-/// OCI hooks by stage.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hooks {
-    /// Deprecated stage, run with `create_runtime`.
-    pub prestart: Vec<Hook>,
-    /// In the runtime's namespaces, once the container's exist.
-    pub create_runtime: Vec<Hook>,
-    /// In the container's namespaces, before its root is changed.
-    pub create_container: Vec<Hook>,
-    /// In the container, before its process starts.
-    pub start_container: Vec<Hook>,
-    /// After the container's process started.
-    pub poststart: Vec<Hook>,
-    /// After the container was deleted.
-    pub poststop: Vec<Hook>,
-}
-
-/// An OCI hook.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hook {
-    /// The program, an absolute path.
-    pub path: String,
-    /// Its arguments, the first of them its name.
-    pub args: Vec<String>,
-    /// Its environment, each as `NAME=value`.
-    pub env: Vec<String>,
-    /// After how many seconds the runtime kills it.
-    pub timeout_s: Option<i64>,
-}
-
-/// A device node.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Device {
-    /// The path in the container.
-    pub path: String,
-    /// `c`, `b`, `u` or `p`.
-    pub kind: String,
-    /// The major number.
-    pub major: i64,
-    /// The minor number.
-    pub minor: i64,
-    /// The permissions.
-    pub file_mode: Option<u32>,
-    /// The owner.
-    pub uid: Option<u32>,
-    /// The group.
-    pub gid: Option<u32>,
 }
 
 impl From<wire::Container> for Container {
@@ -147,7 +136,30 @@ impl From<wire::Container> for Container {
             resources: linux.resources.into_option().map(Resources::from).unwrap_or_default(),
             cgroups_path: linux.cgroups_path,
             pid: Some(container.pid).filter(|pid| *pid != 0),
+            oom_score_adj: int(linux.oom_score_adj),
+            io_priority: linux.io_priority.into_option().map(IoPriority::from),
+            seccomp_profile: linux.seccomp_profile.into_option().map(SeccompProfile::from),
+            seccomp_policy: linux.seccomp_policy.into_option().map(Seccomp::from),
+            sysctl: linux.sysctl.into_iter().collect(),
+            scheduler: linux.scheduler.into_option().map(Scheduler::from),
+            rdt: linux.rdt.into_option().map(Rdt::from),
+            rlimits: container.rlimits.into_iter().map(Rlimit::from).collect(),
+            cdi_devices: container.cdi_devices.into_iter().map(|device| device.name).collect(),
+            user: container.user.into_option().map(User::from),
+            image: container.image.into_option().map(Image::from),
+            created_at: container.created_at,
+            started_at: container.started_at,
+            finished_at: container.finished_at,
+            exit_code: container.exit_code,
+            status_reason: container.status_reason,
+            status_message: container.status_message,
         }
+    }
+}
+
+impl From<wire::Image> for Image {
+    fn from(image: wire::Image) -> Self {
+        Self { name: image.name, digest: image.digest, config_digest: image.config_digest }
     }
 }
 
@@ -170,112 +182,6 @@ impl ContainerState {
             Self::Paused => 2,
             Self::Running => 3,
             Self::Stopped => 4,
-        }
-    }
-}
-
-impl From<wire::Mount> for Mount {
-    fn from(mount: wire::Mount) -> Self {
-        Self {
-            destination: mount.destination,
-            kind: mount.type_,
-            source: mount.source,
-            options: mount.options,
-        }
-    }
-}
-
-impl From<Mount> for wire::Mount {
-    fn from(mount: Mount) -> Self {
-        Self {
-            destination: mount.destination,
-            type_: mount.kind,
-            source: mount.source,
-            options: mount.options,
-            ..Self::default()
-        }
-    }
-}
-
-impl From<wire::Hooks> for Hooks {
-    fn from(hooks: wire::Hooks) -> Self {
-        let stage = |hooks: Vec<wire::Hook>| hooks.into_iter().map(Hook::from).collect();
-        Self {
-            prestart: stage(hooks.prestart),
-            create_runtime: stage(hooks.create_runtime),
-            create_container: stage(hooks.create_container),
-            start_container: stage(hooks.start_container),
-            poststart: stage(hooks.poststart),
-            poststop: stage(hooks.poststop),
-        }
-    }
-}
-
-impl From<Hooks> for wire::Hooks {
-    fn from(hooks: Hooks) -> Self {
-        let stage = |hooks: Vec<Hook>| hooks.into_iter().map(wire::Hook::from).collect();
-        Self {
-            prestart: stage(hooks.prestart),
-            create_runtime: stage(hooks.create_runtime),
-            create_container: stage(hooks.create_container),
-            start_container: stage(hooks.start_container),
-            poststart: stage(hooks.poststart),
-            poststop: stage(hooks.poststop),
-            ..Self::default()
-        }
-    }
-}
-
-impl From<wire::Hook> for Hook {
-    fn from(hook: wire::Hook) -> Self {
-        let timeout_s = hook.timeout_s.into_option().map(|timeout| timeout.value);
-        Self { path: hook.path, args: hook.args, env: hook.env, timeout_s }
-    }
-}
-
-impl From<Hook> for wire::Hook {
-    fn from(hook: Hook) -> Self {
-        let timeout = |value| wire::OptionalInt { value, ..wire::OptionalInt::default() };
-        Self {
-            path: hook.path,
-            args: hook.args,
-            env: hook.env,
-            timeout_s: hook.timeout_s.map(timeout).into(),
-            ..Self::default()
-        }
-    }
-}
-
-impl From<wire::Device> for Device {
-    fn from(device: wire::Device) -> Self {
-        let value =
-            |field: MessageField<wire::OptionalUInt32>| field.into_option().map(|v| v.value);
-        Self {
-            path: device.path,
-            kind: device.type_,
-            major: device.major,
-            minor: device.minor,
-            file_mode: value(device.file_mode),
-            uid: value(device.uid),
-            gid: value(device.gid),
-        }
-    }
-}
-
-impl From<Device> for wire::Device {
-    fn from(device: Device) -> Self {
-        let field = |value: Option<u32>| {
-            value.map(|value| wire::OptionalUInt32 { value, ..wire::OptionalUInt32::default() })
-        };
-        Self {
-            path: device.path,
-            type_: device.kind,
-            major: device.major,
-            minor: device.minor,
-            file_mode: field(device.file_mode).into(),
-            uid: field(device.uid).into(),
-            gid: field(device.gid).into(),
-            ..Self::default()
         }
     }
 }

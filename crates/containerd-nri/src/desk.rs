@@ -2,7 +2,7 @@
 //! its budget. Bounds the work taken; does not read or write the connection.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use ttrpc::{Code, Request};
@@ -132,19 +132,20 @@ impl<P: Plugin> Desk<P> {
         self.parts = Parts::default();
         let wanted = self.plugin.events();
         let runtime = Arc::new(RuntimeInfo::new(hello, wanted, patience(ticket.timeout_nano)));
-        let unknown = wanted.without(runtime.subscribed);
-        if !unknown.is_empty() {
-            tracing::warn!(?unknown, version = %runtime.version, "events unknown to the runtime");
-        }
         self.runtime = Some(Arc::clone(&runtime));
-        let accepted = answer::configured(runtime.subscribed);
-        let step = Step::Configured(Arc::clone(&runtime));
-        let plugin = Arc::clone(&self.plugin);
-        let answer = accepted.clone();
+        let accepted = answer::configured(runtime.subscribed, self.plugin.failure_policy());
+        let chosen = Arc::new(OnceLock::new());
+        let (plugin, choice) = (Arc::clone(&self.plugin), Arc::clone(&chosen));
+        let first = Arc::clone(&runtime);
         let handler = async move {
-            plugin.configure(&runtime).await?;
+            plugin.configure(&first).await?;
+            // The plugin may know better by now what it wants.
+            let runtime = first.subscribed_to(plugin.events());
+            let answer = answer::configured(runtime.subscribed, plugin.failure_policy());
+            let _ = choice.set(Arc::new(runtime));
             answer
         };
+        let step = move || Step::Configured(chosen.get().map_or(runtime, Arc::clone));
         self.work(ticket, Work::Configure, handler, accepted.unwrap_or_default(), Some(step));
     }
 
@@ -153,20 +154,22 @@ impl<P: Plugin> Desk<P> {
         let plugin = Arc::clone(&self.plugin);
         let handler =
             async move { answer::synchronized(plugin.synchronize(pods, containers).await?) };
-        self.work(ticket, Work::Synchronize, handler, Vec::new(), Some(Step::Synchronized));
+        let step = || Step::Synchronized;
+        self.work(ticket, Work::Synchronize, handler, Vec::new(), Some(step));
     }
 
     fn event(&self, ticket: Ticket, occurrence: Box<Occurrence>) {
         let work = occurrence.work();
         let handler = answer::handle(Arc::clone(&self.plugin), occurrence);
-        self.work(ticket, work, handler, Vec::new(), None);
+        self.work(ticket, work, handler, Vec::new(), None::<fn() -> Step>);
     }
 
     /// Has the handler do the work and the answer given. `accepted` is the answer if the handler
     /// is late and the plugin accepts; `step` is made once an answer that accepts is given.
-    fn work<H>(&self, ticket: Ticket, work: Work, handler: H, accepted: Vec<u8>, step: Option<Step>)
+    fn work<H, S>(&self, ticket: Ticket, work: Work, handler: H, accepted: Vec<u8>, step: Option<S>)
     where
         H: Future<Output = Result<Vec<u8>, Refusal>> + Send + 'static,
+        S: FnOnce() -> Step + Send + 'static,
     {
         let Ticket { stream, timeout_nano, room } = ticket;
         // Taken until the handler has ended and the answer is on its way, whichever is later.
@@ -184,7 +187,7 @@ impl<P: Plugin> Desk<P> {
         let out = self.out.clone();
         tokio::spawn(async move {
             let answer = answer::within(budget, plugin, work, task, accepted).await;
-            let step = step.filter(|_| answer.is_ok());
+            let step = step.filter(|_| answer.is_ok()).map(|step| step());
             // With the session gone there is nobody to answer.
             let _ = out.send(Outgoing { bytes: encode(stream, answer), step }).await;
             drop(room);

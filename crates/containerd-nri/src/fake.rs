@@ -40,6 +40,7 @@
 //! # }
 //! ```
 
+mod bytes;
 mod calls;
 mod onto_wire;
 mod peer;
@@ -50,6 +51,7 @@ mod runtime;
 mod tests;
 mod trunk;
 
+pub use bytes::OnWire;
 pub use calls::Outcome;
 pub use peer::{Peer, PeerError};
 pub use profile::{NriVersion, Profile};

@@ -2,6 +2,7 @@
 //! answers a bad name by closing the connection.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// A plugin's name and index. The runtime calls plugins in ascending order of index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,18 @@ impl Identity {
         Ok(Self { name, index })
     }
 
+    /// Reads both from the program's own name, such as `10-logger`, as runtimes do with those that they launch.
+    pub fn of_program() -> Result<Self, IdentityError> {
+        let program = std::env::args_os().next().unwrap_or_default();
+        let name = std::path::Path::new(&program).file_name().unwrap_or_default();
+        name.to_string_lossy().parse()
+    }
+
+    /// One that a runtime told, as it is.
+    pub(crate) fn told(name: String, index: String) -> Self {
+        Self { name, index }
+    }
+
     /// The name.
     pub fn name(&self) -> &str {
         &self.name
@@ -32,6 +45,16 @@ impl Identity {
     /// The index, two digits.
     pub fn index(&self) -> &str {
         &self.index
+    }
+}
+
+impl FromStr for Identity {
+    type Err = IdentityError;
+
+    /// Reads what [`fmt::Display`] writes: `10-name`.
+    fn from_str(text: &str) -> Result<Self, IdentityError> {
+        let (index, name) = text.split_once('-').unwrap_or(("", text));
+        Self::new(name, index)
     }
 }
 
@@ -68,6 +91,17 @@ mod tests {
         for (name, index) in [("a", "00"), ("vf-hook_2.0+x", "99")] {
             assert_eq!(Identity::new(name, index).unwrap().to_string(), format!("{index}-{name}"));
         }
+    }
+
+    #[test]
+    fn reads_what_it_writes() {
+        let identity: Identity = "10-device-injector".parse().unwrap();
+        assert_eq!((identity.index(), identity.name()), ("10", "device-injector"));
+        assert_eq!(identity.to_string().parse(), Ok(identity));
+        for wrong in ["logger", "1-logger", "10", "-", "10-", ""] {
+            assert!(wrong.parse::<Identity>().is_err(), "{wrong}");
+        }
+        assert!(Identity::of_program().is_err(), "a test's name has no index");
     }
 
     #[test]

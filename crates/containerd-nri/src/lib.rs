@@ -50,7 +50,7 @@
 //!
 //! # What a plugin author should know
 //!
-//! * **Runtimes fail open.** A plugin that answers too late is disconnected and the pod starts
+//! * **Runtimes fail open**, unless [`Plugin::failure_policy`] says otherwise and they know it. A plugin that answers too late is disconnected and the pod starts
 //!   without it. So every call has a [`Budget`] shorter than the runtime's deadline; when it is
 //!   spent, [`Plugin::late`] chooses the answer, and the handler's work goes on undisturbed.
 //! * **All events of all pods of a node are serialised** by the runtime. What a handler costs,
@@ -79,23 +79,35 @@ mod budget;
 mod call;
 mod container;
 mod desk;
+mod device;
 mod error;
 mod event;
+mod event_set;
+mod failure_policy;
 #[cfg(feature = "fake-runtime")]
 pub mod fake;
+mod hook;
 mod identity;
 mod launch;
+mod memory_policy;
+mod message;
+mod mount;
 mod mux;
+mod numbered;
+mod optional;
 mod phase;
 mod plugin;
 mod pod;
+mod process;
 mod reply;
 mod resources;
 mod runtime;
+mod seccomp;
 mod serve;
 mod session;
 mod state;
 mod update;
+mod validation;
 mod version;
 #[expect(
     clippy::pedantic,
@@ -109,19 +121,30 @@ mod work;
 
 pub use adjustment::{ContainerAdjustment, Creation};
 pub use budget::Budget;
-pub use container::{Container, ContainerState, Device, Hook, Hooks, Mount};
+pub use container::{Container, ContainerState, Image};
+pub use device::Device;
 pub use error::{CallError, Lost, Refusal, Violation};
-pub use event::{Event, EventSet};
+pub use event::Event;
+pub use event_set::{EventSet, UnknownEvent};
+pub use failure_policy::FailurePolicy;
+pub use hook::{Hook, Hooks};
 pub use identity::{Identity, IdentityError};
 pub use launch::{Launch, LaunchError};
+pub use memory_policy::{MemoryPolicy, MemoryPolicyFlag, MemoryPolicyMode, Rdt};
+pub use mount::Mount;
 pub use phase::Phase;
 pub use plugin::Plugin;
 pub use pod::{Namespace, PodSandbox, PodUpdate};
-pub use resources::{HugepageLimit, Resources};
+pub use process::{
+    IoPriority, IoPriorityClass, Rlimit, Scheduler, SchedulerFlag, SchedulerPolicy, User,
+};
+pub use resources::{DeviceRule, HugepageLimit, Resources};
 pub use runtime::RuntimeInfo;
+pub use seccomp::{Seccomp, SeccompProfile, SeccompProfileKind, Syscall, SyscallArg};
 pub use session::{Handle, Session};
 pub use state::State;
 pub use update::ContainerUpdate;
+pub use validation::{Owners, Setting, Validation};
 pub use version::Version;
 pub use work::Work;
 
@@ -129,3 +152,8 @@ pub use work::Work;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// And those of the page for who knows the Go stub.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/from-go.md")]
+struct FromGo;

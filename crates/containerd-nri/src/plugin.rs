@@ -2,16 +2,19 @@
 //! agrees to everything; nothing here talks to a runtime.
 
 use std::future::{Future, ready};
+use std::sync::Arc;
 
 use crate::adjustment::Creation;
 use crate::budget::Budget;
 use crate::container::Container;
 use crate::error::Refusal;
-use crate::event::EventSet;
+use crate::event_set::EventSet;
+use crate::failure_policy::FailurePolicy;
 use crate::pod::{PodSandbox, PodUpdate};
 use crate::resources::Resources;
 use crate::runtime::RuntimeInfo;
 use crate::update::ContainerUpdate;
+use crate::validation::Validation;
 use crate::work::{Work, still_working};
 
 /// A plugin's handlers. Write them as `async fn`.
@@ -26,8 +29,13 @@ use crate::work::{Work, still_working};
 /// A handler that panics refuses its call, and so does a [`Plugin::late`] that panics.
 pub trait Plugin: Send + Sync + 'static {
     /// The events the plugin implements handlers for. The runtime is asked for these and no
-    /// other.
+    /// other. It is asked after [`Plugin::configure`], so a plugin may choose them by its configuration.
     fn events(&self) -> EventSet;
+
+    /// What the runtime is to do when this plugin does not answer. Asked after [`Plugin::configure`].
+    fn failure_policy(&self) -> FailurePolicy {
+        FailurePolicy::OPEN
+    }
 
     /// The runtime introduced itself. Refusing ends the connection; it is made anew later.
     fn configure(
@@ -183,4 +191,60 @@ pub trait Plugin: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), Refusal>> + Send {
         ready(Ok(()))
     }
+
+    /// Every plugin was asked what to change about a container about to be created, and this is the whole. Refusing it
+    /// fails the creation. Other plugins may judge it at the same time.
+    fn validate_container_adjustment(
+        &self,
+        _pod: PodSandbox,
+        _container: Container,
+        _validation: Validation,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        ready(Ok(()))
+    }
+}
+
+/// Hands every call on to the plugin inside.
+macro_rules! hand_on {
+    ($($handler:ident($($name:ident: $kind:ty),*) -> $answer:ty;)+) => {
+        impl<P: Plugin> Plugin for Arc<P> {
+            fn events(&self) -> EventSet {
+                P::events(self)
+            }
+
+            fn failure_policy(&self) -> FailurePolicy {
+                P::failure_policy(self)
+            }
+
+            fn late(&self, work: &Work, budget: Budget) -> Result<(), Refusal> {
+                P::late(self, work, budget)
+            }
+
+            $(
+                fn $handler(&self, $($name: $kind),*) -> impl Future<Output = $answer> + Send {
+                    P::$handler(self, $($name),*)
+                }
+            )+
+        }
+    };
+}
+
+hand_on! {
+    configure(runtime: &RuntimeInfo) -> Result<(), Refusal>;
+    synchronize(pods: Vec<PodSandbox>, containers: Vec<Container>) -> Result<Vec<ContainerUpdate>, Refusal>;
+    shutdown() -> ();
+    run_pod_sandbox(pod: PodSandbox) -> Result<(), Refusal>;
+    update_pod_sandbox(pod: PodSandbox, update: PodUpdate) -> Result<(), Refusal>;
+    post_update_pod_sandbox(pod: PodSandbox) -> Result<(), Refusal>;
+    stop_pod_sandbox(pod: PodSandbox) -> Result<(), Refusal>;
+    remove_pod_sandbox(pod: PodSandbox) -> Result<(), Refusal>;
+    create_container(pod: PodSandbox, container: Container) -> Result<Creation, Refusal>;
+    post_create_container(pod: PodSandbox, container: Container) -> Result<(), Refusal>;
+    start_container(pod: PodSandbox, container: Container) -> Result<(), Refusal>;
+    post_start_container(pod: PodSandbox, container: Container) -> Result<(), Refusal>;
+    update_container(pod: PodSandbox, container: Container, resources: Resources) -> Result<Vec<ContainerUpdate>, Refusal>;
+    post_update_container(pod: PodSandbox, container: Container) -> Result<(), Refusal>;
+    stop_container(pod: PodSandbox, container: Container) -> Result<Vec<ContainerUpdate>, Refusal>;
+    remove_container(pod: PodSandbox, container: Container) -> Result<(), Refusal>;
+    validate_container_adjustment(pod: PodSandbox, container: Container, validation: Validation) -> Result<(), Refusal>;
 }

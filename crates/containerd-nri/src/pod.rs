@@ -23,8 +23,16 @@ pub struct PodSandbox {
     pub annotations: BTreeMap<String, String>,
     /// The runtime handler, as a `RuntimeClass` names it.
     pub runtime_handler: String,
+    /// What the sandbox itself may use, as the pod's `RuntimeClass` says.
+    pub overhead: Resources,
+    /// What the pod's containers may use together, as it was asked for.
+    pub pod_resources: Resources,
     /// The parent control group of the pod.
     pub cgroup_parent: String,
+    /// The sandbox's own control group.
+    pub cgroups_path: String,
+    /// What the sandbox's own container may use.
+    pub resources: Resources,
     /// The sandbox's Linux namespaces. Not every runtime tells them, nor for every event:
     /// containerd 1.7 and 2.0 leave them out once the sandbox is stopped.
     pub namespaces: Vec<Namespace>,
@@ -43,11 +51,19 @@ impl PodSandbox {
 
 /// A Linux namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Namespace {
     /// Its type, as the OCI runtime specification names it: `network`, `ipc`, `uts`, …
     pub kind: String,
     /// Where it can be opened; empty for one yet to be made.
     pub path: String,
+}
+
+impl Namespace {
+    /// The namespace of this type at this path.
+    pub fn new(kind: impl Into<String>, path: impl Into<String>) -> Self {
+        Self { kind: kind.into(), path: path.into() }
+    }
 }
 
 /// What is about to change about a pod.
@@ -71,7 +87,15 @@ impl From<wire::PodSandbox> for PodSandbox {
             labels: pod.labels.into_iter().collect(),
             annotations: pod.annotations.into_iter().collect(),
             runtime_handler: pod.runtime_handler,
+            overhead: linux.overhead.into_option().map(Resources::from).unwrap_or_default(),
+            pod_resources: linux
+                .pod_resources
+                .into_option()
+                .map(Resources::from)
+                .unwrap_or_default(),
             cgroup_parent: linux.cgroup_parent,
+            cgroups_path: linux.cgroups_path,
+            resources: linux.resources.into_option().map(Resources::from).unwrap_or_default(),
             namespaces: linux.namespaces.into_iter().map(Namespace::from).collect(),
             pid: Some(pod.pid).filter(|pid| *pid != 0),
             ips: pod.ips,

@@ -1,10 +1,11 @@
 //! Puts an answer into the bytes of a message. Pure; writes to nothing.
 
 use protobuf::Message;
-use ttrpc::proto::{MESSAGE_HEADER_LENGTH, MESSAGE_TYPE_RESPONSE};
+use ttrpc::proto::MESSAGE_TYPE_RESPONSE;
 use ttrpc::{Code, Response, get_status};
 
 use crate::answer::{Answer, Status};
+use crate::message;
 
 /// Longest answer. A runtime queues 256 frames and gives the connection up on one more; an answer
 /// of so many bytes fits in them even if it reads none meanwhile.
@@ -17,13 +18,7 @@ pub(crate) fn encode(stream: u32, answer: Answer) -> Vec<u8> {
         Ok(bytes) => failed(&format!("answer of {} bytes, where {LONGEST} is safe", bytes.len())),
         Err(error) => failed(&format!("cannot encode the answer: {error}")),
     };
-    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    let mut message = Vec::with_capacity(MESSAGE_HEADER_LENGTH + bytes.len());
-    message.extend(length.to_be_bytes());
-    message.extend(stream.to_be_bytes());
-    message.extend([MESSAGE_TYPE_RESPONSE, 0]);
-    message.extend(bytes);
-    message
+    message::encode(stream, MESSAGE_TYPE_RESPONSE, &bytes)
 }
 
 fn response(answer: Answer) -> Result<Vec<u8>, protobuf::Error> {
@@ -45,6 +40,8 @@ fn failed(message: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use ttrpc::proto::MESSAGE_HEADER_LENGTH;
+
     use super::*;
 
     fn decode(message: &[u8]) -> (u32, Response) {

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use protobuf::MessageField;
-
+use crate::optional::{flag, int, put_flag, put_int, put_text, put_unsigned, text, unsigned};
 use crate::wire::{nri as wire, present};
 
 /// Limits and shares. What is absent is not set, or not to be changed.
@@ -16,12 +15,26 @@ pub struct Resources {
     pub memory_reservation: Option<i64>,
     /// Bytes of memory and swap together.
     pub memory_swap: Option<i64>,
+    /// Bytes of kernel memory.
+    pub memory_kernel: Option<i64>,
+    /// Bytes of the kernel's memory for TCP.
+    pub memory_kernel_tcp: Option<i64>,
+    /// How gladly memory is swapped out.
+    pub memory_swappiness: Option<u64>,
+    /// Whether a container out of memory waits instead of being killed.
+    pub disable_oom_killer: Option<bool>,
+    /// Whether the memory of control groups below counts too.
+    pub use_hierarchy: Option<bool>,
     /// Shares of CPU time.
     pub cpu_shares: Option<u64>,
     /// Microseconds of CPU time in a period.
     pub cpu_quota: Option<i64>,
     /// The period in microseconds.
     pub cpu_period: Option<u64>,
+    /// Microseconds of real-time in a period.
+    pub cpu_realtime_runtime: Option<i64>,
+    /// The period of real-time in microseconds.
+    pub cpu_realtime_period: Option<u64>,
     /// The CPUs, as `0-3,8`; empty if not set.
     pub cpuset_cpus: String,
     /// The memory nodes, as `0-1`; empty if not set.
@@ -34,12 +47,15 @@ pub struct Resources {
     pub rdt_class: Option<String>,
     /// Files of the unified control group hierarchy and their values.
     pub unified: BTreeMap<String, String>,
+    /// Which devices may be used.
+    pub devices: Vec<DeviceRule>,
     /// Processes.
     pub pids_limit: Option<i64>,
 }
 
 /// A limit on huge pages of one size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HugepageLimit {
     /// The size, as `2MB`.
     pub page_size: String,
@@ -47,12 +63,31 @@ pub struct HugepageLimit {
     pub limit: u64,
 }
 
+impl HugepageLimit {
+    /// So many bytes in pages of this size.
+    pub fn new(page_size: impl Into<String>, limit: u64) -> Self {
+        Self { page_size: page_size.into(), limit }
+    }
+}
+
+/// Whether devices may be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeviceRule {
+    /// Whether they may.
+    pub allow: bool,
+    /// `c`, `b` or `a`.
+    pub kind: String,
+    /// Their major number; any if absent.
+    pub major: Option<i64>,
+    /// Their minor number; any if absent.
+    pub minor: Option<i64>,
+    /// What for, of `rwm`.
+    pub access: String,
+}
+
 impl From<wire::Resources> for Resources {
     fn from(resources: wire::Resources) -> Self {
-        let int = |field: MessageField<wire::OptionalInt>| field.into_option().map(|v| v.value);
-        let unsigned =
-            |field: MessageField<wire::OptionalUInt64>| field.into_option().map(|v| v.value);
-        let text = |field: MessageField<wire::OptionalString>| field.into_option().map(|v| v.value);
         let memory = resources.memory.into_option().unwrap_or_default();
         let cpu = resources.cpu.into_option().unwrap_or_default();
         let hugepages = resources.hugepage_limits.into_iter();
@@ -60,17 +95,25 @@ impl From<wire::Resources> for Resources {
             memory_limit: int(memory.limit),
             memory_reservation: int(memory.reservation),
             memory_swap: int(memory.swap),
+            memory_kernel: int(memory.kernel),
+            memory_kernel_tcp: int(memory.kernel_tcp),
+            memory_swappiness: unsigned(memory.swappiness),
+            disable_oom_killer: flag(memory.disable_oom_killer),
+            use_hierarchy: flag(memory.use_hierarchy),
             cpu_shares: unsigned(cpu.shares),
             cpu_quota: int(cpu.quota),
             cpu_period: unsigned(cpu.period),
+            cpu_realtime_runtime: int(cpu.realtime_runtime),
+            cpu_realtime_period: unsigned(cpu.realtime_period),
             cpuset_cpus: cpu.cpus,
             cpuset_mems: cpu.mems,
             hugepage_limits: hugepages
-                .map(|limit| HugepageLimit { page_size: limit.page_size, limit: limit.limit })
+                .map(|limit| HugepageLimit::new(limit.page_size, limit.limit))
                 .collect(),
             blockio_class: text(resources.blockio_class),
             rdt_class: text(resources.rdt_class),
             unified: resources.unified.into_iter().collect(),
+            devices: resources.devices.into_iter().map(DeviceRule::from).collect(),
             pids_limit: resources.pids.into_option().map(|pids| pids.limit),
         }
     }
@@ -79,15 +122,22 @@ impl From<wire::Resources> for Resources {
 impl From<Resources> for wire::Resources {
     fn from(resources: Resources) -> Self {
         let memory = wire::Memory {
-            limit: int(resources.memory_limit),
-            reservation: int(resources.memory_reservation),
-            swap: int(resources.memory_swap),
+            limit: put_int(resources.memory_limit),
+            reservation: put_int(resources.memory_reservation),
+            swap: put_int(resources.memory_swap),
+            kernel: put_int(resources.memory_kernel),
+            kernel_tcp: put_int(resources.memory_kernel_tcp),
+            swappiness: put_unsigned(resources.memory_swappiness),
+            disable_oom_killer: put_flag(resources.disable_oom_killer),
+            use_hierarchy: put_flag(resources.use_hierarchy),
             ..wire::Memory::default()
         };
         let cpu = wire::Cpu {
-            shares: unsigned(resources.cpu_shares),
-            quota: int(resources.cpu_quota),
-            period: unsigned(resources.cpu_period),
+            shares: put_unsigned(resources.cpu_shares),
+            quota: put_int(resources.cpu_quota),
+            period: put_unsigned(resources.cpu_period),
+            realtime_runtime: put_int(resources.cpu_realtime_runtime),
+            realtime_period: put_unsigned(resources.cpu_realtime_period),
             cpus: resources.cpuset_cpus,
             mems: resources.cpuset_mems,
             ..wire::Cpu::default()
@@ -98,10 +148,36 @@ impl From<Resources> for wire::Resources {
             memory: present(memory),
             cpu: present(cpu),
             hugepage_limits: hugepages.map(wire::HugepageLimit::from).collect(),
-            blockio_class: text(resources.blockio_class),
-            rdt_class: text(resources.rdt_class),
+            blockio_class: put_text(resources.blockio_class),
+            rdt_class: put_text(resources.rdt_class),
             unified: resources.unified.into_iter().collect(),
+            devices: resources.devices.into_iter().map(wire::DeviceRule::from).collect(),
             pids: pids.map(|limit| wire::Pids { limit, ..wire::Pids::default() }).into(),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<wire::DeviceRule> for DeviceRule {
+    fn from(rule: wire::DeviceRule) -> Self {
+        Self {
+            allow: rule.allow,
+            kind: rule.type_,
+            major: int(rule.major),
+            minor: int(rule.minor),
+            access: rule.access,
+        }
+    }
+}
+
+impl From<DeviceRule> for wire::DeviceRule {
+    fn from(rule: DeviceRule) -> Self {
+        Self {
+            allow: rule.allow,
+            type_: rule.kind,
+            major: put_int(rule.major),
+            minor: put_int(rule.minor),
+            access: rule.access,
             ..Self::default()
         }
     }
@@ -111,18 +187,6 @@ impl From<HugepageLimit> for wire::HugepageLimit {
     fn from(limit: HugepageLimit) -> Self {
         Self { page_size: limit.page_size, limit: limit.limit, ..Self::default() }
     }
-}
-
-fn int(value: Option<i64>) -> MessageField<wire::OptionalInt> {
-    value.map(|value| wire::OptionalInt { value, ..wire::OptionalInt::default() }).into()
-}
-
-fn unsigned(value: Option<u64>) -> MessageField<wire::OptionalUInt64> {
-    value.map(|value| wire::OptionalUInt64 { value, ..wire::OptionalUInt64::default() }).into()
-}
-
-fn text(value: Option<String>) -> MessageField<wire::OptionalString> {
-    value.map(|value| wire::OptionalString { value, ..wire::OptionalString::default() }).into()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::budget::Budget;
-use crate::event::EventSet;
+use crate::event_set::EventSet;
 use crate::version::Version;
 use crate::wire::nri as wire;
 
@@ -30,6 +30,8 @@ pub struct RuntimeInfo {
     pub config: String,
     /// The events the plugin gets: those it asked for, less those this runtime does not know.
     pub subscribed: EventSet,
+    /// The events this runtime knows, as far as its version tells.
+    pub known_events: EventSet,
 }
 
 impl RuntimeInfo {
@@ -45,6 +47,7 @@ impl RuntimeInfo {
         let known = known_events(&name, &version, nri_version.as_ref());
         Self {
             subscribed: wanted.and(known),
+            known_events: known,
             registration_timeout: or_default(
                 hello.registration_timeout_ms,
                 DEFAULT_REGISTRATION_TIMEOUT,
@@ -58,6 +61,20 @@ impl RuntimeInfo {
             version,
             nri_version,
         }
+    }
+
+    /// The same runtime, where the plugin wants these events.
+    pub(crate) fn subscribed_to(&self, wanted: EventSet) -> Self {
+        let unknown = wanted.without(self.known_events);
+        if !unknown.is_empty() {
+            tracing::warn!(?unknown, version = %self.version, "events unknown to the runtime");
+        }
+        Self { subscribed: wanted.and(self.known_events), ..self.clone() }
+    }
+
+    /// Tells whether the runtime does what [`FailurePolicy`](crate::FailurePolicy) asks of it: those with NRI 0.12.4 or later.
+    pub fn honors_failure_policy(&self) -> bool {
+        self.nri_version.as_ref().is_some_and(|nri| nri.at_least(0, 12, 4))
     }
 
     /// The time a handler has before [`Plugin::late`](crate::Plugin::late) answers in its stead.
@@ -84,7 +101,7 @@ fn known_events(name: &str, version: &Version, nri: Option<&Version>) -> EventSe
             _ => false,
         },
     };
-    if since_0_10 { EventSet::of(&crate::Event::ALL) } else { EventSet::BEFORE_0_10 }
+    if since_0_10 { EventSet::of(crate::Event::ALL) } else { EventSet::BEFORE_0_10 }
 }
 
 #[cfg(test)]
@@ -103,7 +120,7 @@ mod tests {
 
     #[test]
     fn asks_a_runtime_only_for_events_it_knows() {
-        let all = EventSet::of(&Event::ALL);
+        let all = EventSet::of(Event::ALL);
         for (name, version, nri, knows_pod_updates) in [
             ("containerd", "1.7.24~ds1", "", false),
             ("containerd", "2.1.9+unknown", "", false),

@@ -8,14 +8,14 @@ use std::future::pending;
 use std::sync::Arc;
 
 use protobuf::Message;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, split};
+use tokio::io::{AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, split};
 use tokio::sync::{Semaphore, mpsc, watch};
-use ttrpc::proto::MESSAGE_HEADER_LENGTH;
-use ttrpc::{MessageHeader, Request};
+use ttrpc::Request;
 
 use crate::board::Board;
 use crate::desk::{Desk, Outgoing};
 use crate::error::Violation;
+use crate::message;
 use crate::plugin::Plugin;
 
 /// Answers waiting to be written.
@@ -57,7 +57,7 @@ async fn read<P: Plugin>(
     mut reader: ReadHalf<DuplexStream>,
     mut desk: Desk<P>,
 ) -> Result<(), Violation> {
-    while let Some((stream, payload)) = message(&mut reader).await {
+    while let Some((stream, payload)) = message::next(&mut reader).await {
         let size = payload.len();
         let request = Request::parse_from_bytes(&payload)
             .map_err(|error| Violation::Request(error.into()))?;
@@ -66,17 +66,6 @@ async fn read<P: Plugin>(
     }
     // The connection ended; the trunk knows why.
     pending().await
-}
-
-/// The next message; none if the connection ended. Its header was checked by the mux.
-async fn message(reader: &mut ReadHalf<DuplexStream>) -> Option<(u32, Vec<u8>)> {
-    let mut header = [0; MESSAGE_HEADER_LENGTH];
-    reader.read_exact(&mut header).await.ok()?;
-    let header = MessageHeader::from(header);
-    let length = u64::from(header.length);
-    let mut payload = Vec::new();
-    let got = reader.take(length).read_to_end(&mut payload).await.ok()?;
-    (u64::try_from(got) == Ok(length)).then_some((header.stream_id, payload))
 }
 
 async fn write(

@@ -2,6 +2,7 @@
 //! knows no event and no handler.
 
 mod arrival;
+mod caller;
 mod client;
 mod handle;
 mod line;

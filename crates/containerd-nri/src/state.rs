@@ -114,7 +114,7 @@ pub(crate) enum Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::EventSet;
+    use crate::event_set::EventSet;
     use crate::wire::nri::ConfigureRequest;
 
     fn runtime() -> Arc<RuntimeInfo> {

@@ -7,6 +7,7 @@ use crate::wire::nri as wire;
 
 /// New resources for a container that exists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ContainerUpdate {
     /// The container's id.
     pub container_id: String,
@@ -14,6 +15,20 @@ pub struct ContainerUpdate {
     pub resources: Resources,
     /// Whether the rest goes on when this fails.
     pub ignore_failure: bool,
+}
+
+impl ContainerUpdate {
+    /// These resources for this container.
+    pub fn new(container_id: impl Into<String>, resources: Resources) -> Self {
+        Self { container_id: container_id.into(), resources, ignore_failure: false }
+    }
+
+    /// The same update, without which the rest goes on when it fails.
+    #[must_use]
+    pub fn or_ignore(mut self) -> Self {
+        self.ignore_failure = true;
+        self
+    }
 }
 
 impl From<ContainerUpdate> for wire::ContainerUpdate {

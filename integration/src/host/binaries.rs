@@ -11,6 +11,7 @@ use super::tool;
 use crate::say::Progress;
 
 const EVENT_LOGGER: &str = "event_logger";
+const DEVICE_INJECTOR: &str = "device_injector";
 
 /// The programs that come with the share.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub(crate) struct Binaries {
     pub(crate) guest: PathBuf,
     /// The example of `containerd-nri`, which logs what a runtime tells its plugins.
     pub(crate) event_logger: PathBuf,
+    /// The example that gives containers devices.
+    pub(crate) device_injector: PathBuf,
     /// The attach bench, for who asks for it: it takes long to build.
     pub(crate) bench: Option<PathBuf>,
 }
@@ -58,6 +61,7 @@ impl Binaries {
             manual: dev.join("vfhook-manual"),
             guest: dev.join("guest"),
             event_logger: dev.join("examples").join(EVENT_LOGGER),
+            device_injector: dev.join("examples").join(DEVICE_INJECTOR),
             bench: None,
         })
     }

@@ -53,6 +53,7 @@ impl RunDir {
         copy_program(&programs.agent, &share.join("bin/vfhook-agent"))?;
         copy_program(&programs.guest, &share.join("bin/guest"))?;
         copy_program(&programs.event_logger, &share.join("bin/event_logger"))?;
+        copy_program(&programs.device_injector, &share.join("bin/device_injector"))?;
         if let Some(bench) = &programs.bench {
             copy_program(bench, &share.join(BENCH_PROGRAM))?;
         }

@@ -17,24 +17,16 @@ const NODE_MODE: u32 = 0o666;
 pub(super) fn creation(told: Told, driving: Driving) -> Creation {
     let mut creation = Creation::default();
     if let Some(folder) = told.folder {
-        creation.adjustment.add_mount(Mount {
-            destination: NOTICE_AT.to_owned(),
-            kind: "bind".to_owned(),
-            source: folder.display().to_string(),
-            options: OPTIONS.map(str::to_owned).to_vec(),
-        });
+        let mount = Mount::new("bind", folder.display().to_string(), NOTICE_AT);
+        creation.adjustment.add_mount(mount.with_options(OPTIONS));
     }
     for (name, value) in told.environment.into_iter().chain(driving.environment) {
         creation.adjustment.set_env(name, value);
     }
     // The runtime lets the container use a node that it makes.
-    let node = |node: Node| Device {
-        path: node.path.display().to_string(),
-        kind: "c".to_owned(),
-        major: node.major.into(),
-        minor: node.minor.into(),
-        file_mode: Some(NODE_MODE),
-        ..Device::default()
+    let node = |node: Node| {
+        let path = node.path.display().to_string();
+        Device::character(path, node.major.into(), node.minor.into()).with_mode(NODE_MODE)
     };
     creation.adjustment.devices.extend(driving.nodes.into_iter().map(node));
     creation

@@ -5,7 +5,7 @@ use tokio::time::{Instant, timeout};
 use ttrpc::{Code, context};
 
 use super::peer::Peer;
-use crate::adjustment::Creation;
+use crate::adjustment::{ContainerAdjustment, Creation};
 use crate::container::Container;
 use crate::event::Event;
 use crate::pod::{PodSandbox, PodUpdate};
@@ -96,6 +96,30 @@ impl Peer {
         let (plugin, context) = (self.plugin.clone(), self.context());
         let call = plugin.create_container(context, &request);
         self.call(Event::CreateContainer, call).await.map(Creation::from)
+    }
+
+    /// The whole of what plugins asked of a container about to be created, for this one to judge. Who asked for what is not
+    /// told. A rejection is a refusal.
+    pub async fn validate_container_adjustment(
+        &mut self,
+        pod: &PodSandbox,
+        container: &Container,
+        adjustment: &ContainerAdjustment,
+    ) -> Outcome<()> {
+        let request = wire::ValidationRequest {
+            pod: Some(self.tell_pod(pod)).into(),
+            container: Some(container.clone().into()).into(),
+            adjust: present(adjustment.clone().into()),
+            ..wire::ValidationRequest::default()
+        };
+        let (plugin, context) = (self.plugin.clone(), self.context());
+        let call = plugin.validate_container_adjustment(context, &request);
+        match self.call(Event::ValidateContainerAdjustment, call).await {
+            Outcome::Answered(verdict) if verdict.reject => {
+                Outcome::Refused { code: Code::OK as i32, reason: verdict.reason }
+            }
+            outcome => outcome.map(drop),
+        }
     }
 
     /// A change of a pod's resources.

@@ -1,17 +1,23 @@
 //! Puts what a runtime says onto the wire, and reads what a plugin answers: the reverse of what
 //! the crate needs for itself.
 
-use crate::adjustment::{ContainerAdjustment, Creation};
-use crate::container::{Container, Device, Hooks, Mount};
-use crate::pod::{Namespace, PodSandbox};
-use crate::resources::Resources;
+use crate::adjustment::Creation;
+use crate::container::{Container, Image};
+use crate::optional::put_int;
+use crate::pod::PodSandbox;
+use crate::process::User;
+use crate::seccomp::SeccompProfile;
 use crate::update::ContainerUpdate;
 use crate::wire::{nri as wire, present};
 
 impl From<PodSandbox> for wire::PodSandbox {
     fn from(pod: PodSandbox) -> Self {
         let linux = wire::LinuxPodSandbox {
+            overhead: present(pod.overhead.into()),
+            pod_resources: present(pod.pod_resources.into()),
             cgroup_parent: pod.cgroup_parent,
+            cgroups_path: pod.cgroups_path,
+            resources: present(pod.resources.into()),
             namespaces: pod.namespaces.into_iter().map(wire::Namespace::from).collect(),
             ..wire::LinuxPodSandbox::default()
         };
@@ -43,6 +49,13 @@ impl From<Container> for wire::Container {
                 .into_iter()
                 .map(|(host, name)| (host, wire::NetDevice { name, ..Default::default() }))
                 .collect(),
+            oom_score_adj: put_int(container.oom_score_adj),
+            io_priority: container.io_priority.map(wire::IoPriority::from).into(),
+            seccomp_profile: container.seccomp_profile.map(wire::SeccompProfile::from).into(),
+            seccomp_policy: container.seccomp_policy.map(wire::Seccomp::from).into(),
+            sysctl: container.sysctl.into_iter().collect(),
+            scheduler: container.scheduler.map(wire::Scheduler::from).into(),
+            rdt: container.rdt.map(wire::Rdt::from).into(),
             ..wire::LinuxContainer::default()
         };
         Self {
@@ -58,6 +71,16 @@ impl From<Container> for wire::Container {
             hooks: present(container.hooks.into()),
             linux: present(linux),
             pid: container.pid.unwrap_or(0),
+            rlimits: container.rlimits.into_iter().map(wire::Rlimit::from).collect(),
+            created_at: container.created_at,
+            started_at: container.started_at,
+            finished_at: container.finished_at,
+            exit_code: container.exit_code,
+            status_reason: container.status_reason,
+            status_message: container.status_message,
+            cdi_devices: container.cdi_devices.into_iter().map(cdi).collect(),
+            user: container.user.map(wire::User::from).into(),
+            image: container.image.map(wire::Image::from).into(),
             ..Self::default()
         }
     }
@@ -72,20 +95,27 @@ impl From<wire::CreateContainerResponse> for Creation {
     }
 }
 
-impl From<wire::ContainerAdjustment> for ContainerAdjustment {
-    fn from(adjustment: wire::ContainerAdjustment) -> Self {
-        let linux = adjustment.linux.into_option().unwrap_or_default();
-        let net_devices = linux.net_devices.into_iter();
-        Self {
-            annotations: adjustment.annotations.into_iter().collect(),
-            mounts: adjustment.mounts.into_iter().map(Mount::from).collect(),
-            env: adjustment.env.into_iter().map(|pair| (pair.key, pair.value)).collect(),
-            hooks: adjustment.hooks.into_option().map(Hooks::from).unwrap_or_default(),
-            devices: linux.devices.into_iter().map(Device::from).collect(),
-            resources: linux.resources.into_option().map(Resources::from).unwrap_or_default(),
-            namespaces: linux.namespaces.into_iter().map(Namespace::from).collect(),
-            net_devices: net_devices.map(|(host, device)| (host, device.name)).collect(),
-            cdi_devices: adjustment.cdi_devices.into_iter().map(|device| device.name).collect(),
-        }
+fn cdi(name: String) -> wire::CdiDevice {
+    wire::CdiDevice { name, ..wire::CdiDevice::default() }
+}
+
+impl From<User> for wire::User {
+    fn from(user: User) -> Self {
+        let User { uid, gid, additional_gids } = user;
+        Self { uid, gid, additional_gids, ..Self::default() }
+    }
+}
+
+impl From<Image> for wire::Image {
+    fn from(image: Image) -> Self {
+        let Image { name, digest, config_digest } = image;
+        Self { name, digest, config_digest, ..Self::default() }
+    }
+}
+
+impl From<SeccompProfile> for wire::SeccompProfile {
+    fn from(profile: SeccompProfile) -> Self {
+        let kind = profile.kind.number();
+        Self { kind, localhost_ref: profile.localhost_ref, ..Self::default() }
     }
 }

@@ -13,7 +13,7 @@ use super::profile::Profile;
 use super::registration::{self, Registration, Requests};
 use super::trunk::{self, Breakage, Control, GoTrunk};
 use crate::container::Container;
-use crate::event::EventSet;
+use crate::event_set::EventSet;
 use crate::pod::PodSandbox;
 use crate::update::ContainerUpdate;
 use crate::wire::nri as wire;

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use crate::event::{Event, EventSet};
+use crate::event::Event;
+use crate::event_set::EventSet;
 
 /// A version of NRI as runtimes have it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 #[expect(missing_docs, reason = "the names say it all")]
 pub enum NriVersion {
     V0_3,
@@ -22,7 +24,7 @@ pub enum NriVersion {
 
 impl NriVersion {
     /// Every version, oldest first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: &'static [Self] = &[
         Self::V0_3,
         Self::V0_4,
         Self::V0_5,
@@ -37,11 +39,10 @@ impl NriVersion {
 
     /// The events of this version.
     pub fn events(self) -> EventSet {
-        if self >= Self::V0_10 { EventSet::of(&Event::ALL) } else { EventSet::BEFORE_0_10 }
+        if self >= Self::V0_10 { EventSet::of(Event::ALL) } else { EventSet::BEFORE_0_10 }
     }
 
-    /// The bits a subscription may have. Since 0.10 there is one for an event this crate does not
-    /// offer.
+    /// The bits a subscription may have.
     pub(super) fn valid_bits(self) -> i32 {
         if self >= Self::V0_10 { (1 << 14) - 1 } else { (1 << 11) - 1 }
     }

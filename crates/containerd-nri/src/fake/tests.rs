@@ -10,7 +10,8 @@ use ttrpc::{Code, Request};
 
 use super::*;
 use crate::answer::{Answer, Status};
-use crate::event::{Event, EventSet};
+use crate::event::Event;
+use crate::event_set::EventSet;
 use crate::pod::PodSandbox;
 use crate::reply;
 use crate::wire::nri as wire;
@@ -113,7 +114,7 @@ async fn skips_frames_of_unknown_connections() {
 #[tokio::test]
 async fn knows_only_the_events_of_its_version() {
     let late = EventSet::of(&[Event::UpdatePodSandbox, Event::PostUpdatePodSandbox]).subscription();
-    for nri in NriVersion::ALL {
+    for &nri in NriVersion::ALL {
         let (mut peer, _plugin, subscribed) = configured(nri, late).await;
         if nri >= NriVersion::V0_10 {
             assert_eq!(subscribed.unwrap().subscription(), late);
@@ -128,7 +129,7 @@ async fn knows_only_the_events_of_its_version() {
 
 #[tokio::test]
 async fn takes_no_bits_for_every_event() {
-    for nri in NriVersion::ALL {
+    for &nri in NriVersion::ALL {
         let (_peer, _plugin, subscribed) = configured(nri, 0).await;
         assert_eq!(subscribed.unwrap(), nri.events());
     }
@@ -156,7 +157,7 @@ async fn falls_back_to_state_change_once_a_dedicated_call_is_unimplemented() {
 
 #[tokio::test]
 async fn uses_state_change_only_before_0_12() {
-    for nri in NriVersion::ALL {
+    for &nri in NriVersion::ALL {
         let (mut peer, mut plugin, _) = configured(nri, 0).await;
         let method = if nri >= NriVersion::V0_12 { "RemovePodSandbox" } else { "StateChange" };
         let pod = pod();

@@ -2,24 +2,23 @@
 //! error; decides nothing about the session.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use protobuf::Message;
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
-use ttrpc::asynchronous::transport::Socket;
-use ttrpc::context;
+use tokio::time::timeout;
 
+use super::caller::Caller;
 use crate::error::CallError;
 use crate::identity::Identity;
 use crate::reply;
 use crate::update::ContainerUpdate;
 use crate::wire::nri as wire;
-use crate::wire::nri_ttrpc::RuntimeClient;
 
 /// The version of NRI whose messages this crate speaks.
-const NRI_VERSION: &str = "v0.12.0";
+const NRI_VERSION: &str = "v0.12.5";
 
 /// The runtime may be in the middle of an event, and serves an update only after it.
 const UPDATE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,7 +26,7 @@ const UPDATE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Calls the runtime over one connection.
 #[derive(Clone)]
 pub(super) struct Client {
-    runtime: RuntimeClient,
+    runtime: Arc<Caller>,
     broken: mpsc::Sender<CallError>,
 }
 
@@ -35,8 +34,7 @@ impl Client {
     /// A client, and where it tells of answers that make no sense.
     pub(super) fn over(connection: DuplexStream) -> (Self, mpsc::Receiver<CallError>) {
         let (broken, breaks) = mpsc::channel(1);
-        let runtime = RuntimeClient::new(ttrpc::asynchronous::Client::new(Socket::new(connection)));
-        (Self { runtime, broken }, breaks)
+        (Self { runtime: Arc::new(Caller::over(connection)), broken }, breaks)
     }
 
     pub(super) async fn register(
@@ -50,9 +48,7 @@ impl Client {
             nri_version: NRI_VERSION.to_owned(),
             ..wire::RegisterPluginRequest::default()
         };
-        let call = self.runtime.register_plugin(context::with_duration(wait), &request);
-        self.within(wait, call).await?;
-        Ok(())
+        self.call::<wire::Empty>("RegisterPlugin", &request, wait).await.map(drop)
     }
 
     pub(super) async fn update_containers(
@@ -67,41 +63,24 @@ impl Client {
         if length > reply::LONGEST {
             return Err(CallError::TooLong { length, longest: reply::LONGEST });
         }
-        let context = context::with_duration(UPDATE_TIMEOUT);
-        let call = self.runtime.update_containers(context, &request);
-        let response = self.within(UPDATE_TIMEOUT, call).await?;
+        let response: wire::UpdateContainersResponse =
+            self.call("UpdateContainers", &request, UPDATE_TIMEOUT).await?;
         Ok(response.failed.into_iter().map(ContainerUpdate::from).collect())
     }
 
-    async fn within<T>(
+    async fn call<A: Message>(
         &self,
+        method: &str,
+        request: &impl Message,
         wait: Duration,
-        call: impl Future<Output = ttrpc::Result<T>>,
-    ) -> Result<T, CallError> {
-        let began = Instant::now();
-        let timed_out = CallError::Timeout { waited: wait };
-        match timeout(wait, call).await {
-            Ok(Ok(answer)) => Ok(answer),
-            // ttrpc keeps the same deadline and reports it as any other error.
-            Ok(Err(_)) | Err(_) if began.elapsed() >= wait => Err(timed_out),
-            Ok(Err(error)) => Err(self.sort(error)),
-            Err(_elapsed) => Err(timed_out),
+    ) -> Result<A, CallError> {
+        let call = self.runtime.call(method, request, wait);
+        let answer = timeout(wait, call).await.unwrap_or(Err(CallError::Timeout { waited: wait }));
+        if let Err(undecodable @ CallError::Undecodable { .. }) = &answer {
+            // If another one is told already, the session ends for that.
+            let _ = self.broken.try_send(undecodable.clone());
         }
-    }
-
-    fn sort(&self, error: ttrpc::Error) -> CallError {
-        match error {
-            ttrpc::Error::RpcStatus(status) => {
-                CallError::Refused { code: status.code.value(), message: status.message }
-            }
-            ttrpc::Error::Others(detail) => {
-                let undecodable = CallError::Undecodable { detail };
-                // If another one is told already, the session ends for that.
-                let _ = self.broken.try_send(undecodable.clone());
-                undecodable
-            }
-            _ => CallError::Disconnected,
-        }
+        answer
     }
 }
 

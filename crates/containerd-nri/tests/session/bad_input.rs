@@ -149,7 +149,7 @@ async fn unknown_fields_methods_and_events_are_borne() {
     // Event 99 of an unnamed pod; field 1000 of a request; a method of the future.
     peer.send_raw(&call("StateChange", &[0x08, 99])).await;
     peer.send_raw(&call("StateChange", &[0xc2, 0x3e, 1, 0])).await;
-    peer.send_raw(&call("ValidateContainerAdjustment", b"\xff")).await;
+    peer.send_raw(&call("ValidateSomethingElse", b"\xff")).await;
     peer.send_raw(&call("FlyToTheMoon", b"")).await;
     assert_eq!(peer.pod_event(Event::RunPodSandbox, &pod("p")).await, Outcome::Answered(()));
     assert!(node.handle.state().is_serving());

@@ -9,7 +9,8 @@ use std::time::Duration;
 use containerd_nri::fake::{FakeRuntime, Peer, Profile};
 use containerd_nri::{
     Budget, Container, ContainerUpdate, Creation, Event, EventSet, Handle, Identity, Launch, Lost,
-    Plugin, PodSandbox, PodUpdate, Refusal, Resources, RuntimeInfo, Session, State, Work,
+    Plugin, PodSandbox, PodUpdate, Refusal, Resources, RuntimeInfo, Session, State, Validation,
+    Work,
 };
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -23,6 +24,8 @@ pub(crate) const LONG: Duration = Duration::from_secs(20);
 #[derive(Clone, Default)]
 pub(crate) struct Recorder {
     pub(crate) events: EventSet,
+    /// The one it wants once it is configured, instead of the others.
+    pub(crate) chooses: Option<Event>,
     pub(crate) seen: Arc<Mutex<Vec<String>>>,
     pub(crate) runtime: Arc<Mutex<Option<RuntimeInfo>>>,
     /// How long each handler takes, by the name of its event.
@@ -80,7 +83,11 @@ impl Recorder {
 
 impl Plugin for Recorder {
     fn events(&self) -> EventSet {
-        self.events
+        let is_configured = self.runtime.lock().unwrap().is_some();
+        match self.chooses {
+            Some(event) if is_configured => EventSet::from(event),
+            _ => self.events,
+        }
     }
 
     async fn configure(&self, runtime: &RuntimeInfo) -> Result<(), Refusal> {
@@ -182,6 +189,16 @@ impl Plugin for Recorder {
     async fn remove_container(&self, _: PodSandbox, c: Container) -> Result<(), Refusal> {
         self.handle("RemoveContainer", &c.id).await
     }
+
+    async fn validate_container_adjustment(
+        &self,
+        _: PodSandbox,
+        container: Container,
+        validation: Validation,
+    ) -> Result<(), Refusal> {
+        let asked = validation.adjustment.env.len();
+        self.handle("ValidateContainerAdjustment", &format!("{} {asked}", container.id)).await
+    }
 }
 
 /// A socket's folder, a runtime on it, and a session that dials it.
@@ -277,11 +294,7 @@ pub(crate) fn shares(cpu_shares: u64) -> Resources {
 }
 
 pub(crate) fn update(container_id: &str) -> ContainerUpdate {
-    ContainerUpdate {
-        container_id: container_id.to_owned(),
-        resources: shares(7),
-        ignore_failure: true,
-    }
+    ContainerUpdate::new(container_id, shares(7)).or_ignore()
 }
 
 /// Waits, but not for ever.

@@ -3,14 +3,14 @@
 use std::slice::from_ref;
 
 use containerd_nri::fake::{FakeRuntime, NriVersion, Outcome, Peer, Profile};
-use containerd_nri::{Event, EventSet, Launch, PodUpdate};
+use containerd_nri::{ContainerAdjustment, Event, EventSet, Launch, PodUpdate};
 
 use crate::recorder::{Node, Recorder, container, pod, session, shares, update, within};
 
 #[tokio::test]
 async fn every_version_dialed() {
-    for nri in NriVersion::ALL {
-        let plugin = Recorder::of(&Event::ALL);
+    for &nri in NriVersion::ALL {
+        let plugin = Recorder::of(Event::ALL);
         let node = Node::with(plugin.clone(), Profile::of(nri));
         let mut peer = node.peer().await;
         let registration = within(peer.register()).await.unwrap();
@@ -24,8 +24,8 @@ async fn every_version_dialed() {
 
 #[tokio::test]
 async fn every_version_launched() {
-    for nri in NriVersion::ALL {
-        let plugin = Recorder::of(&Event::ALL);
+    for &nri in NriVersion::ALL {
+        let plugin = Recorder::of(Event::ALL);
         let (mut peer, trunk) = FakeRuntime::launch(Profile::of(nri)).unwrap();
         let session = session(plugin.clone(), Launch::Inherited { trunk, identity: None });
         let handle = session.handle();
@@ -50,6 +50,9 @@ async fn live(peer: &mut Peer, plugin: &Recorder, nri: NriVersion) {
     let creation = peer.create_container(&pod, &container).await.answer().unwrap();
     assert_eq!(creation.adjustment.env["SEEN"], "p");
     assert_eq!(creation.updates, [update("other")]);
+    let verdict = peer.validate_container_adjustment(&pod, &container, &creation.adjustment).await;
+    let judges = nri >= NriVersion::V0_10;
+    assert_eq!(verdict == Outcome::Answered(()), judges, "{nri:?} {verdict:?}");
     for event in [Event::PostCreateContainer, Event::StartContainer, Event::PostStartContainer] {
         assert_eq!(peer.container_event(event, &pod, &container).await, Outcome::Answered(()));
     }
@@ -92,12 +95,18 @@ fn expected(nri: NriVersion) -> Vec<String> {
         "Synchronize 1 1".to_owned(),
         format!("RunPodSandbox p {ip}"),
         "CreateContainer p c".to_owned(),
+    ];
+    if nri >= NriVersion::V0_10 {
+        expected.push("ValidateContainerAdjustment c 1".to_owned());
+    }
+    let begun = [
         "PostCreateContainer c".to_owned(),
         "StartContainer c".to_owned(),
         "PostStartContainer c".to_owned(),
         "UpdateContainer c 3".to_owned(),
         "PostUpdateContainer c".to_owned(),
     ];
+    expected.extend(begun);
     if nri >= NriVersion::V0_10 {
         expected.push("UpdatePodSandbox p 5".to_owned());
         expected.push("PostUpdatePodSandbox p".to_owned());
@@ -117,8 +126,32 @@ fn check_what_was_told(plugin: &Recorder, nri: NriVersion) {
 }
 
 #[tokio::test]
+async fn a_judge_says_no_and_the_runtime_hears_why() {
+    let mut plugin = Recorder::of(&[Event::ValidateContainerAdjustment]);
+    plugin.refuses = Some("ValidateContainerAdjustment");
+    let node = Node::with(plugin, Profile::of(NriVersion::V0_12));
+    let mut peer = node.serving().await;
+    let asked = ContainerAdjustment::default();
+    let verdict = peer.validate_container_adjustment(&pod("p"), &container("c"), &asked).await;
+    assert_eq!(verdict.refusal(), Some("ValidateContainerAdjustment is refused"));
+}
+
+#[tokio::test]
+async fn a_plugin_may_choose_its_events_by_its_configuration() {
+    let plugin = Recorder { chooses: Some(Event::RunPodSandbox), ..Recorder::default() };
+    let node = Node::with(plugin, Profile::of(NriVersion::V0_8));
+    let mut peer = node.peer().await;
+    within(peer.register()).await.unwrap().accept();
+    let subscribed = within(peer.configure()).await.unwrap();
+    assert_eq!(subscribed, EventSet::from(Event::RunPodSandbox));
+    within(peer.synchronize(&[], &[])).await.unwrap();
+    let runtime = within(node.handle.serving()).await.unwrap();
+    assert_eq!(runtime.subscribed, subscribed);
+}
+
+#[tokio::test]
 async fn a_plugin_gets_only_what_it_asked_for() {
-    for nri in NriVersion::ALL {
+    for &nri in NriVersion::ALL {
         let plugin = Recorder::of(&[Event::RunPodSandbox, Event::StopContainer]);
         let node = Node::with(plugin.clone(), Profile::of(nri));
         let mut peer = node.peer().await;
@@ -148,13 +181,13 @@ async fn a_plugin_that_wants_no_event_gets_none() {
 async fn an_unknown_runtime_is_asked_for_old_events_only() {
     let mut profile = Profile::of(NriVersion::V0_3);
     (profile.name, profile.version) = ("homemade".to_owned(), "devel".to_owned());
-    let node = Node::with(Recorder::of(&Event::ALL), profile);
+    let node = Node::with(Recorder::of(Event::ALL), profile);
     node.serving().await;
 }
 
 #[tokio::test]
 async fn any_stream_of_bytes_is_a_connection() {
-    let plugin = Recorder::of(&Event::ALL);
+    let plugin = Recorder::of(Event::ALL);
     let (ours, theirs) = tokio::io::duplex(100);
     let mut peer = Peer::over(theirs, Profile::of(NriVersion::V0_12));
     let socket = "/nowhere".into();
