@@ -66,6 +66,7 @@ const PARTS: [Part; 23] = [
             "kernel::KernelError",
             // What another program is, says and reads.
             "kernel::Program",
+            "kernel::host_name",
             "kernel::is_writable",
             "kernel::make_directory",
             "kernel::matching_files",
@@ -107,7 +108,10 @@ const PARTS: [Part; 23] = [
             "types",
         ],
     },
-    Part { folder: "frontend/http", may_name: &["kernel::OwnSocket", "metrics", "types"] },
+    Part {
+        folder: "frontend/http",
+        may_name: &["kernel::OwnSocket", "lease::Seen", "metrics", "operation::Picture", "types"],
+    },
     Part {
         folder: "frontend/nri",
         may_name: &[
@@ -221,6 +225,7 @@ const TOOLS: [Tool; 20] = [
             "history/moment.rs",
             "daemon/pulse.rs",
             "frontend/http/mod.rs",
+            "frontend/http/audience.rs",
             "daemon/keeper.rs",
         ],
     },

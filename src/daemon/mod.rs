@@ -18,14 +18,14 @@ use self::{configuration::Configuration, pulse::Pulse};
 use crate::{
     config::ConfigError,
     frontend::{
-        http::{self, Address, Health, Listener, Site},
+        http::{self, Address, Change, Health, Listener, Site},
         kubelet::Places,
         nri::{Node, NriPlugin, Pods},
     },
     kernel::LinuxKernel,
     lease::LeaseError,
     metrics::Facts,
-    operation,
+    operation::{self, OperationError, Picture},
     types::with_causes,
 };
 
@@ -106,8 +106,14 @@ async fn serve_async(settings: &Settings) -> Result<Instant, ServeError> {
     let pulse = Arc::new(Pulse::begin());
     let bell =
         keeper::start(Arc::clone(&pods), Arc::clone(&pulse)).map_err(system("watch the kernel"))?;
-    let machine =
-        Arc::new(Machine { pods: Arc::clone(&pods), configuration, bell, pulse, is_launched });
+    let machine = Arc::new(Machine {
+        pods: Arc::clone(&pods),
+        configuration,
+        state_dir: settings.state_dir.clone(),
+        bell,
+        pulse,
+        is_launched,
+    });
     let session = Session::new(identity, launch, NriPlugin::new(pods, Arc::clone(&machine)));
     let handle = session.handle();
     let counting = tokio::spawn(machine.pods.kubelet().serve());
@@ -143,6 +149,7 @@ async fn listen(settings: &Settings) -> Result<Option<Listener>, ServeError> {
 struct Machine {
     pods: Arc<Pods>,
     configuration: Configuration,
+    state_dir: PathBuf,
     bell: keeper::Bell,
     pulse: Arc<Pulse>,
     is_launched: bool,
@@ -150,17 +157,35 @@ struct Machine {
 
 impl Site for Machine {
     fn measure(&self) -> Result<Facts, String> {
-        let measured = || {
-            let mut kernel = LinuxKernel::open()?;
-            operation::measure(&mut kernel, &self.pods.context())
-        };
-        let facts = measured().map_err(|error| format!("vfhook: {}", with_causes(&error)))?;
+        let facts = looked(|kernel| operation::measure(kernel, &self.pods.context()))?;
         Ok(Facts { nri: Some(self.pulse.nri()), ..facts })
     }
 
     fn health(&self) -> Health {
         self.pulse.health()
     }
+
+    fn change(&self) -> Change {
+        self.pods.context().leases.seen()
+    }
+
+    fn picture(&self) -> Result<Picture, String> {
+        let serving = self.pulse.nri().serving;
+        looked(|kernel| operation::picture(kernel, &self.pods.context(), serving))
+    }
+
+    fn judge(&self) -> Result<Picture, String> {
+        // As the file says now: a mistake in it is a finding.
+        let config = self.configuration.load().map(|context| context.config);
+        looked(|kernel| operation::remarks(kernel, &self.pods.context(), &config, &self.state_dir))
+    }
+}
+
+fn looked<T>(
+    look: impl FnOnce(&mut LinuxKernel) -> Result<T, OperationError>,
+) -> Result<T, String> {
+    let looked = || look(&mut LinuxKernel::open()?);
+    looked().map_err(|error| format!("vfhook: {}", with_causes(&error)))
 }
 
 impl Node for Machine {

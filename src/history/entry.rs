@@ -12,7 +12,7 @@ use crate::types::{InterfaceName, MacAddress, Name, PciAddress, SandboxId};
 const VERSION: u32 = 1;
 
 /// Bytes that a line has at most: what one write puts down as a whole.
-const LONGEST: usize = 4096;
+pub(super) const LONGEST: usize = 4096;
 
 /// Letters of a reason that are kept.
 const REASON: usize = 600;

@@ -11,7 +11,11 @@ use std::{
 
 use nix::{libc, unistd::geteuid};
 
-use super::{Entry, Tally, Way, lines::each, rotation};
+use super::{
+    Entry, Tally, Way,
+    lines::{each, last},
+    rotation,
+};
 
 /// The journal, and who tells.
 #[derive(Debug, Clone)]
@@ -78,6 +82,19 @@ impl History {
     pub fn read(&self, see: impl FnMut(Entry)) -> io::Result<u64> {
         let _still = rotation::stand_still(&self.directory)?;
         self.lines(see)
+    }
+
+    /// The last lines, at most so many, the newest first.
+    pub fn latest(&self, most: usize) -> io::Result<Vec<Entry>> {
+        let _still = rotation::stand_still(&self.directory)?;
+        let mut latest = Vec::new();
+        for age in 0..=rotation::OLDEST {
+            latest.extend(last(&rotation::file(&self.directory, age), most - latest.len())?);
+            if latest.len() == most {
+                break;
+            }
+        }
+        Ok(latest)
     }
 
     /// Everything that was ever counted.
@@ -158,6 +175,28 @@ mod tests {
         let (entries, unreadable) = all(&history);
         let ids: Vec<&str> = entries.iter().map(|e| e.id.as_ref().unwrap().as_str()).collect();
         assert_eq!((ids, unreadable), (vec!["one", "three"], 1));
+    }
+
+    #[test]
+    fn the_last_lines_are_found_over_the_end_of_a_file() {
+        let place = tempfile::tempdir().unwrap();
+        let history = history(&place);
+        assert_eq!(history.latest(5).unwrap(), []);
+        for number in 0..7 {
+            let told = entry(What::Attached, &format!("n{number}"), "0000:01:10.2");
+            history.tell(told.because(&"x".repeat(500))).unwrap();
+            if number == 4 {
+                let journal = history.directory().join("journal");
+                fs::rename(&journal, history.directory().join("journal.1")).unwrap();
+            }
+        }
+        let latest = |most| {
+            let found = history.latest(most).unwrap();
+            found.iter().map(|e| e.id.as_ref().unwrap().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(latest(3), ["n6", "n5", "n4"]);
+        assert_eq!(latest(9).len(), 7);
+        assert_eq!(latest(0), [""; 0]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod features;
 mod files;
 mod functions;
 mod host_facts;
+mod host_name;
 mod linux;
 mod netfilter;
 mod netlink;
@@ -42,6 +43,7 @@ pub use config_file::{
 pub use error::{KernelError, Refusal};
 pub use exec::{become_program, is_this_program, runs_as_itself};
 pub use functions::Functions;
+pub use host_name::host_name;
 pub use open::LinuxKernel;
 pub use program::{Program, runs_as_root};
 pub use published::{

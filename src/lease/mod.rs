@@ -19,6 +19,7 @@
 //! something is taken costs one system call, however many leases there are.
 
 mod allocation;
+mod change;
 mod claim;
 mod directory;
 mod error;
@@ -34,6 +35,7 @@ mod store;
 mod table;
 mod told;
 
+pub use change::Seen;
 pub use claim::Claim;
 pub use error::LeaseError;
 pub use lock::OperationLock;

@@ -70,6 +70,12 @@ pub struct DeviceStatus {
     pub address: PciAddress,
     /// The physical function and the number on it; of a device that is given whole, its name on the host.
     pub function: String,
+    /// The physical function's name, of a VF.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pf: Option<String>,
+    /// Its number there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vf: Option<u32>,
     /// Its state: `free`, `leased`, `kept for a pod` that kubelet chose it for, or why it can be none of these.
     pub state: String,
     /// The interface in the host or, leased, in the sandbox.
@@ -196,7 +202,8 @@ fn device(
     holders: &Holders,
 ) -> Result<DeviceStatus, OperationError> {
     let function = format!("{} vf {}", candidate.pf_name, candidate.index);
-    let mut status = unlooked(candidate.address, function);
+    let (pf, vf) = (Some(candidate.pf_name.to_string()), Some(candidate.index));
+    let mut status = DeviceStatus { pf, vf, ..unlooked(candidate.address, function) };
     if status.is_held(kernel, holders) {
         return Ok(status);
     }
@@ -236,6 +243,8 @@ fn unlooked(address: PciAddress, function: String) -> DeviceStatus {
     DeviceStatus {
         address,
         function,
+        pf: None,
+        vf: None,
         state: "free".to_owned(),
         interface: None,
         sandbox: None,
@@ -262,7 +271,7 @@ fn interface(kernel: &mut impl Kernel, lease: &Lease, had: &Attached) -> String 
     nodes.map_or_else(|| had.interface.to_string(), |[group, _]| group.path.display().to_string())
 }
 
-fn state_word(state: &LeaseState) -> &'static str {
+pub(super) fn state_word(state: &LeaseState) -> &'static str {
     match state {
         LeaseState::Reserved => "reserved",
         LeaseState::Attached => "leased",

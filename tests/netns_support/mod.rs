@@ -2,6 +2,7 @@
 //! Never touches the machine's own namespace; whatever cannot be set up is a panic that says why, never a skip.
 #![expect(dead_code, reason = "every test file, and the bench, uses its own part of this")]
 
+pub(crate) mod browser;
 pub(crate) mod card;
 pub(crate) mod command;
 pub(crate) mod config;

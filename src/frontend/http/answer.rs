@@ -2,11 +2,17 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use super::question::{Bad, Question};
+use super::{
+    page::POLICY,
+    question::{Bad, Question},
+};
 
 /// Names by which this machine is called from itself, or through a tunnel that ends here. A page of another name that was made to lead
 /// here is refused by them.
 const OUR_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// What a browser may do with what is no page.
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// How long the keeper of leases may be at one look: longer than one that waits for a device.
 const LATE: Duration = Duration::from_secs(60);
@@ -34,12 +40,19 @@ pub(super) struct Answer {
     kind: &'static str,
     /// Whether to try again soon.
     again: bool,
+    /// What a browser may do with it.
+    policy: &'static str,
     body: Cow<'static, str>,
 }
 
 impl Answer {
     pub(super) fn of(status: u16, kind: &'static str, body: String) -> Self {
-        Self { status, kind, again: false, body: body.into() }
+        Self { status, kind, again: false, policy: NOTHING, body: body.into() }
+    }
+
+    /// A file of the page.
+    pub(super) fn of_page((kind, text): (&'static str, &'static str)) -> Self {
+        Self { status: 200, kind, again: false, policy: POLICY, body: text.into() }
     }
 
     pub(super) fn plain(status: u16, body: &str) -> Self {
@@ -70,7 +83,8 @@ impl Answer {
         }
         let site = question.fetch_site.as_deref();
         let is_own = matches!(site, None | Some("same-origin" | "none"));
-        let is_open = question.path == "/healthz";
+        // Somebody may follow a link to the page, which tells nothing by itself.
+        let is_open = ["/", "/healthz"].contains(&question.path.as_str());
         (!is_own && !is_open).then(|| Self::plain(403, "another site's page asks\n"))
     }
 
@@ -95,19 +109,32 @@ impl Answer {
 
     /// As it is sent. Nobody may show it inside of a page, take it for anything else, or keep it.
     pub(super) fn bytes(&self, with_body: bool) -> Vec<u8> {
-        let Self { status, kind, again, body } = self;
+        let Self { status, kind, again, policy, body } = self;
         let (reason, length) = (reason(*status), body.len());
         let again = if *again { "Retry-After: 2\r\n" } else { "" };
         let allow = if *status == 405 { "Allow: GET, HEAD\r\n" } else { "" };
         let body = if with_body { body.as_ref() } else { "" };
         format!(
-            "HTTP/1.1 {status} {reason}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{again}{allow}\
-             Connection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
-             Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n\
-             Cross-Origin-Resource-Policy: same-origin\r\nReferrer-Policy: no-referrer\r\n\r\n{body}"
+            "HTTP/1.1 {status} {reason}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{again}{allow}{}{body}",
+            guards(policy)
         )
         .into_bytes()
     }
+}
+
+/// How an answer begins that goes on until one of the two ends it.
+pub(super) fn stream_head() -> Vec<u8> {
+    let guards = guards(NOTHING);
+    format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n{guards}retry: 2000\n\n").into_bytes()
+}
+
+/// The end of each head.
+fn guards(policy: &str) -> String {
+    format!(
+        "Connection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
+         Content-Security-Policy: {policy}\r\nCross-Origin-Resource-Policy: same-origin\r\n\
+         Cross-Origin-Opener-Policy: same-origin\r\nReferrer-Policy: no-referrer\r\n\r\n"
+    )
 }
 
 fn reason(status: u16) -> &'static str {
@@ -147,7 +174,9 @@ mod tests {
         }
         assert_eq!(asked("localhost", "/metrics", Some("cross-site")), Some(403));
         assert_eq!(asked("localhost", "/metrics", Some("same-site")), Some(403));
+        assert_eq!(asked("localhost", "/events", Some("cross-site")), Some(403));
         assert_eq!(asked("localhost", "/healthz", Some("cross-site")), None);
+        assert_eq!(asked("localhost", "/", Some("cross-site")), None);
         assert_eq!(asked("localhost", "/metrics", Some("same-origin")), None);
     }
 

@@ -1,8 +1,11 @@
-//! Answers over HTTP whoever wants to see: numbers for monitoring, and whether the daemon is well. It reads and changes nothing, and serves
-//! strangers: a connection is one question, each has a time by which it is over, and there are so many at once and no more.
+//! Answers over HTTP whoever wants to see: a page for people, numbers for monitoring, and whether the daemon is well. It reads and changes
+//! nothing, and serves strangers: a connection is one question, each has a time by which it is over, and there are so many at once and no
+//! more. Who follows the page's events stays, and there are fewer of those.
 
 mod answer;
+mod audience;
 mod listen;
+mod page;
 mod question;
 
 use std::{
@@ -19,6 +22,7 @@ use tokio::{
 
 use self::{
     answer::Answer,
+    audience::Audience,
     listen::Stream,
     question::{Bad, LONGEST, Question},
 };
@@ -26,7 +30,11 @@ pub use self::{
     answer::Health,
     listen::{Address, Listener, NoAddress},
 };
-use crate::metrics::{Facts, Format, text};
+pub use crate::lease::Seen as Change;
+use crate::{
+    metrics::{Facts, Format, text},
+    operation::Picture,
+};
 
 /// How many are served at once; others are told to come again.
 const MOST: usize = 32;
@@ -50,19 +58,31 @@ pub trait Site: Send + Sync + 'static {
 
     /// Whether it does what it is there for.
     fn health(&self) -> Health;
+
+    /// What is equal as long as nothing was attached, taken back or told.
+    fn change(&self) -> Change;
+
+    /// Looks at what there is. It may block.
+    fn picture(&self) -> Result<Picture, String>;
+
+    /// Looks at what is to be said of it, which takes longer. It may block.
+    fn judge(&self) -> Result<Picture, String>;
 }
 
-/// What is served, and what was seen last.
+/// What is served, what was seen last, and who listens.
 struct Desk<S> {
     site: Arc<S>,
+    audience: Audience,
     seen: Mutex<Option<(Instant, Facts)>>,
 }
 
 /// Serves until dropped.
 pub async fn serve<S: Site>(listener: Listener, site: Arc<S>) {
-    let desk = Arc::new(Desk { site, seen: Mutex::new(None) });
+    let desk = Arc::new(Desk { site, audience: Audience::new(ANSWERING), seen: Mutex::new(None) });
     let places = Arc::new(Semaphore::new(MOST));
     let mut served = JoinSet::new();
+    let looking = Arc::clone(&desk);
+    served.spawn(async move { looking.audience.look(&looking.site).await });
     loop {
         let Some(stream) = listener.accept().await else { continue };
         while served.try_join_next().is_some() {}
@@ -89,6 +109,16 @@ fn refuse(stream: &Stream) {
 impl<S: Site> Desk<S> {
     async fn attend(&self, mut stream: Stream) {
         let (answer, with_body) = match timeout(ASKING, read(&mut stream)).await {
+            Ok(Ok(question))
+                if question.path == "/events" && Answer::refused(&question).is_none() =>
+            {
+                if !question.is_head {
+                    // Who goes has had enough.
+                    let _ = self.audience.tell(&mut stream).await;
+                    return;
+                }
+                (Answer::of(200, "text/event-stream", String::new()), false)
+            }
             Ok(Ok(question)) => (self.answer(&question).await, !question.is_head),
             Ok(Err(bad)) => (Answer::bad(bad), true),
             Err(_) => (Answer::bad(Bad::Slow), true),
@@ -110,7 +140,10 @@ impl<S: Site> Desk<S> {
             "/metrics" => self.metrics(Format::accepted(&question.accept)).await,
             "/healthz" => Answer::alive(&self.site.health()),
             "/readyz" => Answer::ready(&self.site.health()),
-            _ => Answer::plain(404, "there is /metrics, /healthz and /readyz\n"),
+            path => page::file(path).map_or_else(
+                || Answer::plain(404, "there is /, /events, /metrics, /healthz and /readyz\n"),
+                Answer::of_page,
+            ),
         }
     }
 
