@@ -82,7 +82,7 @@ pub enum Verb {
     /// Take back what a sandbox has
     Detach(Detach),
     /// Show pools, devices, who has which, and what needs attention
-    Status(Shown),
+    Status(Status),
     /// Tell whether this host is fit, and what mends what is not; changes nothing unless told to
     Doctor(Doctor),
     /// Tell what a finding of doctor means, by its number; or the way of a sandbox: what was done, and what holds now
@@ -119,9 +119,9 @@ impl Verb {
             | Self::Detach(Detach { changes, .. })
             | Self::Provision(Provision { changes, .. })
             | Self::Reconcile(changes) => changes.json,
-            Self::Status(shown) | Self::CheckConfig(shown) | Self::Import(Import { shown, .. }) => {
-                shown.json
-            }
+            Self::Status(Status { shown, .. })
+            | Self::CheckConfig(shown)
+            | Self::Import(Import { shown, .. }) => shown.json,
             Self::Doctor(verb) => verb.json,
             Self::Explain(verb) => verb.json,
             Self::History(verb) => verb.json,
@@ -160,6 +160,17 @@ pub struct Shown {
     /// Answer in JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Show it in a terminal, and anew whenever it changes; q or Ctrl-C ends
+    #[arg(long, conflicts_with = "json")]
+    pub watch: bool,
+    /// How the answer is shown
+    #[command(flatten)]
+    pub shown: Shown,
 }
 
 /// Arguments of `import`.

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     arguments::{
         Arguments, Attach, Changes, Detach, Doctor, Explain, Explained, Hook, Import, Metrics,
-        Provision, Serve, Shown, Verb,
+        Provision, Serve, Shown, Status, Verb,
     },
     cdi, cni, diagnosis,
     failure::CommandError,
@@ -14,7 +14,7 @@ use super::{
     kubelet::Places,
     oci_hook, open,
     output::{self, Output},
-    runtime, setup,
+    runtime, setup, watch,
 };
 use crate::{
     config::{self, ConfigError},
@@ -145,10 +145,14 @@ fn detach(arguments: &Arguments, verb: &Detach) -> Result<ExitCode, CommandError
     Ok(ExitCode::Done)
 }
 
-fn status(arguments: &Arguments, verb: &Shown) -> Result<ExitCode, CommandError> {
+fn status(arguments: &Arguments, verb: &Status) -> Result<ExitCode, CommandError> {
     let context = open::both(arguments)?;
-    let mut kernel = LinuxKernel::open()?;
-    Output::new(verb.json).status(&operation::status(&mut kernel, &context)?);
+    if verb.watch {
+        watch::watch(&context)?;
+    } else {
+        let status = operation::status(&mut LinuxKernel::open()?, &context)?;
+        Output::new(verb.shown.json).status(&status);
+    }
     Ok(ExitCode::Done)
 }
 

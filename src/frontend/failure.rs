@@ -51,6 +51,12 @@ pub(super) enum CommandError {
     #[error("read the history in {}", .directory.display())]
     History { directory: PathBuf, source: io::Error },
     #[error(
+        "--watch draws on a terminal, and stdin or stdout is none; scripts ask `vfhook status --json` again and again, or read /events of `vfhook serve --http`"
+    )]
+    NoTerminal,
+    #[error("use the terminal")]
+    Terminal { source: io::Error },
+    #[error(
         "there is no terminal to ask on: --yes runs all that `vfhook doctor` offers, and docs/findings.md says which these are"
     )]
     NobodyToAsk,
@@ -140,12 +146,14 @@ impl CommandError {
             | Self::Import(_)
             | Self::ConfigurationIsThere(_)
             | Self::NobodyToAsk
+            | Self::NoTerminal
             | Self::Serve(ServeError::Config(_)) => ExitCode::Usage,
             Self::Serve(_) | Self::NotRoot(_) => ExitCode::HostUnfit,
             Self::Setup(error) => error.exit_code(),
-            Self::Runtime(_) | Self::Cdi(CdiError::Io { .. }) | Self::History { .. } => {
-                ExitCode::Failed
-            }
+            Self::Runtime(_)
+            | Self::Cdi(CdiError::Io { .. })
+            | Self::History { .. }
+            | Self::Terminal { .. } => ExitCode::Failed,
             Self::Operation(error) => error.exit_code(),
         }
     }

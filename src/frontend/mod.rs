@@ -14,6 +14,7 @@ mod holder;
 pub mod http;
 mod import;
 pub mod kubelet;
+mod listing;
 pub mod nri;
 pub mod oci_hook;
 mod open;
@@ -25,6 +26,7 @@ mod setup;
 mod setup_arguments;
 mod shortcut;
 mod table;
+mod watch;
 mod wrapped;
 
 pub use command::run;

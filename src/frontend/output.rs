@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{cni::Answer, failure::CommandError, holder, table::Table};
+use super::{cni::Answer, failure::CommandError, listing};
 use crate::{
     config::{Config, Problem},
     import::Imported,
@@ -138,40 +138,7 @@ impl Output {
         if self.json {
             return json(status);
         }
-        for pool in &status.pools {
-            match pool.free {
-                Some(free) => println!(
-                    "pool {} ({}{}): {free} of {} free",
-                    pool.name,
-                    pool.kind,
-                    pool.bind.map_or_else(String::new, |bind| format!(", {bind}")),
-                    pool.devices.len()
-                ),
-                None => println!("pool {} ({}): made as needed", pool.name, pool.kind),
-            }
-            let mut table =
-                Table::new(["  DEVICE", "ON", "STATE", "IFACE", "SANDBOX", "ADDRESSES"]);
-            for device in &pool.devices {
-                let sandbox =
-                    device.sandbox.as_deref().map_or("-", |id| id.get(..12).unwrap_or(id));
-                table.row([
-                    format!("  {}", device.address),
-                    device.function.clone(),
-                    device.state.clone(),
-                    device.interface.clone().unwrap_or_else(|| "-".to_owned()),
-                    sandbox.to_owned(),
-                    device.addresses.join(" "),
-                ]);
-            }
-            print!("{table}");
-        }
-        println!("{} sandboxes attached", status.leases.len());
-        for lease in &status.leases {
-            print!("{}", holder::lines(&lease.lease));
-        }
-        for line in &status.attention {
-            println!("attention: {line}");
-        }
+        print!("{}", listing::text(status));
     }
 
     /// What is said in the same words whatever it is.
@@ -233,6 +200,12 @@ pub(super) fn error(error: &CommandError) {
 /// Something was done on the way.
 pub(super) fn happened(what: &str) {
     eprintln!("{what}");
+}
+
+/// A terminal's picture, in place of the one before: on a page of its own, so that what was there before is there again afterwards.
+pub(super) fn draw(frame: &str) {
+    print!("{frame}");
+    let _ = stdout().flush();
 }
 
 /// Something that takes long has begun.

@@ -30,6 +30,7 @@ mod scene;
 mod socket;
 mod sysctl;
 mod sysfs;
+mod terminal;
 mod usage;
 mod vfio;
 mod whole_device;
@@ -52,6 +53,7 @@ pub use published::{
 pub use rights::lacks_rights;
 pub use rtnetlink::events::{Concern, HostEvents};
 pub use socket::{FileIdentity, OwnSocket, directory_events};
+pub use terminal::{Happened, Terminal};
 
 use std::net::IpAddr;
 
