@@ -24,13 +24,20 @@ pub(super) fn made_mac(serial: u64, position: usize, chosen: &ChosenNetwork) -> 
     chosen.intent.mac.unwrap_or_else(|| local_mac(serial, MacRole::Network(position)))
 }
 
-/// The group of an ipvlan, by which it is known whatever it is called: it has no hardware address of its own. Not 0, which all others
+/// The group of an ipvlan or a bond, by which it is known whatever it is called: it has no hardware address of its own. Not 0, which all others
 /// have, and as the kernel counts them, positive.
 pub(super) fn group(serial: u64, position: usize) -> u32 {
     const POSITIVE: u64 = 0x3fff_ffff;
-    const OURS: u32 = 0x4000_0000;
     let number = digest(&format!("{serial}/{position}")) & POSITIVE;
     u32::try_from(number).unwrap_or_default() | OURS
+}
+
+/// What all groups of ours have.
+const OURS: u32 = 0x4000_0000;
+
+/// Whether it is one that [`group`] gives.
+pub(super) fn is_group_of_ours(group: u32) -> bool {
+    group & OURS != 0
 }
 
 /// What a hardware address that we make is for.
