@@ -364,7 +364,7 @@ fn must_be_for_everybody(browser: &Browser) {
 }
 
 /// The page's own files with a machine that has 256 VFs and 1,000 sandboxes, some of which change all the time.
-fn play_a_large_machine(listener: TcpListener) {
+fn play_a_large_machine(listener: &TcpListener) {
     let daemon_files: BTreeMap<&str, &str> = BTreeMap::from([
         ("/", include_str!("../src/frontend/http/page/page.html")),
         ("/page.css", include_str!("../src/frontend/http/page/page.css")),
@@ -448,7 +448,7 @@ fn play_events(stream: &mut TcpStream) {
 fn many_vfs_and_sandboxes_change_without_a_stutter() {
     on_a_host(|host| {
         let listener = TcpListener::bind(ADDRESS).unwrap();
-        thread::spawn(move || play_a_large_machine(listener));
+        thread::spawn(move || play_a_large_machine(&listener));
         let browser = Browser::start(&host.directory);
         browser.prefer("light", 1280);
         browser.open(&format!("http://{ADDRESS}/"));

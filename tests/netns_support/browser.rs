@@ -1,4 +1,4 @@
-//! A browser without a window, driven over WebDriver: a process that is asked in JSON over plain HTTP. It looks at pages of the namespace that
+//! A browser without a window. Its driver, a process of its own, is asked in JSON over plain HTTP. It looks at pages of the namespace that
 //! it was started in, and leaves nothing outside of the directory that it is given.
 
 use std::{

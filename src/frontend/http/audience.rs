@@ -264,7 +264,7 @@ mod tests {
 
         fn picture(&self) -> Result<Picture, String> {
             let looks = self.looks.fetch_add(1, Ordering::Relaxed) + 1;
-            let more = serde_json::to_string(&self.more).unwrap();
+            let more = serde_json::to_string(&self.more).map_err(|error| error.to_string())?;
             Ok(picture(&[("looks", &looks.to_string()), ("more", &more)]))
         }
 

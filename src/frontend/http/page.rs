@@ -65,7 +65,7 @@ mod tests {
         for path in FILES {
             let (_, text) = file(path).unwrap();
             let named = text.split('"').filter(|word| {
-                word.starts_with(['/', '.']) && word.contains(".") && !word.contains(' ')
+                word.starts_with(['/', '.']) && word.contains('.') && !word.contains(' ')
             });
             for name in named.map(|name| name.trim_start_matches('.')) {
                 assert!(file(name).is_some() || name == "/events", "{path} names {name}");
