@@ -220,8 +220,9 @@ fn whoever_dies_on_the_way_in_or_out() {
             let next: &[&str] = if at % 2 == 0 { &detach } else { &["reconcile"] };
             host.vfhook(next).ok();
             host.vfhook(&detach).ok();
-            let differences = dump.differences(&Dump::of_host(host));
-            assert!(differences.is_empty(), "died {dead}:\n{}", differences.join("\n"));
+            // The kernel looks for duplicates of an address that comes home, in its own time.
+            println!("died {dead}");
+            dump.must_be_again(host);
             assert_eq!(more(), others, "died {dead}");
         };
         let mut moments = Vec::new();
