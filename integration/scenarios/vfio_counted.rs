@@ -82,7 +82,8 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("it is free once kubelet no longer tells of the pod");
     guest.expect(eventually("a free VF", POD_SECONDS, || {
         vfhook("status").ok()?.must_say(&["1 of 1 free"]).map(drop)
-    }))
+    }))?;
+    guest.is_as_before_but_for(&["ifindex"])
 }
 
 fn is_home() -> Result<(), Failure> {

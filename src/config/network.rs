@@ -100,7 +100,6 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
     }
     let attributes = attributes(section);
     let given_by = check_pool(section, pool.as_ref(), attributes, pools);
-    let kind = given_by.map(|pool| pool.kind);
     let best_effort = section.list("best_effort").into_iter().collect();
     let addresses: Vec<AddressRange> = section.list("addresses");
     let gateway: Vec<IpAddr> = section.list("gateway");
@@ -117,14 +116,11 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
     let conflict_check = conflict_check(section, &addresses);
     let host_access = section.optional("host_access").unwrap_or(false);
     let allow = section.table("allow", allow::read).unwrap_or_default();
-    if allow.mac && kind == Some(PoolKind::HostDevice) {
-        host_device::refuse_mac(section);
-    }
-    if kind == Some(PoolKind::Bond) {
-        bond::check_network(section, attributes.link_state, allow.mac);
-    }
-    if let Some(upper) = kind.and_then(PoolKind::upper) {
-        check_made(section, upper, conflict_check, allow.mac);
+    match given_by.map(|pool| pool.kind) {
+        Some(PoolKind::HostDevice) if allow.mac => host_device::refuse_mac(section),
+        Some(PoolKind::Bond) => bond::check_network(section, attributes.link_state, allow.mac),
+        Some(PoolKind::Made(upper)) => check_made(section, upper, conflict_check, allow.mac),
+        _ => {}
     }
     if given_by.is_some_and(|pool| pool.vfio.is_some()) {
         bind::check_network(section, &said, (allow.addresses, allow.cdi));

@@ -104,9 +104,10 @@ impl AttachReport {
     /// What `interface` is: a device's address, or what was made.
     pub fn device(&self, had: &Attached) -> String {
         let made = || {
+            let made = made_as(&self.plan, &had.interface).to_owned();
             let links = had.members.iter().filter_map(|link| link.device);
-            let links = links.map(|device| format!(" {device}")).collect::<String>();
-            format!("{}{links}", made_as(&self.plan, &had.interface))
+            let words = std::iter::once(made).chain(links.map(|device| device.to_string()));
+            words.collect::<Vec<_>>().join(" ")
         };
         had.device.map_or_else(made, |device| device.to_string())
     }

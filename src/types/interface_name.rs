@@ -27,6 +27,7 @@ impl InterfaceName {
     }
 
     /// What the link number `number` of a bond of this name is called (`net1_a`); one that is long loses its end.
+    #[must_use]
     pub fn of_member(&self, number: u8) -> Self {
         const ROOM: usize = 13;
         let letter = char::from(b'a' + number % 26);

@@ -51,18 +51,7 @@ pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
             PoolKind::Made(upper) => {
                 ChosenDevice::Made(upper, Box::new(parent(&mut kernel, network)))
             }
-            PoolKind::Bond => {
-                let link = |(number, pf): (u8, &str)| {
-                    let mut intent = network.clone();
-                    intent.interface = network.interface.of_member(number);
-                    intent.pool.kind = PoolKind::Sriov;
-                    intent.pool.selector.pf = vec![parse(pf)];
-                    let device = ChosenDevice::Vf(Box::new(nth_vf(&mut kernel, &intent, 0)));
-                    let (addresses, segments) = (Vec::new(), Vec::new());
-                    ChosenNetwork { intent, device, addresses, segments }
-                };
-                ChosenDevice::Bond((0..).zip(["ens1f0", "ens2f0"]).map(link).collect())
-            }
+            PoolKind::Bond => bond(&mut kernel, network),
             PoolKind::HostDevice => {
                 let members = kernel.host_devices(&network.pool.selector).unwrap();
                 let device = kernel.observe_whole(&members[0]).unwrap().unwrap();
@@ -95,6 +84,20 @@ pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
         more_to_come,
     };
     plan::attach(&input).unwrap()
+}
+
+/// Of the first VF of each card.
+fn bond(kernel: &mut impl Kernel, network: &NetworkIntent) -> ChosenDevice {
+    let link = |(number, pf): (u8, &str)| {
+        let mut intent = network.clone();
+        intent.interface = network.interface.of_member(number);
+        intent.pool.kind = PoolKind::Sriov;
+        intent.pool.selector.pf = vec![parse(pf)];
+        let device = ChosenDevice::Vf(Box::new(nth_vf(kernel, &intent, 0)));
+        let (addresses, segments) = (Vec::new(), Vec::new());
+        ChosenNetwork { intent, device, addresses, segments }
+    };
+    ChosenDevice::Bond((0..).zip(["ens1f0", "ens2f0"]).map(link).collect())
 }
 
 fn nth_vf(kernel: &mut impl Kernel, network: &NetworkIntent, nth: usize) -> Device {
