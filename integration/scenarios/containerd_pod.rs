@@ -110,7 +110,7 @@ fn beside_another_plugin(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {
     let asking =
         asking("devices", "storage").annotated("devices.noderesource.dev/container.main", devices);
     let pod = scene::run(cri, &asking)?;
-    let node = format!("/proc/{}/root/dev/other", cri.pid(&pod.container)?);
+    let node = Path::new("/proc").join(cri.pid(&pod.container)?.to_string()).join("root/dev/other");
     let found = std::fs::metadata(&node).map_err(Failure::file("look at", node))?;
     let is_device = found.file_type().is_char_device() && found.rdev() == makedev(1, 3);
     guest.check("it is the device", is_device, format!("{found:?}"))?;

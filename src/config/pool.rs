@@ -113,15 +113,17 @@ fn kind(section: &mut Section) -> Option<PoolKind> {
             PoolKind::Made(Upper::Macvlan(section.optional("mode").unwrap_or_default()))
         }
         Word::Ipvlan => PoolKind::Made(Upper::Ipvlan(section.optional("mode").unwrap_or_default())),
-        Word::Sriov => without_mode(section, PoolKind::Sriov),
-        Word::HostDevice => without_mode(section, PoolKind::HostDevice),
-        Word::Bond => without_mode(section, PoolKind::Bond),
+        Word::Sriov => without_mode(section, PoolKind::Sriov, OF_MADE),
+        Word::HostDevice => without_mode(section, PoolKind::HostDevice, OF_MADE),
+        Word::Bond => without_mode(section, PoolKind::Bond, "a bond is active-backup: remove it"),
     })
 }
 
-fn without_mode(section: &mut Section, kind: PoolKind) -> PoolKind {
+const OF_MADE: &str = "needs kind = \"macvlan\" or \"ipvlan\"";
+
+fn without_mode(section: &mut Section, kind: PoolKind, otherwise: &str) -> PoolKind {
     if section.optional::<String>("mode").is_some() {
-        section.problem("mode", "needs kind = \"macvlan\" or \"ipvlan\"");
+        section.problem("mode", otherwise);
     }
     kind
 }

@@ -18,8 +18,11 @@ use super::{Tally, lines::each};
 /// Bytes after which a file is followed by another.
 pub(super) const LONGEST: u64 = 1 << 20;
 
-/// The age of the oldest file: there are as many besides the one that is written.
-pub(super) const OLDEST: u32 = 3;
+/// The age of the oldest file that is kept: there are as many besides the one that is written.
+const KEPT: u32 = 3;
+
+/// The age of the file that goes as soon as it is counted: it is found only where somebody counts it, or died of that.
+pub(super) const OLDEST: u32 = KEPT + 1;
 
 /// The file of this age.
 pub(super) fn file(directory: &Path, age: u32) -> PathBuf {
@@ -52,17 +55,24 @@ pub(super) fn rotate(directory: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => return Ok(()),
     }
+    // Renamed first and counted then: counting takes long enough for others to fill a file, and meanwhile they fill a new one.
+    count_and_remove(directory)?;
     // One may be missing, of who died between two renames.
-    let gap = (1..=OLDEST).find(|age| !file(directory, *age).exists());
-    if gap.is_none() {
-        // That it is bounded is worth more than its counts.
-        let _ = fold(directory);
-        fs::remove_file(file(directory, OLDEST))?;
-    }
-    for age in (0..gap.unwrap_or(OLDEST)).rev() {
+    let gap = (1..=KEPT).find(|age| !file(directory, *age).exists()).unwrap_or(OLDEST);
+    for age in (0..gap).rev() {
         fs::rename(file(directory, age), file(directory, age + 1))?;
     }
-    Ok(())
+    count_and_remove(directory)
+}
+
+fn count_and_remove(directory: &Path) -> io::Result<()> {
+    let oldest = file(directory, OLDEST);
+    if !oldest.exists() {
+        return Ok(());
+    }
+    // That it is bounded is worth more than its counts.
+    let _ = fold(directory);
+    fs::remove_file(oldest)
 }
 
 /// Counts the oldest file among those that are gone.
