@@ -2,6 +2,7 @@
 //! given keeps the containers out with the reason where `kubectl describe pod` shows it.
 
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
 
 use rustix::fs::makedev;
 use serde_json::Value;
@@ -111,7 +112,7 @@ fn beside_another_plugin(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {
         asking("devices", "storage").annotated("devices.noderesource.dev/container.main", devices);
     let pod = scene::run(cri, &asking)?;
     let node = Path::new("/proc").join(cri.pid(&pod.container)?.to_string()).join("root/dev/other");
-    let found = std::fs::metadata(&node).map_err(Failure::file("look at", node))?;
+    let found = std::fs::metadata(&node).map_err(Failure::file("look at", &node))?;
     let is_device = found.file_type().is_char_device() && found.rdev() == makedev(1, 3);
     guest.check("it is the device", is_device, format!("{found:?}"))?;
     scene::remove(cri, &pod)?;

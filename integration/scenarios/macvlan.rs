@@ -1,6 +1,7 @@
 //! The same pipe with a macvlan in the VF's place: attach, traffic, the service path, detach, and the namespace gone before the detach;
-//! and with an ipvlan in each mode, and a parent that is passed through.
+//! and with an ipvlan in each mode, a parent that is passed through, and a VLAN of it.
 
+use crate::guest::command::{cmd, script};
 use crate::guest::failure::Failure;
 use crate::guest::interface::Interface;
 use crate::guest::kube_proxy::{self, Masquerade, Service};
@@ -9,9 +10,13 @@ use crate::guest::{Guest, configure, peer, probe, vfhook};
 
 use super::Scenario;
 
-pub(super) const SCENARIO: Scenario =
-    Scenario::new("macvlan", 180, "the same pipe with a macvlan, an ipvlan, a passthru", run)
-        .prepared(prepare);
+pub(super) const SCENARIO: Scenario = Scenario::new(
+    "macvlan",
+    180,
+    "the same pipe with a macvlan, an ipvlan, a passthru, a VLAN",
+    run,
+)
+.prepared(prepare);
 
 const CONFIG: &str = r#"version = 1
 
@@ -88,7 +93,51 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     guest.expect(probe::ping(&blue.place(), "192.168.0.3"))?;
     vfhook("detach --id blue").ok()?;
     blue.delete()?;
-    guest.must_be_as_before("after a passthru")
+    guest.must_be_as_before("after a passthru")?;
+    vlan(guest)
+}
+
+/// What the parent gets in VLAN 100: heard by a peer with that tag and by nobody else, one sandbox's at a time, made again when a tenant
+/// took it away, and gone.
+fn vlan(guest: &mut Guest) -> Result<(), Failure> {
+    guest.step("a VLAN of the parent");
+    let tagged = CONFIG
+        .replace("kind = \"macvlan\"", "kind = \"vlan\"")
+        .replace("pool = \"plain\"", "pool = \"plain\"\nvlan = { id = 100, qos = 3 }");
+    configure(&tagged)?;
+    let far = guest.vf(1, 0)?.name.clone();
+    let (blue, green) = (Netns::create("blue")?, Netns::create("green")?);
+    vfhook("attach --netns /run/netns/blue --network storage --id blue").ok()?;
+    let kind = blue.cmd("ip -d link show dev net1").ok()?;
+    guest.expect(kind.must_say(&["vlan protocol 802.1Q id 100", "egress-qos-map { 0:3 }"]))?;
+    let near = Interface::read(&blue.place(), "net1")?.v4()?;
+    let untagged = probe::ping(&blue.place(), "192.168.0.3").is_err();
+    guest.check("without a tag nobody hears it", untagged, "192.168.0.3 answered")?;
+    script(&[
+        &format!("ip -n far link add link {far} name tagged type vlan id 100"),
+        "ip -n far address add 192.168.0.4/24 dev tagged",
+        "ip -n far link set tagged up",
+    ])?;
+    guest.expect(probe::ping(&blue.place(), "192.168.0.4"))?;
+    let said = vfhook("attach --netns /run/netns/green --network storage --id green");
+    guest.expect(said.fails(3, &["1 leased"]))?;
+    blue.cmd("ip link del net1").ok()?;
+    vfhook("reconcile").ok()?;
+    guest.expect(probe::ping(&blue.place(), "192.168.0.4"))?;
+    let again = Interface::read(&blue.place(), "net1")?.v4()?;
+    guest.check("its address stayed", again == near, again)?;
+    vfhook("detach --id blue").ok()?;
+    // The host's own is in the way, and stays.
+    cmd("ip link add link ens1f0 name hosts type vlan id 100").ok()?;
+    let said = vfhook("attach --netns /run/netns/green --network storage --id green");
+    guest.expect(said.fails(1, &["vlan 100", "ens1f0", "exists"]))?;
+    cmd("ip link del hosts").ok()?;
+    vfhook("attach --netns /run/netns/green --network storage --id green").ok()?;
+    green.delete()?;
+    vfhook("detach --id green").ok()?;
+    cmd("ip -n far link del tagged").ok()?;
+    blue.delete()?;
+    guest.must_be_as_before("after a VLAN")
 }
 
 /// Two ipvlans on the parent: known by their groups, mended, and gone without a trace. In l3 the far end would have to know the way to this

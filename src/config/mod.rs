@@ -7,6 +7,7 @@ mod bond;
 mod host_device;
 mod interface_sysctl;
 mod load;
+mod made;
 mod members;
 mod network;
 mod plugin_file;

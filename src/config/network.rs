@@ -6,11 +6,11 @@ use ipnet::IpNet;
 
 use super::{
     Allow, InterfaceSysctls, Pool, PoolKind, RouteKey, StaticRoute, allow, bind, bond, host_device,
-    interface_sysctl, route,
+    interface_sysctl, made, route,
     section::{Named, Section},
 };
 use crate::types::{
-    AddressRange, InterfaceNaming, LINK_LOCAL, LinkState, Name, Port, Segment, Upper, VfAttribute,
+    AddressRange, InterfaceNaming, LINK_LOCAL, LinkState, Name, Port, Segment, VfAttribute,
     VfAttributes, Vlan, is_link_local, kept_by_network, special_purpose,
 };
 
@@ -119,7 +119,8 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
     match given_by.map(|pool| pool.kind) {
         Some(PoolKind::HostDevice) if allow.mac => host_device::refuse_mac(section),
         Some(PoolKind::Bond) => bond::check_network(section, attributes.link_state, allow.mac),
-        Some(PoolKind::Made(upper)) => check_made(section, upper, conflict_check, allow.mac),
+        Some(PoolKind::Made(upper)) => made::check(section, upper, conflict_check, allow.mac),
+        Some(PoolKind::Vlan) => made::check_vlan(section, attributes, allow.mac),
         _ => {}
     }
     if given_by.is_some_and(|pool| pool.vfio.is_some()) {
@@ -193,24 +194,12 @@ fn check_pool<'a>(
         return None;
     };
     let pool = pool.value.as_ref()?;
-    if !matches!(pool.kind, PoolKind::Sriov | PoolKind::Bond)
-        && attributes != VfAttributes::default()
-    {
-        let message =
-            "vlan, rates, spoof_check, link_state and trust need kind = \"sriov\" or \"bond\"";
+    let has_card = matches!(pool.kind, PoolKind::Sriov | PoolKind::Bond | PoolKind::Vlan);
+    if !has_card && attributes != VfAttributes::default() {
+        let message = "vlan needs kind = \"sriov\", \"bond\" or \"vlan\"; rates, spoof_check, link_state and trust one of the first two";
         section.problem("pool", message);
     }
     Some(pool)
-}
-
-/// What a device that is made cannot do.
-fn check_made(section: &mut Section, upper: Upper, asks: bool, opens_mac: bool) {
-    if asks && !upper.has_neighbours() {
-        section.problem("conflict_check", format!("{upper} asks no neighbours"));
-    }
-    if opens_mac && upper.has_parents_mac() {
-        section.problem("allow.mac", format!("{upper} has its parent's MAC address"));
-    }
 }
 
 fn check_addresses(section: &mut Section, ranges: &[AddressRange], gateways: &[IpAddr]) {

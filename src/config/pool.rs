@@ -67,6 +67,8 @@ pub enum PoolKind {
     Sriov,
     /// A device is made on a parent and goes with the sandbox.
     Made(Upper),
+    /// What a parent gets in one VLAN is an interface of the sandbox; which one the network says.
+    Vlan,
     /// A whole device of the host is moved in and comes back with all that the host had on it.
     HostDevice,
     /// One interface is made of a virtual function of each of two cards; both come back.
@@ -74,14 +76,14 @@ pub enum PoolKind {
 }
 
 impl PoolKind {
-    /// What is made, where something is.
+    /// What is made, where the pool says it.
     pub fn upper(self) -> Option<Upper> {
         if let Self::Made(upper) = self { Some(upper) } else { None }
     }
 
     /// Whether a device is made.
     pub fn is_made(self) -> bool {
-        self.upper().is_some()
+        matches!(self, Self::Made(_) | Self::Vlan)
     }
 
     /// What it is called in the file.
@@ -89,6 +91,7 @@ impl PoolKind {
         match self {
             Self::Sriov => "sriov",
             Self::Made(upper) => upper.as_str(),
+            Self::Vlan => "vlan",
             Self::HostDevice => "host-device",
             Self::Bond => "bond",
         }
@@ -102,6 +105,7 @@ enum Word {
     Sriov,
     Macvlan,
     Ipvlan,
+    Vlan,
     HostDevice,
     Bond,
 }
@@ -114,6 +118,7 @@ fn kind(section: &mut Section) -> Option<PoolKind> {
         }
         Word::Ipvlan => PoolKind::Made(Upper::Ipvlan(section.optional("mode").unwrap_or_default())),
         Word::Sriov => without_mode(section, PoolKind::Sriov, OF_MADE),
+        Word::Vlan => without_mode(section, PoolKind::Vlan, OF_MADE),
         Word::HostDevice => without_mode(section, PoolKind::HostDevice, OF_MADE),
         Word::Bond => without_mode(section, PoolKind::Bond, "a bond is active-backup: remove it"),
     })
@@ -213,13 +218,14 @@ fn reset(section: &mut Section, kind: Option<PoolKind>) -> Reset {
 /// Whether and how a scheduler is told of the devices.
 fn publish(section: &mut Section, kind: Option<PoolKind>) -> Option<Publish> {
     let publish: Option<Publish> = section.optional("publish");
-    if publish == Some(Publish::DevicePlugin) && kind.is_some_and(PoolKind::is_made) {
+    if publish == Some(Publish::DevicePlugin) && kind.and_then(PoolKind::upper).is_some() {
         section.problem(
             "publish",
             "needs kind = \"sriov\": devices that are made have no names to count; \"dra\" gives shares of their parent",
         );
     }
-    if matches!(kind, Some(PoolKind::HostDevice | PoolKind::Bond)) && publish.is_some() {
+    let uncounted = [PoolKind::HostDevice, PoolKind::Bond, PoolKind::Vlan];
+    if kind.is_some_and(|kind| uncounted.contains(&kind)) && publish.is_some() {
         section.problem("publish", "needs kind = \"sriov\", \"macvlan\" or \"ipvlan\"");
     }
     publish
@@ -228,7 +234,9 @@ fn publish(section: &mut Section, kind: Option<PoolKind>) -> Option<Publish> {
 /// How many claims may share a parent.
 fn shares(section: &mut Section, kind: Option<PoolKind>, publish: Option<Publish>) -> NonZeroU32 {
     let shares: Option<NonZeroU32> = section.optional("shares");
-    if shares.is_some() && (!kind.is_some_and(PoolKind::is_made) || publish != Some(Publish::Dra)) {
+    if shares.is_some()
+        && (kind.and_then(PoolKind::upper).is_none() || publish != Some(Publish::Dra))
+    {
         section.problem(
             "shares",
             "needs kind = \"macvlan\" or \"ipvlan\", and publish = \"dra\": a VF is one pod's",

@@ -28,6 +28,7 @@ pub(super) fn abilities(facts: &Facts, config: &Config) -> Vec<Finding> {
     let needs = |ability: Ability| match ability {
         Ability::Macvlan => makes(config, |upper| matches!(upper, Upper::Macvlan(_))),
         Ability::Ipvlan => makes(config, |upper| matches!(upper, Upper::Ipvlan(_))),
+        Ability::Vlan => config.pools.values().any(|pool| pool.kind == PoolKind::Vlan),
         Ability::Bond => config.pools.values().any(|pool| pool.kind == PoolKind::Bond),
         Ability::Veth | Ability::Masquerade => has_veth(config),
     };
@@ -41,6 +42,7 @@ pub(super) fn abilities(facts: &Facts, config: &Config) -> Vec<Finding> {
                 Ability::Veth => ("veth pairs for the service path", "veth"),
                 Ability::Macvlan => ("macvlans", "macvlan"),
                 Ability::Ipvlan => ("ipvlans", "ipvlan"),
+                Ability::Vlan => ("VLAN interfaces", "8021q"),
                 // By itself it makes a bond0 on the host.
                 Ability::Bond => ("bonds", "bonding max_bonds=0"),
                 Ability::Masquerade => {

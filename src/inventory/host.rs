@@ -79,6 +79,8 @@ pub enum Ability {
     Macvlan,
     /// An ipvlan.
     Ipvlan,
+    /// A VLAN interface.
+    Vlan,
     /// A bond. Its module is not loaded by asking: it would make one on the host.
     Bond,
     /// A rule of nft that masquerades.

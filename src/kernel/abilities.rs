@@ -40,6 +40,7 @@ fn ask() -> BTreeSet<Ability> {
             (Ability::Veth, InfoKind::Veth),
             (Ability::Macvlan, InfoKind::MacVlan),
             (Ability::Ipvlan, InfoKind::IpVlan),
+            (Ability::Vlan, InfoKind::Vlan),
         ] {
             if !knows(&mut netlink, kind) {
                 lacking.insert(ability);
@@ -73,8 +74,8 @@ mod tests {
 
     #[test]
     fn what_is_there_is_known_and_what_is_not_is_not() {
-        // Not every kernel that this is tried on has ipvlans, or its module for bonds loaded.
-        let not_everywhere = BTreeSet::from([Ability::Ipvlan, Ability::Bond]);
+        // Not every kernel that this is tried on has ipvlans and VLANs, or its module for bonds loaded.
+        let not_everywhere = BTreeSet::from([Ability::Ipvlan, Ability::Vlan, Ability::Bond]);
         assert_eq!(&lacking() - &not_everywhere, BTreeSet::new());
         let knows_nonsense = thread::spawn(|| {
             unshare(CloneFlags::CLONE_NEWNET).unwrap();

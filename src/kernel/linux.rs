@@ -196,6 +196,7 @@ impl Kernel for LinuxKernel {
             Step::UnbindVfio(step) => vfio::take_back(self, step, deadline),
             Step::CreateMacvlan(step) => make_link::macvlan(self, step),
             Step::CreateIpvlan(step) => make_link::ipvlan(self, step),
+            Step::CreateVlan(step) => make_link::vlan(self, step),
             Step::CreateVeth(step) => make_link::veth(self, step),
             Step::CreateBond(step) => bond::create(self, step),
             Step::JoinBond(step) => bond::join(self, step),

@@ -6,12 +6,12 @@ use std::{collections::BTreeSet, net::IpAddr};
 use super::{Context, OperationError};
 use crate::{
     config::PoolKind,
-    inventory::{Candidate, Device, Link, NotVfio, PhysicalFunction},
+    inventory::{Candidate, Device, NotVfio, PhysicalFunction},
     kernel::Kernel,
     lease::{Claim, OperationLock},
-    plan::{ChosenDevice, ChosenNetwork, ChosenService, step::Step},
+    plan::{ChosenDevice, ChosenNetwork, ChosenService},
     request::{AttachmentIntent, NetworkIntent},
-    types::{KernelText, MacvlanMode, PciAddress, Port, SandboxId, Segment, Upper},
+    types::{KernelText, PciAddress, Port, SandboxId, Segment},
 };
 
 /// What is chosen for one sandbox so far.
@@ -71,63 +71,12 @@ impl<'a, K: Kernel> Chooser<'a, K> {
             PoolKind::Sriov => self.vf(intent, &[])?,
             PoolKind::Bond => self.bond(intent)?,
             PoolKind::Made(upper) => self.parent(intent, upper)?,
+            PoolKind::Vlan => self.vlan(intent)?,
             PoolKind::HostDevice => self.whole(intent)?,
         };
         self.macs(intent, &device, &segments)?;
         let addresses = self.addresses(intent, &segments)?;
         Ok(ChosenNetwork { device, addresses, segments, intent: intent.clone() })
-    }
-
-    /// The parent of what is made, and the wires that it leads to.
-    fn parent(
-        &mut self,
-        intent: &NetworkIntent,
-        upper: Upper,
-    ) -> Result<(ChosenDevice, Vec<Segment>), OperationError> {
-        let Some(name) = intent.pool.selector.pf.first() else {
-            return Err(none_free(intent, 0, PassedOver::default()));
-        };
-        let parent = self.kernel.observe_link(name)?;
-        let segments = self.kernel.segments_of(&parent);
-        let holds = |segment: &Segment| {
-            parent.mac.is_some_and(|mac| self.is_taken(&Claim::Mac(*segment, mac)))
-        };
-        if upper.is_alone() && segments.iter().any(holds) {
-            let unusable = Vec::new();
-            return Err(none_free(intent, 1, PassedOver { leased: 1, unusable }));
-        }
-        if let Some(why) = self.stands_otherwise(upper, &parent)? {
-            let (leased, unusable) = (0, vec![why]);
-            return Err(none_free(intent, 1, PassedOver { leased, unusable }));
-        }
-        Ok((ChosenDevice::Made(upper, Box::new(parent)), segments))
-    }
-
-    /// Why a device cannot stand on its parent as its pool says: sandboxes that run since the pool said otherwise have such that the
-    /// kernel puts none beside, or would change for them. Only pools pay for it whose devices do not stand beside all others.
-    fn stands_otherwise(
-        &self,
-        upper: Upper,
-        parent: &Link,
-    ) -> Result<Option<String>, OperationError> {
-        if matches!(upper, Upper::Macvlan(mode) if mode != MacvlanMode::Passthru) {
-            return Ok(None);
-        }
-        for lease in self.context.leases.each()?.flatten() {
-            let made = lease.plan.steps().iter().filter_map(|planned| match &planned.step {
-                Step::CreateMacvlan(made) => Some((made.parent_index, Upper::Macvlan(made.mode))),
-                Step::CreateIpvlan(made) => Some((made.parent_index, Upper::Ipvlan(made.mode))),
-                _ => None,
-            });
-            let mut there = made.filter(|(on, _)| *on == parent.index);
-            if let Some((_, other)) = there.find(|(_, other)| !upper.may_stand_beside(*other)) {
-                let (id, on) = (lease.id.short(), &parent.name);
-                return Ok(Some(format!(
-                    "sandbox {id} has a {other} on {on}, beside which is no {upper}"
-                )));
-            }
-        }
-        Ok(None)
     }
 
     /// The functions whose VFs nobody is making anew, and why the others are left out.

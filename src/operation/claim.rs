@@ -97,7 +97,7 @@ fn free(
         (ClaimedDevice::Share(_), PoolKind::Made(_)) => {
             return parent_is_up(kernel, &wanted.pool, pool).map(|()| None);
         }
-        (_, PoolKind::HostDevice | PoolKind::Bond) => {
+        (_, PoolKind::HostDevice | PoolKind::Bond | PoolKind::Vlan) => {
             let what = "devices that no claim has";
             return Err(ClaimError::OtherKind(wanted.pool.clone(), what));
         }

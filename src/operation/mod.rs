@@ -25,6 +25,7 @@ mod journal;
 mod measure;
 mod network_status;
 mod offer;
+mod parent;
 mod picture;
 mod prepare;
 mod preview;

@@ -99,7 +99,7 @@ pub fn offer_parent(
     context: &Context,
     pool: &Name,
 ) -> Option<OfferedParent> {
-    let pool = context.config.pools.get(pool).filter(|pool| pool.kind.is_made())?;
+    let pool = context.config.pools.get(pool).filter(|pool| pool.kind.upper().is_some())?;
     let link = kernel.observe_link(pool.selector.pf.first()?).ok()?;
     let properties = link.parent.map(|address| {
         // What is asked for is the same of a card and of a function of it.

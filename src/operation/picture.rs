@@ -174,6 +174,7 @@ fn given<'a>(lease: &'a Lease, had: &'a Attached) -> Given<'a> {
     let made = lease.plan.steps().iter().find_map(|planned| match &planned.step {
         Step::CreateMacvlan(make) if make.name == had.interface => Some(("macvlan", &make.parent)),
         Step::CreateIpvlan(make) if make.name == had.interface => Some(("ipvlan", &make.parent)),
+        Step::CreateVlan(make) if make.name == had.interface => Some(("vlan", &make.parent)),
         _ => None,
     });
     Given {

@@ -137,6 +137,7 @@ impl AttachReport {
                 take.mtu.or(own)
             }
             (Step::CreateIpvlan(create), _) if create.name == *interface => create.mtu,
+            (Step::CreateVlan(create), _) if create.name == *interface => create.mtu,
             (Step::CreateMacvlan(create), _) if create.name == *interface => create.mtu,
             (Step::CreateBond(create), _) if create.name == *interface => Some(create.mtu),
             _ => None,

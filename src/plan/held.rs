@@ -6,8 +6,8 @@ use super::{
     Plan, PlannedStep, Undo,
     recognise::{device_in, is_there},
     step::{
-        BindVfio, ConfigureVf, CreateBond, CreateIpvlan, CreateMacvlan, CreateVeth, JoinBond,
-        Place, Step, TakeDevice,
+        BindVfio, ConfigureVf, CreateBond, CreateIpvlan, CreateMacvlan, CreateVeth, CreateVlan,
+        JoinBond, Place, Step, TakeDevice,
     },
 };
 use crate::{
@@ -36,6 +36,7 @@ pub fn holds(plan: &Plan, planned: &PlannedStep, scene: &Scene) -> Held {
         Step::CreateVeth(step) => seen.pair(step, &planned.undo),
         Step::CreateMacvlan(CreateMacvlan { name, .. })
         | Step::CreateIpvlan(CreateIpvlan { name, .. })
+        | Step::CreateVlan(CreateVlan { name, .. })
         | Step::CreateBond(CreateBond { name, .. }) => seen.there(Place::Sandbox, name),
         Step::JoinBond(step) => seen.joined(step),
         Step::LinkUp { place, name, .. } => seen.up(*place, name),
@@ -121,6 +122,7 @@ impl<'a> Seen<'a> {
                 }
                 (
                     Step::CreateIpvlan(CreateIpvlan { name: made, group, .. })
+                    | Step::CreateVlan(CreateVlan { name: made, group, .. })
                     | Step::CreateBond(CreateBond { name: made, group, .. }),
                     Place::Sandbox,
                 ) if made == name => {

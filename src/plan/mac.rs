@@ -24,7 +24,7 @@ pub(super) fn made_mac(serial: u64, position: usize, chosen: &ChosenNetwork) -> 
     chosen.intent.mac.unwrap_or_else(|| local_mac(serial, MacRole::Network(position)))
 }
 
-/// The group of an ipvlan or a bond, by which it is known whatever it is called: it has no hardware address of its own. Not 0, which all others
+/// The group of an ipvlan, a VLAN interface or a bond, by which it is known whatever it is called: it has no hardware address of its own. Not 0, which all others
 /// have, and as the kernel counts them, positive.
 pub(super) fn group(serial: u64, position: usize) -> u32 {
     const POSITIVE: u64 = 0x3fff_ffff;

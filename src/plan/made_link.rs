@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::place::Place;
 use crate::{
     inventory::Link,
-    types::{InterfaceName, IpvlanMode, KernelText, MacAddress, MacvlanMode, OwnerTag},
+    types::{InterfaceName, IpvlanMode, KernelText, MacAddress, MacvlanMode, OwnerTag, Vlan},
 };
 
 /// See [`super::step::Step::CreateMacvlan`].
@@ -44,6 +44,23 @@ pub struct CreateIpvlan {
     pub group: u32,
     /// The mode of all ipvlans on the parent.
     pub mode: IpvlanMode,
+    /// Its MTU; `None` takes the parent's.
+    pub mtu: Option<u32>,
+}
+
+/// See [`super::step::Step::CreateVlan`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateVlan {
+    /// The parent's name in the host's namespace.
+    pub parent: KernelText,
+    /// The parent's number.
+    pub parent_index: u32,
+    /// The new link's name.
+    pub name: InterfaceName,
+    /// The group that it is known by: its hardware address is its parent's.
+    pub group: u32,
+    /// What frames outside have and those inside have not. Its priority is that of what says none.
+    pub vlan: Vlan,
     /// Its MTU; `None` takes the parent's.
     pub mtu: Option<u32>,
 }

@@ -84,6 +84,7 @@ fn again(plan: &Plan, planned: &PlannedStep, scene: &Scene) -> Vec<PlannedStep> 
             step @ (Step::CreateVeth(_)
             | Step::CreateMacvlan(_)
             | Step::CreateIpvlan(_)
+            | Step::CreateVlan(_)
             | Step::CreateBond(_)),
             Undo::By(undo),
         ) => {
@@ -155,6 +156,7 @@ fn made(step: &Step) -> Vec<(Place, InterfaceName)> {
         Step::TakeDevice(step) => vec![(Place::Sandbox, step.name.clone())],
         Step::CreateMacvlan(step) => vec![(Place::Sandbox, step.name.clone())],
         Step::CreateIpvlan(step) => vec![(Place::Sandbox, step.name.clone())],
+        Step::CreateVlan(step) => vec![(Place::Sandbox, step.name.clone())],
         Step::CreateBond(step) => vec![(Place::Sandbox, step.name.clone())],
         Step::CreateVeth(step) => {
             vec![(Place::Host, step.host.clone()), (Place::Sandbox, step.inside.clone())]

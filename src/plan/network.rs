@@ -12,7 +12,7 @@ use super::{
     ipv6::{self, Speaks},
     mac::{group, interface_mac, made_mac},
     refusal::AttachPlanError,
-    step::{CreateIpvlan, CreateMacvlan, OwnLink, Place, Step},
+    step::{CreateIpvlan, CreateMacvlan, CreateVlan, OwnLink, Place, Step},
     vf::vf,
     vfio, ways,
     whole_device::whole,
@@ -76,6 +76,11 @@ fn made(
             let (name, group) = (name.clone(), group(input.serial, position));
             let create = CreateIpvlan { parent: on, parent_index, name, group, mode, mtu };
             (Step::CreateIpvlan(create), Some(group))
+        }
+        Upper::Vlan(vlan) => {
+            let (name, group) = (name.clone(), group(input.serial, position));
+            let create = CreateVlan { parent: on, parent_index, name, group, vlan, mtu };
+            (Step::CreateVlan(create), Some(group))
         }
     };
     let (place, tag) = (Place::Sandbox, tag.clone());

@@ -2,7 +2,10 @@
 
 use super::{
     Plan, PlannedStep, Undo,
-    step::{ConfigureVf, CreateBond, CreateMacvlan, CreateVeth, ReturnDevice, Step, UnbindVfio},
+    step::{
+        ConfigureVf, CreateBond, CreateMacvlan, CreateVeth, CreateVlan, ReturnDevice, Step,
+        UnbindVfio,
+    },
 };
 use crate::{
     inventory::{Link, Route, RoutingRule},
@@ -18,10 +21,11 @@ pub fn undo_sentence(undo: &Undo) -> String {
     }
 }
 
-/// What the interface of this name in the sandbox is, where `plan` makes one: `macvlan`, `ipvlan`, `bond`.
+/// What the interface of this name in the sandbox is, where `plan` makes one: `macvlan`, `ipvlan`, `vlan`, `bond`.
 pub fn made_as(plan: &Plan, interface: &InterfaceName) -> &'static str {
     let word = |planned: &PlannedStep| match &planned.step {
         Step::CreateIpvlan(step) if step.name == *interface => Some("ipvlan"),
+        Step::CreateVlan(step) if step.name == *interface => Some("vlan"),
         Step::CreateBond(step) if step.name == *interface => Some("bond"),
         _ => None,
     };
@@ -43,8 +47,12 @@ pub fn sentence(step: &Step) -> String {
         Step::UnbindVfio(step) => from_vfio(step),
         Step::CreateMacvlan(step) => macvlan(step),
         Step::CreateIpvlan(step) => {
-            let mode = Upper::Ipvlan(step.mode).mode();
+            let mode = step.mode.as_str();
             format!("make ipvlan {} on {} in the sandbox, mode {mode}", step.name, step.parent)
+        }
+        Step::CreateVlan(step) => {
+            let CreateVlan { name, parent, vlan, .. } = step;
+            format!("make {} of {parent} in the sandbox as {name}", Upper::Vlan(*vlan))
         }
         Step::CreateVeth(step) => pair(step),
         Step::CreateBond(step) => {
@@ -94,7 +102,7 @@ pub fn sentence(step: &Step) -> String {
 fn macvlan(step: &CreateMacvlan) -> String {
     let mode = match step.mode {
         MacvlanMode::Bridge => String::new(),
-        mode => format!(", mode {}", Upper::Macvlan(mode).mode()),
+        mode => format!(", mode {}", mode.as_str()),
     };
     format!("make macvlan {} on {} in the sandbox, mac {}{mode}", step.name, step.parent, step.mac)
 }

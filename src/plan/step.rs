@@ -9,7 +9,9 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use super::{
-    made_link::{CreateBond, CreateIpvlan, CreateMacvlan, CreateVeth, JoinBond, OwnLink},
+    made_link::{
+        CreateBond, CreateIpvlan, CreateMacvlan, CreateVeth, CreateVlan, JoinBond, OwnLink,
+    },
     place::Place,
 };
 use crate::{
@@ -36,6 +38,8 @@ pub enum Step {
     CreateMacvlan(CreateMacvlan),
     /// Makes an ipvlan device inside the sandbox.
     CreateIpvlan(CreateIpvlan),
+    /// Makes an interface inside the sandbox of what a parent gets in a VLAN.
+    CreateVlan(CreateVlan),
     /// Makes a veth pair, one end inside the sandbox.
     CreateVeth(CreateVeth),
     /// Makes a bond inside the sandbox, without links.

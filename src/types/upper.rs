@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Vlan, VlanProtocol};
+
 /// A device that is made on a parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Upper {
@@ -11,6 +13,8 @@ pub enum Upper {
     Macvlan(MacvlanMode),
     /// One that shares the parent's hardware address.
     Ipvlan(IpvlanMode),
+    /// What the parent gets in one VLAN, with its hardware address.
+    Vlan(Vlan),
 }
 
 /// Whom a macvlan reaches on its own parent (`MACVLAN_MODE_*` of `linux/if_link.h`).
@@ -46,29 +50,18 @@ impl Upper {
         match self {
             Self::Macvlan(_) => "macvlan",
             Self::Ipvlan(_) => "ipvlan",
-        }
-    }
-
-    /// What its mode is called.
-    pub fn mode(self) -> &'static str {
-        match self {
-            Self::Macvlan(MacvlanMode::Bridge) => "bridge",
-            Self::Macvlan(MacvlanMode::Private) => "private",
-            Self::Macvlan(MacvlanMode::Vepa) => "vepa",
-            Self::Macvlan(MacvlanMode::Passthru) => "passthru",
-            Self::Ipvlan(IpvlanMode::L2) => "l2",
-            Self::Ipvlan(IpvlanMode::L3) => "l3",
+            Self::Vlan(_) => "vlan",
         }
     }
 
     /// Whether its hardware address is the parent's.
     pub fn has_parents_mac(self) -> bool {
-        matches!(self, Self::Macvlan(MacvlanMode::Passthru) | Self::Ipvlan(_))
+        !matches!(self, Self::Macvlan(mode) if mode != MacvlanMode::Passthru)
     }
 
-    /// Whether no other device may stand on its parent.
+    /// Whether its wire of the parent is its own: nobody else is given one there.
     pub fn is_alone(self) -> bool {
-        self == Self::Macvlan(MacvlanMode::Passthru)
+        matches!(self, Self::Macvlan(MacvlanMode::Passthru) | Self::Vlan(_))
     }
 
     /// Whether it asks neighbours for their hardware addresses, and can tell them its own.
@@ -81,6 +74,11 @@ impl Upper {
         match (self, other) {
             (Self::Macvlan(_), Self::Macvlan(_)) => !self.is_alone() && !other.is_alone(),
             (Self::Ipvlan(one), Self::Ipvlan(another)) => one == another,
+            (Self::Vlan(one), Self::Vlan(another)) => {
+                (one.id, one.protocol) != (another.id, another.protocol)
+            }
+            // Frames with a tag never come to the others (`vlan_do_receive` is before them).
+            (Self::Vlan(_), _) | (_, Self::Vlan(_)) => true,
             _ => false,
         }
     }
@@ -88,7 +86,36 @@ impl Upper {
 
 impl fmt::Display for Upper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in mode {}", self.as_str(), self.mode())
+        match self {
+            Self::Macvlan(mode) => write!(f, "macvlan in mode {}", mode.as_str()),
+            Self::Ipvlan(mode) => write!(f, "ipvlan in mode {}", mode.as_str()),
+            Self::Vlan(Vlan { id, protocol: VlanProtocol::Ieee8021Q, .. }) => {
+                write!(f, "vlan {id}")
+            }
+            Self::Vlan(Vlan { id, .. }) => write!(f, "vlan {id} (802.1ad)"),
+        }
+    }
+}
+
+impl MacvlanMode {
+    /// What it is called.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bridge => "bridge",
+            Self::Private => "private",
+            Self::Vepa => "vepa",
+            Self::Passthru => "passthru",
+        }
+    }
+}
+
+impl IpvlanMode {
+    /// What it is called.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::L2 => "l2",
+            Self::L3 => "l3",
+        }
     }
 }
 
@@ -108,6 +135,14 @@ mod tests {
         {
             assert!(!one.may_stand_beside(another), "{one}, {another}");
             assert!(!another.may_stand_beside(one), "{another}, {one}");
+        }
+        let vlan = |id, protocol| Upper::Vlan(Vlan { id, qos: 0, protocol });
+        let (inner, outer) = (VlanProtocol::Ieee8021Q, VlanProtocol::Ieee8021Ad);
+        assert!(!vlan(5, inner).may_stand_beside(vlan(5, inner)));
+        for other in [vlan(6, inner), vlan(5, outer), bridge, passthru, l2] {
+            assert!(
+                other.may_stand_beside(vlan(5, inner)) && vlan(5, inner).may_stand_beside(other)
+            );
         }
     }
 }

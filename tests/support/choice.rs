@@ -9,7 +9,7 @@ use vfhook::{
     kernel::{Kernel, fake::FakeHost},
     plan::{self, AttachInput, ChosenDevice, ChosenNetwork, ChosenService, Plan, candidates, seed},
     request::{self, AttachmentIntent, NetworkIntent, ServiceIntent},
-    types::{AddressRange, Name, NetnsSource, SandboxId},
+    types::{AddressRange, Name, NetnsSource, SandboxId, Upper},
 };
 
 use super::{
@@ -50,6 +50,10 @@ pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
             }
             PoolKind::Made(upper) => {
                 ChosenDevice::Made(upper, Box::new(parent(&mut kernel, network)))
+            }
+            PoolKind::Vlan => {
+                let vlan = network.network.attributes.vlan.unwrap();
+                ChosenDevice::Made(Upper::Vlan(vlan), Box::new(parent(&mut kernel, network)))
             }
             PoolKind::Bond => bond(&mut kernel, network),
             PoolKind::HostDevice => {

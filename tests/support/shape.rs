@@ -165,6 +165,26 @@ interface = "lan2"
 addresses = ["10.1.0.16-10.1.0.250/24"]
 "#;
 
+const VLAN: &str = r#"
+[[pool]]
+name = "tagged"
+kind = "vlan"
+pf = ["lan0"]
+[[network]]
+name = "lan"
+pool = "tagged"
+interface = "lan1"
+mtu = 1400
+vlan = { id = 100, qos = 3 }
+addresses = ["10.0.0.16-10.0.0.250/24", "fd00:20::/112"]
+[[network]]
+name = "second"
+pool = "tagged"
+interface = "lan2"
+vlan = { id = 100, protocol = "802.1ad" }
+addresses = ["10.1.0.16-10.1.0.250/24"]
+"#;
+
 const DRIVEN: &str = r#"
 [[pool]]
 name = "driven"
@@ -318,6 +338,7 @@ fn devices() -> Vec<Shape> {
         },
         Shape { name: "macvlan", networks: SHARED, annotation: "lan", ..USUAL },
         Shape { name: "ipvlan", networks: IPVLAN, annotation: "lan,second", ..USUAL },
+        Shape { name: "vlan", networks: VLAN, annotation: "lan,second", ..USUAL },
         Shape { name: "macvlan_passthru", networks: PASSTHRU, annotation: "lan", ..USUAL },
         Shape { name: "bond", networks: BOND, annotation: "ha", service_path: VETH, ..USUAL },
         Shape { name: "host_device", networks: WHOLE, annotation: "eni", ..USUAL },

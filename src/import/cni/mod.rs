@@ -50,7 +50,10 @@ pub(super) const TYPES: Keys = Keys {
     ],
     dropped: &[
         ("ipvlan", "refused: a pool of kind = \"ipvlan\" is to be written by hand"),
-        ("vlan", "refused: vfhook has no pool of this kind yet; a VF's tag is `network.vlan`"),
+        (
+            "vlan",
+            "refused: a pool of kind = \"vlan\" is to be written by hand; a VF's tag is `network.vlan`",
+        ),
         ("host-device", "refused: a pool of kind = \"host-device\" is to be written by hand"),
         ("bond", "refused: a pool of kind = \"bond\" is to be written by hand"),
         ("ib-sriov", "refused: vfhook gives no InfiniBand devices"),

@@ -6,7 +6,7 @@ use super::{FakeLink, LinkKind, bond, build::plain_link, session::Session};
 use crate::{
     inventory::{Below, Link, Setting},
     kernel::KernelError,
-    plan::step::{CreateIpvlan, CreateMacvlan, CreateVeth, OwnLink, Place},
+    plan::step::{CreateIpvlan, CreateMacvlan, CreateVeth, CreateVlan, OwnLink, Place},
     types::{InterfaceName, KernelText, MacAddress, OwnerTag, Upper},
 };
 
@@ -21,15 +21,34 @@ pub(super) fn create_macvlan(
 }
 
 pub(super) fn create_ipvlan(session: &mut Session, step: &CreateIpvlan) -> Result<(), KernelError> {
-    let parent = session.machine.host.links.get(&step.parent_index);
-    let mac = parent.and_then(|parent| parent.facts.mac);
-    let mut facts = plain_link(step.name.clone(), mac);
-    facts.mtu = step.mtu.unwrap_or(0);
-    if let Some(settings) = &mut facts.settings {
-        settings.numbers.insert(Setting::Group, step.group);
-    }
+    let parent = (step.parent_index, &step.parent);
+    let facts = of_parent(session, parent.0, &step.name, step.group, step.mtu);
     let is_it = |there: &Link| there.group() == Some(step.group);
-    stand(session, (step.parent_index, &step.parent), Upper::Ipvlan(step.mode), facts, is_it)
+    stand(session, parent, Upper::Ipvlan(step.mode), facts, is_it)
+}
+
+pub(super) fn create_vlan(session: &mut Session, step: &CreateVlan) -> Result<(), KernelError> {
+    let parent = (step.parent_index, &step.parent);
+    let facts = of_parent(session, parent.0, &step.name, step.group, step.mtu);
+    let is_it = |there: &Link| there.group() == Some(step.group);
+    stand(session, parent, Upper::Vlan(step.vlan), facts, is_it)
+}
+
+/// A link with the hardware address of its parent, known by its group.
+fn of_parent(
+    session: &Session,
+    parent: u32,
+    name: &InterfaceName,
+    group: u32,
+    mtu: Option<u32>,
+) -> Link {
+    let parent = session.machine.host.links.get(&parent);
+    let mut facts = plain_link(name.clone(), parent.and_then(|parent| parent.facts.mac));
+    facts.mtu = mtu.unwrap_or(0);
+    if let Some(settings) = &mut facts.settings {
+        settings.numbers.insert(Setting::Group, group);
+    }
+    facts
 }
 
 /// An MTU of 0 is the parent's.
@@ -70,8 +89,11 @@ fn stand(
     let is_refused = others.any(|other| !upper.may_stand_beside(other));
     drop(others);
     if is_refused {
-        let is_macvlan = matches!(upper, Upper::Macvlan(_));
-        return Err(refused(if is_macvlan { Errno::EINVAL } else { Errno::EBUSY }));
+        return Err(refused(match upper {
+            Upper::Macvlan(_) => Errno::EINVAL,
+            Upper::Ipvlan(_) => Errno::EBUSY,
+            Upper::Vlan(_) => Errno::EEXIST,
+        }));
     }
     facts.below = Some(in_other_namespace(parent_index));
     let link = FakeLink::new(facts, LinkKind::Upper(upper, parent));

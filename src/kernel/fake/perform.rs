@@ -23,6 +23,7 @@ pub(super) fn step(
         Step::UnbindVfio(step) => vfio::take_back(session, step, deadline),
         Step::CreateMacvlan(step) => make_link::create_macvlan(session, step),
         Step::CreateIpvlan(step) => make_link::create_ipvlan(session, step),
+        Step::CreateVlan(step) => make_link::create_vlan(session, step),
         Step::CreateVeth(step) => make_link::create_veth(session, step),
         Step::CreateBond(step) => bond::create(session, step),
         Step::JoinBond(step) => bond::join(session, step),

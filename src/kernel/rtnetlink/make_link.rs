@@ -6,8 +6,8 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::{
     RouteNetlinkMessage,
     link::{
-        InfoData, InfoIpVlan, InfoKind, InfoMacVlan, InfoVeth, IpVlanMode, LinkAttribute, LinkInfo,
-        LinkMessage, MacVlanMode,
+        InfoData, InfoIpVlan, InfoKind, InfoMacVlan, InfoVeth, InfoVlan, IpVlanMode, LinkAttribute,
+        LinkInfo, LinkMessage, MacVlanMode, VlanProtocol as Protocol, VlanQosMapping,
     },
 };
 use nix::errno::Errno;
@@ -19,8 +19,8 @@ use super::{
 use crate::{
     inventory::Link,
     kernel::{KernelError, LinuxKernel},
-    plan::step::{CreateIpvlan, CreateMacvlan, CreateVeth, Place},
-    types::{InterfaceName, IpvlanMode, KernelText, MacAddress, MacvlanMode, Upper},
+    plan::step::{CreateIpvlan, CreateMacvlan, CreateVeth, CreateVlan, Place},
+    types::{InterfaceName, IpvlanMode, KernelText, MacAddress, MacvlanMode, Upper, VlanProtocol},
 };
 
 /// A pair that is told nothing has a queue for each processor, each with directories of its own in sysfs, and uses none of them: it has
@@ -72,6 +72,33 @@ pub(crate) fn ipvlan(kernel: &mut LinuxKernel, step: &CreateIpvlan) -> Result<()
         mtu: step.mtu,
     };
     stand(kernel, &upper, info)
+}
+
+/// Makes a VLAN interface in the sandbox. That the parent has one of that VLAN already the kernel says.
+pub(crate) fn vlan(kernel: &mut LinuxKernel, step: &CreateVlan) -> Result<(), KernelError> {
+    let protocol = match step.vlan.protocol {
+        VlanProtocol::Ieee8021Q => Protocol::Ieee8021Q,
+        VlanProtocol::Ieee8021Ad => Protocol::Ieee8021Ad,
+    };
+    let mut data = vec![InfoVlan::Id(step.vlan.id), InfoVlan::Protocol(protocol)];
+    if step.vlan.qos != 0 {
+        // What says no priority has 0.
+        let usual = VlanQosMapping::Mapping(0, step.vlan.qos.into());
+        data.push(InfoVlan::EgressQos(vec![usual]));
+    }
+    let upper = Standing {
+        what: Upper::Vlan(step.vlan),
+        parent: (step.parent_index, &step.parent),
+        name: &step.name,
+        passing_name: InterfaceName::ours(step.group.into()),
+        own: Own::Group(step.group),
+        mtu: step.mtu,
+    };
+    stand(
+        kernel,
+        &upper,
+        vec![LinkInfo::Kind(InfoKind::Vlan), LinkInfo::Data(InfoData::Vlan(data))],
+    )
 }
 
 /// A link that is made on a parent.
