@@ -1,4 +1,5 @@
-//! Two networks at once, from two cards, in one namespace, and service networks of both families beside them. They come and go together.
+//! Two networks at once, from two cards, in one namespace, and service networks of both families beside them. They come and go together; and the
+//! second comes and goes by itself while the sandbox runs.
 
 use crate::guest::failure::Failure;
 use crate::guest::interface;
@@ -82,7 +83,31 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("detach takes both back");
     vfhook("detach --id blue").ok()?;
     guest.must_be_as_before("after detach")?;
+    one_by_one(guest)?;
     guest.step("the second network cannot be had: the first is not kept either");
     let both = "attach --netns /run/netns/blue --network storage --network backup@net1 --id blue";
     guest.changes_nothing("a refused pair", || vfhook(both).fails(2, &["net1"])).map(drop)
+}
+
+/// A sandbox that runs is given a VF of the other card, loses it to a tenant, has it again, and gives it back alone and with itself.
+fn one_by_one(guest: &mut Guest) -> Result<(), Failure> {
+    const ADD: &str = "attach --add --netns /run/netns/blue --network backup@net2";
+    guest.step("one network more while it runs");
+    let blue = Netns::named("blue").place();
+    vfhook("attach --netns /run/netns/blue --network storage --id blue").ok()?;
+    vfhook(ADD).ok()?;
+    for target in ["192.168.0.2", "192.168.9.2"] {
+        guest.expect(probe::ping(&blue, target))?;
+    }
+    blue.cmd("ip address flush dev net2").ok()?;
+    vfhook("reconcile").ok()?;
+    guest.expect(probe::ping(&blue, "192.168.9.2"))?;
+    guest.step("and one less");
+    vfhook("detach --id blue --network backup").ok()?;
+    let links = blue.cmd("ip -o link").ok()?.stdout;
+    guest.check("it is gone and the first is there", !links.contains("net2"), &links)?;
+    guest.expect(probe::ping(&blue, "192.168.0.2"))?;
+    vfhook(ADD).ok()?;
+    vfhook("detach --id blue").ok()?;
+    guest.must_be_as_before("after what was added went with the sandbox")
 }

@@ -5,15 +5,12 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 pub use super::{
+    attachment_arguments::{Attach, Detach},
     history_arguments::{Explain, Explained, History, Metrics},
     runtime_arguments::{Cdi, Hook, Runtime, Stage},
     setup_arguments::{Doctor, Setup},
 };
 use super::{http::Address, kubelet, runtime_arguments::seconds};
-use crate::{
-    request::NetworkRequest,
-    types::{NetnsSource, SandboxId},
-};
 
 /// Variables that say what the options of the same name would, each with what is meant without either.
 pub(super) const CONFIG: (&str, &str) = ("VFHOOK_CONFIG", "/etc/vfhook/config.toml");
@@ -210,88 +207,4 @@ pub struct Provision {
     /// How it is done and shown
     #[command(flatten)]
     pub changes: Changes,
-}
-
-/// Arguments of `attach`.
-#[derive(Debug, Args)]
-pub struct Attach {
-    /// Where the sandbox is
-    #[command(flatten)]
-    pub netns: Netns,
-
-    /// A network, and what its interface is called; may be given more than once
-    #[arg(long = "network", required = true, value_name = "NAME[@IFNAME]")]
-    pub networks: Vec<NetworkRequest>,
-
-    /// The sandbox's id, to detach it by; without one it is netns-COOKIE
-    #[arg(long)]
-    pub id: Option<SandboxId>,
-
-    /// Do without the service path
-    #[arg(long)]
-    pub no_service_path: bool,
-
-    /// Give up and put everything back after this many seconds
-    #[arg(long, default_value = "10", value_name = "SECONDS", value_parser = seconds)]
-    pub timeout: Duration,
-
-    /// How it is done and shown
-    #[command(flatten)]
-    pub changes: Changes,
-}
-
-/// Arguments of `detach`.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false, id = "which", args = ["id", "netns", "pid"])]
-pub struct Detach {
-    /// The sandbox's id
-    #[arg(long)]
-    pub id: Option<SandboxId>,
-
-    /// The sandbox's network namespace
-    #[arg(long, value_name = "PATH")]
-    netns: Option<PathBuf>,
-
-    /// A process in that namespace
-    #[arg(long)]
-    pid: Option<u32>,
-
-    /// Wait for devices to come back for this many seconds
-    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = seconds)]
-    pub timeout: Duration,
-
-    /// How it is done and shown
-    #[command(flatten)]
-    pub changes: Changes,
-}
-
-impl Detach {
-    /// The namespace, where that was given.
-    pub fn netns(&self) -> Option<NetnsSource> {
-        source(self.netns.as_ref(), self.pid)
-    }
-}
-
-/// A network namespace, given in one of two ways.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub struct Netns {
-    /// The sandbox's network namespace, such as /run/netns/blue
-    #[arg(long = "netns", value_name = "PATH")]
-    path: Option<PathBuf>,
-
-    /// A process in the sandbox's network namespace
-    #[arg(long)]
-    pid: Option<u32>,
-}
-
-impl Netns {
-    /// What was given. `None` cannot be typed.
-    pub fn source(&self) -> Option<NetnsSource> {
-        source(self.path.as_ref(), self.pid)
-    }
-}
-
-fn source(path: Option<&PathBuf>, pid: Option<u32>) -> Option<NetnsSource> {
-    path.cloned().map(NetnsSource::Path).or(pid.map(NetnsSource::Pid))
 }

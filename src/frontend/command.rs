@@ -4,10 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{
     arguments::{
-        Arguments, Attach, Changes, Detach, Doctor, Explain, Explained, Hook, Import, Metrics,
-        Provision, Serve, Shown, Status, Verb,
+        Arguments, Changes, Doctor, Explain, Explained, Hook, Import, Metrics, Provision, Serve,
+        Shown, Status, Verb,
     },
-    cdi, cni, diagnosis,
+    attachment, cdi, cni, diagnosis,
     failure::CommandError,
     fix::fix,
     history, import as files,
@@ -24,9 +24,9 @@ use crate::{
     lease::LeaseStore,
     metrics::{self, Format},
     operation::{self, ExitCode, Mended, Retry, Which},
-    request::{self, SandboxEvent},
+    request,
     telemetry::{self, system_log},
-    types::{Deadline, NetnsSource, Origin, SandboxId},
+    types::Deadline,
 };
 
 /// What reconciling may wait for devices that are on their way back.
@@ -40,8 +40,8 @@ pub fn run(arguments: &Arguments) -> ExitCode {
                 system_log::failed(&error.on_one_line());
             }
         }),
-        Verb::Attach(verb) => attach(arguments, verb),
-        Verb::Detach(verb) => detach(arguments, verb),
+        Verb::Attach(verb) => attachment::attach(arguments, verb),
+        Verb::Detach(verb) => attachment::detach(arguments, verb),
         Verb::Status(verb) => status(arguments, verb),
         Verb::Doctor(verb) => doctor(arguments, verb),
         Verb::Explain(verb) => explain(arguments, verb),
@@ -91,58 +91,6 @@ fn serve(arguments: &Arguments, verb: &Serve) -> Result<ExitCode, CommandError> 
 /// Where others find this program, which may be replaced by a newer one meanwhile.
 fn this_program() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/usr/bin/vfhook"))
-}
-
-fn attach(arguments: &Arguments, verb: &Attach) -> Result<ExitCode, CommandError> {
-    let deadline = Deadline::after(verb.timeout);
-    let mut kernel = LinuxKernel::open()?;
-    let Some(netns) = verb.netns.source() else { return Ok(ExitCode::Usage) };
-    let id = verb.id.clone().map_or_else(|| id_of(&mut kernel, &netns), Ok)?;
-    let event = SandboxEvent {
-        id,
-        origin: Origin::Command,
-        netns,
-        pod: None,
-        namespace: None,
-        networks: verb.networks.clone(),
-        service_path_off: verb.no_service_path,
-        primary: None,
-        wording: None,
-        more_to_come: false,
-    };
-    let output = Output::new(verb.changes.json);
-    if verb.changes.dry_run {
-        let context = open::both(arguments)?;
-        output.preview(&operation::preview_attach(&mut kernel, &context, &event, deadline)?);
-    } else {
-        output.attached(&open::attach(arguments, &mut kernel, &event, deadline)?);
-    }
-    Ok(ExitCode::Done)
-}
-
-fn id_of(kernel: &mut LinuxKernel, netns: &NetnsSource) -> Result<SandboxId, CommandError> {
-    use crate::kernel::Kernel as _;
-    Ok(SandboxId::of_netns(kernel.open_sandbox(netns)?.cookie))
-}
-
-fn detach(arguments: &Arguments, verb: &Detach) -> Result<ExitCode, CommandError> {
-    let deadline = Deadline::after(verb.timeout);
-    let context = open::leases(arguments)?;
-    let mut kernel = LinuxKernel::open()?;
-    let by_id = verb.id.clone().map(Which::Id);
-    let by_netns = || verb.netns().map(Which::Netns);
-    let Some(which) = by_id.or_else(by_netns) else { return Ok(ExitCode::Usage) };
-    let output = Output::new(verb.changes.json);
-    if verb.changes.dry_run {
-        match operation::preview_detach(&mut kernel, &context, &which)? {
-            Some(preview) => output.preview(&preview),
-            None => output.detached(&which, operation::Detached::Unknown),
-        }
-    } else {
-        let detached = operation::detach(&mut kernel, &context, &which, deadline)?;
-        output.detached(&which, detached);
-    }
-    Ok(ExitCode::Done)
 }
 
 fn status(arguments: &Arguments, verb: &Status) -> Result<ExitCode, CommandError> {

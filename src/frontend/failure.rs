@@ -40,6 +40,8 @@ pub(super) enum CommandError {
         "no network says allow.cdi = true, so there is no device to tell of; let one say so, or take an earlier file away with --remove"
     )]
     NoCdiNetwork,
+    #[error("--add gives one network at a time, so that each can be taken back by itself")]
+    SeveralAdded,
     #[error(transparent)]
     Setup(#[from] SetupError),
     #[error(
@@ -147,6 +149,7 @@ impl CommandError {
             | Self::ConfigurationIsThere(_)
             | Self::NobodyToAsk
             | Self::NoTerminal
+            | Self::SeveralAdded
             | Self::Serve(ServeError::Config(_)) => ExitCode::Usage,
             Self::Serve(_) | Self::NotRoot(_) => ExitCode::HostUnfit,
             Self::Setup(error) => error.exit_code(),

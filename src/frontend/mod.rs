@@ -2,6 +2,8 @@
 //! answer; what only one of them could do would be a defect.
 
 pub mod arguments;
+mod attachment;
+mod attachment_arguments;
 mod cdi;
 mod cni;
 mod command;

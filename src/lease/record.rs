@@ -52,6 +52,12 @@ pub struct Lease {
     /// Containers that came or went last: a claim of theirs may be there without their holding the lease.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub passing: BTreeSet<SandboxId>,
+    /// The sandbox that it was added to while that ran, and with which it goes; `None` for what a sandbox began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added_to: Option<SandboxId>,
+    /// What was added to it, each a lease of its own. One of them may be gone by itself, or not have come to be.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub additions: BTreeSet<SandboxId>,
     /// Where its containers are told what was given.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub notices: BTreeSet<NoticeName>,
@@ -190,7 +196,9 @@ impl Lease {
                 .chain(attached.addresses.iter().map(address))
                 .chain(self.on_wires(attached))
         });
-        ids.chain([Claim::Netns(self.netns.cookie)])
+        // The namespace is that of what it was added to.
+        let netns = self.added_to.is_none().then_some(Claim::Netns(self.netns.cookie));
+        ids.chain(netns)
             .chain(networks)
             .chain(self.service_sources.iter().copied().map(Claim::Source))
             .collect()

@@ -56,16 +56,37 @@ fn attach_or_join(
             Existing::Cleared => continue,
             Existing::None => {}
         }
-        let intent = resolve(&context.config, event)?;
-        let reserved = reserve(kernel, context, event, &intent, &netns, &mut conflicts, deadline)?;
-        // Somebody was faster; what they did is looked at in the next round.
-        let Some(reservation) = reserved else { continue };
-        journal::without_effect(event);
-        let done = perform(kernel, context, reservation, deadline);
-        if let Some(done) = conflicts.unless_others_will_do(done, &intent) {
-            return done;
+        let sandbox = Sandbox { netns: &netns, first: None };
+        if let Some(report) = give(kernel, context, event, &sandbox, &mut conflicts, deadline)? {
+            return Ok(report);
         }
     }
+}
+
+/// What something is given to.
+pub(super) struct Sandbox<'a> {
+    /// Its namespace.
+    pub(super) netns: &'a NetnsIdentity,
+    /// The lease of what it began with, where this is added to it.
+    pub(super) first: Option<&'a Lease>,
+}
+
+/// Gives what `event` asks for; `None` when it is to be tried again, because somebody was faster or another address will do.
+pub(super) fn give(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    event: &SandboxEvent,
+    sandbox: &Sandbox,
+    conflicts: &mut Conflicts,
+    deadline: Deadline,
+) -> Result<Option<AttachReport>, OperationError> {
+    let intent = resolve(&context.config, event)?;
+    let reserved = reserve(kernel, context, event, &intent, sandbox, conflicts, deadline)?;
+    // What another did who was faster is looked at in the next round.
+    let Some(reservation) = reserved else { return Ok(None) };
+    journal::without_effect(event);
+    let done = perform(kernel, context, reservation, deadline);
+    conflicts.unless_others_will_do(done, &intent).transpose()
 }
 
 /// What [`attach`] would do. Nothing is changed and nothing recorded.
@@ -106,15 +127,16 @@ fn reserve(
     context: &Context,
     event: &SandboxEvent,
     intent: &AttachmentIntent,
-    netns: &NetnsIdentity,
+    sandbox: &Sandbox,
     conflicts: &mut Conflicts,
     deadline: Deadline,
 ) -> Result<Option<Reservation>, OperationError> {
     let leases = &context.leases;
     // What another vfhook just took out of the sandbox, or puts into it, must not be seen there.
-    let _looking = leases.look_into(netns.cookie, deadline)?;
-    let theirs = [Claim::Netns(netns.cookie), Claim::Id(event.id.clone())];
-    if theirs.iter().any(|claim| leases.is_taken(claim)) {
+    let _looking = leases.look_into(sandbox.netns.cookie, deadline)?;
+    let netns = sandbox.first.is_none().then_some(Claim::Netns(sandbox.netns.cookie));
+    let theirs = [Claim::Id(event.id.clone())].into_iter().chain(netns);
+    if theirs.into_iter().any(|claim| leases.is_taken(&claim)) {
         return Ok(None);
     }
     let prepared = match prepare(kernel, context, event, intent, &conflicts.avoided) {
@@ -125,13 +147,17 @@ fn reserve(
         }
         prepared => prepared.map_err(|error| conflicts.explain(error))?,
     };
-    let (lease, looking) = match prepared {
+    let (mut lease, looking) = match prepared {
         Prepared::Lease { lease, looking } => (lease, looking),
         Prepared::Busy(device) => {
             leases.wait_for(device, deadline)?;
             return Ok(None);
         }
     };
+    if let Some(first) = sandbox.first {
+        lease.added_to = Some(first.id.clone());
+        (lease.pod, lease.namespace) = (first.pod.clone(), first.namespace.clone());
+    }
     let reserved = match leases.lock(deadline)?.reserve(*lease) {
         Err(LeaseError::Taken { .. }) if !deadline.passed() => None,
         reserved => Some(reserved?),

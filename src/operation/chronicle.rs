@@ -163,9 +163,12 @@ fn tell(leases: &LeaseStore, entry: Entry) {
 fn reason(error: &OperationError) -> Reason {
     match error {
         OperationError::Worded { source, .. } => reason(source),
-        OperationError::Request(_) | OperationError::Kernel(KernelError::NotASandbox { .. }) => {
-            Reason::Request
-        }
+        OperationError::Request(_)
+        | OperationError::NothingToAddTo { .. }
+        | OperationError::Name(_)
+        | OperationError::BeganWith { .. }
+        | OperationError::WhichAddition { .. }
+        | OperationError::Kernel(KernelError::NotASandbox { .. }) => Reason::Request,
         OperationError::Plan(_) => Reason::Unfit,
         OperationError::NoFreeDevice { .. } => Reason::NoDevice,
         OperationError::NoFreeAddress { .. } => Reason::NoAddress,

@@ -114,7 +114,7 @@ pub fn preview_detach(
     Ok(Some(Preview::of_undo(steps)))
 }
 
-fn claim_of(kernel: &mut impl Kernel, which: &Which) -> Result<Claim, OperationError> {
+pub(super) fn claim_of(kernel: &mut impl Kernel, which: &Which) -> Result<Claim, OperationError> {
     Ok(match which {
         Which::Id(id) | Which::Holder(id) => Claim::Id(id.clone()),
         Which::Netns(source) => Claim::Netns(kernel.open_sandbox(source)?.cookie),

@@ -8,7 +8,7 @@ use crate::{
     lease::LeaseError,
     plan::{AttachPlanError, Flaw, ProvisionError},
     request::{RequestError, Wording},
-    types::{MacAddress, Name, SandboxId},
+    types::{Invalid, MacAddress, Name, SandboxId},
 };
 
 /// The exit codes of `vfhook`, which scripts may rely on.
@@ -95,6 +95,37 @@ pub enum OperationError {
         has: String,
         /// What it wants.
         asks: String,
+    },
+    /// There is nothing to add to.
+    #[error(
+        "nothing was given to the sandbox in {netns}: `vfhook attach` without --add gives it its first networks"
+    )]
+    NothingToAddTo {
+        /// Where its namespace is.
+        netns: String,
+    },
+    /// What was added would have this name.
+    #[error("what is added is called by the sandbox's id and its interface")]
+    Name(#[from] Invalid),
+    /// A sandbox keeps what it began with until it ends.
+    #[error(
+        "sandbox {id} began with {network}: what was added to it is taken by itself, and `vfhook detach` without --network takes all"
+    )]
+    BeganWith {
+        /// The sandbox.
+        id: SandboxId,
+        /// The network.
+        network: Name,
+    },
+    /// Several of what was added are meant.
+    #[error("sandbox {id} was given {network} more than once: name one of {}", .interfaces.join(", "))]
+    WhichAddition {
+        /// The sandbox.
+        id: SandboxId,
+        /// The network.
+        network: Name,
+        /// What to choose from.
+        interfaces: Vec<String>,
     },
     /// The sandbox has not what it asks for, or no longer.
     #[error("sandbox {id} has not what it asks for: {why}")]
@@ -187,6 +218,10 @@ impl OperationError {
             | Self::Plan(_)
             | Self::Conflict { .. }
             | Self::IdInUse { .. }
+            | Self::NothingToAddTo { .. }
+            | Self::Name(_)
+            | Self::BeganWith { .. }
+            | Self::WhichAddition { .. }
             | Self::NothingToProvision
             | Self::Kernel(KernelError::NotASandbox { .. })
             | Self::Provision(

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Why what is in a transient state is taken back.
-const LEFT: &str = "left half done by a process that died";
+pub(super) const LEFT: &str = "left half done by a process that died";
 
 /// What there is.
 pub(super) enum Existing {

@@ -1,6 +1,7 @@
 //! All that a frontend may call: attach, detach, verify, reconcile, audit, provision, status, doctor. Those that
 //! change something are the same pipe with another planner.
 
+mod add;
 mod address;
 mod attach;
 mod attend;
@@ -38,6 +39,7 @@ mod report;
 pub mod setup;
 mod show;
 mod status;
+mod take;
 mod tell;
 mod verify;
 mod vfio;
@@ -45,6 +47,7 @@ mod whole_device;
 
 use std::{path::PathBuf, time::SystemTime};
 
+pub use add::{add, preview_add};
 pub use attach::{attach, preview_attach};
 pub use attend::{Turn, attend, attend_next};
 pub use audit::audit;
@@ -69,6 +72,7 @@ pub use recall::{recall, recall_at};
 pub use reconcile::{Retry, reconcile};
 pub use report::{AttachReport, How};
 pub use status::{LeaseStatus, Status, status};
+pub use take::{addition, take};
 pub use tell::{Told, tell, tell_in};
 pub use verify::{Promised, verify};
 pub use vfio::{Driving, VfioDevice, require_nodes};

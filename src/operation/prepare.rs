@@ -128,6 +128,8 @@ fn lease_of(
         boot: Some(kernel.boot()),
         holders: BTreeSet::from([event.id.clone()]),
         passing: BTreeSet::new(),
+        added_to: None,
+        additions: BTreeSet::new(),
         networks: networks_of(input),
         service_sources: sources,
         service_cidrs: intent.service_cidrs().to_vec(),

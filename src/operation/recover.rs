@@ -7,7 +7,7 @@ use super::{Context, OperationError, chronicle, journal, now};
 use crate::{
     execute::{self, Undone},
     kernel::Kernel,
-    lease::{Lease, LeaseState, Reservation},
+    lease::{Claim, Lease, LeaseState, Reservation},
     plan::{self, step::Step},
     types::Deadline,
 };
@@ -36,6 +36,7 @@ pub(super) fn release_telling(
     deadline: Deadline,
     tell: impl FnOnce(),
 ) -> Result<(), OperationError> {
+    let added = release_additions(kernel, context, &reservation.lease, why, deadline);
     let began = journal::begin();
     let steps = left_of(&reservation.lease);
     if !matches!(reservation.lease.state, LeaseState::NeedsCleanup { .. }) {
@@ -52,7 +53,31 @@ pub(super) fn release_telling(
     chronicle::taken_back(context, &lease, why, began.took(), &came);
     came?;
     journal::taken_back(&lease, &began);
-    Ok(())
+    added
+}
+
+/// Takes back what was added to the sandbox while it ran. What cannot be keeps no other, nor what the sandbox began with: it is a lease of
+/// its own and remembers what is left of it. The first failure is told.
+fn release_additions(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    first: &Lease,
+    why: &str,
+    deadline: Deadline,
+) -> Result<(), OperationError> {
+    let mut came = Ok(());
+    for id in &first.additions {
+        let found = context.leases.reserve_existing(&Claim::Id(id.clone()), deadline);
+        let released = match found {
+            Ok(Some(addition)) if addition.lease.added_to.as_ref() == Some(&first.id) => {
+                release(kernel, context, addition, why, deadline)
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.into()),
+        };
+        came = came.and(released);
+    }
+    came
 }
 
 /// What is to be undone of a lease by itself. The shared table is not: that it could not be removed as the last lease went
