@@ -113,10 +113,12 @@ fn vlan(guest: &mut Guest) -> Result<(), Failure> {
     let near = Interface::read(&blue.place(), "net1")?.v4()?;
     let untagged = probe::ping(&blue.place(), "192.168.0.3").is_err();
     guest.check("without a tag nobody hears it", untagged, "192.168.0.3 answered")?;
+    // Apart from the untagged one, which leads to the same addresses.
+    let tagged = Netns::create("tagged")?;
     script(&[
-        &format!("ip -n far link add link {far} name tagged type vlan id 100"),
-        "ip -n far address add 192.168.0.4/24 dev tagged",
-        "ip -n far link set tagged up",
+        &format!("ip -n far link add link {far} name tagged netns tagged type vlan id 100"),
+        "ip -n tagged address add 192.168.0.4/24 dev tagged",
+        "ip -n tagged link set tagged up",
     ])?;
     guest.expect(probe::ping(&blue.place(), "192.168.0.4"))?;
     let said = vfhook("attach --netns /run/netns/green --network storage --id green");
@@ -135,7 +137,7 @@ fn vlan(guest: &mut Guest) -> Result<(), Failure> {
     vfhook("attach --netns /run/netns/green --network storage --id green").ok()?;
     green.delete()?;
     vfhook("detach --id green").ok()?;
-    cmd("ip -n far link del tagged").ok()?;
+    tagged.delete()?;
     blue.delete()?;
     guest.must_be_as_before("after a VLAN")
 }
