@@ -42,6 +42,7 @@ mod package;
 mod plain_lifecycle;
 mod podman_lifecycle;
 mod provision;
+mod rdma;
 mod readme_commands;
 mod real_crio;
 mod rollback;
@@ -127,6 +128,7 @@ pub(crate) static ALL: &[Scenario] = &[
     macvlan::SCENARIO,
     vfio::SCENARIO,
     vfio_pod::SCENARIO,
+    rdma::SCENARIO,
     vfio_counted::SCENARIO,
     message_count::SCENARIO,
     driver_passes::SCENARIO,

@@ -13,6 +13,7 @@ mod network;
 mod plugin_file;
 mod pool;
 mod problem;
+mod rdma;
 mod route;
 mod runtime;
 mod section;

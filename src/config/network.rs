@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{
     Allow, InterfaceSysctls, Pool, PoolKind, RouteKey, StaticRoute, allow, bind, bond, host_device,
-    interface_sysctl, made, route,
+    interface_sysctl, made, rdma, route,
     section::{Named, Section},
 };
 use crate::types::{
@@ -48,6 +48,8 @@ pub struct Network {
     pub conflict_check: bool,
     /// Whether sandbox and host reach each other over the service path, where the card would cut them off.
     pub host_access: bool,
+    /// Whether its containers may use the RDMA device behind the interface, which every network namespace shares.
+    pub rdma: bool,
     /// What a request may choose.
     pub allow: Allow,
 }
@@ -115,14 +117,10 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
     let accept_ra = section.optional("accept_ra").unwrap_or(false);
     let conflict_check = conflict_check(section, &addresses);
     let host_access = section.optional("host_access").unwrap_or(false);
+    let rdma = rdma::read(section, given_by);
     let allow = section.table("allow", allow::read).unwrap_or_default();
-    match given_by.map(|pool| pool.kind) {
-        Some(PoolKind::HostDevice) if allow.mac => host_device::refuse_mac(section),
-        Some(PoolKind::Bond) => bond::check_network(section, attributes.link_state, allow.mac),
-        Some(PoolKind::Made(upper)) => made::check(section, upper, conflict_check, allow.mac),
-        Some(PoolKind::Vlan) => made::check_vlan(section, attributes, allow.mac),
-        _ => {}
-    }
+    let kind = given_by.map(|pool| pool.kind);
+    check_kind(section, kind, attributes, conflict_check, allow.mac);
     if given_by.is_some_and(|pool| pool.vfio.is_some()) {
         bind::check_network(section, &said, (allow.addresses, allow.cdi));
     }
@@ -142,6 +140,7 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
         accept_ra,
         conflict_check,
         host_access,
+        rdma,
         allow,
     });
     if let Some(network) = &value {
@@ -150,6 +149,23 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
         route::refuse_twice(section, &network.routes, &at, &keys);
     }
     Named { name, value }
+}
+
+/// What devices of this kind cannot do.
+fn check_kind(
+    section: &mut Section,
+    kind: Option<PoolKind>,
+    attributes: VfAttributes,
+    conflict_check: bool,
+    opens_mac: bool,
+) {
+    match kind {
+        Some(PoolKind::HostDevice) if opens_mac => host_device::refuse_mac(section),
+        Some(PoolKind::Bond) => bond::check_network(section, attributes.link_state, opens_mac),
+        Some(PoolKind::Made(upper)) => made::check(section, upper, conflict_check, opens_mac),
+        Some(PoolKind::Vlan) => made::check_vlan(section, attributes, opens_mac),
+        _ => {}
+    }
 }
 
 /// Whether the wire is asked before an address is given.

@@ -12,7 +12,8 @@ use crate::{
     config::{Config, Problem},
     import::Imported,
     operation::{
-        self, AttachReport, Detached, Finding, How, Mended, Preview, Status, VfioDevice, Which,
+        self, AttachReport, Detached, Finding, How, Mended, Node, Preview, RdmaDevice, Status,
+        VfioDevice, Which,
     },
     telemetry,
 };
@@ -54,6 +55,10 @@ impl Output {
             let nodes = driven.map(nodes);
             let addresses = nodes.unwrap_or_else(|| list(&had.addresses));
             println!("  {:<15} {:<14} {} {addresses}", had.interface, had.network, device);
+            let its = |rdma: &&RdmaDevice| Some(&rdma.device) == had.rdma.as_ref();
+            if let Some(rdma) = report.rdma.iter().find(its) {
+                println!("  {:<15} RDMA device    {}", "", usable(&rdma.device, &rdma.nodes));
+            }
         }
         if let Some(interface) = &report.service_interface {
             let (cidrs, sources) = (list(&report.service_cidrs), list(&report.service_sources));
@@ -240,8 +245,12 @@ fn age(seconds: u64) -> String {
 
 /// How a container is given a device that its program drives, by hand.
 fn nodes(driven: &VfioDevice) -> String {
-    let nodes = driven.nodes.iter().map(|node| format!("--device {}", node.path.display()));
-    format!("vfio-pci {}", nodes.collect::<Vec<_>>().join(" "))
+    usable(&"vfio-pci", &driven.nodes)
+}
+
+fn usable(what: &dyn std::fmt::Display, nodes: &[Node]) -> String {
+    let nodes = nodes.iter().map(|node| format!("--device {}", node.path.display()));
+    format!("{what} {}", nodes.collect::<Vec<_>>().join(" "))
 }
 
 fn list<T: ToString>(values: &[T]) -> String {

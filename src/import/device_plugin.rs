@@ -65,7 +65,10 @@ pub(super) const SELECTORS: Keys = Keys {
         ("auxTypes", "refused: devices of the auxiliary bus are not given yet"),
     ],
     dropped: &[
-        ("isRdma", "vfhook does not give RDMA devices yet: a container gets the interface alone"),
+        (
+            "isRdma",
+            "a container gets the interface alone; rdma = true in its networks gives the RDMA device too",
+        ),
         ("needVhostNet", "vfhook gives no device nodes (/dev/vhost-net, /dev/net/tun)"),
     ],
     also: &[],

@@ -17,13 +17,13 @@ use crate::kernel::{
 };
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Node, Properties,
+        Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Node, NotRdma, Properties,
         RouteFamilies, SandboxFacts, Scene, Unusable, VfioFacts, WholeDevice,
     },
     plan::{Plan, step::Step},
     types::{
-        Deadline, DeviceName, DeviceSelector, MacAddress, NetnsIdentity, NetnsNumber, NetnsSource,
-        PciAddress, Segment, VfAttributes,
+        Deadline, DeviceName, DeviceSelector, KernelText, MacAddress, NetnsIdentity, NetnsNumber,
+        NetnsSource, PciAddress, Segment, VfAttributes,
     },
 };
 
@@ -142,6 +142,14 @@ impl Kernel for LinuxKernel {
 
     fn vfio_nodes(&mut self, device: PciAddress) -> Option<[Node; 2]> {
         Some([self.sysfs.vfio_group(device)?, self.sysfs.vfio_container()?])
+    }
+
+    fn rdma_device(&mut self, link: &Link) -> Result<KernelText, NotRdma> {
+        self.sysfs.rdma_device(link.parent, &link.name)
+    }
+
+    fn rdma_nodes(&mut self, device: &KernelText) -> Vec<Node> {
+        self.sysfs.rdma_nodes(device)
     }
 
     fn host_facts(&mut self) -> Result<HostFacts, KernelError> {

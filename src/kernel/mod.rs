@@ -59,13 +59,13 @@ use std::net::IpAddr;
 
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Node, Properties,
+        Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Node, NotRdma, Properties,
         RouteFamilies, SandboxFacts, Scene, Unusable, VfioFacts, WholeDevice,
     },
     plan::{Plan, step::Step},
     types::{
-        Deadline, DeviceName, DeviceSelector, MacAddress, NetnsIdentity, NetnsNumber, NetnsSource,
-        PciAddress, Segment, VfAttributes,
+        Deadline, DeviceName, DeviceSelector, KernelText, MacAddress, NetnsIdentity, NetnsNumber,
+        NetnsSource, PciAddress, Segment, VfAttributes,
     },
 };
 
@@ -146,6 +146,12 @@ pub trait Kernel {
 
     /// The nodes by which a program opens a device that vfio-pci has: that of its group, and that of all groups. Costs no netlink message.
     fn vfio_nodes(&mut self, device: PciAddress) -> Option<[Node; 2]>;
+
+    /// The RDMA device behind an interface of the host, or why none can be given. Costs no netlink message.
+    fn rdma_device(&mut self, link: &Link) -> Result<KernelText, NotRdma>;
+
+    /// The nodes by which a program uses an RDMA device; none where that is gone. Costs no netlink message.
+    fn rdma_nodes(&mut self, device: &KernelText) -> Vec<Node>;
 
     /// Looks at the host as a whole; asks the driver of no card. Changes nothing, but the kernel may load its module for nft
     /// rules to answer.

@@ -9,8 +9,8 @@ use super::Claim;
 use crate::{
     plan::{Plan, Undo, step::Step},
     types::{
-        InterfaceName, MacAddress, Name, NetnsIdentity, NetnsNumber, NoticeName, Origin,
-        PciAddress, SandboxId, Segment,
+        InterfaceName, KernelText, MacAddress, Name, NetnsIdentity, NetnsNumber, NoticeName,
+        Origin, PciAddress, SandboxId, Segment,
     },
 };
 
@@ -149,6 +149,9 @@ pub struct Attached {
     /// addresses for their network alone.
     #[serde(default)]
     pub segments: Vec<Segment>,
+    /// The RDMA device whose nodes its programs may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rdma: Option<KernelText>,
     /// The links that it is made of, where it is a bond: each with a device of its own, and without addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<Attached>,

@@ -28,7 +28,7 @@ impl<K: Kernel> Chooser<'_, K> {
             }
             wires.extend(segments.iter().copied());
             let addresses = Vec::new();
-            members.push(ChosenNetwork { intent: part, device, addresses, segments });
+            members.push(ChosenNetwork { intent: part, device, addresses, segments, rdma: None });
         }
         Ok((ChosenDevice::Bond(members), wires.into_iter().collect()))
     }

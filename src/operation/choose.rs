@@ -76,7 +76,8 @@ impl<'a, K: Kernel> Chooser<'a, K> {
         };
         self.macs(intent, &device, &segments)?;
         let addresses = self.addresses(intent, &segments)?;
-        Ok(ChosenNetwork { device, addresses, segments, intent: intent.clone() })
+        let rdma = self.rdma(intent, &device)?;
+        Ok(ChosenNetwork { device, addresses, segments, rdma, intent: intent.clone() })
     }
 
     /// The functions whose VFs nobody is making anew, and why the others are left out.

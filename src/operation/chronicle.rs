@@ -169,7 +169,7 @@ fn reason(error: &OperationError) -> Reason {
         | OperationError::BeganWith { .. }
         | OperationError::WhichAddition { .. }
         | OperationError::Kernel(KernelError::NotASandbox { .. }) => Reason::Request,
-        OperationError::Plan(_) => Reason::Unfit,
+        OperationError::Plan(_) | OperationError::NoRdma { .. } => Reason::Unfit,
         OperationError::NoFreeDevice { .. } => Reason::NoDevice,
         OperationError::NoFreeAddress { .. } => Reason::NoAddress,
         OperationError::AddressTaken { .. } | OperationError::MacTaken { .. } => Reason::Taken,

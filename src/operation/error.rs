@@ -4,11 +4,12 @@ use serde::Serialize;
 
 use crate::{
     execute::Failure,
+    inventory::NotRdma,
     kernel::KernelError,
     lease::LeaseError,
     plan::{AttachPlanError, Flaw, ProvisionError},
     request::{RequestError, Wording},
-    types::{Invalid, MacAddress, Name, SandboxId},
+    types::{Invalid, KernelText, MacAddress, Name, SandboxId},
 };
 
 /// The exit codes of `vfhook`, which scripts may rely on.
@@ -95,6 +96,16 @@ pub enum OperationError {
         has: String,
         /// What it wants.
         asks: String,
+    },
+    /// A network gives an RDMA device, and there is none to give.
+    #[error("network {network}: no RDMA device can be given with {interface}: {why}")]
+    NoRdma {
+        /// The network.
+        network: Name,
+        /// The VF, or the parent of what is made.
+        interface: KernelText,
+        /// Why.
+        why: NotRdma,
     },
     /// There is nothing to add to.
     #[error(
@@ -210,6 +221,7 @@ impl OperationError {
         match self {
             Self::Worded { source, .. } => source.exit_code(),
             Self::NoFreeDevice { total: 0, .. }
+            | Self::NoRdma { .. }
             | Self::Provision(ProvisionError::Down { .. })
             | Self::Plan(AttachPlanError::MtuTooHigh { .. } | AttachPlanError::NoIpv6(_))
             | Self::Kernel(KernelError::Absent { .. } | KernelError::Lacking { .. })

@@ -163,6 +163,7 @@ fn attached(serial: u64, position: usize, chosen: &ChosenNetwork) -> Attached {
         mac: plan::interface_mac(serial, position, chosen),
         addresses: chosen.addresses.clone(),
         segments: chosen.segments.clone(),
+        rdma: chosen.rdma.clone(),
         members: members.iter().map(|member| attached(serial, position, member)).collect(),
     }
 }

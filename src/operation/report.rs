@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::vfio::{VfioDevice, devices};
+use super::{
+    rdma::{self, RdmaDevice},
+    vfio::{Driving, VfioDevice, devices},
+};
 use crate::{
     inventory::Route,
     kernel::Kernel,
@@ -47,6 +50,9 @@ pub struct AttachReport {
     /// The devices among them that programs drive.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub vfio: Vec<VfioDevice>,
+    /// The RDMA devices that programs may use.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rdma: Vec<RdmaDevice>,
     /// How many netlink messages it took.
     pub netlink_messages: u64,
     /// What was done.
@@ -62,6 +68,7 @@ impl AttachReport {
             how,
             networks: lease.networks.clone(),
             vfio: Vec::new(),
+            rdma: Vec::new(),
             service_interface: lease.service_interface.clone(),
             service_sources: lease.service_sources.clone(),
             service_cidrs: lease.service_cidrs.clone(),
@@ -73,7 +80,13 @@ impl AttachReport {
     /// The same, with the nodes of what programs drive.
     pub(super) fn with_nodes(mut self, kernel: &mut impl Kernel) -> Self {
         self.vfio = devices(kernel, &self.networks, &self.plan);
+        self.rdma = rdma::devices(kernel, &self.networks);
         self
+    }
+
+    /// What a container needs to use them.
+    pub fn driving(&self) -> Driving {
+        Driving::of(&self.vfio, &self.rdma)
     }
 
     /// Nothing was asked for.
@@ -83,6 +96,7 @@ impl AttachReport {
             how: How::NothingAsked,
             networks: Vec::new(),
             vfio: Vec::new(),
+            rdma: Vec::new(),
             service_interface: None,
             service_sources: Vec::new(),
             service_cidrs: Vec::new(),

@@ -10,6 +10,7 @@ use super::{
     catch_up::still_missed,
     network_status::{NetworkStatus, network_status},
     offer::is_member,
+    rdma::{self, RdmaDevice},
     reconcile,
     vfio::{VfioDevice, devices},
     whole_device,
@@ -45,6 +46,9 @@ pub struct LeaseStatus {
     /// The devices that its programs drive.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub vfio: Vec<VfioDevice>,
+    /// The RDMA devices that its programs may use.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rdma: Vec<RdmaDevice>,
 }
 
 /// One pool.
@@ -110,7 +114,8 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
     let with_status = |lease: Lease| {
         let network_status = network_status(kernel, &lease);
         let vfio = devices(kernel, &lease.networks, &lease.plan);
-        LeaseStatus { lease, network_status, vfio }
+        let rdma = rdma::devices(kernel, &lease.networks);
+        LeaseStatus { lease, network_status, vfio, rdma }
     };
     let leases = leases.into_iter().map(with_status).collect();
     Ok(Status { pools, leases, attention })

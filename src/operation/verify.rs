@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, fmt};
 
 use super::{
-    Context, OperationError, chronicle, hold,
-    vfio::{VfioDevice, devices},
+    Context, OperationError, chronicle, hold, rdma,
+    vfio::{Driving, devices},
 };
 use crate::{
     kernel::Kernel,
@@ -44,8 +44,8 @@ impl fmt::Display for Promised {
 /// Fails unless the sandbox at `netns` has every network of `asked`, and what was `promised` to it. `id` is whom the error
 /// names.
 ///
-/// The configuration is not looked at: a sandbox keeps what it was given when its network is renamed or closed. Answers with the devices
-/// that its programs drive.
+/// The configuration is not looked at: a sandbox keeps what it was given when its network is renamed or closed. Answers with what its
+/// programs need to drive devices.
 pub fn verify(
     kernel: &mut impl Kernel,
     context: &Context,
@@ -53,7 +53,7 @@ pub fn verify(
     netns: &NetnsSource,
     asked: &[NetworkRequest],
     promised: Option<&Promised>,
-) -> Result<Vec<VfioDevice>, OperationError> {
+) -> Result<Driving, OperationError> {
     let verified = has_all(kernel, context, id, netns, asked, promised);
     verified.inspect_err(|error| chronicle::unverified(context, id, asked, error))
 }
@@ -65,7 +65,7 @@ fn has_all(
     netns: &NetnsSource,
     asked: &[NetworkRequest],
     promised: Option<&Promised>,
-) -> Result<Vec<VfioDevice>, OperationError> {
+) -> Result<Driving, OperationError> {
     let identity = kernel.open_sandbox(netns)?;
     let lease = context.leases.find(&Claim::Netns(identity.cookie))?;
     let missing = |why| OperationError::Missing { id: id.clone(), why };
@@ -85,7 +85,8 @@ fn has_all(
         return Err(missing(format!("{promised}, which was promised to it, was not attached")));
     }
     hold::require(kernel, &lease)?;
-    Ok(devices(kernel, &lease.networks, &lease.plan))
+    let vfio = devices(kernel, &lease.networks, &lease.plan);
+    Ok(Driving::of(&vfio, &rdma::devices(kernel, &lease.networks)))
 }
 
 /// Whether this is what was asked for. A request that leaves something open takes what was chosen, and a MAC address that a

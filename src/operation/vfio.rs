@@ -7,7 +7,10 @@ use std::{
 
 use serde::Serialize;
 
-use super::OperationError;
+use super::{
+    OperationError,
+    rdma::{self, RdmaDevice},
+};
 use crate::{
     inventory::Node,
     kernel::Kernel,
@@ -30,15 +33,15 @@ pub struct VfioDevice {
     pub nodes: Vec<Node>,
 }
 
-/// Fails where a container of `id` that is to start has not all nodes by which `devices` are opened: whoever should have put them into it was
-/// not asked when it was made.
+/// Fails where a container of `id` that is to start has not all nodes of what it drives: whoever should have put them into it was not asked
+/// when it was made.
 pub fn require_nodes(
     id: &SandboxId,
-    devices: &[VfioDevice],
+    driving: &Driving,
     has: &BTreeSet<PathBuf>,
 ) -> Result<(), OperationError> {
-    let nodes = devices.iter().flat_map(|device| &device.nodes);
-    let Some(lacks) = nodes.map(|node| &node.path).find(|path| !has.contains(*path)) else {
+    let mut paths = driving.nodes.iter().map(|node| &node.path);
+    let Some(lacks) = paths.find(|path| !has.contains(*path)) else {
         return Ok(());
     };
     let why = format!(
@@ -48,7 +51,7 @@ pub fn require_nodes(
     Err(OperationError::Missing { id: id.clone(), why })
 }
 
-/// What a container needs to drive the devices of its sandbox.
+/// What a container needs to drive the devices of its sandbox, and to use its RDMA devices.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Driving {
     /// The nodes, each once.
@@ -73,16 +76,15 @@ pub(super) fn devices(
 }
 
 impl Driving {
-    /// What it takes to drive these.
-    pub fn of(devices: &[VfioDevice]) -> Self {
-        Self { nodes: nodes(devices), environment: environment(devices) }
+    /// What it takes to use these.
+    pub fn of(vfio: &[VfioDevice], rdma: &[RdmaDevice]) -> Self {
+        let mut told = BTreeSet::new();
+        let nodes = vfio.iter().flat_map(|device| &device.nodes);
+        let nodes = nodes.chain(rdma.iter().flat_map(|device| &device.nodes));
+        let mut environment = environment(vfio);
+        environment.extend(rdma::environment(rdma));
+        Self { nodes: nodes.filter(|node| told.insert(&node.path)).cloned().collect(), environment }
     }
-}
-
-fn nodes(devices: &[VfioDevice]) -> Vec<Node> {
-    let mut told = BTreeSet::new();
-    let nodes = devices.iter().flat_map(|device| &device.nodes);
-    nodes.filter(|node| told.insert(&node.path)).cloned().collect()
 }
 
 /// `VFHOOK_VFIO_DATA=0000:01:10.0,0000:01:10.2` for network `data`.
@@ -116,7 +118,7 @@ mod tests {
             device("data-7", "0000:01:10.2", 21),
             device("spare", "0000:01:10.4", 22),
         ];
-        let driving = Driving::of(&devices);
+        let driving = Driving::of(&devices, &[]);
         let paths: Vec<String> =
             driving.nodes.iter().map(|node| node.path.display().to_string()).collect();
         assert_eq!(paths, ["/dev/vfio/20", "/dev/vfio/vfio", "/dev/vfio/21", "/dev/vfio/22"]);
@@ -129,19 +131,20 @@ mod tests {
                 ("VFHOOK_VFIO_SPARE", "0000:01:10.4"),
             ]
         );
-        assert_eq!(Driving::of(&[]), Driving::default());
+        assert_eq!(Driving::of(&[], &[]), Driving::default());
     }
 
     #[test]
     fn a_container_without_a_node_does_not_start() {
-        let (id, devices) = ("box".parse().unwrap(), [device("data", "0000:01:10.0", 20)]);
+        let id = "box".parse().unwrap();
+        let driving = Driving::of(&[device("data", "0000:01:10.0", 20)], &[]);
         let has = |paths: &[&str]| {
             let has = paths.iter().map(PathBuf::from).collect();
-            require_nodes(&id, &devices, &has).map_err(|error| error.to_string())
+            require_nodes(&id, &driving, &has).map_err(|error| error.to_string())
         };
         assert_eq!(has(&["/dev/vfio/20", "/dev/vfio/vfio", "/dev/null"]), Ok(()));
         assert!(has(&["/dev/vfio/21", "/dev/vfio/vfio"]).unwrap_err().contains("/dev/vfio/20"));
         assert!(has(&["/dev/vfio/20"]).unwrap_err().contains("/dev/vfio/vfio"));
-        assert!(require_nodes(&id, &[], &BTreeSet::new()).is_ok());
+        assert!(require_nodes(&id, &Driving::default(), &BTreeSet::new()).is_ok());
     }
 }

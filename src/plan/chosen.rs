@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use crate::{
     inventory::{Device, Ipv6, Link, SandboxFacts, WholeDevice},
     request::NetworkIntent,
-    types::{InterfaceName, SandboxId, Segment, Upper},
+    types::{InterfaceName, KernelText, SandboxId, Segment, Upper},
 };
 
 /// All that the plan is made from.
@@ -42,6 +42,8 @@ pub struct ChosenNetwork {
     pub addresses: Vec<IpNet>,
     /// The wires that the network is on.
     pub segments: Vec<Segment>,
+    /// The RDMA device that its programs may use.
+    pub rdma: Option<KernelText>,
 }
 
 impl ChosenNetwork {

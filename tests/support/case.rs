@@ -243,6 +243,7 @@ fn network() -> impl Strategy<Value = NetworkIntent> {
                 accept_ra: false,
                 conflict_check: host_access,
                 host_access,
+                rdma: false,
                 allow: Allow::default(),
             };
             NetworkIntent {

@@ -68,7 +68,13 @@ pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
             network.addresses.clone()
         };
         given.extend(addresses.iter().map(IpNet::addr));
-        ChosenNetwork { intent: network.clone(), device, addresses, segments: Vec::new() }
+        ChosenNetwork {
+            intent: network.clone(),
+            device,
+            addresses,
+            segments: Vec::new(),
+            rdma: None,
+        }
     });
     let networks = networks.collect();
     let service = intent.service.as_ref().map(|service| choose_service(service, &id));
@@ -99,7 +105,7 @@ fn bond(kernel: &mut impl Kernel, network: &NetworkIntent) -> ChosenDevice {
         intent.pool.selector.pf = vec![parse(pf)];
         let device = ChosenDevice::Vf(Box::new(nth_vf(kernel, &intent, 0)));
         let (addresses, segments) = (Vec::new(), Vec::new());
-        ChosenNetwork { intent, device, addresses, segments }
+        ChosenNetwork { intent, device, addresses, segments, rdma: None }
     };
     ChosenDevice::Bond((0..).zip(["ens1f0", "ens2f0"]).map(link).collect())
 }

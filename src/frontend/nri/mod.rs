@@ -64,7 +64,7 @@ impl<N: Node> NriPlugin<N> {
             let mut kernel = LinuxKernel::open()?;
             let report = operation::attach(&mut kernel, &context, &event, deadline)?;
             kubelet.taken(&event.networks);
-            Ok(Driving::of(&report.vfio))
+            Ok(report.driving())
         });
         done.await
     }

@@ -21,7 +21,7 @@ pub(in super::super) const CHAINED: Keys = Keys {
             "sbr",
             "vfhook has no source routing yet: where a container has two ways out, answers may leave by the other",
         ),
-        ("rdma", "vfhook does not give RDMA devices yet"),
+        ("rdma", "vfhook moves no RDMA device: rdma = true in the network shares it"),
         ("bond", "vfhook makes no bonds yet"),
         ("portmap", "no counterpart: a VF is reached on its own address"),
         ("bandwidth", "no counterpart: the card can limit a VF (`network.max_tx_rate`)"),

@@ -38,7 +38,10 @@ pub(in super::super) const NODE_POLICY: Keys = Keys {
             "priority",
             "no counterpart: where policies overlap, leave out the one with the higher number",
         ),
-        ("isRdma", "vfhook does not give RDMA devices yet: a container gets the interface alone"),
+        (
+            "isRdma",
+            "a container gets the interface alone; rdma = true in its networks gives the RDMA device too",
+        ),
         ("needVhostNet", "vfhook gives no device nodes (/dev/vhost-net, /dev/net/tun)"),
         ("excludeTopology", "no counterpart: kubelet is told the NUMA node"),
     ],

@@ -10,14 +10,14 @@ use super::{
 };
 use crate::{
     inventory::{
-        Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Node, Properties,
+        Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Node, NotRdma, Properties,
         RouteFamilies, SandboxFacts, Scene, Unusable, VfioFacts, WholeDevice,
     },
     kernel::{Functions, Kernel, KernelError},
     plan::{Plan, sentence, step::Step},
     types::{
-        Deadline, DeviceName, DeviceSelector, MacAddress, NetnsIdentity, NetnsNumber, NetnsSource,
-        PciAddress, Segment, VfAttributes,
+        Deadline, DeviceName, DeviceSelector, KernelText, MacAddress, NetnsIdentity, NetnsNumber,
+        NetnsSource, PciAddress, Segment, VfAttributes,
     },
 };
 
@@ -204,6 +204,14 @@ impl Kernel for FakeKernel {
 
     fn vfio_nodes(&mut self, device: PciAddress) -> Option<[Node; 2]> {
         self.glance("vfio_nodes", |machine| vfio::nodes(machine, device))
+    }
+
+    fn rdma_device(&mut self, link: &Link) -> Result<KernelText, NotRdma> {
+        self.glance("rdma_device", |machine| vfio::rdma_device(machine, link))
+    }
+
+    fn rdma_nodes(&mut self, device: &KernelText) -> Vec<Node> {
+        self.glance("rdma_nodes", |machine| vfio::rdma_nodes(machine, device))
     }
 
     fn host_facts(&mut self) -> Result<HostFacts, KernelError> {

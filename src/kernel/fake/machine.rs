@@ -35,6 +35,8 @@ pub struct Machine {
     pub lacks_vfio: bool,
     /// VFs that a program has open by vfio-pci.
     pub opened: BTreeSet<PciAddress>,
+    /// RDMA devices, each by the function or the interface of the host that it is behind.
+    pub rdma: BTreeMap<String, KernelText>,
     /// Whether the kernel was started without IPv6.
     pub lacks_ipv6: bool,
     pub(super) returning: Vec<Returning>,

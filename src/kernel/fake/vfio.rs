@@ -1,13 +1,13 @@
-//! A VF that a program drives: vfio-pci instead of its driver, and back once nobody has it open.
+//! What programs use by nodes: a VF with vfio-pci instead of its driver, and back once nobody has it open; RDMA devices.
 
 use std::collections::BTreeSet;
 
 use super::{Machine, card::Vf, return_device, session::Session};
 use crate::{
-    inventory::{IommuGroup, Node, VFIO, VfioFacts},
+    inventory::{IommuGroup, Link, Node, NotRdma, VFIO, VfioFacts},
     kernel::KernelError,
     plan::step::{BindVfio, UnbindVfio},
-    types::{Deadline, PciAddress},
+    types::{Deadline, KernelText, PciAddress},
 };
 
 /// Each VF is in a group of its own.
@@ -29,6 +29,24 @@ pub(super) fn nodes(machine: &Machine, device: PciAddress) -> Option<[Node; 2]> 
         Node { path: format!("/dev/vfio/{}", vf.number()).into(), major: 244, minor: vf.number() };
     let all = Node { path: "/dev/vfio/vfio".into(), major: 10, minor: 196 };
     is_bound.then_some([group, all])
+}
+
+pub(super) fn rdma_device(machine: &Machine, link: &Link) -> Result<KernelText, NotRdma> {
+    let of_function = link.parent.and_then(|device| machine.rdma.get(&device.to_string()));
+    let found = of_function.or_else(|| machine.rdma.get(&link.name.to_string()));
+    found.cloned().ok_or(NotRdma::Absent)
+}
+
+pub(super) fn rdma_nodes(machine: &Machine, device: &KernelText) -> Vec<Node> {
+    let mut all = machine.rdma.values().zip(0..);
+    let number = all.find_map(|(found, number)| (found == device).then_some(number));
+    let node = |name: &str, major, minor| {
+        let path = std::path::Path::new("/dev/infiniband").join(name);
+        Node { path, major, minor }
+    };
+    number.map_or_else(Vec::new, |number| {
+        vec![node(&format!("uverbs{number}"), 231, 192 + number), node("rdma_cm", 10, 122)]
+    })
 }
 
 pub(super) fn give(session: &mut Session, step: &BindVfio) -> Result<(), KernelError> {

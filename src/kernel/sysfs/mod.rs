@@ -2,6 +2,7 @@
 
 mod function;
 mod interface;
+mod rdma;
 mod vfio;
 mod virtio;
 
