@@ -291,6 +291,7 @@ const TOOLS: [Tool; 20] = [
             "frontend/arguments.rs",
             "frontend/history_arguments.rs",
             "frontend/runtime_arguments.rs",
+            "frontend/attachment_arguments.rs",
             "frontend/setup_arguments.rs",
             "frontend/shortcut.rs",
             "main.rs",

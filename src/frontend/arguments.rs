@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 pub use super::{
-    attachment_arguments::{Attach, Detach},
+    attachment_arguments::{Attach, Changes, Detach},
     history_arguments::{Explain, Explained, History, Metrics},
     runtime_arguments::{Cdi, Hook, Runtime, Stage},
     setup_arguments::{Doctor, Setup},
@@ -179,18 +179,6 @@ pub struct Import {
     /// How the answer is shown
     #[command(flatten)]
     pub shown: Shown,
-}
-
-/// How something is changed, and how the answer is shown.
-#[derive(Debug, Args)]
-pub struct Changes {
-    /// Print the steps with their undos and change nothing
-    #[arg(long)]
-    pub dry_run: bool,
-
-    /// Answer in JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Arguments of `provision`.

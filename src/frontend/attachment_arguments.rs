@@ -4,11 +4,23 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::{arguments::Changes, runtime_arguments::seconds};
+use super::runtime_arguments::seconds;
 use crate::{
     request::NetworkRequest,
     types::{NetnsSource, SandboxId},
 };
+
+/// How something is changed, and how the answer is shown.
+#[derive(Debug, Args)]
+pub struct Changes {
+    /// Print the steps with their undos and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Answer in JSON
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Arguments of `attach`.
 #[derive(Debug, Args)]

@@ -265,10 +265,8 @@ impl Kernel for FakeKernel {
         self.steps.push(step.clone());
         let number = self.steps.len();
         let effect = self.faults.iter().find(|fault| fault.strikes(number, step));
-        let Some(effect) = effect.map(|fault| fault.effect) else {
-            return self.perform(step, deadline);
-        };
-        match effect {
+        let Some(fault) = effect else { return self.perform(step, deadline) };
+        match fault.effect {
             Effect::Refuse(errno) => Err(KernelError::refused("do", sentence(step))(errno)),
             Effect::RefuseAfterwards(errno) => self
                 .perform(step, deadline)

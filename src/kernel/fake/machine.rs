@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use nix::errno::Errno;
 
 use super::{Card, FakeLink, LinkKind, Namespace};
-use crate::types::{MacAddress, NetnsSource, PciAddress};
+use crate::types::{KernelText, MacAddress, NetnsSource, PciAddress};
 
 /// A machine.
 #[derive(Debug, Clone, Default)]
