@@ -110,9 +110,9 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     cri.stop(&container)?;
     cri.stop_pod(&sandbox)?;
     cri.remove_pod(&sandbox)?;
-    guest.step("the RDMA device is gone: who asks for it is refused");
+    guest.step("the RDMA device is gone: no container of who asks for it starts");
     cmd("rdma link delete rxe0").ok()?;
-    refused(cri.run_pod(&pod.again()), &["no RDMA device", "ens1f0"])?;
+    refused(scene::run(cri, &pod.again()), &["no RDMA device", "ens1f0"])?;
     scene::remove_all(cri)?;
     guest.is_as_before_but_for(&[])
 }
