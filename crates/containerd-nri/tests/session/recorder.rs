@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use containerd_nri::fake::{FakeRuntime, Peer, Profile};
+use containerd_nri::fake::{FakeRuntime, NriVersion, Peer, Profile};
 use containerd_nri::{
     Budget, Container, ContainerUpdate, Creation, Event, EventSet, Handle, Identity, Launch, Lost,
     Plugin, PodSandbox, PodUpdate, Refusal, Resources, RuntimeInfo, Session, State, Validation,
@@ -17,8 +17,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-/// No test waits longer for anything.
-pub(crate) const LONG: Duration = Duration::from_secs(20);
+/// No test waits longer for anything, on a machine however busy.
+pub(crate) const LONG: Duration = Duration::from_secs(120);
+
+/// A runtime that waits as long as its test does: where the deadline is not what is looked at, a busy machine must not make it so.
+pub(crate) fn patient(nri: NriVersion) -> Profile {
+    let mut profile = Profile::of(nri).with_request_timeout(LONG);
+    profile.registration_timeout = LONG;
+    profile
+}
 
 /// Writes down calls.
 #[derive(Clone, Default)]
@@ -246,11 +253,14 @@ impl Node {
             .unwrap()
     }
 
-    /// The runtime dies with its socket in place, and another takes it over.
-    pub(crate) async fn restart(&mut self, down: Duration, profile: Profile) {
-        let other = self.folder.path().join("other.sock");
-        self.runtime = FakeRuntime::listen(other, profile.clone()).unwrap();
-        sleep(down).await;
+    /// The runtime dies with its socket in place.
+    pub(crate) fn runtime_dies(&mut self) {
+        let elsewhere = self.folder.path().join("other.sock");
+        self.runtime = FakeRuntime::listen(elsewhere, patient(NriVersion::V0_8)).unwrap();
+    }
+
+    /// And another takes the socket over.
+    pub(crate) fn runtime_is_back(&mut self, profile: Profile) {
         self.runtime = FakeRuntime::listen(self.socket(), profile).unwrap();
     }
 }
