@@ -19,6 +19,9 @@ impl FailurePolicy {
     /// The runtime drops the plugin and goes on without it.
     pub const OPEN: Self = Self { fail_request: false, keep_connected: false };
 
+    /// The call that the plugin was in the middle of fails, and the plugin is dropped: who does not answer is not waited for again.
+    pub const FAIL_ONCE: Self = Self { fail_request: true, keep_connected: false };
+
     /// The runtime lets nothing happen that the plugin did not agree to, and keeps it for the next attempt.
     pub const CLOSED: Self = Self { fail_request: true, keep_connected: true };
 }

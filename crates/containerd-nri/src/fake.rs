@@ -2,7 +2,7 @@
 //!
 //! It has the limits of the real ones, which are written in Go: it cannot read a frame of more
 //! than 4096 bytes, knows only the events of its version, waits for no answer longer than its
-//! timeout and then goes on as if the plugin had agreed. What a runtime does by itself, a test
+//! timeout and then goes on as if the plugin had agreed, or as the plugin's [`FailurePolicy`](crate::FailurePolicy) says. What a runtime does by itself, a test
 //! does step by step on a [`Peer`], so it can be slow, wrong or gone at any point.
 //!
 //! ```

@@ -10,8 +10,8 @@ mod policy;
 use std::{sync::Arc, time::Duration};
 
 use containerd_nri::{
-    Container, ContainerUpdate, Creation, Event, EventSet, Plugin, PodSandbox, Refusal,
-    RuntimeInfo, Work,
+    Container, ContainerUpdate, Creation, Event, EventSet, FailurePolicy, Plugin, PodSandbox,
+    Refusal, RuntimeInfo, Work,
 };
 use tokio::{sync::oneshot, task};
 
@@ -137,6 +137,10 @@ impl<N: Node> Plugin for NriPlugin<N> {
             Event::RemovePodSandbox,
             Event::CreateContainer,
         ])
+    }
+
+    fn failure_policy(&self) -> FailurePolicy {
+        self.pods.unanswered()
     }
 
     async fn configure(&self, runtime: &RuntimeInfo) -> Result<(), Refusal> {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use containerd_nri::{PodSandbox, RuntimeInfo};
+use containerd_nri::{FailurePolicy, PodSandbox, RuntimeInfo};
 
 use super::{
     pod::{self, PodRefused},
@@ -115,6 +115,11 @@ impl Pods {
     pub(super) fn deadline(&self) -> Deadline {
         let budget = lock(&self.known).runtime.as_ref().map(|runtime| runtime.budget().time());
         Deadline::after(budget.unwrap_or(Duration::from_secs(1)).saturating_sub(TO_ANSWER))
+    }
+
+    /// What the runtime is to do with a call that it gets no answer to.
+    pub(super) fn unanswered(&self) -> FailurePolicy {
+        lock(&self.known).runtime.as_ref().map_or(FailurePolicy::OPEN, policy::unanswered)
     }
 
     /// Whether a sandbox may be refused.

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use containerd_nri::fake::{FakeRuntime, NriVersion, Peer, Profile};
 use containerd_nri::{
-    Budget, Container, ContainerUpdate, Creation, Event, EventSet, Handle, Identity, Launch, Lost,
-    Plugin, PodSandbox, PodUpdate, Refusal, Resources, RuntimeInfo, Session, State, Validation,
-    Work,
+    Budget, Container, ContainerUpdate, Creation, Event, EventSet, FailurePolicy, Handle, Identity,
+    Launch, Lost, Plugin, PodSandbox, PodUpdate, Refusal, Resources, RuntimeInfo, Session, State,
+    Validation, Work,
 };
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -42,6 +42,7 @@ pub(crate) struct Recorder {
     pub(crate) panics: Option<&'static str>,
     /// How many bytes the answer to a creation has.
     pub(crate) answers: usize,
+    pub(crate) policy: FailurePolicy,
     /// What `late` answers.
     pub(crate) accepts_late: bool,
     pub(crate) panics_late: bool,
@@ -95,6 +96,10 @@ impl Plugin for Recorder {
             Some(event) if is_configured => EventSet::from(event),
             _ => self.events,
         }
+    }
+
+    fn failure_policy(&self) -> FailurePolicy {
+        self.policy
     }
 
     async fn configure(&self, runtime: &RuntimeInfo) -> Result<(), Refusal> {
