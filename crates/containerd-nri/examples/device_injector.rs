@@ -4,8 +4,8 @@
 use std::error::Error;
 
 use containerd_nri::{
-    Container, Creation, Device, Event, EventSet, Identity, Launch, Plugin, PodSandbox, Refusal,
-    Session,
+    Call, Container, Creation, Device, Event, EventSet, Identity, Launch, Plugin, PodSandbox,
+    Refusal, Session,
 };
 use serde_json::Value;
 
@@ -18,6 +18,7 @@ impl Plugin for Injector {
 
     async fn create_container(
         &self,
+        _: &Call,
         pod: PodSandbox,
         container: Container,
     ) -> Result<Creation, Refusal> {

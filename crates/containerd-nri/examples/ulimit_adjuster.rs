@@ -4,8 +4,8 @@
 use std::error::Error;
 
 use containerd_nri::{
-    Container, Creation, Event, EventSet, Identity, Launch, Plugin, PodSandbox, Refusal, Rlimit,
-    Session,
+    Call, Container, Creation, Event, EventSet, Identity, Launch, Plugin, PodSandbox, Refusal,
+    Rlimit, Session,
 };
 use serde_json::Value;
 
@@ -20,6 +20,7 @@ impl Plugin for Adjuster {
 
     async fn create_container(
         &self,
+        _: &Call,
         pod: PodSandbox,
         container: Container,
     ) -> Result<Creation, Refusal> {

@@ -7,7 +7,9 @@
 //!
 //! ```
 //! use containerd_nri::fake::{FakeRuntime, NriVersion, Outcome, Profile};
-//! use containerd_nri::{Event, EventSet, Identity, Launch, Plugin, PodSandbox, Refusal, Session};
+//! use containerd_nri::{
+//!     Call, Event, EventSet, Identity, Launch, Plugin, PodSandbox, Refusal, Session,
+//! };
 //!
 //! struct Picky;
 //!
@@ -16,7 +18,7 @@
 //!         EventSet::of(&[Event::RunPodSandbox])
 //!     }
 //!
-//!     async fn run_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {
+//!     async fn run_pod_sandbox(&self, _: &Call, pod: PodSandbox) -> Result<(), Refusal> {
 //!         Err(Refusal::new(format!("not {}", pod.name)))
 //!     }
 //! }

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use containerd_nri::{FailurePolicy, PodSandbox, RuntimeInfo};
@@ -17,11 +16,8 @@ use crate::{
     lease::{Claim, Lease},
     operation::Context,
     request::{self, Asked, SandboxEvent},
-    types::{Deadline, Origin, SandboxId},
+    types::{Origin, SandboxId},
 };
-
-/// How long before the end of a handler's time an operation must have given up, to put everything back and say why.
-const TO_ANSWER: Duration = Duration::from_millis(150);
 
 /// What the daemon knows of the runtime and its pods.
 #[derive(Debug)]
@@ -109,12 +105,6 @@ impl Pods {
     pub(super) fn has_a_lease(&self, pod: &PodSandbox) -> bool {
         let id = pod.id.parse().map(Claim::Id);
         id.is_ok_and(|id| self.context().leases.is_taken(&id))
-    }
-
-    /// By when what the runtime waits for must have ended.
-    pub(super) fn deadline(&self) -> Deadline {
-        let budget = lock(&self.known).runtime.as_ref().map(|runtime| runtime.budget().time());
-        Deadline::after(budget.unwrap_or(Duration::from_secs(1)).saturating_sub(TO_ANSWER))
     }
 
     /// What the runtime is to do with a call that it gets no answer to.

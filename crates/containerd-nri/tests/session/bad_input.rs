@@ -28,7 +28,7 @@ fn message(length: u32, stream: u32, kind: u8) -> Vec<u8> {
     bytes
 }
 
-fn request(payload: &[u8]) -> Vec<u8> {
+pub(crate) fn request(payload: &[u8]) -> Vec<u8> {
     let mut bytes = message(u32::try_from(payload.len()).unwrap(), 101, 1);
     bytes.extend(payload);
     frame(1, &bytes)
