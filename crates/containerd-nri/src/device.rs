@@ -5,11 +5,13 @@ use crate::wire::nri as wire;
 
 /// A device node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Device {
     /// The path in the container.
     pub path: String,
     /// `c`, `b`, `u` or `p`.
+    #[cfg_attr(feature = "serde", serde(rename = "type"))]
     pub kind: String,
     /// The major number.
     pub major: i64,

@@ -7,6 +7,7 @@ use crate::wire::nri as wire;
 /// Runtimes know it since NRI 0.12.4; see [`RuntimeInfo::honors_failure_policy`](crate::RuntimeInfo::honors_failure_policy). Older
 /// ones drop the plugin and go on as if it had agreed, which is also the default here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct FailurePolicy {
     /// Whether the call fails, and with it what the runtime was about to do.

@@ -5,6 +5,7 @@ use crate::wire::nri as wire;
 
 /// OCI hooks by stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Hooks {
     /// Deprecated stage, run with `create_runtime`.
@@ -23,6 +24,7 @@ pub struct Hooks {
 
 /// An OCI hook.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Hook {
     /// The program, an absolute path.

@@ -73,6 +73,10 @@
 //!
 //! * `tracing` (on by default): what happens to the connection is logged, and each call of a handler has a span (at level
 //!   `DEBUG`, so that ids are in the lines of who asks for them).
+//! * `serde`: what runtimes tell and plugins ask for can be read and written, under the names it has here (a `kind` is a
+//!   `type`); an [`EventSet`], an [`Identity`] and a [`Version`] as text.
+//! * `oci-spec`: what both know is converted from and to the types of the OCI runtime specification, as the crate of that name
+//!   has them.
 //! * `fake-runtime`: the module `fake`, a runtime to test plugins against without root.
 
 #![cfg_attr(
@@ -83,6 +87,8 @@
 mod adjustment;
 mod answer;
 mod any_plugin;
+#[cfg(feature = "serde")]
+mod as_text;
 mod backoff;
 mod board;
 mod budget;
@@ -107,6 +113,8 @@ mod message;
 mod mount;
 mod mux;
 mod numbered;
+#[cfg(feature = "oci-spec")]
+mod oci;
 mod optional;
 mod phase;
 mod plugin;
@@ -151,6 +159,8 @@ pub use identity::{Identity, IdentityError};
 pub use launch::{Launch, LaunchError};
 pub use memory_policy::{MemoryPolicy, MemoryPolicyFlag, MemoryPolicyMode, Rdt};
 pub use mount::Mount;
+#[cfg(feature = "oci-spec")]
+pub use oci::NotInSpec;
 pub use phase::Phase;
 pub use plugin::Plugin;
 pub use pod::{Namespace, PodSandbox, PodUpdate};

@@ -38,6 +38,7 @@ numbered! {
 
 /// Where a container's memory comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct MemoryPolicy {
     /// How it is spread.
@@ -57,6 +58,7 @@ impl MemoryPolicy {
 
 /// A container's class of cache and memory bandwidth (resctrl).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Rdt {
     /// The class.

@@ -4,11 +4,13 @@ use crate::wire::nri as wire;
 
 /// A mount.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Mount {
     /// The path in the container.
     pub destination: String,
     /// The type of file system.
+    #[cfg_attr(feature = "serde", serde(rename = "type"))]
     pub kind: String,
     /// What is mounted.
     pub source: String,

@@ -7,6 +7,7 @@ use crate::wire::nri as wire;
 
 /// A pod's sandbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct PodSandbox {
     /// The runtime's id of the sandbox.
@@ -51,9 +52,11 @@ impl PodSandbox {
 
 /// A Linux namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Namespace {
     /// Its type, as the OCI runtime specification names it: `network`, `ipc`, `uts`, …
+    #[cfg_attr(feature = "serde", serde(rename = "type"))]
     pub kind: String,
     /// Where it can be opened; empty for one yet to be made.
     pub path: String,
@@ -68,6 +71,7 @@ impl Namespace {
 
 /// What is about to change about a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct PodUpdate {
     /// What the sandbox itself may use.

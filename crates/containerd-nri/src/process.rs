@@ -6,6 +6,7 @@ use crate::wire::nri as wire;
 
 /// Whose a container's process is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct User {
     /// The user.
@@ -18,9 +19,11 @@ pub struct User {
 
 /// A limit on one resource of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Rlimit {
     /// What is limited: `RLIMIT_NOFILE`, `RLIMIT_MEMLOCK`, …
+    #[cfg_attr(feature = "serde", serde(rename = "type"))]
     pub kind: String,
     /// What the process may raise its limit to.
     pub hard: u64,
@@ -51,6 +54,7 @@ numbered! {
 
 /// A process's priority at the disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct IoPriority {
     /// The class.
@@ -110,6 +114,7 @@ numbered! {
 
 /// How a process shares the processor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Scheduler {
     /// The policy.

@@ -18,6 +18,7 @@ numbered! {
 
 /// The seccomp profile that a container was asked to have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct SeccompProfile {
     /// Its kind.
@@ -28,6 +29,7 @@ pub struct SeccompProfile {
 
 /// Which system calls a container may make.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Seccomp {
     /// What happens to a call that no rule names: `SCMP_ACT_ERRNO`, `SCMP_ACT_ALLOW`, …
@@ -55,6 +57,7 @@ impl Seccomp {
 
 /// A rule about system calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Syscall {
     /// The calls.
@@ -80,6 +83,7 @@ impl Syscall {
 
 /// What an argument of a system call must be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct SyscallArg {
     /// Which argument, from 0.

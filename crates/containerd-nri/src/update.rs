@@ -7,6 +7,7 @@ use crate::wire::nri as wire;
 
 /// New resources for a container that exists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct ContainerUpdate {
     /// The container's id.
