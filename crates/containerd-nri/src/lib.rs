@@ -81,7 +81,12 @@
 
 #![cfg_attr(
     not(feature = "tracing"),
-    expect(unused_variables, reason = "some have names only for the log")
+    expect(
+        unused_variables,
+        clippy::if_same_then_else,
+        clippy::unused_self,
+        reason = "some names, branches and receivers are there only for the log"
+    )
 )]
 
 mod adjustment;

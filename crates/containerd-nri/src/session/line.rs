@@ -64,12 +64,12 @@ impl<P: Plugin> Line<P> {
         for attempts in 0.. {
             self.links.board.apply(Step::Dial { attempts });
             let began = Instant::now();
-            let dialed = tokio::select! {
+            let connection = tokio::select! {
                 () = self.told_to_stop() => break,
-                dialed = dialer.dial() => dialed,
+                made = dialer.dial() => made,
             };
-            let is_down = dialed.is_err();
-            let kept = match dialed {
+            let is_down = connection.is_err();
+            let kept = match connection {
                 Ok(trunk) => self.keep(trunk).await,
                 Err(source) => Err(failed(source)),
             };
