@@ -12,7 +12,7 @@ use containerd_nri::{
 };
 use serde_json::Value;
 
-const KEY: &str = "netdevices.noderesource.dev/container.";
+const KEY: &str = "netdevices.noderesource.dev";
 
 struct Injector;
 
@@ -39,7 +39,7 @@ impl Plugin for Injector {
         container: Container,
     ) -> Result<Creation, Refusal> {
         let mut creation = Creation::default();
-        let Some(asked) = pod.annotations.get(&format!("{KEY}{}", container.name)) else {
+        let Some(asked) = pod.annotation_for(&container.name, KEY) else {
             return Ok(creation);
         };
         let devices: Vec<Value> = serde_json::from_str(asked).map_err(Refusal::new)?;

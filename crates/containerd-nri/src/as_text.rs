@@ -72,7 +72,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        Container, ContainerAdjustment, ContainerState, Device, FailurePolicy, Scheduler,
+        Container, ContainerAdjustment, ContainerState, Device, FailurePolicy, Rlimit, Scheduler,
         SchedulerFlag, SchedulerPolicy,
     };
 
@@ -104,6 +104,15 @@ mod tests {
         assert_eq!(from_value::<SchedulerPolicy>(json!("fifo")).unwrap(), SchedulerPolicy::Fifo);
         let wrong = from_value::<SchedulerPolicy>(json!("LIFO")).unwrap_err().to_string();
         assert!(wrong.contains("None Normal Fifo"), "{wrong}");
+    }
+
+    #[test]
+    fn what_the_runtime_specification_requires_must_be_there() {
+        let missing = |error: Result<Device, serde_json::Error>| error.unwrap_err().to_string();
+        assert!(missing(from_value(json!({"type": "c"}))).contains("`path`"));
+        assert!(missing(from_value(json!({"path": "/dev/x"}))).contains("`type`"));
+        let limit = json!({"type": "RLIMIT_NOFILE", "hard": 1});
+        assert!(from_value::<Rlimit>(limit).unwrap_err().to_string().contains("`soft`"));
     }
 
     #[test]

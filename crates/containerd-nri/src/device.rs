@@ -5,7 +5,7 @@ use crate::wire::nri as wire;
 
 /// A device node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Device {
     /// The path in the container.
@@ -14,8 +14,10 @@ pub struct Device {
     #[cfg_attr(feature = "serde", serde(rename = "type"))]
     pub kind: String,
     /// The major number.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub major: i64,
     /// The minor number.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub minor: i64,
     /// The permissions.
     pub file_mode: Option<u32>,

@@ -56,7 +56,7 @@ pub struct Resources {
 
 /// A limit on huge pages of one size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct HugepageLimit {
     /// The size, as `2MB`.
