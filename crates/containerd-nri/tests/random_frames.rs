@@ -7,8 +7,8 @@
 #![cfg(test)]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use containerd_nri::fake::OnWire;
@@ -76,7 +76,7 @@ async fn round(seed: u64) -> String {
         conversation().concat()
     } else {
         let mut frames = conversation();
-        (0..dice.below(4) + 1).for_each(|_| damage(&mut frames, &mut dice));
+        (0..=dice.below(4)).for_each(|_| damage(&mut frames, &mut dice));
         frames.concat()
     };
     let reads = is_whole || dice.below(8) > 0;
@@ -121,18 +121,18 @@ fn word(text: &str) -> String {
 
 /// Counts what it is told, and looks whether it says of what.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<usize>>);
+struct Told(Arc<AtomicUsize>);
 
 impl Told {
     fn hear(&self, id: &str) -> Result<(), Refusal> {
         assert!(!id.is_empty(), "an event of nothing");
-        *self.0.lock().unwrap() += 1;
+        self.0.fetch_add(1, Ordering::SeqCst);
         if id.len() % 7 == 0 { Err(Refusal::new("no")) } else { Ok(()) }
     }
 
     async fn heard(&self, events: usize) {
         let all = async {
-            while *self.0.lock().unwrap() < events {
+            while self.0.load(Ordering::SeqCst) < events {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
@@ -312,20 +312,7 @@ fn damage(frames: &mut Vec<Vec<u8>>, dice: &mut Dice) {
                 *byte = by;
             }
         }
-        // One message in several frames, with another's between them.
-        10 => {
-            let cut = 8 + dice.below(frame.len().saturating_sub(8).max(1));
-            let payload = frame.split_off(cut.min(frame.len()));
-            let length = u32::try_from(frame.len().saturating_sub(8)).unwrap();
-            for (byte, by) in frame.iter_mut().skip(4).zip(length.to_be_bytes()) {
-                *byte = by;
-            }
-            let id = dice.below(4);
-            frames.insert(at + 1, self::frame(u32::try_from(id).unwrap(), &payload));
-            if dice.below(2) == 0 {
-                frames.insert(at + 1, frames[other].clone());
-            }
-        }
+        10 => cut(frames, at, other, dice),
         11 => frames[at] = (0..dice.below(200)).map(|_| dice.byte()).collect(),
         // Much of the same, so that calls pile up.
         12 => {
@@ -347,6 +334,22 @@ fn damage(frames: &mut Vec<Vec<u8>>, dice: &mut Dice) {
     }
     if frames.is_empty() {
         frames.push(Vec::new());
+    }
+}
+
+/// One message in several frames, at times with another's between them.
+fn cut(frames: &mut Vec<Vec<u8>>, at: usize, other: usize, dice: &mut Dice) {
+    let whole = &mut frames[at];
+    let place = 8 + dice.below(whole.len().saturating_sub(8).max(1));
+    let payload = whole.split_off(place.min(whole.len()));
+    let length = u32::try_from(whole.len().saturating_sub(8)).unwrap();
+    for (byte, by) in whole.iter_mut().skip(4).zip(length.to_be_bytes()) {
+        *byte = by;
+    }
+    let id = u32::try_from(dice.below(4)).unwrap();
+    frames.insert(at + 1, frame(id, &payload));
+    if dice.below(2) == 0 {
+        frames.insert(at + 1, frames[other].clone());
     }
 }
 
