@@ -302,6 +302,34 @@ fn a_runtime_that_launches_it_says_where_the_configuration_is() {
     });
 }
 
+/// A daemon that is stopped in the middle of a call: where the runtime can be told so, the call fails, and the next goes on without it.
+#[test]
+fn a_call_that_is_not_answered_fails_once_where_the_runtime_can_be_told_so() {
+    for (nri, fails) in [(NriVersion::V0_12, false), (NriVersion::V0_12_4, true)] {
+        on_a_node(async |host| {
+            let sandbox = host.sandbox("pod");
+            let node = Node::new(host, nri);
+            let mut peer = node.connected(&[]).await;
+            let before = Dump::of_host_at_rest(host);
+            let pod = pod("p1", Some(&sandbox), Some("storage"));
+            signal(&node.daemon, Signal::SIGSTOP);
+            let outcome = peer.pod_event(Event::RunPodSandbox, &pod).await;
+            let unanswered = if fails { Outcome::FailedClosed } else { Outcome::FailedOpen };
+            assert_eq!(outcome, unanswered, "{nri:?}");
+            // It is dropped: who asks for nothing does not wait for a daemon that hangs.
+            assert!(peer.closed().await.is_none());
+            signal(&node.daemon, Signal::SIGCONT);
+            let mut peer = node.connected(&[]).await;
+            assert_eq!(peer.pod_event(Event::RunPodSandbox, &pod).await, Outcome::Answered(()));
+            assert_eq!(sandbox.links(), ["net1", "svc0"]);
+            peer.pod_event(Event::StopPodSandbox, &pod).await;
+            peer.pod_event(Event::RemovePodSandbox, &pod).await;
+            before.must_be_again(host);
+            node.stop();
+        });
+    }
+}
+
 #[test]
 fn what_a_pod_calls_itself_forges_no_line_of_the_log() {
     on_a_node(async |host| {

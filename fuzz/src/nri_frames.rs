@@ -3,8 +3,8 @@
 use std::{cell::OnceCell, error::Error, time::Duration};
 
 use containerd_nri::{
-    Container, Creation, Event, EventSet, Identity, Launch, Lost, Plugin, PodSandbox, Refusal,
-    Session,
+    Call, Container, Creation, Event, EventSet, Identity, Launch, Lost, Plugin, PodSandbox,
+    Refusal, Session,
 };
 use tokio::{
     io::{AsyncWriteExt, duplex},
@@ -54,12 +54,13 @@ impl Plugin for Planner {
         ])
     }
 
-    async fn run_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {
+    async fn run_pod_sandbox(&self, _: &Call, pod: PodSandbox) -> Result<(), Refusal> {
         Self::take(&pod)
     }
 
     async fn create_container(
         &self,
+        _: &Call,
         pod: PodSandbox,
         container: Container,
     ) -> Result<Creation, Refusal> {

@@ -6,7 +6,7 @@
 use std::error::Error;
 
 use containerd_nri::{
-    Container, Event, EventSet, FailurePolicy, Identity, Launch, Plugin, PodSandbox, Refusal,
+    Call, Container, Event, EventSet, FailurePolicy, Identity, Launch, Plugin, PodSandbox, Refusal,
     RuntimeInfo, Session, Setting, Validation,
 };
 
@@ -32,7 +32,7 @@ impl Plugin for Validator {
         FailurePolicy::CLOSED
     }
 
-    async fn configure(&self, runtime: &RuntimeInfo) -> Result<(), Refusal> {
+    async fn configure(&self, _: &Call, runtime: &RuntimeInfo) -> Result<(), Refusal> {
         if runtime.known_events.contains(Event::ValidateContainerAdjustment) {
             return Ok(());
         }
@@ -41,6 +41,7 @@ impl Plugin for Validator {
 
     async fn validate_container_adjustment(
         &self,
+        _: &Call,
         _pod: PodSandbox,
         container: Container,
         validation: Validation,

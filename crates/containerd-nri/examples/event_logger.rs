@@ -8,7 +8,7 @@ use std::env;
 use std::error::Error;
 
 use containerd_nri::{
-    Container, ContainerUpdate, Creation, Event, EventSet, Handle, Identity, Launch, Plugin,
+    Call, Container, ContainerUpdate, Creation, Event, EventSet, Handle, Identity, Launch, Plugin,
     PodSandbox, Refusal, RuntimeInfo, Session, State,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,7 +33,7 @@ impl Plugin for EventLogger {
         EventSet::of(Event::ALL)
     }
 
-    async fn configure(&self, runtime: &RuntimeInfo) -> Result<(), Refusal> {
+    async fn configure(&self, _: &Call, runtime: &RuntimeInfo) -> Result<(), Refusal> {
         let (name, version) = (&runtime.name, &runtime.version);
         info!(name, %version, budget = ?runtime.budget().time(), "runtime");
         Ok(())
@@ -41,6 +41,7 @@ impl Plugin for EventLogger {
 
     async fn synchronize(
         &self,
+        _: &Call,
         pods: Vec<PodSandbox>,
         containers: Vec<Container>,
     ) -> Result<Vec<ContainerUpdate>, Refusal> {
@@ -51,23 +52,24 @@ impl Plugin for EventLogger {
         Ok(Vec::new())
     }
 
-    async fn run_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {
+    async fn run_pod_sandbox(&self, _: &Call, pod: PodSandbox) -> Result<(), Refusal> {
         log_pod("RunPodSandbox", &pod);
         Ok(())
     }
 
-    async fn stop_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {
+    async fn stop_pod_sandbox(&self, _: &Call, pod: PodSandbox) -> Result<(), Refusal> {
         log_pod("StopPodSandbox", &pod);
         Ok(())
     }
 
-    async fn remove_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {
+    async fn remove_pod_sandbox(&self, _: &Call, pod: PodSandbox) -> Result<(), Refusal> {
         log_pod("RemovePodSandbox", &pod);
         Ok(())
     }
 
     async fn create_container(
         &self,
+        _: &Call,
         pod: PodSandbox,
         container: Container,
     ) -> Result<Creation, Refusal> {
@@ -77,6 +79,7 @@ impl Plugin for EventLogger {
 
     async fn post_create_container(
         &self,
+        _: &Call,
         pod: PodSandbox,
         container: Container,
     ) -> Result<(), Refusal> {
@@ -84,13 +87,19 @@ impl Plugin for EventLogger {
         Ok(())
     }
 
-    async fn start_container(&self, pod: PodSandbox, container: Container) -> Result<(), Refusal> {
+    async fn start_container(
+        &self,
+        _: &Call,
+        pod: PodSandbox,
+        container: Container,
+    ) -> Result<(), Refusal> {
         log_container("StartContainer", &pod, &container);
         Ok(())
     }
 
     async fn post_start_container(
         &self,
+        _: &Call,
         pod: PodSandbox,
         container: Container,
     ) -> Result<(), Refusal> {
@@ -100,6 +109,7 @@ impl Plugin for EventLogger {
 
     async fn stop_container(
         &self,
+        _: &Call,
         pod: PodSandbox,
         container: Container,
     ) -> Result<Vec<ContainerUpdate>, Refusal> {
@@ -107,7 +117,12 @@ impl Plugin for EventLogger {
         Ok(Vec::new())
     }
 
-    async fn remove_container(&self, pod: PodSandbox, container: Container) -> Result<(), Refusal> {
+    async fn remove_container(
+        &self,
+        _: &Call,
+        pod: PodSandbox,
+        container: Container,
+    ) -> Result<(), Refusal> {
         log_container("RemoveContainer", &pod, &container);
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use containerd_nri::{
-    Container, Creation, Event, EventSet, Hook, Hooks, Identity, Launch, Plugin, PodSandbox,
+    Call, Container, Creation, Event, EventSet, Hook, Hooks, Identity, Launch, Plugin, PodSandbox,
     Refusal, Session,
 };
 use serde_json::Value;
@@ -21,6 +21,7 @@ impl Plugin for Injector {
 
     async fn create_container(
         &self,
+        _: &Call,
         pod: PodSandbox,
         container: Container,
     ) -> Result<Creation, Refusal> {

@@ -7,12 +7,12 @@
 use std::error::Error;
 
 use containerd_nri::{
-    Container, Creation, Event, EventSet, Identity, Launch, Plugin, PodSandbox, Refusal,
+    Call, Container, Creation, Event, EventSet, Identity, Launch, Plugin, PodSandbox, Refusal,
     RuntimeInfo, Session,
 };
 use serde_json::Value;
 
-const KEY: &str = "netdevices.noderesource.dev/container.";
+const KEY: &str = "netdevices.noderesource.dev";
 
 struct Injector;
 
@@ -21,7 +21,7 @@ impl Plugin for Injector {
         EventSet::from(Event::CreateContainer)
     }
 
-    async fn configure(&self, runtime: &RuntimeInfo) -> Result<(), Refusal> {
+    async fn configure(&self, _: &Call, runtime: &RuntimeInfo) -> Result<(), Refusal> {
         // Runtimes tell their version of NRI since 0.12; the two before that are known by their own.
         let moves = match (&runtime.nri_version, runtime.name.as_str()) {
             (Some(nri), _) => nri.at_least(0, 11, 0),
@@ -34,11 +34,12 @@ impl Plugin for Injector {
 
     async fn create_container(
         &self,
+        _: &Call,
         pod: PodSandbox,
         container: Container,
     ) -> Result<Creation, Refusal> {
         let mut creation = Creation::default();
-        let Some(asked) = pod.annotations.get(&format!("{KEY}{}", container.name)) else {
+        let Some(asked) = pod.annotation_for(&container.name, KEY) else {
             return Ok(creation);
         };
         let devices: Vec<Value> = serde_json::from_str(asked).map_err(Refusal::new)?;

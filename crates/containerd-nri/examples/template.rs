@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use containerd_nri::{
-    Container, ContainerUpdate, Creation, EventSet, Identity, Launch, Plugin, PodSandbox,
+    Call, Container, ContainerUpdate, Creation, EventSet, Identity, Launch, Plugin, PodSandbox,
     PodUpdate, Refusal, Resources, RuntimeInfo, Session,
 };
 
@@ -14,62 +14,80 @@ impl Plugin for Template {
         EventSet::LIFE
     }
 
-    async fn configure(&self, _runtime: &RuntimeInfo) -> Result<(), Refusal> {
+    async fn configure(&self, _: &Call, _runtime: &RuntimeInfo) -> Result<(), Refusal> {
         Ok(())
     }
 
     async fn synchronize(
         &self,
+        _: &Call,
         _pods: Vec<PodSandbox>,
         _containers: Vec<Container>,
     ) -> Result<Vec<ContainerUpdate>, Refusal> {
         Ok(Vec::new())
     }
 
-    async fn shutdown(&self) {}
+    async fn shutdown(&self, _: &Call) {}
 
-    async fn run_pod_sandbox(&self, _pod: PodSandbox) -> Result<(), Refusal> {
+    async fn run_pod_sandbox(&self, _: &Call, _pod: PodSandbox) -> Result<(), Refusal> {
         Ok(())
     }
 
-    async fn update_pod_sandbox(&self, _: PodSandbox, _update: PodUpdate) -> Result<(), Refusal> {
+    async fn update_pod_sandbox(
+        &self,
+        _: &Call,
+        _: PodSandbox,
+        _update: PodUpdate,
+    ) -> Result<(), Refusal> {
         Ok(())
     }
 
-    async fn post_update_pod_sandbox(&self, _pod: PodSandbox) -> Result<(), Refusal> {
+    async fn post_update_pod_sandbox(&self, _: &Call, _pod: PodSandbox) -> Result<(), Refusal> {
         Ok(())
     }
 
-    async fn stop_pod_sandbox(&self, _pod: PodSandbox) -> Result<(), Refusal> {
+    async fn stop_pod_sandbox(&self, _: &Call, _pod: PodSandbox) -> Result<(), Refusal> {
         Ok(())
     }
 
-    async fn remove_pod_sandbox(&self, _pod: PodSandbox) -> Result<(), Refusal> {
+    async fn remove_pod_sandbox(&self, _: &Call, _pod: PodSandbox) -> Result<(), Refusal> {
         Ok(())
     }
 
     async fn create_container(
         &self,
+        _: &Call,
         _pod: PodSandbox,
         _container: Container,
     ) -> Result<Creation, Refusal> {
         Ok(Creation::default())
     }
 
-    async fn post_create_container(&self, _: PodSandbox, _: Container) -> Result<(), Refusal> {
+    async fn post_create_container(
+        &self,
+        _: &Call,
+        _: PodSandbox,
+        _: Container,
+    ) -> Result<(), Refusal> {
         Ok(())
     }
 
-    async fn start_container(&self, _: PodSandbox, _: Container) -> Result<(), Refusal> {
+    async fn start_container(&self, _: &Call, _: PodSandbox, _: Container) -> Result<(), Refusal> {
         Ok(())
     }
 
-    async fn post_start_container(&self, _: PodSandbox, _: Container) -> Result<(), Refusal> {
+    async fn post_start_container(
+        &self,
+        _: &Call,
+        _: PodSandbox,
+        _: Container,
+    ) -> Result<(), Refusal> {
         Ok(())
     }
 
     async fn update_container(
         &self,
+        _: &Call,
         _pod: PodSandbox,
         _container: Container,
         _resources: Resources,
@@ -77,19 +95,25 @@ impl Plugin for Template {
         Ok(Vec::new())
     }
 
-    async fn post_update_container(&self, _: PodSandbox, _: Container) -> Result<(), Refusal> {
+    async fn post_update_container(
+        &self,
+        _: &Call,
+        _: PodSandbox,
+        _: Container,
+    ) -> Result<(), Refusal> {
         Ok(())
     }
 
     async fn stop_container(
         &self,
+        _: &Call,
         _pod: PodSandbox,
         _container: Container,
     ) -> Result<Vec<ContainerUpdate>, Refusal> {
         Ok(Vec::new())
     }
 
-    async fn remove_container(&self, _: PodSandbox, _: Container) -> Result<(), Refusal> {
+    async fn remove_container(&self, _: &Call, _: PodSandbox, _: Container) -> Result<(), Refusal> {
         Ok(())
     }
 }

@@ -4,12 +4,11 @@
 use std::error::Error;
 
 use containerd_nri::{
-    Container, Creation, Event, EventSet, Identity, Launch, Plugin, PodSandbox, Refusal, Rlimit,
-    Session,
+    Call, Container, Creation, Event, EventSet, Identity, Launch, Plugin, PodSandbox, Refusal,
+    Rlimit, Session,
 };
-use serde_json::Value;
 
-const KEY: &str = "ulimits.noderesource.dev/container.";
+const KEY: &str = "ulimits.noderesource.dev";
 
 struct Adjuster;
 
@@ -20,33 +19,26 @@ impl Plugin for Adjuster {
 
     async fn create_container(
         &self,
+        _: &Call,
         pod: PodSandbox,
         container: Container,
     ) -> Result<Creation, Refusal> {
         let mut creation = Creation::default();
-        let Some(asked) = pod.annotations.get(&format!("{KEY}{}", container.name)) else {
+        let Some(asked) = pod.annotation_for(&container.name, KEY) else {
             return Ok(creation);
         };
-        let limits: Vec<Value> = serde_json::from_str(asked).map_err(Refusal::new)?;
-        for asked in &limits {
-            creation.adjustment.set_rlimit(limit(asked).ok_or_else(|| refused(asked))?);
+        let limits: Vec<Rlimit> = serde_json::from_str(asked).map_err(Refusal::new)?;
+        for mut limit in limits {
+            if limit.soft > limit.hard {
+                return Err(Refusal::new(format!("{}: soft is more than hard", limit.kind)));
+            }
+            let kind = limit.kind.to_ascii_uppercase();
+            let short = kind.strip_prefix("RLIMIT_").unwrap_or(&kind);
+            limit.kind = format!("RLIMIT_{short}");
+            creation.adjustment.set_rlimit(limit);
         }
         Ok(creation)
     }
-}
-
-fn limit(asked: &Value) -> Option<Rlimit> {
-    let kind = asked["type"].as_str()?.to_ascii_uppercase();
-    let kind = if kind.starts_with("RLIMIT_") { kind } else { format!("RLIMIT_{kind}") };
-    let mut limit = Rlimit::new(kind, asked["hard"].as_u64()?);
-    limit.soft = asked["soft"].as_u64()?;
-    (limit.soft <= limit.hard).then_some(limit)
-}
-
-fn refused(asked: &Value) -> Refusal {
-    Refusal::new(format!(
-        "{asked} is no limit: give type, hard and soft, and soft no more than hard"
-    ))
 }
 
 #[tokio::main(flavor = "current_thread")]

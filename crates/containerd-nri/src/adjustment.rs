@@ -17,6 +17,7 @@ use crate::wire::{nri as wire, present};
 
 /// The answer to the creation of a container. The default creates it unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Creation {
     /// What to change about the container.
@@ -30,6 +31,7 @@ pub struct Creation {
 /// A runtime older than a kind of change ignores it without a word, so a plugin that depends on
 /// one checks [`RuntimeInfo`](crate::RuntimeInfo) first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct ContainerAdjustment {
     /// Annotations to add, or to remove where the key starts with `-`.

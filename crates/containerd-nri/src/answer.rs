@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use protobuf::Message;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 use ttrpc::Code;
 
-use crate::budget::Budget;
-use crate::call::Occurrence;
+use crate::call::Call;
 use crate::error::Refusal;
 use crate::event::Event;
 use crate::event_set::EventSet;
 use crate::failure_policy::FailurePolicy;
+use crate::incoming::Occurrence;
+use crate::log;
 use crate::plugin::Plugin;
 use crate::update::ContainerUpdate;
 use crate::wire::{nri as wire, present};
@@ -40,35 +41,35 @@ impl Status {
 
 /// Waits for a handler's task, but only as long as the budget; then the plugin chooses.
 pub(crate) async fn within<P: Plugin>(
-    budget: Budget,
+    call: &Call,
     plugin: Arc<P>,
-    work: Work,
     task: JoinHandle<Result<Vec<u8>, Refusal>>,
     accepted: Vec<u8>,
 ) -> Answer {
-    match timeout(budget.time(), task).await {
-        Ok(Ok(answer)) => answer.map_err(|refusal| refused(&work, &refusal)),
-        Ok(Err(_panicked)) => Err(panicked(&work)),
-        Err(_elapsed) => late(budget, &*plugin, &work, accepted),
+    match timeout_at(call.deadline(), task).await {
+        Ok(Ok(answer)) => answer.map_err(|refusal| refused(call.work(), &refusal)),
+        Ok(Err(_panicked)) => Err(panicked(call.work())),
+        Err(_elapsed) => late(call, &*plugin, accepted),
     }
 }
 
 fn refused(work: &Work, refusal: &Refusal) -> Status {
-    tracing::info!(%work, reason = refusal.reason(), "refused");
+    log::info!(%work, reason = refusal.reason(), "refused");
     // Any code makes the runtime report the message, but UNIMPLEMENTED would make it call again.
     Status::new(Code::FAILED_PRECONDITION, refusal.reason())
 }
 
 fn panicked(work: &Work) -> Status {
-    tracing::error!(%work, "the plugin panicked; the call is refused");
+    log::error!(%work, "the plugin panicked; the call is refused");
     Status::new(Code::INTERNAL, format!("{}: the plugin failed; see its log", work.call()))
 }
 
-fn late<P: Plugin>(budget: Budget, plugin: &P, work: &Work, accepted: Vec<u8>) -> Answer {
-    let choice = catch_unwind(AssertUnwindSafe(|| plugin.late(work, budget)));
+fn late<P: Plugin>(call: &Call, plugin: &P, accepted: Vec<u8>) -> Answer {
+    let (work, budget) = (call.work(), call.budget());
+    let choice = catch_unwind(AssertUnwindSafe(|| plugin.late(call)));
     let Ok(answer) = choice else { return Err(panicked(work)) };
     let accepts = answer.is_ok();
-    tracing::warn!(%work, budget = ?budget.time(), accepts, "answered before the handler ended");
+    log::warn!(%work, budget = ?budget.time(), accepts, "answered before the handler ended");
     match answer {
         Ok(()) => Ok(accepted),
         Err(refusal) => Err(Status::new(Code::ABORTED, refusal.reason())),
@@ -83,30 +84,35 @@ pub(crate) fn patience(timeout_nano: i64) -> Option<Duration> {
 /// Calls the handler of an event; gives the payload of the answer.
 pub(crate) async fn handle<P: Plugin>(
     plugin: Arc<P>,
+    call: &Call,
     occurrence: Box<Occurrence>,
 ) -> Result<Vec<u8>, Refusal> {
     let Occurrence { event, pod, container, pod_update, resources, validation } = *occurrence;
     match event {
-        Event::RunPodSandbox => empty(plugin.run_pod_sandbox(pod)).await,
-        Event::StopPodSandbox => empty(plugin.stop_pod_sandbox(pod)).await,
-        Event::RemovePodSandbox => empty(plugin.remove_pod_sandbox(pod)).await,
-        Event::UpdatePodSandbox => empty(plugin.update_pod_sandbox(pod, pod_update)).await,
-        Event::PostUpdatePodSandbox => empty(plugin.post_update_pod_sandbox(pod)).await,
+        Event::RunPodSandbox => empty(plugin.run_pod_sandbox(call, pod)).await,
+        Event::StopPodSandbox => empty(plugin.stop_pod_sandbox(call, pod)).await,
+        Event::RemovePodSandbox => empty(plugin.remove_pod_sandbox(call, pod)).await,
+        Event::UpdatePodSandbox => empty(plugin.update_pod_sandbox(call, pod, pod_update)).await,
+        Event::PostUpdatePodSandbox => empty(plugin.post_update_pod_sandbox(call, pod)).await,
         Event::CreateContainer => {
-            let creation = plugin.create_container(pod, container).await?;
+            let creation = plugin.create_container(call, pod, container).await?;
             encode(&wire::CreateContainerResponse::from(creation))
         }
-        Event::PostCreateContainer => empty(plugin.post_create_container(pod, container)).await,
-        Event::StartContainer => empty(plugin.start_container(pod, container)).await,
-        Event::PostStartContainer => empty(plugin.post_start_container(pod, container)).await,
-        Event::UpdateContainer => {
-            updated(plugin.update_container(pod, container, resources).await?)
+        Event::PostCreateContainer => {
+            empty(plugin.post_create_container(call, pod, container)).await
         }
-        Event::PostUpdateContainer => empty(plugin.post_update_container(pod, container)).await,
-        Event::StopContainer => updated(plugin.stop_container(pod, container).await?),
-        Event::RemoveContainer => empty(plugin.remove_container(pod, container)).await,
+        Event::StartContainer => empty(plugin.start_container(call, pod, container)).await,
+        Event::PostStartContainer => empty(plugin.post_start_container(call, pod, container)).await,
+        Event::UpdateContainer => {
+            updated(plugin.update_container(call, pod, container, resources).await?)
+        }
+        Event::PostUpdateContainer => {
+            empty(plugin.post_update_container(call, pod, container)).await
+        }
+        Event::StopContainer => updated(plugin.stop_container(call, pod, container).await?),
+        Event::RemoveContainer => empty(plugin.remove_container(call, pod, container)).await,
         Event::ValidateContainerAdjustment => {
-            validated(plugin.validate_container_adjustment(pod, container, validation).await)
+            validated(plugin.validate_container_adjustment(call, pod, container, validation).await)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use tokio::sync::watch;
 
+use crate::log;
 use crate::state::{State, Step};
 
 /// A published state.
@@ -30,7 +31,7 @@ impl Board {
             *state = before.after(step);
             if let (false, State::Serving { runtime }) = (served, &*state) {
                 let (name, version) = (&runtime.name, &runtime.version);
-                tracing::info!(name, %version, events = ?runtime.subscribed, "serving the runtime");
+                log::info!(name, %version, events = ?runtime.subscribed, "serving the runtime");
             }
         });
     }

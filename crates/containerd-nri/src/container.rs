@@ -15,6 +15,7 @@ use crate::wire::nri as wire;
 
 /// A container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Container {
     /// The runtime's id of the container.
@@ -88,6 +89,7 @@ pub struct Container {
 
 /// A container's image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Image {
     /// Its name.
@@ -100,6 +102,11 @@ pub struct Image {
 
 /// Where in its life a container is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "lowercase")
+)]
 #[non_exhaustive]
 pub enum ContainerState {
     /// The runtime does not tell.

@@ -3,16 +3,18 @@
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use ttrpc::{Code, Request};
 
 use crate::answer::{self, Answer, Status, patience};
 use crate::board::Board;
-use crate::budget::Budget;
-use crate::call::{self, Call, Occurrence};
+use crate::call::Call;
 use crate::container::Container;
 use crate::error::{Refusal, Violation};
+use crate::incoming::{self, Incoming, Occurrence};
+use crate::log;
 use crate::plugin::Plugin;
 use crate::pod::PodSandbox;
 use crate::reply::encode;
@@ -49,7 +51,9 @@ pub(crate) struct Desk<P> {
 /// What is needed to answer one call, and the room it takes meanwhile.
 struct Ticket {
     stream: u32,
-    timeout_nano: i64,
+    /// How long the runtime waits for this answer, if it said.
+    patience: Option<Duration>,
+    metadata: Vec<(String, String)>,
     room: OwnedSemaphorePermit,
 }
 
@@ -70,21 +74,23 @@ impl<P: Plugin> Desk<P> {
         request: Request,
         size: usize,
     ) -> Result<(), Violation> {
-        let Request { service, method, payload, timeout_nano, .. } = request;
+        let Request { service, method, payload, timeout_nano, metadata, .. } = request;
         if service != SERVICE {
             let message = format!("no service {service} here");
             self.give(stream, Err(Status::new(Code::UNIMPLEMENTED, message))).await;
             return Ok(());
         }
-        let call = call::decode(method, &payload)?;
+        let incoming = incoming::decode(method, &payload)?;
         drop(payload);
         let Some(room) = self.room_for(size) else {
             let message = "the plugin has too many calls under way; try again";
             self.give(stream, Err(Status::new(Code::RESOURCE_EXHAUSTED, message))).await;
             return Ok(());
         };
-        let ticket = Ticket { stream, timeout_nano, room };
-        if let Some(answer) = self.start(ticket, call, size)? {
+        let patience = patience(timeout_nano);
+        let metadata = metadata.into_iter().map(|pair| (pair.key, pair.value)).collect();
+        let ticket = Ticket { stream, patience, metadata, room };
+        if let Some(answer) = self.start(ticket, incoming, size)? {
             self.give(stream, answer).await;
         }
         Ok(())
@@ -93,33 +99,35 @@ impl<P: Plugin> Desk<P> {
     /// Starts the work on a call, or has its answer at once.
     fn start(
         &mut self,
-        ticket: Ticket,
-        call: Call,
+        mut ticket: Ticket,
+        incoming: Incoming,
         size: usize,
     ) -> Result<Option<Answer>, Violation> {
-        match call {
-            Call::Configure(hello) => self.configure(ticket, hello),
-            Call::Synchronize { pods, containers, more } => {
+        match incoming {
+            Incoming::Configure(hello) => self.configure(ticket, hello),
+            Incoming::Synchronize { pods, containers, more } => {
                 self.parts.add(pods, containers, size)?;
                 if more {
                     return Ok(Some(answer::more()));
                 }
                 self.synchronize(ticket);
             }
-            Call::Event(occurrence) if self.plugin.events().contains(occurrence.event) => {
+            Incoming::Event(occurrence) if self.plugin.events().contains(occurrence.event) => {
                 self.event(ticket, occurrence);
             }
-            Call::Event(_) | Call::UnknownEvent => return Ok(Some(Ok(Vec::new()))),
-            Call::Shutdown => {
-                let plugin = Arc::clone(&self.plugin);
-                tokio::spawn(async move { plugin.shutdown().await });
+            Incoming::Event(_) | Incoming::UnknownEvent => return Ok(Some(Ok(Vec::new()))),
+            Incoming::Shutdown => {
+                let (plugin, call) =
+                    (Arc::clone(&self.plugin), self.call(&mut ticket, Work::Shutdown));
+                let span = Arc::clone(&call);
+                tokio::spawn(span.covers(async move { plugin.shutdown(&call).await }));
                 return Ok(Some(Ok(Vec::new())));
             }
-            Call::Nameless { method } => {
+            Incoming::Nameless { method } => {
                 let message = format!("{method} of a pod or container with no id");
                 return Ok(Some(Err(Status::new(Code::INVALID_ARGUMENT, message))));
             }
-            Call::UnknownMethod { method } => {
+            Incoming::UnknownMethod { method } => {
                 let message = format!("no method {method} here");
                 return Ok(Some(Err(Status::new(Code::UNIMPLEMENTED, message))));
             }
@@ -127,18 +135,19 @@ impl<P: Plugin> Desk<P> {
         Ok(None)
     }
 
-    fn configure(&mut self, ticket: Ticket, hello: wire::ConfigureRequest) {
+    fn configure(&mut self, mut ticket: Ticket, hello: wire::ConfigureRequest) {
         self.board.apply(Step::ConfigureCalled);
         self.parts = Parts::default();
         let wanted = self.plugin.events();
-        let runtime = Arc::new(RuntimeInfo::new(hello, wanted, patience(ticket.timeout_nano)));
+        let runtime = Arc::new(RuntimeInfo::new(hello, wanted, ticket.patience));
         self.runtime = Some(Arc::clone(&runtime));
         let accepted = answer::configured(runtime.subscribed, self.plugin.failure_policy());
         let chosen = Arc::new(OnceLock::new());
         let (plugin, choice) = (Arc::clone(&self.plugin), Arc::clone(&chosen));
-        let first = Arc::clone(&runtime);
+        let (call, first) = (self.call(&mut ticket, Work::Configure), Arc::clone(&runtime));
+        let told = Arc::clone(&call);
         let handler = async move {
-            plugin.configure(&first).await?;
+            plugin.configure(&told, &first).await?;
             // The plugin may know better by now what it wants.
             let runtime = first.subscribed_to(plugin.events());
             let answer = answer::configured(runtime.subscribed, plugin.failure_policy());
@@ -146,52 +155,66 @@ impl<P: Plugin> Desk<P> {
             answer
         };
         let step = move || Step::Configured(chosen.get().map_or(runtime, Arc::clone));
-        self.work(ticket, Work::Configure, handler, accepted.unwrap_or_default(), Some(step));
+        self.work(ticket, call, handler, accepted.unwrap_or_default(), Some(step));
     }
 
-    fn synchronize(&mut self, ticket: Ticket) {
+    fn synchronize(&mut self, mut ticket: Ticket) {
         let Parts { pods, containers, .. } = std::mem::take(&mut self.parts);
-        let plugin = Arc::clone(&self.plugin);
+        let (plugin, call) = (Arc::clone(&self.plugin), self.call(&mut ticket, Work::Synchronize));
+        let told = Arc::clone(&call);
         let handler =
-            async move { answer::synchronized(plugin.synchronize(pods, containers).await?) };
+            async move { answer::synchronized(plugin.synchronize(&told, pods, containers).await?) };
         let step = || Step::Synchronized;
-        self.work(ticket, Work::Synchronize, handler, Vec::new(), Some(step));
+        self.work(ticket, call, handler, Vec::new(), Some(step));
     }
 
-    fn event(&self, ticket: Ticket, occurrence: Box<Occurrence>) {
-        let work = occurrence.work();
-        let handler = answer::handle(Arc::clone(&self.plugin), occurrence);
-        self.work(ticket, work, handler, Vec::new(), None::<fn() -> Step>);
+    fn event(&self, mut ticket: Ticket, occurrence: Box<Occurrence>) {
+        let (plugin, call) = (Arc::clone(&self.plugin), self.call(&mut ticket, occurrence.work()));
+        let told = Arc::clone(&call);
+        let handler = async move { answer::handle(plugin, &told, occurrence).await };
+        self.work(ticket, call, handler, Vec::new(), None::<fn() -> Step>);
+    }
+
+    /// What a handler is told of its call.
+    fn call(&self, ticket: &mut Ticket, work: Work) -> Arc<Call> {
+        // What the runtime says of this call is the truth; what it said of all is a guess about it.
+        let usual = || self.runtime.as_ref().map(|runtime| runtime.request_timeout);
+        let patience = ticket.patience.or_else(usual).unwrap_or(DEFAULT_REQUEST_TIMEOUT);
+        let metadata = std::mem::take(&mut ticket.metadata);
+        let call = Call::new(work, patience).with_metadata(metadata);
+        Arc::new(call.with_runtime(self.runtime.clone()))
     }
 
     /// Has the handler do the work and the answer given. `accepted` is the answer if the handler
     /// is late and the plugin accepts; `step` is made once an answer that accepts is given.
-    fn work<H, S>(&self, ticket: Ticket, work: Work, handler: H, accepted: Vec<u8>, step: Option<S>)
-    where
+    fn work<H, S>(
+        &self,
+        ticket: Ticket,
+        call: Arc<Call>,
+        handler: H,
+        accepted: Vec<u8>,
+        step: Option<S>,
+    ) where
         H: Future<Output = Result<Vec<u8>, Refusal>> + Send + 'static,
         S: FnOnce() -> Step + Send + 'static,
     {
-        let Ticket { stream, timeout_nano, room } = ticket;
+        let Ticket { stream, room, .. } = ticket;
         // Taken until the handler has ended and the answer is on its way, whichever is later.
         let room = Arc::new(room);
         let kept = Arc::clone(&room);
-        let task = tokio::spawn(async move {
+        let task = tokio::spawn(call.covers(async move {
             let _kept = kept;
             handler.await
-        });
-        // What the runtime says of this call is the truth; what it said of all is a guess about it.
-        let usual = || self.runtime.as_ref().map(|runtime| runtime.request_timeout);
-        let patience = patience(timeout_nano).or_else(usual).unwrap_or(DEFAULT_REQUEST_TIMEOUT);
-        let budget = Budget::of(patience);
-        let plugin = Arc::clone(&self.plugin);
-        let out = self.out.clone();
-        tokio::spawn(async move {
-            let answer = answer::within(budget, plugin, work, task, accepted).await;
+        }));
+        let (plugin, out) = (Arc::clone(&self.plugin), self.out.clone());
+        let span = Arc::clone(&call);
+        tokio::spawn(span.covers(async move {
+            let answer = answer::within(&call, plugin, task, accepted).await;
             let step = step.filter(|_| answer.is_ok()).map(|step| step());
             // With the session gone there is nobody to answer.
             let _ = out.send(Outgoing { bytes: encode(stream, answer), step }).await;
             drop(room);
-        });
+        }));
     }
 
     fn room_for(&self, size: usize) -> Option<OwnedSemaphorePermit> {
@@ -201,7 +224,7 @@ impl<P: Plugin> Desk<P> {
 
     async fn give(&self, stream: u32, answer: Answer) {
         if let Err(Status { code, message }) = &answer {
-            tracing::warn!(?code, message, "refused a call");
+            log::warn!(?code, message, "refused a call");
         }
         let _ = self.out.send(Outgoing { bytes: encode(stream, answer), step: None }).await;
     }

@@ -5,15 +5,19 @@ use crate::wire::nri as wire;
 
 /// A device node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Device {
     /// The path in the container.
     pub path: String,
     /// `c`, `b`, `u` or `p`.
+    #[cfg_attr(feature = "serde", serde(rename = "type"))]
     pub kind: String,
     /// The major number.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub major: i64,
     /// The minor number.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub minor: i64,
     /// The permissions.
     pub file_mode: Option<u32>,

@@ -70,6 +70,12 @@ pub enum Lost {
         /// The cause.
         source: io::Error,
     },
+    /// The plugin's own [`Dialer`](crate::Dialer) made no connection.
+    #[error("cannot connect to the runtime: the plugin's own dialer gives no connection")]
+    Dialer {
+        /// The cause.
+        source: io::Error,
+    },
     /// An inherited connection cannot be used.
     #[error("cannot use the connection inherited from the runtime")]
     Inherit {

@@ -1,6 +1,9 @@
 //! The events of a pod's and a container's life. Knows their numbers on the wire and nothing of what they carry.
 
 use std::fmt;
+use std::str::FromStr;
+
+use crate::event_set::UnknownEvent;
 
 /// One kind of event a plugin can subscribe to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,6 +103,16 @@ impl Event {
     /// Its bit in a subscription.
     pub(crate) const fn bit(self) -> i32 {
         1 << (self.number() - 1)
+    }
+}
+
+impl FromStr for Event {
+    type Err = UnknownEvent;
+
+    /// Reads its name, in any letters' case.
+    fn from_str(text: &str) -> Result<Self, UnknownEvent> {
+        let known = Self::ALL.iter().find(|event| event.name().eq_ignore_ascii_case(text));
+        known.copied().ok_or_else(|| UnknownEvent { word: text.to_owned() })
     }
 }
 

@@ -178,11 +178,7 @@ impl FromStr for EventSet {
                 "all" => Self::LIFE,
                 "pod" | "pods" => Self::PODS,
                 "container" | "containers" => Self::CONTAINERS,
-                _ => Event::ALL
-                    .iter()
-                    .find(|event| event.name().eq_ignore_ascii_case(word))
-                    .map(|event| Self::from(*event))
-                    .ok_or_else(|| UnknownEvent { word: word.to_owned() })?,
+                _ => Self::from(word.parse::<Event>()?),
             };
         }
         Ok(set)

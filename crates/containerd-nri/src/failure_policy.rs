@@ -7,6 +7,7 @@ use crate::wire::nri as wire;
 /// Runtimes know it since NRI 0.12.4; see [`RuntimeInfo::honors_failure_policy`](crate::RuntimeInfo::honors_failure_policy). Older
 /// ones drop the plugin and go on as if it had agreed, which is also the default here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct FailurePolicy {
     /// Whether the call fails, and with it what the runtime was about to do.
@@ -18,6 +19,9 @@ pub struct FailurePolicy {
 impl FailurePolicy {
     /// The runtime drops the plugin and goes on without it.
     pub const OPEN: Self = Self { fail_request: false, keep_connected: false };
+
+    /// The call that the plugin was in the middle of fails, and the plugin is dropped: who does not answer is not waited for again.
+    pub const FAIL_ONCE: Self = Self { fail_request: true, keep_connected: false };
 
     /// The runtime lets nothing happen that the plugin did not agree to, and keeps it for the next attempt.
     pub const CLOSED: Self = Self { fail_request: true, keep_connected: true };

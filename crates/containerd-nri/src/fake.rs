@@ -2,12 +2,14 @@
 //!
 //! It has the limits of the real ones, which are written in Go: it cannot read a frame of more
 //! than 4096 bytes, knows only the events of its version, waits for no answer longer than its
-//! timeout and then goes on as if the plugin had agreed. What a runtime does by itself, a test
+//! timeout and then goes on as if the plugin had agreed, or as the plugin's [`FailurePolicy`](crate::FailurePolicy) says. What a runtime does by itself, a test
 //! does step by step on a [`Peer`], so it can be slow, wrong or gone at any point.
 //!
 //! ```
 //! use containerd_nri::fake::{FakeRuntime, NriVersion, Outcome, Profile};
-//! use containerd_nri::{Event, EventSet, Identity, Launch, Plugin, PodSandbox, Refusal, Session};
+//! use containerd_nri::{
+//!     Call, Event, EventSet, Identity, Launch, Plugin, PodSandbox, Refusal, Session,
+//! };
 //!
 //! struct Picky;
 //!
@@ -16,7 +18,7 @@
 //!         EventSet::of(&[Event::RunPodSandbox])
 //!     }
 //!
-//!     async fn run_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {
+//!     async fn run_pod_sandbox(&self, _: &Call, pod: PodSandbox) -> Result<(), Refusal> {
 //!         Err(Refusal::new(format!("not {}", pod.name)))
 //!     }
 //! }

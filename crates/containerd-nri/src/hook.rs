@@ -5,6 +5,7 @@ use crate::wire::nri as wire;
 
 /// OCI hooks by stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Hooks {
     /// Deprecated stage, run with `create_runtime`.
@@ -23,13 +24,16 @@ pub struct Hooks {
 
 /// An OCI hook.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Hook {
     /// The program, an absolute path.
     pub path: String,
     /// Its arguments, the first of them its name.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub args: Vec<String>,
     /// Its environment, each as `NAME=value`.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub env: Vec<String>,
     /// After how many seconds the runtime kills it.
     pub timeout_s: Option<i64>,

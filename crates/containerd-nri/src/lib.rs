@@ -10,7 +10,8 @@
 //!
 //! ```no_run
 //! use containerd_nri::{
-//!     Container, Creation, Event, EventSet, Identity, Launch, PodSandbox, Plugin, Refusal, Session,
+//!     Call, Container, Creation, Event, EventSet, Identity, Launch, PodSandbox, Plugin, Refusal,
+//!     Session,
 //! };
 //!
 //! struct Team;
@@ -20,13 +21,14 @@
 //!         EventSet::of(&[Event::RunPodSandbox, Event::CreateContainer])
 //!     }
 //!
-//!     async fn run_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {
+//!     async fn run_pod_sandbox(&self, _: &Call, pod: PodSandbox) -> Result<(), Refusal> {
 //!         tracing::info!(pod = pod.name, namespace = pod.namespace, "pod starts");
 //!         Ok(())
 //!     }
 //!
 //!     async fn create_container(
 //!         &self,
+//!         _: &Call,
 //!         pod: PodSandbox,
 //!         container: Container,
 //!     ) -> Result<Creation, Refusal> {
@@ -51,7 +53,7 @@
 //! # What a plugin author should know
 //!
 //! * **Runtimes fail open**, unless [`Plugin::failure_policy`] says otherwise and they know it. A plugin that answers too late is disconnected and the pod starts
-//!   without it. So every call has a [`Budget`] shorter than the runtime's deadline; when it is
+//!   without it. So every [`Call`] has a [`Budget`] shorter than the runtime's deadline; when it is
 //!   spent, [`Plugin::late`] chooses the answer, and the handler's work goes on undisturbed.
 //! * **All events of all pods of a node are serialised** by the runtime. What a handler costs,
 //!   every pod on the node waits for.
@@ -69,10 +71,29 @@
 //!
 //! # Features
 //!
+//! * `tracing` (on by default): what happens to the connection is logged, and each call of a handler has a span (at level
+//!   `DEBUG`, so that ids are in the lines of who asks for them).
+//! * `serde`: what runtimes tell and plugins ask for can be read and written, under the names it has here (a `kind` is a
+//!   `type`); an [`EventSet`], an [`Identity`] and a [`Version`] as text.
+//! * `oci-spec`: what both know is converted from and to the types of the OCI runtime specification, as the crate of that name
+//!   has them.
 //! * `fake-runtime`: the module `fake`, a runtime to test plugins against without root.
+
+#![cfg_attr(
+    not(feature = "tracing"),
+    expect(
+        unused_variables,
+        clippy::if_same_then_else,
+        clippy::unused_self,
+        reason = "some names, branches and receivers are there only for the log"
+    )
+)]
 
 mod adjustment;
 mod answer;
+mod any_plugin;
+#[cfg(feature = "serde")]
+mod as_text;
 mod backoff;
 mod board;
 mod budget;
@@ -80,6 +101,7 @@ mod call;
 mod container;
 mod desk;
 mod device;
+mod dialer;
 mod error;
 mod event;
 mod event_set;
@@ -88,12 +110,16 @@ mod failure_policy;
 pub mod fake;
 mod hook;
 mod identity;
+mod incoming;
 mod launch;
+mod log;
 mod memory_policy;
 mod message;
 mod mount;
 mod mux;
 mod numbered;
+#[cfg(feature = "oci-spec")]
+mod oci;
 mod optional;
 mod phase;
 mod plugin;
@@ -123,9 +149,12 @@ mod wire;
 mod work;
 
 pub use adjustment::{ContainerAdjustment, Creation};
+pub use any_plugin::AnyPlugin;
 pub use budget::Budget;
+pub use call::Call;
 pub use container::{Container, ContainerState, Image};
 pub use device::Device;
+pub use dialer::Dialer;
 pub use error::{CallError, Lost, Refusal, Violation};
 pub use event::Event;
 pub use event_set::{EventSet, UnknownEvent};
@@ -135,6 +164,8 @@ pub use identity::{Identity, IdentityError};
 pub use launch::{Launch, LaunchError};
 pub use memory_policy::{MemoryPolicy, MemoryPolicyFlag, MemoryPolicyMode, Rdt};
 pub use mount::Mount;
+#[cfg(feature = "oci-spec")]
+pub use oci::NotInSpec;
 pub use phase::Phase;
 pub use plugin::Plugin;
 pub use pod::{Namespace, PodSandbox, PodUpdate};

@@ -38,13 +38,16 @@ numbered! {
 
 /// Where a container's memory comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct MemoryPolicy {
     /// How it is spread.
     pub mode: MemoryPolicyMode,
     /// The nodes, as `0-1`.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub nodes: String,
     /// What their numbers mean.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub flags: Vec<MemoryPolicyFlag>,
 }
 
@@ -57,6 +60,7 @@ impl MemoryPolicy {
 
 /// A container's class of cache and memory bandwidth (resctrl).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Rdt {
     /// The class.

@@ -4,15 +4,20 @@ use crate::wire::nri as wire;
 
 /// A mount.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Mount {
     /// The path in the container.
     pub destination: String,
     /// The type of file system.
+    #[cfg_attr(feature = "serde", serde(rename = "type"))]
+    #[cfg_attr(feature = "serde", serde(default))]
     pub kind: String,
     /// What is mounted.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub source: String,
     /// The mount options.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub options: Vec<String>,
 }
 

@@ -30,6 +30,25 @@ macro_rules! numbered {
             }
         }
 
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $(Self::$variant => to.serialize_str(stringify!($variant)),)+
+                    Self::Other(number) => to.serialize_i32(*number),
+                }
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                const NAMES: &[(&str, i32)] = &[$((stringify!($variant), $number)),+];
+                let number = from.deserialize_any($crate::as_text::NameOrNumber { names: NAMES })?;
+                Ok(Self::from_number(number))
+            }
+        }
+
         impl Default for $name {
             fn default() -> Self {
                 Self::from_number(0)

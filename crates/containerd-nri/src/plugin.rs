@@ -2,10 +2,9 @@
 //! agrees to everything; nothing here talks to a runtime.
 
 use std::future::{Future, ready};
-use std::sync::Arc;
 
 use crate::adjustment::Creation;
-use crate::budget::Budget;
+use crate::call::Call;
 use crate::container::Container;
 use crate::error::Refusal;
 use crate::event_set::EventSet;
@@ -20,7 +19,7 @@ use crate::work::{Work, still_working};
 /// A plugin's handlers. Write them as `async fn`.
 ///
 /// Each call of a handler is a task of its own, which nothing cancels: not the end of its
-/// [`Budget`], not the end of the connection. Handlers of different calls may run at once, since
+/// [`Budget`](crate::Budget), not the end of the connection. What the [`Call`] is about, and what is left of its time, it is told first. Handlers of different calls may run at once, since
 /// the runtime goes on after an answer given by [`Plugin::late`].
 ///
 /// A handler must not wait for [`Handle::update_containers`](crate::Handle::update_containers):
@@ -40,6 +39,7 @@ pub trait Plugin: Send + Sync + 'static {
     /// The runtime introduced itself. Refusing ends the connection; it is made anew later.
     fn configure(
         &self,
+        _call: &Call,
         _runtime: &RuntimeInfo,
     ) -> impl Future<Output = Result<(), Refusal>> + Send {
         ready(Ok(()))
@@ -52,6 +52,7 @@ pub trait Plugin: Send + Sync + 'static {
     /// of the plugin's own.
     fn synchronize(
         &self,
+        _call: &Call,
         _pods: Vec<PodSandbox>,
         _containers: Vec<Container>,
     ) -> impl Future<Output = Result<Vec<ContainerUpdate>, Refusal>> + Send {
@@ -59,7 +60,7 @@ pub trait Plugin: Send + Sync + 'static {
     }
 
     /// The runtime is about to stop. Most runtimes stop without telling.
-    fn shutdown(&self) -> impl Future<Output = ()> + Send {
+    fn shutdown(&self, _call: &Call) -> impl Future<Output = ()> + Send {
         ready(())
     }
 
@@ -68,16 +69,17 @@ pub trait Plugin: Send + Sync + 'static {
     ///
     /// By default a synchronization is accepted and anything else refused. This must not wait for
     /// anything: the runtime's deadline is near.
-    fn late(&self, work: &Work, budget: Budget) -> Result<(), Refusal> {
-        match work {
+    fn late(&self, call: &Call) -> Result<(), Refusal> {
+        match call.work() {
             Work::Synchronize => Ok(()),
-            work => Err(still_working(work, budget.time())),
+            work => Err(still_working(work, call.budget().time())),
         }
     }
 
     /// A pod's sandbox runs. See the crate's documentation before refusing here.
     fn run_pod_sandbox(
         &self,
+        _call: &Call,
         _pod: PodSandbox,
     ) -> impl Future<Output = Result<(), Refusal>> + Send {
         ready(Ok(()))
@@ -86,6 +88,7 @@ pub trait Plugin: Send + Sync + 'static {
     /// A pod's resources are about to be changed.
     fn update_pod_sandbox(
         &self,
+        _call: &Call,
         _pod: PodSandbox,
         _update: PodUpdate,
     ) -> impl Future<Output = Result<(), Refusal>> + Send {
@@ -95,6 +98,7 @@ pub trait Plugin: Send + Sync + 'static {
     /// A pod's resources were changed.
     fn post_update_pod_sandbox(
         &self,
+        _call: &Call,
         _pod: PodSandbox,
     ) -> impl Future<Output = Result<(), Refusal>> + Send {
         ready(Ok(()))
@@ -103,6 +107,7 @@ pub trait Plugin: Send + Sync + 'static {
     /// A pod's sandbox is stopped. containerd ignores a refusal.
     fn stop_pod_sandbox(
         &self,
+        _call: &Call,
         _pod: PodSandbox,
     ) -> impl Future<Output = Result<(), Refusal>> + Send {
         ready(Ok(()))
@@ -111,6 +116,7 @@ pub trait Plugin: Send + Sync + 'static {
     /// A pod's sandbox is removed. containerd ignores a refusal.
     fn remove_pod_sandbox(
         &self,
+        _call: &Call,
         _pod: PodSandbox,
     ) -> impl Future<Output = Result<(), Refusal>> + Send {
         ready(Ok(()))
@@ -120,6 +126,7 @@ pub trait Plugin: Send + Sync + 'static {
     /// again.
     fn create_container(
         &self,
+        _call: &Call,
         _pod: PodSandbox,
         _container: Container,
     ) -> impl Future<Output = Result<Creation, Refusal>> + Send {
@@ -129,6 +136,7 @@ pub trait Plugin: Send + Sync + 'static {
     /// A container was created.
     fn post_create_container(
         &self,
+        _call: &Call,
         _pod: PodSandbox,
         _container: Container,
     ) -> impl Future<Output = Result<(), Refusal>> + Send {
@@ -138,6 +146,7 @@ pub trait Plugin: Send + Sync + 'static {
     /// A container is about to be started.
     fn start_container(
         &self,
+        _call: &Call,
         _pod: PodSandbox,
         _container: Container,
     ) -> impl Future<Output = Result<(), Refusal>> + Send {
@@ -147,6 +156,7 @@ pub trait Plugin: Send + Sync + 'static {
     /// A container was started.
     fn post_start_container(
         &self,
+        _call: &Call,
         _pod: PodSandbox,
         _container: Container,
     ) -> impl Future<Output = Result<(), Refusal>> + Send {
@@ -157,6 +167,7 @@ pub trait Plugin: Send + Sync + 'static {
     /// changes what is set.
     fn update_container(
         &self,
+        _call: &Call,
         _pod: PodSandbox,
         _container: Container,
         _resources: Resources,
@@ -167,6 +178,7 @@ pub trait Plugin: Send + Sync + 'static {
     /// A container's resources were changed.
     fn post_update_container(
         &self,
+        _call: &Call,
         _pod: PodSandbox,
         _container: Container,
     ) -> impl Future<Output = Result<(), Refusal>> + Send {
@@ -177,6 +189,7 @@ pub trait Plugin: Send + Sync + 'static {
     /// than its id.
     fn stop_container(
         &self,
+        _call: &Call,
         _pod: PodSandbox,
         _container: Container,
     ) -> impl Future<Output = Result<Vec<ContainerUpdate>, Refusal>> + Send {
@@ -186,6 +199,7 @@ pub trait Plugin: Send + Sync + 'static {
     /// A container was removed. Of a pod that is gone already no more is known than its id.
     fn remove_container(
         &self,
+        _call: &Call,
         _pod: PodSandbox,
         _container: Container,
     ) -> impl Future<Output = Result<(), Refusal>> + Send {
@@ -196,55 +210,11 @@ pub trait Plugin: Send + Sync + 'static {
     /// fails the creation. Other plugins may judge it at the same time.
     fn validate_container_adjustment(
         &self,
+        _call: &Call,
         _pod: PodSandbox,
         _container: Container,
         _validation: Validation,
     ) -> impl Future<Output = Result<(), Refusal>> + Send {
         ready(Ok(()))
     }
-}
-
-/// Hands every call on to the plugin inside.
-macro_rules! hand_on {
-    ($($handler:ident($($name:ident: $kind:ty),*) -> $answer:ty;)+) => {
-        impl<P: Plugin> Plugin for Arc<P> {
-            fn events(&self) -> EventSet {
-                P::events(self)
-            }
-
-            fn failure_policy(&self) -> FailurePolicy {
-                P::failure_policy(self)
-            }
-
-            fn late(&self, work: &Work, budget: Budget) -> Result<(), Refusal> {
-                P::late(self, work, budget)
-            }
-
-            $(
-                fn $handler(&self, $($name: $kind),*) -> impl Future<Output = $answer> + Send {
-                    P::$handler(self, $($name),*)
-                }
-            )+
-        }
-    };
-}
-
-hand_on! {
-    configure(runtime: &RuntimeInfo) -> Result<(), Refusal>;
-    synchronize(pods: Vec<PodSandbox>, containers: Vec<Container>) -> Result<Vec<ContainerUpdate>, Refusal>;
-    shutdown() -> ();
-    run_pod_sandbox(pod: PodSandbox) -> Result<(), Refusal>;
-    update_pod_sandbox(pod: PodSandbox, update: PodUpdate) -> Result<(), Refusal>;
-    post_update_pod_sandbox(pod: PodSandbox) -> Result<(), Refusal>;
-    stop_pod_sandbox(pod: PodSandbox) -> Result<(), Refusal>;
-    remove_pod_sandbox(pod: PodSandbox) -> Result<(), Refusal>;
-    create_container(pod: PodSandbox, container: Container) -> Result<Creation, Refusal>;
-    post_create_container(pod: PodSandbox, container: Container) -> Result<(), Refusal>;
-    start_container(pod: PodSandbox, container: Container) -> Result<(), Refusal>;
-    post_start_container(pod: PodSandbox, container: Container) -> Result<(), Refusal>;
-    update_container(pod: PodSandbox, container: Container, resources: Resources) -> Result<Vec<ContainerUpdate>, Refusal>;
-    post_update_container(pod: PodSandbox, container: Container) -> Result<(), Refusal>;
-    stop_container(pod: PodSandbox, container: Container) -> Result<Vec<ContainerUpdate>, Refusal>;
-    remove_container(pod: PodSandbox, container: Container) -> Result<(), Refusal>;
-    validate_container_adjustment(pod: PodSandbox, container: Container, validation: Validation) -> Result<(), Refusal>;
 }

@@ -7,6 +7,7 @@ use crate::wire::nri as wire;
 
 /// A pod's sandbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct PodSandbox {
     /// The runtime's id of the sandbox.
@@ -43,6 +44,25 @@ pub struct PodSandbox {
 }
 
 impl PodSandbox {
+    /// What the pod's annotations say to a plugin about one of its containers, by NRI's custom: `KEY/container.NAME` for this
+    /// container, else `KEY/pod` for all of the pod, else `KEY`.
+    ///
+    /// ```
+    /// use containerd_nri::PodSandbox;
+    ///
+    /// let mut pod = PodSandbox::default();
+    /// pod.annotations.insert("devices.example.com/pod".to_owned(), "all".to_owned());
+    /// pod.annotations.insert("devices.example.com/container.main".to_owned(), "its".to_owned());
+    /// assert_eq!(pod.annotation_for("main", "devices.example.com"), Some("its"));
+    /// assert_eq!(pod.annotation_for("other", "devices.example.com"), Some("all"));
+    /// assert_eq!(pod.annotation_for("other", "mounts.example.com"), None);
+    /// ```
+    pub fn annotation_for(&self, container_name: &str, key: &str) -> Option<&str> {
+        let own = self.annotations.get(&format!("{key}/container.{container_name}"));
+        let all = || self.annotations.get(&format!("{key}/pod"));
+        own.or_else(all).or_else(|| self.annotations.get(key)).map(String::as_str)
+    }
+
     /// The sandbox's namespace of this type (`network`, `ipc`, `uts`, …), if the runtime told one.
     pub fn namespace_of_type(&self, kind: &str) -> Option<&Namespace> {
         self.namespaces.iter().find(|namespace| namespace.kind == kind)
@@ -51,11 +71,14 @@ impl PodSandbox {
 
 /// A Linux namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Namespace {
     /// Its type, as the OCI runtime specification names it: `network`, `ipc`, `uts`, …
+    #[cfg_attr(feature = "serde", serde(rename = "type"))]
     pub kind: String,
     /// Where it can be opened; empty for one yet to be made.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub path: String,
 }
 
@@ -68,6 +91,7 @@ impl Namespace {
 
 /// What is about to change about a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct PodUpdate {
     /// What the sandbox itself may use.

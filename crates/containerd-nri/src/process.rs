@@ -6,6 +6,7 @@ use crate::wire::nri as wire;
 
 /// Whose a container's process is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct User {
     /// The user.
@@ -18,9 +19,11 @@ pub struct User {
 
 /// A limit on one resource of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Rlimit {
     /// What is limited: `RLIMIT_NOFILE`, `RLIMIT_MEMLOCK`, …
+    #[cfg_attr(feature = "serde", serde(rename = "type"))]
     pub kind: String,
     /// What the process may raise its limit to.
     pub hard: u64,
@@ -51,11 +54,13 @@ numbered! {
 
 /// A process's priority at the disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct IoPriority {
     /// The class.
     pub class: IoPriorityClass,
     /// The priority in the class.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub priority: i32,
 }
 
@@ -110,21 +115,28 @@ numbered! {
 
 /// How a process shares the processor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Scheduler {
     /// The policy.
     pub policy: SchedulerPolicy,
     /// The nice value, for the policies that have one.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub nice: i32,
     /// The static priority, for the policies that have one.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub priority: i32,
     /// Details.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub flags: Vec<SchedulerFlag>,
     /// Nanoseconds to run in a period; only with a deadline.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub runtime: u64,
     /// Nanoseconds from a period's start until that must be done.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub deadline: u64,
     /// The period in nanoseconds.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub period: u64,
 }
 

@@ -5,6 +5,7 @@ use ttrpc::proto::MESSAGE_TYPE_RESPONSE;
 use ttrpc::{Code, Response, get_status};
 
 use crate::answer::{Answer, Status};
+use crate::log;
 use crate::message;
 
 /// Longest answer. A runtime queues 256 frames and gives the connection up on one more; an answer
@@ -34,7 +35,7 @@ fn response(answer: Answer) -> Result<Vec<u8>, protobuf::Error> {
 }
 
 fn failed(message: &str) -> Vec<u8> {
-    tracing::error!(message, "refused a call");
+    log::error!(message, "refused a call");
     response(Err(Status::new(Code::INTERNAL, message))).unwrap_or_default()
 }
 

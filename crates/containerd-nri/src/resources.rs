@@ -7,6 +7,7 @@ use crate::wire::{nri as wire, present};
 
 /// Limits and shares. What is absent is not set, or not to be changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Resources {
     /// Bytes of memory.
@@ -55,6 +56,7 @@ pub struct Resources {
 
 /// A limit on huge pages of one size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct HugepageLimit {
     /// The size, as `2MB`.
@@ -72,11 +74,13 @@ impl HugepageLimit {
 
 /// Whether devices may be used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct DeviceRule {
     /// Whether they may.
     pub allow: bool,
     /// `c`, `b` or `a`.
+    #[cfg_attr(feature = "serde", serde(rename = "type"))]
     pub kind: String,
     /// Their major number; any if absent.
     pub major: Option<i64>,

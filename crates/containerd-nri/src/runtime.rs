@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::budget::Budget;
 use crate::event_set::EventSet;
+use crate::log;
 use crate::version::Version;
 use crate::wire::nri as wire;
 
@@ -67,7 +68,7 @@ impl RuntimeInfo {
     pub(crate) fn subscribed_to(&self, wanted: EventSet) -> Self {
         let unknown = wanted.without(self.known_events);
         if !unknown.is_empty() {
-            tracing::warn!(?unknown, version = %self.version, "events unknown to the runtime");
+            log::warn!(?unknown, version = %self.version, "events unknown to the runtime");
         }
         Self { subscribed: wanted.and(self.known_events), ..self.clone() }
     }

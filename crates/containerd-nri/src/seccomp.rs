@@ -18,6 +18,7 @@ numbered! {
 
 /// The seccomp profile that a container was asked to have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct SeccompProfile {
     /// Its kind.
@@ -28,6 +29,7 @@ pub struct SeccompProfile {
 
 /// Which system calls a container may make.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Seccomp {
     /// What happens to a call that no rule names: `SCMP_ACT_ERRNO`, `SCMP_ACT_ALLOW`, …
@@ -35,14 +37,19 @@ pub struct Seccomp {
     /// The error of such a call.
     pub default_errno: Option<u32>,
     /// `SCMP_ARCH_X86_64`, …
+    #[cfg_attr(feature = "serde", serde(default))]
     pub architectures: Vec<String>,
     /// `SECCOMP_FILTER_FLAG_LOG`, …
+    #[cfg_attr(feature = "serde", serde(default))]
     pub flags: Vec<String>,
     /// The socket that is told of calls.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub listener_path: String,
     /// What it is told besides.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub listener_metadata: String,
     /// The rules.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub syscalls: Vec<Syscall>,
 }
 
@@ -55,6 +62,7 @@ impl Seccomp {
 
 /// A rule about system calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Syscall {
     /// The calls.
@@ -64,6 +72,7 @@ pub struct Syscall {
     /// Their error.
     pub errno: Option<u32>,
     /// What their arguments must be for the rule to hold.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub args: Vec<SyscallArg>,
 }
 
@@ -80,6 +89,7 @@ impl Syscall {
 
 /// What an argument of a system call must be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct SyscallArg {
     /// Which argument, from 0.
@@ -87,6 +97,7 @@ pub struct SyscallArg {
     /// What it is compared with.
     pub value: u64,
     /// The second value, for comparisons with two.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub value_two: u64,
     /// `SCMP_CMP_EQ`, …
     pub op: String,

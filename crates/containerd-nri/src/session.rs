@@ -12,10 +12,12 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
+use crate::dialer::Dialer;
 use crate::error::Lost;
 use crate::identity::Identity;
 use crate::launch::Launch;
 use crate::plugin::Plugin;
+use arrival::SocketDialer;
 pub use handle::Handle;
 use handle::Links;
 use line::Line;
@@ -52,7 +54,10 @@ impl<P: Plugin> Session<P> {
     /// Dropping the future closes the connection. Handlers under way go on.
     pub async fn run(mut self) -> Result<(), Lost> {
         match self.launch {
-            Launch::External { socket } => self.line.redial(&socket).await,
+            Launch::External { socket } => {
+                let failed = |source| Lost::Dial { path: socket.clone(), source };
+                self.line.redial(SocketDialer::new(socket.clone()), failed).await;
+            }
             Launch::Inherited { trunk, identity } => {
                 if let Some(identity) = identity {
                     self.line.rename(identity);
@@ -63,6 +68,12 @@ impl<P: Plugin> Session<P> {
                 self.line.once(trunk).await?;
             }
         }
+        Ok(())
+    }
+
+    /// Runs over the connections that this dialer makes, whatever the launch, until told to stop.
+    pub async fn run_dialing<D: Dialer>(mut self, dialer: D) -> Result<(), Lost> {
+        self.line.redial(dialer, |source| Lost::Dialer { source }).await;
         Ok(())
     }
 

@@ -7,13 +7,16 @@ use crate::wire::nri as wire;
 
 /// New resources for a container that exists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ContainerUpdate {
     /// The container's id.
     pub container_id: String,
     /// What to set.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub resources: Resources,
     /// Whether the rest goes on when this fails.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub ignore_failure: bool,
 }
 

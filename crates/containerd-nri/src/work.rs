@@ -14,6 +14,8 @@ pub enum Work {
     Configure,
     /// [`Plugin::synchronize`](crate::Plugin::synchronize).
     Synchronize,
+    /// [`Plugin::shutdown`](crate::Plugin::shutdown).
+    Shutdown,
     /// The handler of an event.
     Event {
         /// The event.
@@ -26,11 +28,26 @@ pub enum Work {
 }
 
 impl Work {
+    /// An event of a pod with this id.
+    pub fn of_pod(event: Event, pod_id: impl Into<String>) -> Self {
+        Self::Event { event, pod_id: pod_id.into(), container_id: None }
+    }
+
+    /// An event of a container with this id, of a pod with this one.
+    pub fn of_container(
+        event: Event,
+        pod_id: impl Into<String>,
+        container_id: impl Into<String>,
+    ) -> Self {
+        Self::Event { event, pod_id: pod_id.into(), container_id: Some(container_id.into()) }
+    }
+
     /// The call's name, without what it is about.
     pub fn call(&self) -> &'static str {
         match self {
             Self::Configure => "Configure",
             Self::Synchronize => "Synchronize",
+            Self::Shutdown => "Shutdown",
             Self::Event { event, .. } => event.name(),
         }
     }
@@ -39,7 +56,7 @@ impl Work {
 impl fmt::Display for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Configure | Self::Synchronize => f.write_str(self.call()),
+            Self::Configure | Self::Synchronize | Self::Shutdown => f.write_str(self.call()),
             Self::Event { event, pod_id, container_id: None } => {
                 write!(f, "{event} of pod {}", one_line(pod_id))
             }

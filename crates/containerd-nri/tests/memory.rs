@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use containerd_nri::fake::{FakeRuntime, NriVersion, Profile};
-use containerd_nri::{Event, EventSet, Identity, Launch, Plugin, PodSandbox, Refusal, Session};
+use containerd_nri::{
+    Call, Event, EventSet, Identity, Launch, Plugin, PodSandbox, Refusal, Session,
+};
 use protobuf::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Mutex;
@@ -29,7 +31,7 @@ impl Plugin for Stuck {
         EventSet::of(&[Event::RunPodSandbox])
     }
 
-    async fn run_pod_sandbox(&self, _pod: PodSandbox) -> Result<(), Refusal> {
+    async fn run_pod_sandbox(&self, _: &Call, _pod: PodSandbox) -> Result<(), Refusal> {
         self.handlers.fetch_add(1, Ordering::SeqCst);
         std::future::pending().await
     }
@@ -43,7 +45,7 @@ impl Plugin for Refusing {
         EventSet::of(&[Event::RunPodSandbox])
     }
 
-    async fn run_pod_sandbox(&self, _pod: PodSandbox) -> Result<(), Refusal> {
+    async fn run_pod_sandbox(&self, _: &Call, _pod: PodSandbox) -> Result<(), Refusal> {
         Err(Refusal::new("no ".repeat(1000)))
     }
 }

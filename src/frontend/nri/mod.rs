@@ -10,8 +10,8 @@ mod policy;
 use std::{sync::Arc, time::Duration};
 
 use containerd_nri::{
-    Container, ContainerUpdate, Creation, Event, EventSet, Plugin, PodSandbox, Refusal,
-    RuntimeInfo, Work,
+    Call, Container, ContainerUpdate, Creation, Event, EventSet, FailurePolicy, Plugin, PodSandbox,
+    Refusal, RuntimeInfo, Work,
 };
 use tokio::{sync::oneshot, task};
 
@@ -24,6 +24,9 @@ use crate::{
     request::{self, SandboxEvent},
     types::{Deadline, SandboxId, quote, with_causes},
 };
+
+/// How long before the end of a handler's time an operation must have given up, to put everything back and say why.
+const TO_ANSWER: Duration = Duration::from_millis(150);
 
 /// How long attaching all those that were missed may take.
 const CATCHING_UP: Duration = Duration::from_secs(30);
@@ -57,8 +60,8 @@ impl<N: Node> NriPlugin<N> {
     }
 
     /// Attaches what the pod asks for, or finds it attached; what its containers need for the devices that they drive.
-    async fn attach(&self, event: SandboxEvent) -> Result<Driving, String> {
-        let (context, deadline) = (self.pods.context(), self.pods.deadline());
+    async fn attach(&self, call: &Call, event: SandboxEvent) -> Result<Driving, String> {
+        let (context, deadline) = (self.pods.context(), by(call));
         let kubelet = self.pods.kubelet();
         let done = blocking(move || {
             let mut kernel = LinuxKernel::open()?;
@@ -70,8 +73,8 @@ impl<N: Node> NriPlugin<N> {
     }
 
     /// What a container of a pod that has everything is told.
-    async fn told(&self, id: SandboxId, tell: Tell) -> Result<Told, String> {
-        let (context, deadline) = (self.pods.context(), self.pods.deadline());
+    async fn told(&self, call: &Call, id: SandboxId, tell: Tell) -> Result<Told, String> {
+        let (context, deadline) = (self.pods.context(), by(call));
         let done = blocking(move || {
             operation::tell(&mut LinuxKernel::open()?, &context, &id, tell, deadline)
         });
@@ -139,7 +142,11 @@ impl<N: Node> Plugin for NriPlugin<N> {
         ])
     }
 
-    async fn configure(&self, runtime: &RuntimeInfo) -> Result<(), Refusal> {
+    fn failure_policy(&self) -> FailurePolicy {
+        self.pods.unanswered()
+    }
+
+    async fn configure(&self, _: &Call, runtime: &RuntimeInfo) -> Result<(), Refusal> {
         self.node.configured(&runtime.config).map_err(|reason| {
             tracing::error!(reason, "not serving");
             Refusal::new(reason)
@@ -150,6 +157,7 @@ impl<N: Node> Plugin for NriPlugin<N> {
 
     async fn synchronize(
         &self,
+        _: &Call,
         pods: Vec<PodSandbox>,
         containers: Vec<Container>,
     ) -> Result<Vec<ContainerUpdate>, Refusal> {
@@ -159,11 +167,11 @@ impl<N: Node> Plugin for NriPlugin<N> {
         Ok(Vec::new())
     }
 
-    async fn run_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {
+    async fn run_pod_sandbox(&self, call: &Call, pod: PodSandbox) -> Result<(), Refusal> {
         self.pods.begins(&pod.id);
         let attached = match self.pods.event(&pod).await {
             Ok(None) => return Ok(()),
-            Ok(Some(event)) => self.attach(event).await.map(drop),
+            Ok(Some(event)) => self.attach(call, event).await.map(drop),
             Err(refused) => Err(refused.to_string()),
         };
         let Err(reason) = attached else { return Ok(()) };
@@ -175,6 +183,7 @@ impl<N: Node> Plugin for NriPlugin<N> {
 
     async fn create_container(
         &self,
+        call: &Call,
         pod: PodSandbox,
         _container: Container,
     ) -> Result<Creation, Refusal> {
@@ -189,33 +198,33 @@ impl<N: Node> Plugin for NriPlugin<N> {
         let tell = request::tell(&pod.annotations, self.pods.context().config.tell);
         let tell = tell.map_err(|error| Refusal::new(format!("vfhook: {error}")))?;
         let id = event.id.clone();
-        let driving = self.attach(event).await.map_err(Refusal::new)?;
+        let driving = self.attach(call, event).await.map_err(Refusal::new)?;
         let told = if tell.is_nothing() {
             Told::default()
         } else {
-            self.told(id, tell).await.map_err(Refusal::new)?
+            self.told(call, id, tell).await.map_err(Refusal::new)?
         };
         Ok(adjustment::creation(told, driving))
     }
 
-    async fn stop_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {
+    async fn stop_pod_sandbox(&self, _: &Call, pod: PodSandbox) -> Result<(), Refusal> {
         self.detach(&pod).await;
         Ok(())
     }
 
-    async fn remove_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {
+    async fn remove_pod_sandbox(&self, _: &Call, pod: PodSandbox) -> Result<(), Refusal> {
         self.detach(&pod).await;
         Ok(())
     }
 
-    fn late(&self, work: &Work, budget: containerd_nri::Budget) -> Result<(), Refusal> {
+    fn late(&self, call: &Call) -> Result<(), Refusal> {
         let reason = || {
             Refusal::new(format!(
                 "vfhook did not finish within {} ms; it is tried again",
-                budget.time().as_millis()
+                call.budget().time().as_millis()
             ))
         };
-        match work {
+        match call.work() {
             Work::Event { event: Event::CreateContainer, .. } => Err(reason()),
             Work::Event { event: Event::RunPodSandbox, .. } if self.pods.may_refuse_sandboxes() => {
                 Err(reason())
@@ -223,6 +232,11 @@ impl<N: Node> Plugin for NriPlugin<N> {
             _ => Ok(()),
         }
     }
+}
+
+/// By when what the runtime waits for must have ended.
+fn by(call: &Call) -> Deadline {
+    Deadline::after(call.time_left().saturating_sub(TO_ANSWER))
 }
 
 /// Runs an operation where it may block. The handler that awaits it may be dropped; the operation goes on to its end.

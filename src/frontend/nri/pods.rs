@@ -3,10 +3,9 @@
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
-use containerd_nri::{PodSandbox, RuntimeInfo};
+use containerd_nri::{FailurePolicy, PodSandbox, RuntimeInfo};
 
 use super::{
     pod::{self, PodRefused},
@@ -17,11 +16,8 @@ use crate::{
     lease::{Claim, Lease},
     operation::Context,
     request::{self, Asked, SandboxEvent},
-    types::{Deadline, Origin, SandboxId},
+    types::{Origin, SandboxId},
 };
-
-/// How long before the end of a handler's time an operation must have given up, to put everything back and say why.
-const TO_ANSWER: Duration = Duration::from_millis(150);
 
 /// What the daemon knows of the runtime and its pods.
 #[derive(Debug)]
@@ -111,10 +107,9 @@ impl Pods {
         id.is_ok_and(|id| self.context().leases.is_taken(&id))
     }
 
-    /// By when what the runtime waits for must have ended.
-    pub(super) fn deadline(&self) -> Deadline {
-        let budget = lock(&self.known).runtime.as_ref().map(|runtime| runtime.budget().time());
-        Deadline::after(budget.unwrap_or(Duration::from_secs(1)).saturating_sub(TO_ANSWER))
+    /// What the runtime is to do with a call that it gets no answer to.
+    pub(super) fn unanswered(&self) -> FailurePolicy {
+        lock(&self.known).runtime.as_ref().map_or(FailurePolicy::OPEN, policy::unanswered)
     }
 
     /// Whether a sandbox may be refused.

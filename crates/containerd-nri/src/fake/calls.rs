@@ -29,6 +29,9 @@ pub enum Outcome<T> {
     /// The plugin was late or gone. The runtime closed the connection and goes on as if the
     /// plugin had agreed.
     FailedOpen,
+    /// The plugin was late or gone, and had asked for this: the runtime does not do what it was about to. After an answer
+    /// that was late the connection lives on if the plugin asked for that, too.
+    FailedClosed,
     /// The plugin did not subscribe to this event, so it was not called.
     NotSubscribed,
 }
@@ -55,6 +58,7 @@ impl<T> Outcome<T> {
             Self::Answered(answer) => Outcome::Answered(change(answer)),
             Self::Refused { code, reason } => Outcome::Refused { code, reason },
             Self::FailedOpen => Outcome::FailedOpen,
+            Self::FailedClosed => Outcome::FailedClosed,
             Self::NotSubscribed => Outcome::NotSubscribed,
         }
     }
@@ -259,8 +263,11 @@ impl Peer {
                 Outcome::Refused { code: status.code.value(), reason: status.message }
             }
             Ok(Err(_)) | Err(_) => {
-                self.close();
-                Outcome::FailedOpen
+                let is_late = began.elapsed() >= waits;
+                if !(is_late && self.policy.keep_connected) {
+                    self.close();
+                }
+                if self.policy.fail_request { Outcome::FailedClosed } else { Outcome::FailedOpen }
             }
         }
     }

@@ -14,6 +14,7 @@ use super::registration::{self, Registration, Requests};
 use super::trunk::{self, Breakage, Control, GoTrunk};
 use crate::container::Container;
 use crate::event_set::EventSet;
+use crate::failure_policy::FailurePolicy;
 use crate::pod::PodSandbox;
 use crate::update::ContainerUpdate;
 use crate::wire::nri as wire;
@@ -25,6 +26,8 @@ pub struct Peer {
     pub(super) plugin: PluginClient,
     pub(super) subscribed: EventSet,
     pub(super) only_state_change: bool,
+    /// What the plugin asks for in case that it does not answer, as far as the version knows it.
+    pub(super) policy: FailurePolicy,
     requests: Requests,
     control: Control,
 }
@@ -79,7 +82,8 @@ impl Peer {
         let plugin = PluginClient::new(Client::new(Socket::new(plugin)));
         let subscribed = EventSet::EMPTY;
         let only_state_change = !profile.nri.has_dedicated_calls();
-        Self { profile, plugin, subscribed, only_state_change, requests, control }
+        let policy = FailurePolicy::OPEN;
+        Self { profile, plugin, subscribed, only_state_change, policy, requests, control }
     }
 
     /// Takes the plugin through the whole handshake; these exist.
@@ -112,14 +116,13 @@ impl Peer {
         let millis = |time: Duration| {
             if nri.tells_timeouts() { i64::try_from(time.as_millis()).unwrap_or(0) } else { 0 }
         };
-        let nri_version = if nri.has_dedicated_calls() { "v0.12.2" } else { "" };
         let request = wire::ConfigureRequest {
             config: self.profile.config.clone(),
             runtime_name: self.profile.name.clone(),
             runtime_version: self.profile.version.clone(),
             registration_timeout_ms: millis(registration_timeout),
             request_timeout_ms: millis(request_timeout),
-            nri_version: nri_version.to_owned(),
+            nri_version: nri.told().to_owned(),
             ..wire::ConfigureRequest::default()
         };
         let plugin = self.plugin.clone();
@@ -129,6 +132,12 @@ impl Peer {
         if bits != 0 {
             self.close();
             return Err(PeerError::InvalidEvents { bits });
+        }
+        if let Some(policy) =
+            response.failure_policy.into_option().filter(|_| nri.honors_failure_policy())
+        {
+            self.policy.fail_request = policy.fail_request;
+            self.policy.keep_connected = policy.keep_connected;
         }
         self.subscribed = match response.events {
             0 => nri.events(),

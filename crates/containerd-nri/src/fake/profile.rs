@@ -20,6 +20,7 @@ pub enum NriVersion {
     V0_10,
     V0_11,
     V0_12,
+    V0_12_4,
 }
 
 impl NriVersion {
@@ -35,6 +36,7 @@ impl NriVersion {
         Self::V0_10,
         Self::V0_11,
         Self::V0_12,
+        Self::V0_12_4,
     ];
 
     /// The events of this version.
@@ -61,6 +63,20 @@ impl NriVersion {
     pub fn has_dedicated_calls(self) -> bool {
         self >= Self::V0_12
     }
+
+    /// Whether it does as [`FailurePolicy`](crate::FailurePolicy) says.
+    pub fn honors_failure_policy(self) -> bool {
+        self >= Self::V0_12_4
+    }
+
+    /// How it tells itself to a plugin.
+    pub(super) fn told(self) -> &'static str {
+        match self {
+            Self::V0_12 => "v0.12.2",
+            Self::V0_12_4 => "v0.12.4",
+            _ => "",
+        }
+    }
 }
 
 /// A runtime to fake.
@@ -81,7 +97,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// A released runtime with this version of NRI, as Debian or upstream builds it.
+    /// A released runtime with this version of NRI, as Debian or upstream builds it; of the newest, one that is to come.
     pub fn of(nri: NriVersion) -> Self {
         let (name, version) = match nri {
             NriVersion::V0_3 => ("containerd", "v1.7.0"),
@@ -94,6 +110,7 @@ impl Profile {
             NriVersion::V0_10 => ("containerd", "v2.2.0"),
             NriVersion::V0_11 => ("cri-o", "1.35.0"),
             NriVersion::V0_12 => ("containerd", "v2.3.4"),
+            NriVersion::V0_12_4 => ("containerd", "v2.5.0-beta.0"),
         };
         Self {
             name: name.to_owned(),

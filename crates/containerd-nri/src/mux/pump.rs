@@ -11,6 +11,7 @@ use super::Ended;
 use super::frame::{Connection, HEADER, Header, LONGEST_OUT};
 use super::guard::Guard;
 use crate::error::Violation;
+use crate::log;
 
 /// A runtime that reads nothing for so long will not read again.
 pub(crate) const STALL: Duration = Duration::from_secs(10);
@@ -66,7 +67,7 @@ impl<R: AsyncRead + Unpin> Inbound<R> {
             None => None,
         };
         if inlet.is_none() && !std::mem::replace(&mut self.has_skipped, true) {
-            tracing::warn!("frames for a connection that is unknown here are skipped");
+            log::warn!("frames for a connection that is unknown here are skipped");
         }
         let mut left = usize::try_from(header.length).unwrap_or(usize::MAX);
         while left > 0 {

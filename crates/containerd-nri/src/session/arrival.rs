@@ -1,16 +1,47 @@
-//! Notices that a runtime's socket was made, whether or not its folder was there before. Watches folders by inotify; does not dial.
+//! Dials a runtime's socket, and notices that it was made, whether or not its folder was there before. Watches folders by inotify;
+//! does not decide when to dial.
 
 use std::future::pending;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use tokio::net::UnixStream;
 use tokio::net::unix::pipe::Receiver;
+
+use crate::dialer::Dialer;
+
+/// Dials a runtime's socket.
+#[derive(Debug)]
+pub(super) struct SocketDialer {
+    path: PathBuf,
+    /// What was there when it was dialled last.
+    known: Option<Socket>,
+}
+
+impl SocketDialer {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, known: None }
+    }
+}
+
+impl Dialer for SocketDialer {
+    type Stream = UnixStream;
+
+    async fn dial(&mut self) -> io::Result<UnixStream> {
+        self.known = Socket::at(&self.path);
+        UnixStream::connect(&self.path).await
+    }
+
+    async fn hint(&mut self) {
+        of_another_than(self.known, &self.path).await;
+    }
+}
 
 /// Which socket is at a path: one that is made anew is another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Socket {
+struct Socket {
     device: u64,
     inode: u64,
     changed: (i64, i64),
@@ -18,7 +49,7 @@ pub(super) struct Socket {
 
 impl Socket {
     /// The one that is there now.
-    pub(super) fn at(path: &Path) -> Option<Self> {
+    fn at(path: &Path) -> Option<Self> {
         let seen = fs::metadata(path).ok()?;
         let changed = (seen.ctime(), seen.ctime_nsec());
         Some(Self { device: seen.dev(), inode: seen.ino(), changed })
@@ -26,7 +57,7 @@ impl Socket {
 }
 
 /// Waits until there is a socket at `path` that is not `known`. Where nothing can be watched it waits for ever.
-pub(super) async fn of_another_than(known: Option<Socket>, path: &Path) {
+async fn of_another_than(known: Option<Socket>, path: &Path) {
     loop {
         let Ok((folder, changes)) = watch(path) else { return pending().await };
         let there = Socket::at(path);

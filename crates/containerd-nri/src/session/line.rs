@@ -3,22 +3,22 @@
 
 use std::error::Error;
 use std::future::pending;
-use std::path::Path;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::arrival::{self, Socket};
 use super::client::Client;
 use super::handle::Links;
 use crate::backoff::Backoff;
 use crate::desk::ROOM_KIB;
+use crate::dialer::Dialer;
 use crate::error::{CallError, Lost};
 use crate::identity::Identity;
+use crate::log;
 use crate::mux::{self, Ended, Mux, Trunk};
 use crate::phase::Phase;
 use crate::plugin::Plugin;
@@ -53,25 +53,37 @@ impl<P: Plugin> Line<P> {
         self.identity = identity;
     }
 
-    /// Dials, and dials again when the connection is lost, until told to stop.
-    pub(super) async fn redial(&mut self, socket: &Path) {
+    /// Dials, and dials again when the connection is lost, until told to stop. `failed` says that no connection was made.
+    pub(super) async fn redial<D: Dialer>(
+        &mut self,
+        mut dialer: D,
+        failed: impl Fn(io::Error) -> Lost,
+    ) {
         let mut backoff = Backoff::new();
         let mut was_down = false;
         for attempts in 0.. {
             self.links.board.apply(Step::Dial { attempts });
-            let (began, known) = (Instant::now(), Socket::at(socket));
-            let Err(cause) = self.dial(socket).await else { break };
+            let began = Instant::now();
+            let connection = tokio::select! {
+                () = self.told_to_stop() => break,
+                made = dialer.dial() => made,
+            };
+            let is_down = connection.is_err();
+            let kept = match connection {
+                Ok(trunk) => self.keep(trunk).await,
+                Err(source) => Err(failed(source)),
+            };
+            let Err(cause) = kept else { break };
             backoff.served_for(began.elapsed());
             let wait = backoff.wait();
             // A runtime that is down for long is told of once, not at every attempt.
-            let is_down = matches!(cause, Lost::Dial { .. });
             self.lose(cause, wait, is_down && was_down);
             was_down = is_down;
             tokio::select! {
                 () = self.told_to_stop() => break,
                 () = sleep(wait) => {}
                 // A socket is there a moment before anybody listens on it: what follows is a short wait or none.
-                () = arrival::of_another_than(known, socket) => backoff.start_over(),
+                () = dialer.hint() => backoff.start_over(),
             }
         }
         self.links.board.apply(Step::Stopped);
@@ -86,15 +98,6 @@ impl<P: Plugin> Line<P> {
         let kept = self.keep(trunk).await;
         self.links.board.apply(Step::Stopped);
         kept
-    }
-
-    async fn dial(&mut self, socket: &Path) -> Result<(), Lost> {
-        let dialed = tokio::select! {
-            () = self.told_to_stop() => return Ok(()),
-            dialed = UnixStream::connect(socket) => dialed,
-        };
-        let trunk = dialed.map_err(|source| Lost::Dial { path: socket.to_owned(), source })?;
-        self.keep(trunk).await
     }
 
     async fn keep<T>(&mut self, trunk: T) -> Result<(), Lost>
@@ -148,7 +151,7 @@ impl<P: Plugin> Line<P> {
         }
         // Nothing that a plugin does shortens this: a runtime that locked itself stays so when the plugin goes.
         if timeout(SYNCHRONIZATION, states.wait_for(State::is_serving)).await.is_err() {
-            tracing::warn!(
+            log::warn!(
                 waited = ?SYNCHRONIZATION,
                 "registered, but the runtime does not tell what exists; it first ends the pod operations under way. If no pod \
                  starts or stops any more, restart the runtime"
@@ -160,9 +163,9 @@ impl<P: Plugin> Line<P> {
     fn lose(&self, cause: Lost, retry_in: Duration, known: bool) {
         let error: &(dyn Error + 'static) = &cause;
         if known {
-            tracing::debug!(error, ?retry_in, "still no connection to the runtime");
+            log::debug!(error, ?retry_in, "still no connection to the runtime");
         } else {
-            tracing::warn!(error, ?retry_in, "no connection to the runtime");
+            log::warn!(error, ?retry_in, "no connection to the runtime");
         }
         self.links.board.apply(Step::Lost { cause: Arc::new(cause), retry_in });
     }
@@ -175,7 +178,7 @@ impl<P: Plugin> Line<P> {
 
 async fn flush(mut trunk: Trunk) {
     if timeout(FLUSH, trunk.ended()).await.is_err() {
-        tracing::warn!("the last answers may not have reached the runtime");
+        log::warn!("the last answers may not have reached the runtime");
     }
 }
 

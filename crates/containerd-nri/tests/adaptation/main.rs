@@ -10,7 +10,6 @@ mod description;
 mod differences;
 mod examples;
 mod hostile;
-mod overhead;
 mod probe;
 mod runtime;
 mod trouble;

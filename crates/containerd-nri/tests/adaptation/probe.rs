@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use containerd_nri::fake::OnWire;
 use containerd_nri::{
-    Budget, Container, ContainerAdjustment, ContainerUpdate, Creation, Event, EventSet,
+    Call, Container, ContainerAdjustment, ContainerUpdate, Creation, Event, EventSet,
     FailurePolicy, Handle, Identity, Launch, Plugin, PodSandbox, PodUpdate, Refusal, Resources,
-    RuntimeInfo, Session, State, Validation, Work,
+    RuntimeInfo, Session, State, Validation,
 };
 use tokio::runtime::Runtime as Tokio;
 use tokio::time::{sleep, timeout};
@@ -91,7 +91,7 @@ fn of(pod: &PodSandbox, container: &Container) -> Told {
 /// Declares the handlers of events that say of what they are and no more.
 macro_rules! hears {
     ($($handler:ident($pod:ident $(, $container:ident)?) = $event:ident;)+) => {$(
-        async fn $handler(&self, $pod: PodSandbox $(, $container: Container)?) -> Result<(), Refusal> {
+        async fn $handler(&self, _: &Call, $pod: PodSandbox $(, $container: Container)?) -> Result<(), Refusal> {
             let told = hears!(@told $pod $($container)?);
             self.hear(Event::$event, told).await
         }
@@ -109,20 +109,25 @@ impl Plugin for Probe {
         self.wish().policy
     }
 
-    fn late(&self, work: &Work, budget: Budget) -> Result<(), Refusal> {
+    fn late(&self, call: &Call) -> Result<(), Refusal> {
         if self.wish().stalls {
             std::thread::sleep(Duration::from_millis(1500));
         }
-        Err(Refusal::new(format!("{} takes longer than {:?}", work.call(), budget.time())))
+        Err(Refusal::new(format!(
+            "{} takes longer than {:?}",
+            call.work().call(),
+            call.budget().time()
+        )))
     }
 
-    async fn configure(&self, runtime: &RuntimeInfo) -> Result<(), Refusal> {
+    async fn configure(&self, _: &Call, runtime: &RuntimeInfo) -> Result<(), Refusal> {
         *self.runtime.lock().unwrap() = Some(runtime.clone());
         Ok(())
     }
 
     async fn synchronize(
         &self,
+        _: &Call,
         pods: Vec<PodSandbox>,
         containers: Vec<Container>,
     ) -> Result<Vec<ContainerUpdate>, Refusal> {
@@ -142,13 +147,19 @@ impl Plugin for Probe {
         remove_container(pod, container) = RemoveContainer;
     }
 
-    async fn update_pod_sandbox(&self, pod: PodSandbox, update: PodUpdate) -> Result<(), Refusal> {
+    async fn update_pod_sandbox(
+        &self,
+        _: &Call,
+        pod: PodSandbox,
+        update: PodUpdate,
+    ) -> Result<(), Refusal> {
         let (resources, overhead) = (update.resources.to_bytes(), update.overhead.to_bytes());
         self.hear(Event::UpdatePodSandbox, Told { resources, overhead, ..of_pod(&pod) }).await
     }
 
     async fn create_container(
         &self,
+        _: &Call,
         pod: PodSandbox,
         container: Container,
     ) -> Result<Creation, Refusal> {
@@ -161,6 +172,7 @@ impl Plugin for Probe {
 
     async fn update_container(
         &self,
+        _: &Call,
         pod: PodSandbox,
         container: Container,
         resources: Resources,
@@ -172,6 +184,7 @@ impl Plugin for Probe {
 
     async fn stop_container(
         &self,
+        _: &Call,
         pod: PodSandbox,
         container: Container,
     ) -> Result<Vec<ContainerUpdate>, Refusal> {
@@ -181,6 +194,7 @@ impl Plugin for Probe {
 
     async fn validate_container_adjustment(
         &self,
+        _: &Call,
         pod: PodSandbox,
         container: Container,
         validation: Validation,

@@ -1,12 +1,12 @@
 //! Nonsense from the runtime's side: each kind ends the session with its own error, and the
 //! session comes back.
 
-use containerd_nri::fake::{NriVersion, Outcome, Peer, Profile};
+use containerd_nri::fake::{NriVersion, Outcome, Peer};
 use containerd_nri::{Event, Lost, Violation};
 use protobuf::Message;
 use ttrpc::Request;
 
-use crate::recorder::{Node, Recorder, pod, within};
+use crate::recorder::{Node, Recorder, patient, pod, within};
 
 fn frame(id: u32, payload: &[u8]) -> Vec<u8> {
     let mut bytes = id.to_be_bytes().to_vec();
@@ -28,7 +28,7 @@ fn message(length: u32, stream: u32, kind: u8) -> Vec<u8> {
     bytes
 }
 
-fn request(payload: &[u8]) -> Vec<u8> {
+pub(crate) fn request(payload: &[u8]) -> Vec<u8> {
     let mut bytes = message(u32::try_from(payload.len()).unwrap(), 101, 1);
     bytes.extend(payload);
     frame(1, &bytes)
@@ -84,7 +84,7 @@ fn nonsense() -> Vec<(&'static str, Vec<u8>, Check)> {
 
 fn node() -> (Node, Recorder) {
     let plugin = Recorder::of(&[Event::RunPodSandbox]);
-    (Node::with(plugin.clone(), Profile::of(NriVersion::V0_8)), plugin)
+    (Node::with(plugin.clone(), patient(NriVersion::V0_8)), plugin)
 }
 
 /// The plugin hangs up, the runtime did nothing to that end.

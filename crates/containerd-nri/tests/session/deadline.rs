@@ -4,11 +4,13 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use containerd_nri::Event;
 use containerd_nri::fake::{NriVersion, Outcome, Peer, Profile};
+use containerd_nri::{Event, FailurePolicy, Launch};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, split};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::recorder::{Node, Recorder, container, pod, within};
+use crate::recorder::{Node, Recorder, container, pod, session, within};
 
 const FAILED_PRECONDITION: i32 = 9;
 const ABORTED: i32 = 10;
@@ -165,7 +167,8 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -197,4 +200,51 @@ async fn a_runtime_that_does_not_tell_what_exists_is_logged() {
     tokio::time::resume();
     let text = log.text();
     assert!(text.contains("restart the runtime") && text.contains("waited=10s"), "{text}");
+}
+
+/// A plugin whose answers reach the runtime only while the door is open, as one that is stopped has none.
+async fn behind_a_door(plugin: Recorder, profile: Profile) -> (Peer, watch::Sender<bool>) {
+    let (ours, inside) = duplex(1 << 16);
+    let (outside, theirs) = duplex(1 << 16);
+    let (mut answers, mut calls_in) = split(inside);
+    let (mut calls, mut answers_out) = split(outside);
+    let door = watch::Sender::new(true);
+    let mut open = door.subscribe();
+    tokio::spawn(session(plugin, Launch::External { socket: "/nowhere".into() }).run_over(ours));
+    tokio::spawn(async move { tokio::io::copy(&mut calls, &mut calls_in).await });
+    tokio::spawn(async move {
+        let mut bytes = [0; 4096];
+        loop {
+            let got = answers.read(&mut bytes).await.unwrap();
+            let _ = open.wait_for(|open| *open).await;
+            if got == 0 || answers_out.write_all(&bytes[..got]).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut peer = Peer::over(theirs, profile);
+    within(peer.introduce(&[], &[])).await.unwrap();
+    tokio::time::pause();
+    (peer, door)
+}
+
+#[tokio::test]
+async fn what_comes_of_no_answer_is_what_the_plugin_asked_for() {
+    let policies = [FailurePolicy::OPEN, FailurePolicy::FAIL_ONCE, FailurePolicy::CLOSED];
+    for nri in [NriVersion::V0_12, NriVersion::V0_12_4] {
+        for policy in policies {
+            let plugin = Recorder { policy, ..Recorder::of(&[Event::RunPodSandbox]) };
+            let (mut peer, door) = behind_a_door(plugin, impatient(nri)).await;
+            door.send_replace(false);
+            let outcome = peer.pod_event(Event::RunPodSandbox, &pod("p")).await;
+            let fails = policy.fail_request && nri == NriVersion::V0_12_4;
+            let expected = if fails { Outcome::FailedClosed } else { Outcome::FailedOpen };
+            assert_eq!(outcome, expected, "{nri:?} {policy:?}");
+            door.send_replace(true);
+            tokio::time::resume();
+            let stays = policy.keep_connected && nri == NriVersion::V0_12_4;
+            let again = peer.pod_event(Event::RunPodSandbox, &pod("again")).await;
+            assert_eq!(again == Outcome::Answered(()), stays, "{nri:?} {policy:?}: {again:?}");
+        }
+    }
 }

@@ -4,10 +4,10 @@
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 
-use containerd_nri::fake::{FakeRuntime, NriVersion, Outcome, Profile};
+use containerd_nri::fake::{FakeRuntime, NriVersion, Outcome};
 use containerd_nri::{Event, Launch, LaunchError};
 
-use crate::recorder::{Recorder, pod, session, within};
+use crate::recorder::{Recorder, patient, pod, session, within};
 
 /// The variable by which a runtime says that it launched a plugin.
 const SOCKET: &str = "NRI_PLUGIN_SOCKET";
@@ -60,7 +60,7 @@ async fn end(child: Child) -> (bool, String) {
 #[tokio::test]
 async fn launched_with_nothing_but_what_a_runtime_gives() {
     for nri in [NriVersion::V0_6, NriVersion::V0_12] {
-        let (mut peer, trunk) = FakeRuntime::launch(Profile::of(nri)).unwrap();
+        let (mut peer, trunk) = FakeRuntime::launch(patient(nri)).unwrap();
         let child = launch(OwnedFd::from(trunk).into(), "3");
         let registration = within(peer.register()).await.unwrap();
         assert_eq!((&*registration.name, &*registration.index), ("renamed", "77"));

@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod bad_input;
+mod calls;
 mod closing;
 mod deadline;
 mod launched;

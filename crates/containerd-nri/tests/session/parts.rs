@@ -1,14 +1,14 @@
 //! Synchronizations that come in parts or are long.
 
-use containerd_nri::fake::{NriVersion, Profile};
+use containerd_nri::fake::NriVersion;
 use containerd_nri::{Event, PodSandbox};
 
-use crate::recorder::{Node, Recorder, container, pod, update, within};
+use crate::recorder::{Node, Recorder, container, patient, pod, update, within};
 
 #[tokio::test]
 async fn parts_are_put_together_and_acted_on_once() {
     let plugin = Recorder::of(&[Event::RunPodSandbox]);
-    let node = Node::with(plugin.clone(), Profile::of(NriVersion::V0_8));
+    let node = Node::with(plugin.clone(), patient(NriVersion::V0_8));
     let mut peer = node.peer().await;
     within(peer.register()).await.unwrap().accept();
     within(peer.configure()).await.unwrap();
@@ -28,7 +28,7 @@ async fn parts_are_put_together_and_acted_on_once() {
 #[tokio::test]
 async fn a_synchronization_of_megabytes_arrives() {
     let plugin = Recorder::of(&[Event::RunPodSandbox]);
-    let node = Node::with(plugin.clone(), Profile::of(NriVersion::V0_8));
+    let node = Node::with(plugin.clone(), patient(NriVersion::V0_8));
     let mut peer = node.peer().await;
     let pods: Vec<PodSandbox> = (0..3000)
         .map(|id| {
@@ -44,7 +44,7 @@ async fn a_synchronization_of_megabytes_arrives() {
 #[tokio::test]
 async fn parts_left_over_by_a_lost_connection_are_forgotten() {
     let plugin = Recorder::of(&[Event::RunPodSandbox]);
-    let node = Node::with(plugin.clone(), Profile::of(NriVersion::V0_8));
+    let node = Node::with(plugin.clone(), patient(NriVersion::V0_8));
     let mut peer = node.peer().await;
     within(peer.register()).await.unwrap().accept();
     within(peer.configure()).await.unwrap();
@@ -58,7 +58,7 @@ async fn parts_left_over_by_a_lost_connection_are_forgotten() {
 #[tokio::test]
 async fn a_long_answer_is_cut_into_frames_a_runtime_can_read() {
     let plugin = Recorder { answers: 300_000, ..Recorder::of(&[Event::CreateContainer]) };
-    let node = Node::with(plugin, Profile::of(NriVersion::V0_8));
+    let node = Node::with(plugin, patient(NriVersion::V0_8));
     let mut peer = node.serving().await;
     let outcome = within(peer.create_container(&pod("p"), &container("c"))).await;
     assert_eq!(outcome.answer().unwrap().adjustment.env["LONG"].len(), 300_000);
@@ -68,7 +68,7 @@ async fn a_long_answer_is_cut_into_frames_a_runtime_can_read() {
 #[tokio::test]
 async fn an_answer_too_long_for_a_runtime_is_refused() {
     let plugin = Recorder { answers: 2_000_000, ..Recorder::of(&[Event::CreateContainer]) };
-    let node = Node::with(plugin, Profile::of(NriVersion::V0_8));
+    let node = Node::with(plugin, patient(NriVersion::V0_8));
     let mut peer = node.serving().await;
     let outcome = within(peer.create_container(&pod("p"), &container("c"))).await;
     assert!(outcome.refusal().unwrap().contains("is safe"), "{outcome:?}");

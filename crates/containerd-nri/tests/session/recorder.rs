@@ -6,19 +6,26 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use containerd_nri::fake::{FakeRuntime, Peer, Profile};
+use containerd_nri::fake::{FakeRuntime, NriVersion, Peer, Profile};
 use containerd_nri::{
-    Budget, Container, ContainerUpdate, Creation, Event, EventSet, Handle, Identity, Launch, Lost,
-    Plugin, PodSandbox, PodUpdate, Refusal, Resources, RuntimeInfo, Session, State, Validation,
-    Work,
+    Call, Container, ContainerUpdate, Creation, Event, EventSet, FailurePolicy, Handle, Identity,
+    Launch, Lost, Plugin, PodSandbox, PodUpdate, Refusal, Resources, RuntimeInfo, Session, State,
+    Validation,
 };
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-/// No test waits longer for anything.
-pub(crate) const LONG: Duration = Duration::from_secs(20);
+/// No test waits longer for anything, on a machine however busy.
+pub(crate) const LONG: Duration = Duration::from_secs(120);
+
+/// A runtime that waits as long as its test does: where the deadline is not what is looked at, a busy machine must not make it so.
+pub(crate) fn patient(nri: NriVersion) -> Profile {
+    let mut profile = Profile::of(nri).with_request_timeout(LONG);
+    profile.registration_timeout = LONG;
+    profile
+}
 
 /// Writes down calls.
 #[derive(Clone, Default)]
@@ -35,6 +42,7 @@ pub(crate) struct Recorder {
     pub(crate) panics: Option<&'static str>,
     /// How many bytes the answer to a creation has.
     pub(crate) answers: usize,
+    pub(crate) policy: FailurePolicy,
     /// What `late` answers.
     pub(crate) accepts_late: bool,
     pub(crate) panics_late: bool,
@@ -90,13 +98,18 @@ impl Plugin for Recorder {
         }
     }
 
-    async fn configure(&self, runtime: &RuntimeInfo) -> Result<(), Refusal> {
+    fn failure_policy(&self) -> FailurePolicy {
+        self.policy
+    }
+
+    async fn configure(&self, _: &Call, runtime: &RuntimeInfo) -> Result<(), Refusal> {
         *self.runtime.lock().unwrap() = Some(runtime.clone());
         self.handle("Configure", &runtime.name).await
     }
 
     async fn synchronize(
         &self,
+        _: &Call,
         pods: Vec<PodSandbox>,
         containers: Vec<Container>,
     ) -> Result<Vec<ContainerUpdate>, Refusal> {
@@ -104,39 +117,45 @@ impl Plugin for Recorder {
         Ok(containers.into_iter().take(1).map(|container| update(&container.id)).collect())
     }
 
-    async fn shutdown(&self) {
+    async fn shutdown(&self, _: &Call) {
         self.note("Shutdown".to_owned());
     }
 
-    fn late(&self, work: &Work, _budget: Budget) -> Result<(), Refusal> {
-        self.note(format!("late {work}"));
+    fn late(&self, call: &Call) -> Result<(), Refusal> {
+        self.note(format!("late {}", call.work()));
         assert!(!self.panics_late, "as the test wants");
         if self.accepts_late { Ok(()) } else { Err(Refusal::new("late")) }
     }
 
-    async fn run_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {
+    async fn run_pod_sandbox(&self, _: &Call, pod: PodSandbox) -> Result<(), Refusal> {
         self.handle("RunPodSandbox", &format!("{} {}", pod.id, pod.ips.join(","))).await
     }
 
-    async fn update_pod_sandbox(&self, pod: PodSandbox, update: PodUpdate) -> Result<(), Refusal> {
+    async fn update_pod_sandbox(
+        &self,
+        _: &Call,
+        pod: PodSandbox,
+        update: PodUpdate,
+    ) -> Result<(), Refusal> {
         let shares = update.resources.cpu_shares.unwrap_or(0);
         self.handle("UpdatePodSandbox", &format!("{} {shares}", pod.id)).await
     }
 
-    async fn post_update_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {
+    async fn post_update_pod_sandbox(&self, _: &Call, pod: PodSandbox) -> Result<(), Refusal> {
         self.handle("PostUpdatePodSandbox", &pod.id).await
     }
 
-    async fn stop_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {
+    async fn stop_pod_sandbox(&self, _: &Call, pod: PodSandbox) -> Result<(), Refusal> {
         self.handle("StopPodSandbox", &pod.id).await
     }
 
-    async fn remove_pod_sandbox(&self, pod: PodSandbox) -> Result<(), Refusal> {
+    async fn remove_pod_sandbox(&self, _: &Call, pod: PodSandbox) -> Result<(), Refusal> {
         self.handle("RemovePodSandbox", &pod.id).await
     }
 
     async fn create_container(
         &self,
+        _: &Call,
         pod: PodSandbox,
         container: Container,
     ) -> Result<Creation, Refusal> {
@@ -150,20 +169,31 @@ impl Plugin for Recorder {
         Ok(creation)
     }
 
-    async fn post_create_container(&self, _: PodSandbox, c: Container) -> Result<(), Refusal> {
+    async fn post_create_container(
+        &self,
+        _: &Call,
+        _: PodSandbox,
+        c: Container,
+    ) -> Result<(), Refusal> {
         self.handle("PostCreateContainer", &c.id).await
     }
 
-    async fn start_container(&self, _: PodSandbox, c: Container) -> Result<(), Refusal> {
+    async fn start_container(&self, _: &Call, _: PodSandbox, c: Container) -> Result<(), Refusal> {
         self.handle("StartContainer", &c.id).await
     }
 
-    async fn post_start_container(&self, _: PodSandbox, c: Container) -> Result<(), Refusal> {
+    async fn post_start_container(
+        &self,
+        _: &Call,
+        _: PodSandbox,
+        c: Container,
+    ) -> Result<(), Refusal> {
         self.handle("PostStartContainer", &c.id).await
     }
 
     async fn update_container(
         &self,
+        _: &Call,
         _: PodSandbox,
         container: Container,
         resources: Resources,
@@ -173,12 +203,18 @@ impl Plugin for Recorder {
         Ok(vec![update("updated")])
     }
 
-    async fn post_update_container(&self, _: PodSandbox, c: Container) -> Result<(), Refusal> {
+    async fn post_update_container(
+        &self,
+        _: &Call,
+        _: PodSandbox,
+        c: Container,
+    ) -> Result<(), Refusal> {
         self.handle("PostUpdateContainer", &c.id).await
     }
 
     async fn stop_container(
         &self,
+        _: &Call,
         _: PodSandbox,
         container: Container,
     ) -> Result<Vec<ContainerUpdate>, Refusal> {
@@ -186,12 +222,13 @@ impl Plugin for Recorder {
         Ok(vec![update("freed")])
     }
 
-    async fn remove_container(&self, _: PodSandbox, c: Container) -> Result<(), Refusal> {
+    async fn remove_container(&self, _: &Call, _: PodSandbox, c: Container) -> Result<(), Refusal> {
         self.handle("RemoveContainer", &c.id).await
     }
 
     async fn validate_container_adjustment(
         &self,
+        _: &Call,
         _: PodSandbox,
         container: Container,
         validation: Validation,
@@ -246,11 +283,14 @@ impl Node {
             .unwrap()
     }
 
-    /// The runtime dies with its socket in place, and another takes it over.
-    pub(crate) async fn restart(&mut self, down: Duration, profile: Profile) {
-        let other = self.folder.path().join("other.sock");
-        self.runtime = FakeRuntime::listen(other, profile.clone()).unwrap();
-        sleep(down).await;
+    /// The runtime dies with its socket in place.
+    pub(crate) fn runtime_dies(&mut self) {
+        let elsewhere = self.folder.path().join("other.sock");
+        self.runtime = FakeRuntime::listen(elsewhere, patient(NriVersion::V0_8)).unwrap();
+    }
+
+    /// And another takes the socket over.
+    pub(crate) fn runtime_is_back(&mut self, profile: Profile) {
         self.runtime = FakeRuntime::listen(self.socket(), profile).unwrap();
     }
 }

@@ -1,12 +1,12 @@
 //! Calls by the plugin: updates of containers between events.
 
-use containerd_nri::fake::{NriVersion, Profile};
+use containerd_nri::fake::NriVersion;
 use containerd_nri::{CallError, Event, Lost};
 
-use crate::recorder::{Node, Recorder, update, within};
+use crate::recorder::{Node, Recorder, patient, update, within};
 
 fn node() -> Node {
-    Node::with(Recorder::of(&[Event::RunPodSandbox]), Profile::of(NriVersion::V0_8))
+    Node::with(Recorder::of(&[Event::RunPodSandbox]), patient(NriVersion::V0_8))
 }
 
 #[tokio::test]

@@ -1,17 +1,20 @@
 //! The matrix: every version of NRI, dialed and launched, through a pod's whole life.
 
 use std::slice::from_ref;
+use std::time::Duration;
 
 use containerd_nri::fake::{FakeRuntime, NriVersion, Outcome, Peer, Profile};
 use containerd_nri::{ContainerAdjustment, Event, EventSet, Launch, PodUpdate};
 
-use crate::recorder::{Node, Recorder, container, pod, session, shares, update, within};
+use crate::recorder::{
+    LONG, Node, Recorder, container, patient, pod, session, shares, update, within,
+};
 
 #[tokio::test]
 async fn every_version_dialed() {
     for &nri in NriVersion::ALL {
         let plugin = Recorder::of(Event::ALL);
-        let node = Node::with(plugin.clone(), Profile::of(nri));
+        let node = Node::with(plugin.clone(), patient(nri));
         let mut peer = node.peer().await;
         let registration = within(peer.register()).await.unwrap();
         assert_eq!((registration.name.as_str(), registration.index.as_str()), ("recorder", "10"));
@@ -26,7 +29,7 @@ async fn every_version_dialed() {
 async fn every_version_launched() {
     for &nri in NriVersion::ALL {
         let plugin = Recorder::of(Event::ALL);
-        let (mut peer, trunk) = FakeRuntime::launch(Profile::of(nri)).unwrap();
+        let (mut peer, trunk) = FakeRuntime::launch(patient(nri)).unwrap();
         let session = session(plugin.clone(), Launch::Inherited { trunk, identity: None });
         let handle = session.handle();
         let running = tokio::spawn(session.run());
@@ -120,16 +123,16 @@ fn check_what_was_told(plugin: &Recorder, nri: NriVersion) {
     let runtime = plugin.runtime.lock().unwrap().clone().unwrap();
     assert_eq!(runtime.version.to_string(), Profile::of(nri).version);
     assert_eq!(runtime.nri_version.is_some(), nri >= NriVersion::V0_12);
-    // Told or assumed, these are the same.
-    assert_eq!(runtime.registration_timeout.as_millis(), 5000);
-    assert_eq!(runtime.request_timeout.as_millis(), 2000);
+    // Not told, this one is assumed; the other is what the call itself says.
+    let registration = if nri.tells_timeouts() { LONG } else { Duration::from_secs(5) };
+    assert_eq!((runtime.registration_timeout, runtime.request_timeout), (registration, LONG));
 }
 
 #[tokio::test]
 async fn a_judge_says_no_and_the_runtime_hears_why() {
     let mut plugin = Recorder::of(&[Event::ValidateContainerAdjustment]);
     plugin.refuses = Some("ValidateContainerAdjustment");
-    let node = Node::with(plugin, Profile::of(NriVersion::V0_12));
+    let node = Node::with(plugin, patient(NriVersion::V0_12));
     let mut peer = node.serving().await;
     let asked = ContainerAdjustment::default();
     let verdict = peer.validate_container_adjustment(&pod("p"), &container("c"), &asked).await;
@@ -139,7 +142,7 @@ async fn a_judge_says_no_and_the_runtime_hears_why() {
 #[tokio::test]
 async fn a_plugin_may_choose_its_events_by_its_configuration() {
     let plugin = Recorder { chooses: Some(Event::RunPodSandbox), ..Recorder::default() };
-    let node = Node::with(plugin, Profile::of(NriVersion::V0_8));
+    let node = Node::with(plugin, patient(NriVersion::V0_8));
     let mut peer = node.peer().await;
     within(peer.register()).await.unwrap().accept();
     let subscribed = within(peer.configure()).await.unwrap();
@@ -153,7 +156,7 @@ async fn a_plugin_may_choose_its_events_by_its_configuration() {
 async fn a_plugin_gets_only_what_it_asked_for() {
     for &nri in NriVersion::ALL {
         let plugin = Recorder::of(&[Event::RunPodSandbox, Event::StopContainer]);
-        let node = Node::with(plugin.clone(), Profile::of(nri));
+        let node = Node::with(plugin.clone(), patient(nri));
         let mut peer = node.peer().await;
         within(peer.register()).await.unwrap().accept();
         let subscribed = within(peer.configure()).await.unwrap();
@@ -164,7 +167,7 @@ async fn a_plugin_gets_only_what_it_asked_for() {
 #[tokio::test]
 async fn a_plugin_that_wants_no_event_gets_none() {
     let plugin = Recorder::default();
-    let node = Node::with(plugin.clone(), Profile::of(NriVersion::V0_12));
+    let node = Node::with(plugin.clone(), patient(NriVersion::V0_12));
     let mut peer = node.peer().await;
     within(peer.register()).await.unwrap().accept();
     let subscribed = within(peer.configure()).await.unwrap();
@@ -189,7 +192,7 @@ async fn an_unknown_runtime_is_asked_for_old_events_only() {
 async fn any_stream_of_bytes_is_a_connection() {
     let plugin = Recorder::of(Event::ALL);
     let (ours, theirs) = tokio::io::duplex(100);
-    let mut peer = Peer::over(theirs, Profile::of(NriVersion::V0_12));
+    let mut peer = Peer::over(theirs, patient(NriVersion::V0_12));
     let socket = "/nowhere".into();
     let session = session(plugin.clone(), Launch::External { socket });
     let handle = session.handle();
