@@ -120,9 +120,9 @@ fn event(
     let counted = || network?.interface.name(|name| taken.contains(name));
     let interface = asked.interface.clone().or_else(counted);
     // What has no name to give is refused with its reason by who resolves the request.
-    let named = interface.as_ref().map_or(asked.network.as_str(), InterfaceName::as_str);
+    let suffix = interface.as_ref().map_or(asked.network.as_str(), InterfaceName::as_str);
     Ok(SandboxEvent {
-        id: format!("{}.{named}", first.id).parse()?,
+        id: format!("{}.{suffix}", first.id).parse()?,
         origin: Origin::Command,
         netns: netns.clone(),
         pod: None,

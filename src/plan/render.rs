@@ -3,8 +3,8 @@
 use super::{
     Plan, PlannedStep, Undo,
     step::{
-        ConfigureVf, CreateBond, CreateMacvlan, CreateVeth, CreateVlan, ReturnDevice, Step,
-        UnbindVfio,
+        ConfigureVf, CreateBond, CreateIpvlan, CreateMacvlan, CreateVeth, CreateVlan, ReturnDevice,
+        Step, UnbindVfio,
     },
 };
 use crate::{
@@ -46,14 +46,8 @@ pub fn sentence(step: &Step) -> String {
         }
         Step::UnbindVfio(step) => from_vfio(step),
         Step::CreateMacvlan(step) => macvlan(step),
-        Step::CreateIpvlan(step) => {
-            let mode = step.mode.as_str();
-            format!("make ipvlan {} on {} in the sandbox, mode {mode}", step.name, step.parent)
-        }
-        Step::CreateVlan(step) => {
-            let CreateVlan { name, parent, vlan, .. } = step;
-            format!("make {} of {parent} in the sandbox as {name}", Upper::Vlan(*vlan))
-        }
+        Step::CreateIpvlan(step) => ipvlan(step),
+        Step::CreateVlan(step) => vlan(step),
         Step::CreateVeth(step) => pair(step),
         Step::CreateBond(step) => {
             let CreateBond { name, mtu, .. } = step;
@@ -105,6 +99,16 @@ fn macvlan(step: &CreateMacvlan) -> String {
         mode => format!(", mode {}", mode.as_str()),
     };
     format!("make macvlan {} on {} in the sandbox, mac {}{mode}", step.name, step.parent, step.mac)
+}
+
+fn ipvlan(step: &CreateIpvlan) -> String {
+    let CreateIpvlan { name, parent, mode, .. } = step;
+    format!("make ipvlan {name} on {parent} in the sandbox, mode {}", mode.as_str())
+}
+
+fn vlan(step: &CreateVlan) -> String {
+    let CreateVlan { name, parent, vlan, .. } = step;
+    format!("make {} of {parent} in the sandbox as {name}", Upper::Vlan(*vlan))
 }
 
 fn pair(step: &CreateVeth) -> String {

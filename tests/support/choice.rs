@@ -37,31 +37,7 @@ pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
     let mut taken = 0;
     let mut given: BTreeSet<IpAddr> = BTreeSet::new();
     let networks = intent.networks.iter().map(|network| {
-        let device = match network.pool.kind {
-            PoolKind::Sriov => {
-                taken += 1;
-                let vf = nth_vf(&mut kernel, network, taken - 1);
-                if network.pool.vfio.is_some() {
-                    let facts = kernel.vfio(vf.candidate.address);
-                    ChosenDevice::Vfio(Box::new(vf), facts.driver_override)
-                } else {
-                    ChosenDevice::Vf(Box::new(vf))
-                }
-            }
-            PoolKind::Made(upper) => {
-                ChosenDevice::Made(upper, Box::new(parent(&mut kernel, network)))
-            }
-            PoolKind::Vlan => {
-                let vlan = network.network.attributes.vlan.unwrap();
-                ChosenDevice::Made(Upper::Vlan(vlan), Box::new(parent(&mut kernel, network)))
-            }
-            PoolKind::Bond => bond(&mut kernel, network),
-            PoolKind::HostDevice => {
-                let members = kernel.host_devices(&network.pool.selector).unwrap();
-                let device = kernel.observe_whole(&members[0]).unwrap().unwrap();
-                ChosenDevice::Whole(Box::new(device))
-            }
-        };
+        let device = choose(&mut kernel, network, &mut taken);
         let addresses = if network.addresses.is_empty() {
             first_of_each_family(&network.network.addresses, &id, Some(&network.name), &given)
         } else {
@@ -94,6 +70,33 @@ pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
         more_to_come,
     };
     plan::attach(&input).unwrap()
+}
+
+/// The device of a network: of VFs the next, of all else the first.
+fn choose(kernel: &mut impl Kernel, network: &NetworkIntent, taken: &mut usize) -> ChosenDevice {
+    match network.pool.kind {
+        PoolKind::Sriov => {
+            *taken += 1;
+            let vf = nth_vf(kernel, network, *taken - 1);
+            if network.pool.vfio.is_some() {
+                let facts = kernel.vfio(vf.candidate.address);
+                ChosenDevice::Vfio(Box::new(vf), facts.driver_override)
+            } else {
+                ChosenDevice::Vf(Box::new(vf))
+            }
+        }
+        PoolKind::Made(upper) => ChosenDevice::Made(upper, Box::new(parent(kernel, network))),
+        PoolKind::Vlan => {
+            let vlan = network.network.attributes.vlan.unwrap();
+            ChosenDevice::Made(Upper::Vlan(vlan), Box::new(parent(kernel, network)))
+        }
+        PoolKind::Bond => bond(kernel, network),
+        PoolKind::HostDevice => {
+            let members = kernel.host_devices(&network.pool.selector).unwrap();
+            let device = kernel.observe_whole(&members[0]).unwrap().unwrap();
+            ChosenDevice::Whole(Box::new(device))
+        }
+    }
 }
 
 /// Of the first VF of each card.
