@@ -3,8 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::event_set::UnknownEvent;
-
 /// One kind of event a plugin can subscribe to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -104,6 +102,15 @@ impl Event {
     pub(crate) const fn bit(self) -> i32 {
         1 << (self.number() - 1)
     }
+}
+
+/// A word that is no event's name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no event {word:?}: use names such as RunPodSandbox, or pod, container, all")]
+#[non_exhaustive]
+pub struct UnknownEvent {
+    /// The word.
+    pub word: String,
 }
 
 impl FromStr for Event {

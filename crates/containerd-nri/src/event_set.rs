@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{BitAnd, BitOr, BitOrAssign, Sub};
 use std::str::FromStr;
 
-use crate::event::Event;
+use crate::event::{Event, UnknownEvent};
 
 /// A set of events.
 ///
@@ -183,15 +183,6 @@ impl FromStr for EventSet {
         }
         Ok(set)
     }
-}
-
-/// A word that is no event's name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no event {word:?}: use names such as RunPodSandbox, or pod, container, all")]
-#[non_exhaustive]
-pub struct UnknownEvent {
-    /// The word.
-    pub word: String,
 }
 
 impl fmt::Debug for EventSet {

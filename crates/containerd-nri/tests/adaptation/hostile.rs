@@ -52,7 +52,7 @@ async fn carry(
     mut runtime: UnixStream,
     slips: &mut mpsc::UnboundedReceiver<(To, Vec<u8>)>,
 ) {
-    let (mut from_plugin, mut from_runtime) = (vec![0; 65536], vec![0; 65536]);
+    let (mut from_plugin, mut from_runtime) = (Vec::new(), Vec::new());
     loop {
         tokio::select! {
             Some((to, bytes)) = slips.recv() => {
@@ -62,16 +62,30 @@ async fn carry(
                 };
                 let _ = side.write_all(&bytes).await;
             }
-            got = plugin.read(&mut from_plugin) => match got {
-                Ok(got) if got > 0 => { let _ = runtime.write_all(&from_plugin[..got]).await; }
+            got = plugin.read_buf(&mut from_plugin) => match got {
+                Ok(got) if got > 0 => { let _ = runtime.write_all(&whole(&mut from_plugin)).await; }
                 _ => return,
             },
-            got = runtime.read(&mut from_runtime) => match got {
-                Ok(got) if got > 0 => { let _ = plugin.write_all(&from_runtime[..got]).await; }
+            got = runtime.read_buf(&mut from_runtime) => match got {
+                Ok(got) if got > 0 => { let _ = plugin.write_all(&whole(&mut from_runtime)).await; }
                 _ => return,
             },
         }
     }
+}
+
+/// Takes the frames that are there to the end: a runtime may write one in two pieces, and nothing is slipped in between.
+fn whole(read: &mut Vec<u8>) -> Vec<u8> {
+    let mut end = 0;
+    while let Some(header) = read.get(end..end + 8) {
+        let length = u32::from_be_bytes(header[4..].try_into().unwrap());
+        let next = end + 8 + usize::try_from(length).unwrap();
+        if next > read.len() {
+            break;
+        }
+        end = next;
+    }
+    read.drain(..end).collect()
 }
 
 /// A plugin, a runtime, and somebody in the middle.
