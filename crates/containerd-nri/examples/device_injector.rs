@@ -28,6 +28,7 @@ impl Plugin for Injector {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().init();
     let socket = std::env::args().nth(1).unwrap_or_else(|| Launch::DEFAULT_SOCKET.to_owned());
     let session = Session::new("10-device-injector".parse()?, Launch::detect(socket)?, Injector);
     Ok(session.run().await?)
