@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// # async fn run(plugin: impl Plugin) -> Result<(), Box<dyn std::error::Error>> {
 /// let launch = Launch::detect(Launch::DEFAULT_SOCKET)?;
 /// let session = Session::new(Identity::new("inside", "10")?, launch, plugin);
-/// session.run_dialing(|| UnixStream::connect("/proc/1/root/var/run/nri/nri.sock")).await?;
+/// session.run_dialing(|| UnixStream::connect("nri.sock")).await?;
 /// # Ok(())
 /// # }
 /// ```
