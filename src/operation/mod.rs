@@ -42,6 +42,7 @@ mod show;
 mod status;
 mod take;
 mod tell;
+mod variable;
 mod verify;
 mod vfio;
 mod whole_device;

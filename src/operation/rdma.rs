@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{OperationError, choose::Chooser};
+use super::{OperationError, choose::Chooser, variable::variables};
 use crate::{
     inventory::Node,
     kernel::Kernel,
@@ -39,14 +39,10 @@ pub(super) fn devices(kernel: &mut impl Kernel, networks: &[Attached]) -> Vec<Rd
     networks.iter().filter_map(of).collect()
 }
 
-/// `VFHOOK_RDMA_DATA=mlx5_3` for network `data`.
+/// The variables that name them.
 pub(super) fn environment(devices: &[RdmaDevice]) -> BTreeMap<String, String> {
-    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for device in devices {
-        let network = device.network.as_str().to_ascii_uppercase().replace('-', "_");
-        found.entry(format!("{VARIABLE}{network}")).or_default().push(device.device.to_string());
-    }
-    found.into_iter().map(|(name, devices)| (name, devices.join(","))).collect()
+    let named = devices.iter().map(|device| (&device.network, device.device.to_string()));
+    variables(VARIABLE, named)
 }
 
 impl<K: Kernel> Chooser<'_, K> {

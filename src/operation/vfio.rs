@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{
     OperationError,
     rdma::{self, RdmaDevice},
+    variable::variables,
 };
 use crate::{
     inventory::Node,
@@ -87,14 +88,9 @@ impl Driving {
     }
 }
 
-/// `VFHOOK_VFIO_DATA=0000:01:10.0,0000:01:10.2` for network `data`.
 fn environment(devices: &[VfioDevice]) -> BTreeMap<String, String> {
-    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for device in devices {
-        let network = device.network.as_str().to_ascii_uppercase().replace('-', "_");
-        found.entry(format!("{VARIABLE}{network}")).or_default().push(device.device.to_string());
-    }
-    found.into_iter().map(|(name, devices)| (name, devices.join(","))).collect()
+    let named = devices.iter().map(|device| (&device.network, device.device.to_string()));
+    variables(VARIABLE, named)
 }
 
 #[cfg(test)]

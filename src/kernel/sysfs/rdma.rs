@@ -3,11 +3,17 @@
 
 use std::{fs, path::Path};
 
-use super::{function::Sysfs, vfio::text};
+use super::{
+    function::Sysfs,
+    vfio::{node, text},
+};
 use crate::{
     inventory::{Node, NotRdma},
     types::{KernelText, PciAddress},
 };
+
+/// Where the nodes of RDMA devices are.
+const NODES: &str = "/dev/infiniband";
 
 impl Sysfs {
     /// The RDMA device behind an interface: its PCI function's, or one in software that was made on it.
@@ -41,10 +47,10 @@ impl Sysfs {
             text(&verbs.join(name).join("ibdev")).is_some_and(|its| *device == *its)
         };
         let own = entries(&verbs).into_iter().find(is_its);
-        let Some(own) = own.and_then(|name| node(&verbs.join(&name), &name)) else {
+        let Some(own) = own.and_then(|name| node(&verbs.join(name), NODES)) else {
             return Vec::new();
         };
-        let shared = node(&self.root.join("class/misc/rdma_cm"), "rdma_cm");
+        let shared = node(&self.root.join("class/misc/rdma_cm"), NODES);
         [own].into_iter().chain(shared).collect()
     }
 }
@@ -56,13 +62,6 @@ fn entries(directory: &Path) -> Vec<String> {
         found.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     names.sort();
     names
-}
-
-fn node(directory: &Path, name: &str) -> Option<Node> {
-    let numbers = text(&directory.join("dev"))?;
-    let (major, minor) = numbers.split_once(':')?;
-    let path = Path::new("/dev/infiniband").join(name);
-    Some(Node { path, major: major.parse().ok()?, minor: minor.parse().ok()? })
 }
 
 #[cfg(test)]

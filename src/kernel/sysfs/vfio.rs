@@ -18,6 +18,9 @@ const BRIDGE: &str = "0x06";
 /// The name of a group that vfio made for a device that no IOMMU has.
 const NOIOMMU: &str = "vfio-noiommu";
 
+/// Where vfio's nodes are.
+const NODES: &str = "/dev/vfio";
+
 impl Sysfs {
     /// What is known of the device.
     pub(crate) fn vfio(&self, device: PciAddress) -> VfioFacts {
@@ -56,21 +59,22 @@ impl Sysfs {
     pub(crate) fn vfio_group(&self, device: PciAddress) -> Option<Node> {
         let group = self.iommu_group(device)?;
         let prefix = if group.is_noiommu { "noiommu-" } else { "" };
-        self.node("vfio", &format!("{prefix}{}", group.number))
+        let name = format!("{prefix}{}", group.number);
+        node(&self.root.join("class/vfio").join(name), NODES)
     }
 
     /// The node that all groups are used by.
     pub(crate) fn vfio_container(&self) -> Option<Node> {
-        self.node("misc", "vfio")
+        node(&self.root.join("class/misc/vfio"), NODES)
     }
+}
 
-    /// A character device of vfio's, by its class and name.
-    fn node(&self, class: &str, name: &str) -> Option<Node> {
-        let numbers = text(&self.root.join("class").join(class).join(name).join("dev"))?;
-        let (major, minor) = numbers.split_once(':')?;
-        let path = Path::new("/dev/vfio").join(name);
-        Some(Node { path, major: major.parse().ok()?, minor: minor.parse().ok()? })
-    }
+/// The character device that sysfs shows in `directory`, by the node of its name below `folder`.
+pub(super) fn node(directory: &Path, folder: &str) -> Option<Node> {
+    let numbers = text(&directory.join("dev"))?;
+    let (major, minor) = numbers.split_once(':')?;
+    let path = Path::new(folder).join(directory.file_name()?);
+    Some(Node { path, major: major.parse().ok()?, minor: minor.parse().ok()? })
 }
 
 pub(super) fn text(path: &Path) -> Option<String> {
