@@ -134,6 +134,7 @@ const PARTS: [Part; 23] = [
             "frontend::nri",
             "history",
             "kernel::Concern",
+            "kernel::Heard",
             "kernel::HostEvents",
             "kernel::LinuxKernel",
             "lease::LeaseError",

@@ -18,7 +18,7 @@ use super::pulse::Pulse;
 use crate::{
     frontend::nri::Pods,
     history::Way,
-    kernel::{Concern, HostEvents, LinuxKernel},
+    kernel::{Concern, Heard, HostEvents, LinuxKernel},
     operation::{self, Finding, Mended, OperationError, Retry, Turn},
     types::Deadline,
 };
@@ -32,9 +32,6 @@ const MOST: usize = 100;
 
 /// How often devices that no lease holds are looked at.
 const DEVICES: Duration = Duration::from_secs(30);
-
-/// How long to wait after an event for more of them: a namespace that dies gives one for each of its devices.
-const SETTLE: Duration = Duration::from_millis(30);
 
 /// How often one lease is looked at however often it is named: a tenant may make events as fast as it likes.
 const ONE: Duration = Duration::from_secs(1);
@@ -97,7 +94,8 @@ fn watch(name: &str, mut events: HostEvents, bell: &Bell) -> io::Result<()> {
     let bell = bell.clone();
     let listen = move || loop {
         match events.wait() {
-            Ok(heard) => bell.say(|due| due.concerns.extend(heard)),
+            Ok(Heard::Of(concerns)) => bell.say(|due| due.concerns.extend(concerns)),
+            Ok(Heard::TooMuch) => bell.ring(),
             Err(error) => {
                 // Looking now and then goes on; it is only slower.
                 tracing::error!(%error, "no longer watching the kernel");
@@ -124,8 +122,7 @@ fn keep(pods: &Pods, pulse: &Pulse, heard: &Receiver<()>, bell: &Bell) {
     loop {
         let next = clock.next().saturating_duration_since(Instant::now());
         match heard.recv_timeout(next) {
-            Ok(()) => thread::sleep(SETTLE),
-            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
         let due = bell.take();

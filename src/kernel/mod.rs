@@ -51,7 +51,7 @@ pub use published::{
     append_line, publish_file, published_file, rewrite_file, withdraw_file, withdraw_files,
 };
 pub use rights::lacks_rights;
-pub use rtnetlink::events::{Concern, HostEvents};
+pub use rtnetlink::events::{Concern, Heard, HostEvents};
 pub use socket::{FileIdentity, OwnSocket, directory_events};
 pub use terminal::{Happened, Terminal};
 

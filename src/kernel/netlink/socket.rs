@@ -1,7 +1,7 @@
 //! A netlink socket: requests out, answers in, and the kernel's words on a refusal. Knows no message's meaning.
 
 use std::{
-    os::fd::{AsRawFd, RawFd},
+    os::fd::{AsRawFd, BorrowedFd, RawFd},
     time::Duration,
 };
 
@@ -13,6 +13,7 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::socket::{setsockopt, sockopt::RcvBufForce},
 };
 
 use crate::kernel::{
@@ -77,24 +78,41 @@ impl Netlink {
 
     /// Opens a socket that hears what is told to these groups in the calling thread's namespace.
     pub(crate) fn events(protocol: isize, groups: &[u32]) -> Result<Self, Errno> {
-        let socket = Self::open(protocol)?;
-        for group in groups {
-            socket.socket.add_membership(*group).map_err(errno_of)?;
-        }
+        let socket = Self::listening(protocol, groups)?;
         // Only that something happened matters, so a lost event is none.
         socket.socket.set_no_enobufs(true).map_err(errno_of)?;
         Ok(socket)
     }
 
-    /// Waits until something was heard, or `patience` is over: then nothing was. Only that something happened matters to
-    /// whoever listens.
+    /// Opens a socket that hears what is told to these groups in the calling thread's namespace, of which `room` bytes may wait
+    /// until they are read. More than that is `ENOBUFS` where it is read.
+    pub(crate) fn watch(protocol: isize, groups: &[u32], room: usize) -> Result<Self, Errno> {
+        let socket = Self::listening(protocol, groups)?;
+        setsockopt(&socket.descriptor(), RcvBufForce, &room)?;
+        Ok(socket)
+    }
+
+    fn listening(protocol: isize, groups: &[u32]) -> Result<Self, Errno> {
+        let socket = Self::open(protocol)?;
+        for group in groups {
+            socket.socket.add_membership(*group).map_err(errno_of)?;
+        }
+        Ok(socket)
+    }
+
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        #[expect(unsafe_code, reason = "netlink-sys gives out its descriptor only raw")]
+        // SAFETY: `self.socket` is open and stays so for as long as `self` is borrowed.
+        unsafe {
+            BorrowedFd::borrow_raw(self.socket.as_raw_fd())
+        }
+    }
+
+    /// Waits until something was heard, or `patience` is over: then nothing was.
     pub(crate) fn heard(&mut self, patience: Duration) -> Result<Vec<Message>, Errno> {
         let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
-        #[expect(unsafe_code, reason = "netlink-sys gives out its descriptor only raw")]
-        // SAFETY: `self.socket` is open and stays so for the whole of this function.
-        let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(self.socket.as_raw_fd()) };
-        let mut polled = [PollFd::new(descriptor, PollFlags::POLLIN)];
-        match poll(&mut polled, timeout) {
+        let polled = poll(&mut [PollFd::new(self.descriptor(), PollFlags::POLLIN)], timeout);
+        match polled {
             Ok(0) | Err(Errno::EINTR) => Ok(Vec::new()),
             Ok(_) => {
                 let received = self.receive()?;
