@@ -62,6 +62,7 @@ const PARTS: [Part; 23] = [
             "history",
             "inventory",
             "kernel::Concern",
+            "kernel::CountsTraffic",
             "kernel::Kernel",
             "kernel::KernelError",
             // What another program is, says and reads.
@@ -173,6 +174,7 @@ const PARTS: [Part; 23] = [
             "lease::LeaseError",
             "lease::Lease",
             "lease::LeaseStore",
+            "lease::Seen",
             "lease::new_serial",
             "metrics",
             "operation",
@@ -215,7 +217,7 @@ const TOOLS: [Tool; 20] = [
     Tool {
         root: "std",
         below: &["thread"],
-        places: &["kernel", "lease/lock.rs", "daemon/keeper.rs"],
+        places: &["kernel", "lease/lock.rs", "daemon/keeper.rs", "frontend/top.rs"],
     },
     Tool {
         root: "std",
@@ -229,7 +231,8 @@ const TOOLS: [Tool; 20] = [
             "daemon/pulse.rs",
             "frontend/http/mod.rs",
             "frontend/http/audience.rs",
-            "frontend/watch.rs",
+            "frontend/terminal_page.rs",
+            "frontend/top.rs",
             "daemon/keeper.rs",
         ],
     },

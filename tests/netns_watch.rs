@@ -1,4 +1,4 @@
-//! `vfhook status --watch` on a terminal: it shows what comes, ends when told, and leaves the terminal as it was.
+//! `vfhook status --watch` and `vfhook top` on a terminal: they show what comes, end when told, and leave the terminal as it was.
 #![cfg(test)]
 
 mod netns_support;
@@ -11,15 +11,15 @@ use netns_support::{
     host::{Host, on_a_host},
 };
 
-/// Starts it on a terminal of its own, which `keys` are typed at, line by line of a pipe that is filled later; what is drawn is in `drawn`.
-fn watch(host: &Host, keys: &Path, drawn: &Path) -> Running {
+/// Starts it with these words on a terminal of its own, which `keys` are typed at, line by line of a pipe that is filled later; what is drawn is in `drawn`.
+fn watch(host: &Host, words: &str, keys: &Path, drawn: &Path) -> Running {
     shell(&format!("mkfifo {}", keys.display())).ok();
-    let watched = host.command(&["status", "--watch"]);
+    let watched = host.command(&[]);
     let program = watched.get_program().to_string_lossy().into_owned();
     let at = drawn.display();
     // Its number is that of the shell whose place it takes.
     let line = format!(
-        "stty -a > {at}.before; sh -c \"echo \\$\\$ > {at}.pid; exec {program} status --watch\"; \
+        "stty -a > {at}.before; sh -c \"echo \\$\\$ > {at}.pid; exec {program} {words}\"; \
          echo ended $?; stty -a > {at}.after"
     );
     let mut command = std::process::Command::new("sh");
@@ -49,7 +49,7 @@ fn it_shows_what_comes_and_leaves_the_terminal_as_it_was() {
                 host.directory.join(format!("keys{number}")),
                 host.directory.join(format!("drawn{number}")),
             );
-            let running = watch(host, &keys, &drawn);
+            let running = watch(host, "status --watch", &keys, &drawn);
             eventually("it is drawn", || shown(&drawn).contains("0 sandboxes attached"));
             let blue = host.sandbox("blue");
             host.attach(&blue, "storage", &[]).ok();
@@ -73,5 +73,21 @@ fn it_shows_what_comes_and_leaves_the_terminal_as_it_was() {
         let piped = host.vfhook(&["status", "--watch"]);
         piped.must_exit(2).must_say(&["--watch draws on a terminal", "status --json"]);
         host.vfhook(&["status", "--watch", "--json"]).must_exit(2);
+    });
+}
+
+#[test]
+fn top_counts_again_and_again() {
+    on_a_host(|host| {
+        let (keys, drawn) = (host.directory.join("keys"), host.directory.join("drawn"));
+        let blue = host.sandbox("blue");
+        host.attach(&blue, "storage", &[]).ok();
+        let running = watch(host, "top", &keys, &drawn);
+        eventually("it is drawn", || shown(&drawn).matches("svc0").count() > 1);
+        shell(&format!("printf q > {}", keys.display())).ok();
+        running.wait();
+        let all = shown(&drawn);
+        assert!(all.contains("vfhook top, ") && all.contains("ended 0"), "{all}");
+        host.detach(&blue).ok();
     });
 }

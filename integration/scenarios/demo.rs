@@ -48,6 +48,7 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     let status = vfhook("status").ok()?;
     story.push("  $ vfhook status".to_owned());
     story.extend(status.stdout.lines().take(8).map(|line| format!("    {line}")));
+    counted(guest, &place, &mut story)?;
     guest.step("podman stop");
     podman.cmd("rm -f -t 0 box").ok()?;
     story.push("  $ podman rm -f box".to_owned());
@@ -106,5 +107,25 @@ fn reached(guest: &mut Guest, place: &Place, story: &mut Vec<String>) -> Result<
         guest.check("the backend answers", answer == "hello-from-the-web-pod", &answer)?;
         story.push(format!("  GET http://{host:<15}  \"{answer}\", by kube-proxy's rules"));
     }
+    Ok(())
+}
+
+/// What goes through the VF is told as its traffic, in both directions.
+fn counted(guest: &mut Guest, place: &Place, story: &mut Vec<String>) -> Result<(), Failure> {
+    guest.step("vfhook top");
+    let (pinged, told) = std::thread::scope(|scope| {
+        let ping = || place.cmd("ping -q -i 0.1 -c 50 192.168.0.2").ok();
+        let pinging = scope.spawn(ping);
+        let told = vfhook("top --interval 2").ok();
+        (pinging.join(), told)
+    });
+    let is_sent = matches!(pinged, Ok(Ok(_)));
+    let told = told?.stdout;
+    let busiest: Vec<&str> = told.lines().nth(1).unwrap_or_default().split_whitespace().collect();
+    let number = |column: usize| busiest.get(column).and_then(|word| word.parse::<u32>().ok());
+    let is_counted = busiest.get(1) == Some(&"net1") && number(2) > Some(2) && number(4) > Some(2);
+    guest.check("the VF's packets are told both ways", is_sent && is_counted, &told)?;
+    story.push("  $ vfhook top".to_owned());
+    story.extend(told.lines().take(3).map(|line| format!("    {line}")));
     Ok(())
 }

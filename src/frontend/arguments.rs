@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use super::{
     attachment_arguments::{Attach, Changes, Detach},
-    history_arguments::{Explain, Explained, History, Metrics},
+    history_arguments::{Explain, Explained, History, Metrics, Top},
     runtime_arguments::{Cdi, Hook, Runtime, Stage},
     setup_arguments::{Doctor, Setup},
 };
@@ -82,6 +82,8 @@ pub enum Verb {
     Status(Status),
     /// Tell whether this host is fit, and what mends what is not; changes nothing unless told to
     Doctor(Doctor),
+    /// Show what goes through the interfaces of all sandboxes, in packets and bits a second
+    Top(Top),
     /// Tell what a finding of doctor means, by its number; or the way of a sandbox: what was done, and what holds now
     Explain(Explain),
     /// Tell what was done to VFs and sandboxes: who asked, when, how long it took, what came of it
@@ -122,6 +124,7 @@ impl Verb {
             Self::Doctor(verb) => verb.json,
             Self::Explain(verb) => verb.json,
             Self::History(verb) => verb.json,
+            Self::Top(verb) => verb.json,
             Self::Setup(verb) => verb.json,
             Self::Cdi(verb) => verb.json,
             Self::Serve(_) | Self::Hook(_) | Self::Cni | Self::Runtime(_) | Self::Metrics(_) => {

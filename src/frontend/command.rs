@@ -14,7 +14,7 @@ use super::{
     kubelet::Places,
     oci_hook, open,
     output::{self, Output},
-    runtime, setup, watch,
+    runtime, setup, top, watch,
 };
 use crate::{
     config::{self, ConfigError},
@@ -46,6 +46,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Verb::Doctor(verb) => doctor(arguments, verb),
         Verb::Explain(verb) => explain(arguments, verb),
         Verb::Metrics(verb) => metrics(arguments, verb),
+        Verb::Top(verb) => top::run(arguments, verb).map(|()| ExitCode::Done),
         Verb::History(verb) => history::show(arguments, verb).map(|()| ExitCode::Done),
         Verb::Provision(verb) => provision(arguments, verb),
         Verb::Reconcile(verb) => reconcile(arguments, verb),

@@ -1,6 +1,6 @@
 //! The part of the command line that looks back, and tells what is there in numbers.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use clap::Args;
 
@@ -27,6 +27,25 @@ pub struct History {
     /// Answer in JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `top`.
+#[derive(Debug, Args)]
+pub struct Top {
+    /// Over how many seconds is counted, 1 to 3600; on a terminal again and again, until q or Ctrl-C
+    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = interval)]
+    pub interval: Duration,
+
+    /// Count once, and answer in JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (1..=3600).contains(seconds));
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| "not a number of seconds from 1 to 3600".to_owned())
 }
 
 /// Arguments of `metrics`.

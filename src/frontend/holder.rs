@@ -26,7 +26,7 @@ pub(super) fn lines(lease: &Lease) -> String {
 }
 
 /// A pod as `NAMESPACE/NAME`, of which the end tells most.
-fn name(namespace: Option<&str>, pod: &str, room: usize) -> String {
+pub(super) fn name(namespace: Option<&str>, pod: &str, room: usize) -> String {
     let whole = [namespace.unwrap_or("?"), "/", pod].concat();
     let shown: Vec<char> = whole.chars().flat_map(char::escape_debug).collect();
     match shown.len().checked_sub(room) {

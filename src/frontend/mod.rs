@@ -28,6 +28,8 @@ mod setup;
 mod setup_arguments;
 mod shortcut;
 mod table;
+mod terminal_page;
+mod top;
 mod watch;
 mod wrapped;
 

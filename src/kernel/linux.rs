@@ -1,9 +1,9 @@
 //! The real machine: one file a kind of change, dispatched here.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use crate::kernel::{
-    Functions, Kernel, KernelError, LinuxKernel, ahead,
+    CountsTraffic, Functions, Kernel, KernelError, LinuxKernel, ahead,
     files::{num_vfs, segment},
     functions, host_facts,
     netfilter::masquerade,
@@ -11,14 +11,14 @@ use crate::kernel::{
     netns_mounts, observe,
     rtnetlink::{
         address, announce, bond, configure_vf, link, make_link, neighbour, netns_number,
-        return_device, route, route_message, rule, switch, vf,
+        return_device, route, route_message, rule, switch, traffic, vf,
     },
     scene, sysctl, vfio, whole_device, wire,
 };
 use crate::{
     inventory::{
         Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Node, NotRdma, Properties,
-        RouteFamilies, SandboxFacts, Scene, Unusable, VfioFacts, WholeDevice,
+        RouteFamilies, SandboxFacts, Scene, Traffic, Unusable, VfioFacts, WholeDevice,
     },
     plan::{Plan, step::Step},
     types::{
@@ -238,5 +238,11 @@ impl Kernel for LinuxKernel {
         self.host.sent()
             + self.sandbox.as_ref().map_or(0, |sandbox| sandbox.netlink.sent())
             + self.other_messages
+    }
+}
+
+impl CountsTraffic for LinuxKernel {
+    fn traffic(&mut self) -> Result<BTreeMap<KernelText, Traffic>, KernelError> {
+        traffic::all(self)
     }
 }

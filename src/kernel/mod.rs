@@ -55,12 +55,12 @@ pub use rtnetlink::events::{Concern, Heard, HostEvents};
 pub use socket::{FileIdentity, OwnSocket, directory_events};
 pub use terminal::{Happened, Terminal};
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use crate::{
     inventory::{
         Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Node, NotRdma, Properties,
-        RouteFamilies, SandboxFacts, Scene, Unusable, VfioFacts, WholeDevice,
+        RouteFamilies, SandboxFacts, Scene, Traffic, Unusable, VfioFacts, WholeDevice,
     },
     plan::{Plan, step::Step},
     types::{
@@ -188,4 +188,10 @@ pub trait Kernel {
 
     /// How many netlink messages were sent so far.
     fn messages(&self) -> u64;
+}
+
+/// A machine on which somebody sends: the one in memory is none.
+pub trait CountsTraffic: Kernel {
+    /// What the interfaces in the sandbox that is open have carried, by their names. Costs one message.
+    fn traffic(&mut self) -> Result<BTreeMap<KernelText, Traffic>, KernelError>;
 }

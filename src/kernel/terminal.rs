@@ -41,9 +41,14 @@ pub enum Happened {
 }
 
 impl Terminal {
+    /// Whether somebody is at one: stdin and stdout are.
+    pub fn is_here() -> bool {
+        stdin().is_terminal() && stdout().is_terminal()
+    }
+
     /// Takes the terminal; `None` where stdin or stdout is none.
     pub fn take() -> io::Result<Option<Self>> {
-        if !stdin().is_terminal() || !stdout().is_terminal() {
+        if !Self::is_here() {
             return Ok(None);
         }
         let was = termios::tcgetattr(stdin())?;

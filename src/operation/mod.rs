@@ -42,6 +42,7 @@ mod show;
 mod status;
 mod take;
 mod tell;
+mod traffic;
 mod variable;
 mod verify;
 mod vfio;
@@ -77,11 +78,12 @@ pub use report::{AttachReport, How};
 pub use status::{LeaseStatus, Status, status};
 pub use take::{addition, take};
 pub use tell::{Told, tell, tell_in};
+pub use traffic::{Carried, Carrier, Unseen, traffic};
 pub use verify::{Promised, verify};
 pub use vfio::{Driving, VfioDevice, require_nodes};
 
 pub use crate::doctor::{Code, Diagnosis, Mend};
-pub use crate::inventory::Node;
+pub use crate::inventory::{Node, Rates};
 use crate::{config::Config, history::Way, lease::LeaseStore};
 
 /// What every operation works with besides the kernel.

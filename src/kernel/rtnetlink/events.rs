@@ -153,9 +153,9 @@ mod tests {
             let mut events = HostEvents::open(NETLINK_ROUTE, &LINKS_AND_NAMESPACES, room).unwrap();
             let listener = thread::spawn(move || events.wait().unwrap());
             for number in 0..count {
-                let name = InterfaceName::ours(number).to_string();
-                let made =
-                    Command::new("ip").args(["link", "add", &name, "type", "dummy"]).status();
+                let [one, other] = [2 * number, 2 * number + 1].map(InterfaceName::ours);
+                let pair = format!("link add {one} type veth peer name {other}");
+                let made = Command::new("ip").args(pair.split(' ')).status();
                 assert!(made.unwrap().success());
             }
             listener.join().unwrap()

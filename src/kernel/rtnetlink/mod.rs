@@ -21,5 +21,6 @@ pub(crate) mod route_message;
 pub(crate) mod rule;
 pub(crate) mod settings;
 pub(crate) mod switch;
+pub(crate) mod traffic;
 pub(crate) mod uppers;
 pub(crate) mod vf;
