@@ -122,10 +122,14 @@ fn follow(protocol: &Protocol, message: &str, into: &mut BTreeSet<String>) {
     if !into.insert(message.to_owned()) {
         return;
     }
-    for (name, field) in protocol.messages[message].values().map(|field| (&field.name, field)) {
-        // A judge hears in their own words what others ask for.
-        let is_others = message == "ValidationRequest" && matches!(&**name, "adjust" | "updates");
-        if let Some(inner) = message_in(&field.kind).filter(|_| !is_others) {
+    for field in protocol.messages[message].values() {
+        // A judge hears in their own words what others ask for, and who asks for updates which of them failed.
+        let is_quoted = match message {
+            "ValidationRequest" => ["adjust", "updates"].contains(&&*field.name),
+            "UpdateContainersResponse" => true,
+            _ => false,
+        };
+        if let Some(inner) = message_in(&field.kind).filter(|_| !is_quoted) {
             follow(protocol, inner, into);
         }
     }

@@ -69,12 +69,18 @@ func paths(message protoreflect.MessageDescriptor, name string, soFar path) map[
 // adjustment has all fields but these.
 func adjustment(without ...path) *api.ContainerAdjustment {
 	all := filled("ContainerAdjustment").(*api.ContainerAdjustment)
+	linux := all.GetLinux().ProtoReflect()
+	fields := linux.Descriptor().Fields()
 	// What is filled in has no sense, and only here it needs some.
-	if namespaces := all.ProtoReflect().Descriptor().Fields().ByName("linux").Message().Fields().ByName("namespaces"); namespaces != nil {
-		list := all.GetLinux().ProtoReflect().Get(namespaces).List()
+	if namespaces := fields.ByName("namespaces"); namespaces != nil {
 		for i, kind := range []string{"ipc", "uts"} {
-			list.Get(i).Message().Interface().(*api.LinuxNamespace).Type = kind
+			linux.Get(namespaces).List().Get(i).Message().Interface().(*api.LinuxNamespace).Type = kind
 		}
+	}
+	// This would undo what is asked for by the class.
+	if rdt := fields.ByName("rdt"); rdt != nil {
+		message := linux.Get(rdt).Message()
+		message.Clear(message.Descriptor().Fields().ByName("remove"))
 	}
 	for _, way := range without {
 		leaveOut(all.ProtoReflect(), way)
