@@ -7,6 +7,7 @@
 
 use std::env;
 use std::error::Error;
+use std::io::{Write, stdout};
 
 use containerd_nri::{
     Call, Container, ContainerUpdate, Creation, Event, EventSet, Handle, Identity, Launch, Plugin,
@@ -107,14 +108,15 @@ impl EventLogger {
     fn log(&self, event: Event, pod: &PodSandbox, container: Option<&Container>) {
         let network = pod.namespace_of_type("network").map(|namespace| namespace.path.as_str());
         let PodSandbox { id, name, namespace, pid, ips, .. } = pod;
-        match container {
-            Some(Container { id, name: own, state, .. }) => {
-                info!(event = event.name(), pod = name, name = own, id, ?state, "container");
-            }
-            None => info!(event = event.name(), namespace, name, id, pid, network, ?ips, "pod"),
+        if let Some(Container { id, name: own, state, .. }) = container {
+            info!(event = event.name(), pod = name, name = own, id, ?state, "container");
+        } else {
+            info!(event = event.name(), namespace, name, id, pid, network, ?ips, "pod");
         }
         if self.whole {
-            println!("{}", json!({"event": event, "pod": pod, "container": container}));
+            let told = json!({"event": event, "pod": pod, "container": container});
+            // Who reads it may be gone.
+            let _ = writeln!(stdout(), "{told}");
         }
     }
 }

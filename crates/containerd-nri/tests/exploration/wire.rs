@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 /// The longest piece of data, in bytes.
-const LONGEST: u64 = 16;
+const LONGEST: usize = 16;
 /// How long nothing moves.
 const STUCK: Duration = Duration::from_secs(20);
 
@@ -196,7 +196,7 @@ impl Wire {
     }
 
     fn piece(&self, of: usize) -> usize {
-        of.min(1 + usize::try_from(locked(&self.fate).draw(LONGEST)).unwrap_or(0))
+        of.min(1 + usize::try_from(locked(&self.fate).draw(LONGEST as u64)).unwrap_or(0))
     }
 }
 
@@ -215,7 +215,7 @@ impl AsyncRead for Wire {
         let Some(end) = ready!(wire.ready(|wire| &mut wire.reading, context))? else {
             return Poll::Ready(Ok(()));
         };
-        let mut bytes = [0; LONGEST as usize];
+        let mut bytes = [0; LONGEST];
         let mut piece = ReadBuf::new(&mut bytes[..most]);
         ready!(Pin::new(end).poll_read(context, &mut piece))?;
         into.put_slice(piece.filled());
