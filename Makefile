@@ -13,7 +13,7 @@ PROGRAM ?= $(CARGO_TARGET_DIR)/$(HOST)/release/vfhook
 AGENT ?= $(CARGO_TARGET_DIR)/release/vfhook-agent
 MANUAL ?= $(CARGO_TARGET_DIR)/manual
 AS_RELEASED = RUSTFLAGS="$(strip $(RUSTFLAGS) $(LINK))" cargo
-.PHONY: help build demo check unit model msrv fuzz lab test bench bench-write install install-files install-agent install-agent-files build-agent manual deb clean
+.PHONY: help build demo check unit model msrv minimal deny fuzz lab test bench bench-write install install-files install-agent install-agent-files build-agent manual deb clean
 
 help: ## explain every target
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -39,6 +39,17 @@ model: ## EVENTS random events on a node in memory, a million, other ones each t
 
 msrv: ## whether the oldest compiler that is promised takes it all (rustup toolchain install 1.85.0)
 	cargo +1.85.0 check --workspace --all-targets --target-dir target/msrv
+
+minimal: ## whether that compiler takes containerd-nri with the oldest versions of what it names (and a nightly, to choose them)
+	rm -f target/package/containerd-nri-*.crate
+	cargo package --quiet --package containerd-nri --no-verify --allow-dirty --target-dir target
+	folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && \
+	    tar -xf target/package/containerd-nri-*.crate --strip-components=1 -C $$folder && cd $$folder && \
+	    cargo +nightly update --quiet -Z direct-minimal-versions && \
+	    cargo +1.85.0 check --all-features --locked --target-dir $(CURDIR)/target/minimal
+
+deny: ## licences, sources and known holes of every crate that is built (needs cargo-deny, and its database from GitHub)
+	cargo deny --workspace --all-features --locked check
 
 fuzz: ## what strangers may send, RUNS times for each target of fuzz/ (needs nightly and cargo-fuzz)
 	@for target in $(TARGETS); do \

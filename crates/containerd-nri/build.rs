@@ -1,7 +1,8 @@
 //! Turns `proto/nri.proto` into Rust, with no `protoc` on the machine.
 //!
-//! The generated code is not checked in: `ttrpc` already builds the same generator for its own
-//! messages, so generating here costs two small crates, and a copy could drift from the `.proto`.
+//! The generated code is not checked in. It says itself that it goes with one version of `protobuf` alone, so a copy would hold
+//! whoever uses this crate to that version; here, cargo chooses generator and library together. `ttrpc` builds the same
+//! generator for its own messages, so that costs two small crates.
 
 use std::error::Error;
 use std::path::PathBuf;

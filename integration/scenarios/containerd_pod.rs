@@ -1,25 +1,19 @@
 //! Pods over containerd with eth0 from a CNI plugin: the VF comes beside it and goes, who asks for nothing is left alone, what cannot be
 //! given keeps the containers out with the reason where `kubectl describe pod` shows it.
 
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::Path;
-
-use rustix::fs::makedev;
 use serde_json::Value;
 
 use crate::guest::containerd::{Containerd, Edition, PodNetwork};
 use crate::guest::cri::{Cri, Pod, refused};
-use crate::guest::daemon::Daemon;
 use crate::guest::failure::Failure;
 use crate::guest::interface::Interface;
 use crate::guest::place::Place;
 use crate::guest::serve::Serve;
 use crate::guest::{Guest, configure, interface, notice, vfhook};
-use crate::verdict::SHARE;
 
 use super::containerd_scene::{self as scene, CONFIG, asking, reaches};
 
-use super::{Scenario, ctr, imported};
+use super::{Scenario, ctr, imported, plugins};
 
 pub(super) const ONE: Scenario = Scenario::new(
     "containerd1_pod",
@@ -34,19 +28,6 @@ pub(super) const TWO: Scenario =
     })
     .prepared(|guest| prepare(guest, Edition::Two));
 
-/// What every containerd tells of a pod with a container.
-const LIFE: [&str; 9] = [
-    "RunPodSandbox",
-    "CreateContainer",
-    "PostCreateContainer",
-    "StartContainer",
-    "PostStartContainer",
-    "StopContainer",
-    "RemoveContainer",
-    "StopPodSandbox",
-    "RemovePodSandbox",
-];
-
 fn prepare(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
     if edition == Edition::Two {
         ctr::prepare()?;
@@ -59,7 +40,7 @@ fn run(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
     let containerd = Containerd::handle(edition);
     let cri = containerd.cri;
     beside_eth0(guest, cri)?;
-    beside_another_plugin(guest, cri)?;
+    plugins::run(guest, containerd)?;
     told(guest, cri)?;
     left_alone(guest, cri)?;
     not_given(guest, containerd)?;
@@ -75,10 +56,7 @@ fn run(guest: &mut Guest, edition: Edition) -> Result<(), Failure> {
 }
 
 fn beside_eth0(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {
-    guest.step("a pod that asks for a VF, with the example plugin looking on");
-    let logger = Daemon::named("event-logger");
-    logger.start(&format!("{SHARE}/bin/event_logger"), &[("NO_COLOR", "1".to_owned())])?;
-    logger.says("serving", 1, 30)?;
+    guest.step("a pod that asks for a VF");
     let pod = scene::run(cri, &asking("box", "storage"))?;
     reaches(guest, &pod, "net1", "svc0")?;
     let status = guest.expect(vfhook("status --json").ok())?;
@@ -93,31 +71,7 @@ fn beside_eth0(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {
     guest.check("eth0's is its address", status.addresses == [eth0], format!("{status:?}"))?;
     guest.step("the pod is stopped and removed");
     scene::remove(cri, &pod)?;
-    for event in LIFE {
-        logger.says(&format!("event=\"{event}\""), 1, 10)?;
-        guest.count();
-    }
-    logger.end("TERM")?;
     guest.must_be_as_before("after the pod")
-}
-
-/// The example of `containerd-nri` that gives containers devices does so here too, and vfhook is not in its way.
-fn beside_another_plugin(guest: &mut Guest, cri: Cri) -> Result<(), Failure> {
-    guest.step("the example plugin gives a container a device, beside its VF");
-    let injector = Daemon::named("device-injector");
-    injector.start(&format!("{SHARE}/bin/device_injector"), &[("NO_COLOR", "1".to_owned())])?;
-    injector.says("serving", 1, 30)?;
-    let devices = r#"[{"path": "/dev/other", "type": "c", "major": 1, "minor": 3}]"#;
-    let asking =
-        asking("devices", "storage").annotated("devices.noderesource.dev/container.main", devices);
-    let pod = scene::run(cri, &asking)?;
-    let node = Path::new("/proc").join(cri.pid(&pod.container)?.to_string()).join("root/dev/other");
-    let found = std::fs::metadata(&node).map_err(Failure::file("look at", &node))?;
-    let is_device = found.file_type().is_char_device() && found.rdev() == makedev(1, 3);
-    guest.check("it is the device", is_device, format!("{found:?}"))?;
-    scene::remove(cri, &pod)?;
-    injector.end("TERM")?;
-    guest.must_be_as_before("after the pod with a device")
 }
 
 /// The hard limit of open files of a place's process.

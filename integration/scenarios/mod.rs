@@ -40,6 +40,7 @@ mod message_count;
 mod netns_gone;
 mod package;
 mod plain_lifecycle;
+mod plugins;
 mod podman_lifecycle;
 mod provision;
 mod rdma;

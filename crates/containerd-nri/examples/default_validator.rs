@@ -71,6 +71,7 @@ impl Plugin for Validator {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().init();
     let mut arguments = std::env::args().skip(1);
     let socket = arguments.next().unwrap_or_else(|| Launch::DEFAULT_SOCKET.to_owned());
     let mut validator = Validator::default();

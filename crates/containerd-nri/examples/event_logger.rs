@@ -1,4 +1,5 @@
-//! Logs the life of every pod and container of a node, and changes nothing.
+//! Logs the life of every pod and container of a node, and changes nothing. With `whole` after the socket it also prints all that
+//! it is told, a line of JSON for each event.
 //!
 //! Run it as root beside a runtime with NRI enabled, with the runtime's socket as argument if it
 //! is not the usual one; or install it as `/opt/nri/plugins/10-event-logger`, and the runtime
@@ -6,27 +7,45 @@
 
 use std::env;
 use std::error::Error;
+use std::io::{Write, stdout};
 
 use containerd_nri::{
     Call, Container, ContainerUpdate, Creation, Event, EventSet, Handle, Identity, Launch, Plugin,
-    PodSandbox, Refusal, RuntimeInfo, Session, State,
+    PodSandbox, PodUpdate, Refusal, Resources, RuntimeInfo, Session, State,
 };
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
-    let socket = env::args().nth(1).unwrap_or_else(|| Launch::DEFAULT_SOCKET.to_owned());
+    let mut arguments = env::args().skip(1);
+    let socket = arguments.next().unwrap_or_else(|| Launch::DEFAULT_SOCKET.to_owned());
+    let plugin = EventLogger { whole: arguments.next().is_some_and(|word| word == "whole") };
     let identity = Identity::new("event-logger", "10")?;
-    let session = Session::new(identity, Launch::detect(socket)?, EventLogger);
+    let session = Session::new(identity, Launch::detect(socket)?, plugin);
     tokio::spawn(log_states(session.handle()));
     tokio::spawn(stop_on_signal(session.handle()));
     session.run().await?;
     Ok(())
 }
 
-struct EventLogger;
+struct EventLogger {
+    whole: bool,
+}
+
+/// Handlers that log and agree.
+macro_rules! logs {
+    ($($handler:ident($($container:ident)?) -> $answer:ty = $event:ident;)+) => {$(
+        async fn $handler(&self, _: &Call, pod: PodSandbox $(, $container: Container)?) -> Result<$answer, Refusal> {
+            self.log(Event::$event, &pod, logs!(@ $($container)?));
+            Ok(<$answer>::default())
+        }
+    )+};
+    (@) => { None };
+    (@ $container:ident) => { Some(&$container) };
+}
 
 impl Plugin for EventLogger {
     fn events(&self) -> EventSet {
@@ -46,97 +65,60 @@ impl Plugin for EventLogger {
         containers: Vec<Container>,
     ) -> Result<Vec<ContainerUpdate>, Refusal> {
         info!(pods = pods.len(), containers = containers.len(), "existing");
-        for pod in pods {
-            log_pod("existing", &pod);
-        }
         Ok(Vec::new())
     }
 
-    async fn run_pod_sandbox(&self, _: &Call, pod: PodSandbox) -> Result<(), Refusal> {
-        log_pod("RunPodSandbox", &pod);
-        Ok(())
+    logs! {
+        run_pod_sandbox() -> () = RunPodSandbox;
+        post_update_pod_sandbox() -> () = PostUpdatePodSandbox;
+        stop_pod_sandbox() -> () = StopPodSandbox;
+        remove_pod_sandbox() -> () = RemovePodSandbox;
+        create_container(container) -> Creation = CreateContainer;
+        post_create_container(container) -> () = PostCreateContainer;
+        start_container(container) -> () = StartContainer;
+        post_start_container(container) -> () = PostStartContainer;
+        post_update_container(container) -> () = PostUpdateContainer;
+        stop_container(container) -> Vec<ContainerUpdate> = StopContainer;
+        remove_container(container) -> () = RemoveContainer;
     }
 
-    async fn stop_pod_sandbox(&self, _: &Call, pod: PodSandbox) -> Result<(), Refusal> {
-        log_pod("StopPodSandbox", &pod);
-        Ok(())
-    }
-
-    async fn remove_pod_sandbox(&self, _: &Call, pod: PodSandbox) -> Result<(), Refusal> {
-        log_pod("RemovePodSandbox", &pod);
-        Ok(())
-    }
-
-    async fn create_container(
+    async fn update_pod_sandbox(
         &self,
         _: &Call,
         pod: PodSandbox,
-        container: Container,
-    ) -> Result<Creation, Refusal> {
-        log_container("CreateContainer", &pod, &container);
-        Ok(Creation::default())
-    }
-
-    async fn post_create_container(
-        &self,
-        _: &Call,
-        pod: PodSandbox,
-        container: Container,
+        _: PodUpdate,
     ) -> Result<(), Refusal> {
-        log_container("PostCreateContainer", &pod, &container);
+        self.log(Event::UpdatePodSandbox, &pod, None);
         Ok(())
     }
 
-    async fn start_container(
+    async fn update_container(
         &self,
         _: &Call,
         pod: PodSandbox,
         container: Container,
-    ) -> Result<(), Refusal> {
-        log_container("StartContainer", &pod, &container);
-        Ok(())
-    }
-
-    async fn post_start_container(
-        &self,
-        _: &Call,
-        pod: PodSandbox,
-        container: Container,
-    ) -> Result<(), Refusal> {
-        log_container("PostStartContainer", &pod, &container);
-        Ok(())
-    }
-
-    async fn stop_container(
-        &self,
-        _: &Call,
-        pod: PodSandbox,
-        container: Container,
+        _: Resources,
     ) -> Result<Vec<ContainerUpdate>, Refusal> {
-        log_container("StopContainer", &pod, &container);
+        self.log(Event::UpdateContainer, &pod, Some(&container));
         Ok(Vec::new())
     }
+}
 
-    async fn remove_container(
-        &self,
-        _: &Call,
-        pod: PodSandbox,
-        container: Container,
-    ) -> Result<(), Refusal> {
-        log_container("RemoveContainer", &pod, &container);
-        Ok(())
+impl EventLogger {
+    fn log(&self, event: Event, pod: &PodSandbox, container: Option<&Container>) {
+        let network = pod.namespace_of_type("network").map(|namespace| namespace.path.as_str());
+        let PodSandbox { id, name, namespace, pid, ips, .. } = pod;
+        if let Some(Container { id, name: own, state, .. }) = container {
+            info!(event = event.name(), pod = name, name = own, id, ?state, "container");
+        } else {
+            info!(event = event.name(), namespace, name, id, pid, network, ?ips, "pod");
+        }
+        if self.whole {
+            let told = json!({"event": event, "pod": pod, "container": container});
+            // Who reads it may be gone.
+            let _ = writeln!(stdout(), "{told}");
+        }
     }
-}
-
-fn log_pod(event: &str, pod: &PodSandbox) {
-    let network = pod.namespace_of_type("network").map(|namespace| namespace.path.as_str());
-    let PodSandbox { id, name, namespace, pid, ips, .. } = pod;
-    info!(event, namespace, name, id, pid, network, ?ips, "pod");
-}
-
-fn log_container(event: &str, pod: &PodSandbox, container: &Container) {
-    let Container { id, name, state, .. } = container;
-    info!(event, pod = pod.name, name, id, ?state, "container");
 }
 
 async fn log_states(handle: Handle) {

@@ -88,6 +88,7 @@ fn add(hooks: &mut Hooks, config: &Value) {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().init();
     let mut arguments = std::env::args().skip(1);
     let socket = arguments.next().unwrap_or_else(|| Launch::DEFAULT_SOCKET.to_owned());
     let folder = arguments.next().unwrap_or_else(|| "/usr/share/containers/oci/hooks.d".to_owned());

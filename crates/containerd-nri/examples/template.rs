@@ -120,6 +120,7 @@ impl Plugin for Template {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().init();
     let socket = std::env::args().nth(1).unwrap_or_else(|| Launch::DEFAULT_SOCKET.to_owned());
     let identity = Identity::new("template", "10")?;
     Ok(Session::new(identity, Launch::detect(socket)?, Template).run().await?)

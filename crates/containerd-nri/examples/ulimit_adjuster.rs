@@ -43,6 +43,7 @@ impl Plugin for Adjuster {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().init();
     let socket = std::env::args().nth(1).unwrap_or_else(|| Launch::DEFAULT_SOCKET.to_owned());
     let identity = Identity::new("ulimit-adjuster", "10")?;
     Ok(Session::new(identity, Launch::detect(socket)?, Adjuster).run().await?)

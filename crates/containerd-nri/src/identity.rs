@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn accepts_what_runtimes_accept() {
-        for (name, index) in [("a", "00"), ("vf-hook_2.0+x", "99")] {
+        for (name, index) in [("a", "00"), ("my-plugin_2.0+x", "99")] {
             assert_eq!(Identity::new(name, index).unwrap().to_string(), format!("{index}-{name}"));
         }
     }

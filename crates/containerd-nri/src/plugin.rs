@@ -59,7 +59,7 @@ pub trait Plugin: Send + Sync + 'static {
         ready(Ok(Vec::new()))
     }
 
-    /// The runtime is about to stop. Most runtimes stop without telling.
+    /// The runtime is about to stop. No released runtime tells: see the session's state instead.
     fn shutdown(&self, _call: &Call) -> impl Future<Output = ()> + Send {
         ready(())
     }

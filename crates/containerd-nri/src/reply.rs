@@ -62,10 +62,10 @@ mod tests {
 
     #[test]
     fn says_why_it_refuses() {
-        let refusal = Status::new(Code::FAILED_PRECONDITION, "no VF is free");
+        let refusal = Status::new(Code::FAILED_PRECONDITION, "no device is free");
         let (_, response) = decode(&encode(1, Err(refusal)));
         assert_eq!(response.status().code(), Code::FAILED_PRECONDITION);
-        assert_eq!(response.status().message(), "no VF is free");
+        assert_eq!(response.status().message(), "no device is free");
     }
 
     #[test]

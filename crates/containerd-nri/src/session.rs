@@ -51,7 +51,7 @@ impl<P: Plugin> Session<P> {
     /// plugin that was launched by its runtime has one connection, and this fails with what ended
     /// it; the process should then exit.
     ///
-    /// Dropping the future closes the connection. Handlers under way go on.
+    /// Dropping the future closes the connection and stops the session. Handlers under way go on.
     pub async fn run(mut self) -> Result<(), Lost> {
         match self.launch {
             Launch::External { socket } => {

@@ -50,7 +50,7 @@ pub enum State {
         /// After how long the session dials again.
         retry_in: Duration,
     },
-    /// The session ended: it was told to, or lost the only connection it had.
+    /// The session ended: it was told to, was dropped, or lost the only connection it had.
     Stopped,
 }
 

@@ -1,9 +1,11 @@
 //! What the crate depends on, with all its features and what builds it: licences that a user may take, crates.io and nothing else,
-//! compilers no newer than the one that is promised, and no C. Asks cargo; 0.3 s.
+//! compilers no newer than the one that is promised, and no C; and nothing of who uses it. Asks cargo; 0.3 s.
 
 #![cfg(test)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -47,6 +49,40 @@ fn dependencies_are_few_free_and_old_enough() {
     }
     assert!(packages.len() > 20, "cargo told of {} crates only", packages.len());
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The packages that are developed beside it see what everybody sees, and it knows none of them.
+#[test]
+fn nothing_in_it_is_for_its_neighbours() {
+    let all = metadata();
+    let members = all["workspace_members"].as_array().unwrap();
+    let packages = all["packages"].as_array().unwrap();
+    let names: Vec<&str> = packages
+        .iter()
+        .filter(|package| members.contains(&package["id"]))
+        .map(|package| package["name"].as_str().unwrap())
+        .filter(|name| *name != env!("CARGO_PKG_NAME"))
+        .collect();
+    let mut found = Vec::new();
+    for path in files(Path::new(env!("CARGO_MANIFEST_DIR"))) {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let text = text.to_lowercase();
+        // What is public and hidden would be for somebody.
+        let hidden = concat!("doc(", "hidden)");
+        for word in names.iter().copied().chain([hidden]).filter(|word| text.contains(*word)) {
+            found.push(format!("{} has {word}", path.display()));
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// All below a folder but what is built.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, mut found): (Vec<_>, Vec<_>) =
+        entries.filter(|path| !path.ends_with("target")).partition(|path| path.is_dir());
+    found.extend(folders.iter().flat_map(|folder| files(folder)));
+    found
 }
 
 #[test]

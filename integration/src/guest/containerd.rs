@@ -116,7 +116,7 @@ impl Containerd {
     }
 
     /// Its version, such as `2.1.9`, as numbers.
-    fn version(self) -> Result<Vec<u32>, Failure> {
+    pub(crate) fn version(self) -> Result<Vec<u32>, Failure> {
         let output = cmd(&format!("{} --version", self.program("containerd"))).ok()?;
         let word =
             output.text().split_whitespace().nth(2).unwrap_or_default().trim_start_matches('v');

@@ -81,7 +81,8 @@ impl Daemon {
         })
     }
 
-    fn log(self) -> Result<String, Failure> {
+    /// What it has written since its last start.
+    pub(crate) fn log(self) -> Result<String, Failure> {
         let file = format!("{}.{}.log", self.name, self.pid()?);
         let path = Path::new(SHARE).join(OUT_DIR).join(file);
         let text = fs::read(&path).map_err(Failure::file("read", path))?;

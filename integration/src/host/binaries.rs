@@ -10,8 +10,16 @@ use super::error::LabError;
 use super::tool;
 use crate::say::Progress;
 
-const EVENT_LOGGER: &str = "event_logger";
-const DEVICE_INJECTOR: &str = "device_injector";
+/// The plugins that are examples of `containerd-nri`.
+const PLUGINS: [&str; 7] = [
+    "default_validator",
+    "device_injector",
+    "event_logger",
+    "hook_injector",
+    "network_device_injector",
+    "template",
+    "ulimit_adjuster",
+];
 
 /// The programs that come with the share.
 #[derive(Debug, Clone)]
@@ -26,10 +34,8 @@ pub(crate) struct Binaries {
     pub(crate) manual: PathBuf,
     /// The guest side of the lab.
     pub(crate) guest: PathBuf,
-    /// The example of `containerd-nri`, which logs what a runtime tells its plugins.
-    pub(crate) event_logger: PathBuf,
-    /// The example that gives containers devices.
-    pub(crate) device_injector: PathBuf,
+    /// The example plugins of `containerd-nri`.
+    pub(crate) plugins: [PathBuf; PLUGINS.len()],
     /// The attach bench, for who asks for it: it takes long to build.
     pub(crate) bench: Option<PathBuf>,
 }
@@ -60,8 +66,7 @@ impl Binaries {
             agent: dev.join("vfhook-agent"),
             manual: dev.join("vfhook-manual"),
             guest: dev.join("guest"),
-            event_logger: dev.join("examples").join(EVENT_LOGGER),
-            device_injector: dev.join("examples").join(DEVICE_INJECTOR),
+            plugins: PLUGINS.map(|name| dev.join("examples").join(name)),
             bench: None,
         })
     }

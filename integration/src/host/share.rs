@@ -52,8 +52,9 @@ impl RunDir {
         copy_program(&programs.kill_points, &share.join("bin/vfhook-kill-points"))?;
         copy_program(&programs.agent, &share.join("bin/vfhook-agent"))?;
         copy_program(&programs.guest, &share.join("bin/guest"))?;
-        copy_program(&programs.event_logger, &share.join("bin/event_logger"))?;
-        copy_program(&programs.device_injector, &share.join("bin/device_injector"))?;
+        for plugin in &programs.plugins {
+            copy_program(plugin, &share.join("bin").join(plugin.file_name().unwrap_or_default()))?;
+        }
         if let Some(bench) = &programs.bench {
             copy_program(bench, &share.join(BENCH_PROGRAM))?;
         }

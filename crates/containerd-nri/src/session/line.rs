@@ -86,7 +86,6 @@ impl<P: Plugin> Line<P> {
                 () = dialer.hint() => backoff.start_over(),
             }
         }
-        self.links.board.apply(Step::Stopped);
     }
 
     /// Keeps this connection until it is lost or the session is told to stop.
@@ -95,9 +94,7 @@ impl<P: Plugin> Line<P> {
         T: AsyncRead + AsyncWrite + Send + 'static,
     {
         self.links.board.apply(Step::Dial { attempts: 0 });
-        let kept = self.keep(trunk).await;
-        self.links.board.apply(Step::Stopped);
-        kept
+        self.keep(trunk).await
     }
 
     async fn keep<T>(&mut self, trunk: T) -> Result<(), Lost>
@@ -173,6 +170,13 @@ impl<P: Plugin> Line<P> {
     async fn told_to_stop(&self) {
         // The sender lives in the links this line holds.
         let _ = self.links.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+}
+
+/// However the session ends, also where its future is dropped, those who wait for it are told.
+impl<P> Drop for Line<P> {
+    fn drop(&mut self) {
+        self.links.board.apply(Step::Stopped);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The crate's description of the protocol against that of every published version: each call and field of the newest is
-//! there, each has its number and type in every version that has it, and `docs/fields.md` says since which.
+//! there, each has its number and type in every version that has it, and `docs/fields.md` says since
+//! which, and who fills and heeds it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -8,19 +9,20 @@ use std::path::Path;
 use protobuf_parse::Parser;
 use serde_json::{Value, json};
 
+use crate::practice::{Practice, can_be};
 use crate::runtime::{BETWEEN, Runtime, VERSIONS};
 
 /// A protocol: its calls with what they take and give, and the fields of its messages by number.
-struct Protocol {
-    calls: BTreeMap<String, (String, String)>,
-    messages: BTreeMap<String, BTreeMap<i32, Field>>,
+pub(crate) struct Protocol {
+    pub(crate) calls: BTreeMap<String, (String, String)>,
+    pub(crate) messages: BTreeMap<String, BTreeMap<i32, Field>>,
 }
 
 #[derive(Clone)]
-struct Field {
-    name: String,
+pub(crate) struct Field {
+    pub(crate) name: String,
     /// `string`, `repeated:Mount`, `map<string,string>`.
-    kind: String,
+    pub(crate) kind: String,
 }
 
 impl Protocol {
@@ -46,8 +48,21 @@ impl Protocol {
         protocol
     }
 
+    /// The field at the end of these numbers, `/6/2`, and the message that it is of.
+    pub(crate) fn at(&self, from: &str, path: &str) -> (&str, String) {
+        let mut numbers = path.split('/').skip(1).map(|number| number.parse::<i32>().unwrap());
+        let (mut message, fields) = self.messages.get_key_value(from).unwrap();
+        let mut field = &fields[&numbers.next().unwrap()];
+        for number in numbers {
+            let inner = message_in(&field.kind).unwrap();
+            let (name, fields) = self.messages.get_key_value(inner).unwrap();
+            (message, field) = (name, &fields[&number]);
+        }
+        (message, field.name.clone())
+    }
+
     /// Of this crate.
-    fn ours() -> Self {
+    pub(crate) fn ours() -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("proto");
         let mut parser = Parser::new();
         parser.pure().include(&folder).input(folder.join("nri.proto"));
@@ -97,6 +112,11 @@ fn apart(kind: &str) -> (&str, String, Option<&str>) {
         one => ("one", one),
     };
     (form, String::new(), Some(inner))
+}
+
+/// The message in a field of this kind.
+pub(crate) fn message_in(kind: &str) -> Option<&str> {
+    apart(kind).2.filter(|inner| is_message(inner))
 }
 
 fn is_message(kind: &str) -> bool {
@@ -177,15 +197,21 @@ fn table(
     calls: &BTreeMap<String, &str>,
 ) -> String {
     let mut text = include_str!("fields.md.head").to_owned();
-    text += "\n## Calls\n\n| call | since |\n|---|---|\n";
+    let practice = Practice::read();
+    text += "\n## Calls\n\n| call | since | made by |\n|---|---|---|\n";
     for (call, version) in calls {
-        writeln!(text, "| {call} | {} |", released(version)).unwrap();
+        let (service, name) = call.split_once('.').unwrap();
+        let (told, heeded) = practice.of(service, name);
+        let made = if service == "Plugin" { told } else { "plugins" };
+        assert!(service == "Plugin" || heeded == "all", "{call}: {heeded}");
+        writeln!(text, "| {call} | {} | {made} |", released(version)).unwrap();
     }
-    text += "\n## Fields\n\n| message | field | number | since |\n|---|---|---|---|\n";
+    text += "\n## Fields\n\n| message | field | number | since | told by | heeded by |\n|---|---|---|---|---|---|\n";
     for ((message, number), version) in since {
-        let field = &ours.messages[message][number];
-        let since = released(version);
-        writeln!(text, "| {message} | {} | {number} | {since} |", field.name).unwrap();
+        let name = &ours.messages[message][number].name;
+        can_be(&practice, message, name, version);
+        let (since, (told, heeded)) = (released(version), practice.of(message, name));
+        writeln!(text, "| {message} | {name} | {number} | {since} | {told} | {heeded} |").unwrap();
     }
     text
 }

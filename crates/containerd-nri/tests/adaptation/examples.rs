@@ -1,5 +1,6 @@
 //! The example plugins, as programs of their own, each with the oldest runtime side that has what it needs and with the newest.
 
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -19,11 +20,21 @@ struct Example {
 impl Example {
     /// Starts it and waits until the runtime lets it in.
     fn joins(name: &str, arguments: &[&str], runtime: &mut Runtime) -> Self {
+        Self::joins_and_prints(name, arguments, runtime, Stdio::null())
+    }
+
+    /// The same, with somebody to read what it prints.
+    fn joins_and_prints(
+        name: &str,
+        arguments: &[&str],
+        runtime: &mut Runtime,
+        printed: Stdio,
+    ) -> Self {
         let child = Command::new(program(name))
             .arg(&runtime.socket)
             .args(arguments)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(printed)
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
@@ -186,4 +197,20 @@ fn logger_and_template_change_nothing() {
             Container::from_bytes(&from_hex(full["sent"]["container"].as_str().unwrap())).is_some()
         );
     }
+}
+
+#[test]
+fn the_logger_prints_all_that_it_is_told_if_it_is_asked_to() {
+    let mut runtime = runtime(NEWEST);
+    let mut logger =
+        Example::joins_and_prints("event_logger", &["whole"], &mut runtime, Stdio::piped());
+    assert_eq!(runtime.call("StartContainer", "p")["error"], "");
+    let mut line = String::new();
+    BufReader::new(logger.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let told: Value = serde_json::from_str(&line).unwrap();
+    let (event, pod, container) = (&told["event"], &told["pod"]["uid"], &told["container"]["name"]);
+    assert_eq!(
+        (event, pod, container),
+        (&json!("StartContainer"), &json!("uid-p"), &json!("main"))
+    );
 }

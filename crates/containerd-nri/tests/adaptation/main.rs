@@ -10,6 +10,7 @@ mod description;
 mod differences;
 mod examples;
 mod hostile;
+mod practice;
 mod probe;
 mod runtime;
 mod trouble;

@@ -17,6 +17,10 @@ pub(crate) const VERSIONS: [&str; 11] = [
 /// Those whose description is compared besides: in between, fields were added.
 pub(crate) const BETWEEN: [&str; 2] = ["0.12.2", "0.12.4"];
 
+/// Those that released runtimes have and whose package that writes adjustments into specifications is asked: 0.8 is that of
+/// containerd 1.7, 2.0 and 2.1, 0.10 and 0.11 of 2.2, 0.11 of CRI-O 1.35 and 1.36, 0.12.0 of 2.3.
+pub(crate) const GENERATING: [&str; 4] = ["0.8.0", "0.10.0", "0.11.0", "0.12.0"];
+
 /// Tells whether this version is 0.x.y, for these two, or later.
 pub(crate) fn since(version: &str, wanted: (u32, u32)) -> bool {
     let mut parts = version.split('.').skip(1).map(|part| part.parse::<u32>().unwrap());
@@ -181,6 +185,7 @@ pub(crate) fn compile(version: &str, package: &str, program: &Path) {
         .env("CGO_ENABLED", "0")
         .args(["build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"])
         .arg(format!("-modfile=versions/v{version}.mod"))
+        .args(GENERATING.contains(&version).then_some("-tags=generate"))
         .arg("-o")
         .args([program, Path::new(package)])
         .output()

@@ -82,6 +82,8 @@ func main() {
 
 func (s *state) do(c command) reply {
 	switch c.Do {
+	case "heeded":
+		return heeded()
 	case "describe":
 		return describe()
 	case "fill":
