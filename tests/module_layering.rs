@@ -193,7 +193,7 @@ struct Tool {
     places: &'static [&'static str],
 }
 
-const TOOLS: [Tool; 20] = [
+const TOOLS: [Tool; 21] = [
     // The configuration, what is imported and an OCI bundle are read, a process that is told to die says where; everything else with files is the
     // kernel's or a lease.
     Tool {
@@ -297,6 +297,7 @@ const TOOLS: [Tool; 20] = [
             "main.rs",
         ],
     },
+    Tool { root: "socket_translation", below: &[], places: &["kernel"] },
     Tool { root: "saphyr_parser", below: &[], places: &["import/yaml.rs"] },
     Tool { root: "toml_edit", below: &[], places: &["setup/toml_text.rs"] },
     Tool { root: "similar", below: &[], places: &["setup/diff.rs"] },

@@ -25,7 +25,7 @@ pub use code::{Code, Explanation, NoCode, page};
 pub use finding::{Finding, Mend, Severity};
 
 use crate::{
-    config::{Config, ConfigError, PoolKind, ServicePathMode},
+    config::{Config, ConfigError, PoolKind},
     inventory::{CardFacts, HostDeviceFacts, HostFacts, StateFacts},
 };
 
@@ -150,11 +150,11 @@ fn has_host_devices(config: &Config) -> bool {
 }
 
 fn has_services(config: &Config) -> bool {
-    config.service_path.mode != ServicePathMode::Off
+    config.service_path.mode.leads_out()
 }
 
 fn has_veth(config: &Config) -> bool {
-    config.service_path.mode == ServicePathMode::Veth
+    config.service_path.mode.has_pair()
 }
 
 fn has_family(config: &Config, ipv6: bool) -> bool {

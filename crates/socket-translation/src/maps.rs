@@ -24,26 +24,18 @@ impl Maps {
 
     /// Makes them, and pins them into `directory`.
     pub(crate) fn create(directory: &Path, capacity: &Capacity) -> Result<Self, Error> {
-        let maps = each(
-            |shape, which| {
-                let refused = || Error::refused("make map", shape.name);
-                let descriptor = if which == Which::Asked {
-                    let types = bpf::load_btf(&btf::bytes()).map_err(refused())?;
-                    let types = (types.as_fd(), btf::KEY, btf::VALUE);
-                    bpf::create_map(shape, Some(types)).map_err(refused())?
-                } else {
-                    bpf::create_map(shape, None).map_err(refused())?
-                };
-                Ok(Some(descriptor))
-            },
-            capacity,
-        )?;
-        let maps = maps.ok_or_else(|| Error::refused("make maps", "")(Errno::EINVAL))?;
+        let maps = Self::unpinned(capacity)?;
         for map in &maps.0 {
             let path = directory.join(map.name());
             map.pin(&path).map_err(Error::refused("pin map", path.display().to_string()))?;
         }
         Ok(maps)
+    }
+
+    /// Makes them; they are gone with this value.
+    pub(crate) fn unpinned(capacity: &Capacity) -> Result<Self, Error> {
+        let made = each(|shape, which| make(shape, which).map(Some), capacity)?;
+        made.ok_or_else(|| Error::refused("make maps", "")(Errno::EINVAL))
     }
 
     /// Those that are pinned in `directory`; `None` unless all are there and of the shape that this library knows.
@@ -65,6 +57,15 @@ impl Maps {
             &Capacity::default(),
         )
     }
+}
+
+fn make(shape: &Shape, which: Which) -> Result<OwnedFd, Error> {
+    let refused = || Error::refused("make map", shape.name);
+    if which != Which::Asked {
+        return bpf::create_map(shape, None).map_err(refused());
+    }
+    let types = bpf::load_btf(&btf::bytes()).map_err(refused())?;
+    bpf::create_map(shape, Some((types.as_fd(), btf::KEY, btf::VALUE))).map_err(refused())
 }
 
 /// A map of each shape; `None` as soon as there is none of one.
