@@ -26,7 +26,7 @@ use crate::{
     },
     types::{
         Deadline, DeviceName, DeviceSelector, KernelText, MacAddress, NetnsIdentity, NetnsNumber,
-        NetnsSource, PciAddress, Segment, VfAttributes,
+        NetnsSource, PciAddress, Segment, TranslationPlace, VfAttributes,
     },
 };
 
@@ -186,6 +186,10 @@ impl Kernel for LinuxKernel {
 
     fn is_published(&mut self, publication: &Translate) -> Result<bool, KernelError> {
         socket_translation::is_published(publication)
+    }
+
+    fn obstacles_to_services(&mut self, place: &TranslationPlace) -> Vec<String> {
+        socket_translation::obstacles(place)
     }
 
     fn look_ahead(&mut self) -> Result<(), KernelError> {

@@ -69,7 +69,7 @@ use crate::{
     },
     types::{
         Deadline, DeviceName, DeviceSelector, KernelText, MacAddress, NetnsIdentity, NetnsNumber,
-        NetnsSource, PciAddress, Segment, VfAttributes,
+        NetnsSource, PciAddress, Segment, TranslationPlace, VfAttributes,
     },
 };
 
@@ -182,6 +182,9 @@ pub trait Kernel {
 
     /// Whether what would be published is there already, all of it and nothing else. Costs no netlink message, and no more for many services.
     fn is_published(&mut self, publication: &Translate) -> Result<bool, KernelError>;
+
+    /// What would keep services from becoming backends there, a sentence each. Changes nothing.
+    fn obstacles_to_services(&mut self, place: &TranslationPlace) -> Vec<String>;
 
     /// Reads what looks at many leases would each ask the host for, once for those that follow, until a change is made. What such a look
     /// finds wrong may have been right since: who acts on it looks again after [`Kernel::look_anew`].

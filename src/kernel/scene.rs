@@ -42,7 +42,7 @@ pub(super) fn look(kernel: &mut LinuxKernel, plan: &Plan) -> Result<Scene, Kerne
                 masquerades = masquerade::is_whole(kernel, sources)?;
             }
             Step::Translate(Translate::Install { place }) => {
-                translation = socket_translation::judge(place)?
+                translation = socket_translation::judge(place)?;
             }
             Step::Translate(Translate::GiveView { place, cookie, .. }) => {
                 view = socket_translation::view_of(place, *cookie)?;

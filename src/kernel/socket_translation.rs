@@ -9,7 +9,7 @@ use ::socket_translation::{
 use crate::{
     kernel::KernelError,
     plan::step::Translate,
-    types::{self, TranslationPlace, View},
+    types::{self, TranslationPlace, View, with_causes},
 };
 
 /// Does a step; what is not installed has nothing to be taken away.
@@ -58,6 +58,11 @@ pub(super) fn is_published(publication: &Translate) -> Result<bool, KernelError>
     let Translate::Publish { place, reach, services } = publication else { return Ok(true) };
     let Some(translation) = Translation::open(&place_of(place))? else { return Ok(false) };
     Ok(translation.published(reach.view().0)? == Some(digest(&services_of(services))))
+}
+
+/// What would keep it from being installed, a sentence each.
+pub(super) fn obstacles(place: &TranslationPlace) -> Vec<String> {
+    Translation::obstacles(&place_of(place)).iter().map(|error| with_causes(error)).collect()
 }
 
 fn installed(place: &TranslationPlace) -> Result<Translation, KernelError> {

@@ -37,6 +37,9 @@ pub struct Place {
 const CGROUP2: FsType = FsType(0x6367_7270);
 const BPFFS: FsType = FsType(0xcafe_4a11);
 
+const ANOTHER_CGROUP: &str = "name a directory of the unified hierarchy, such as /sys/fs/cgroup/unified where there are both";
+const MOUNT: &str = "mount it there (`mount -t bpf bpf DIRECTORY`)";
+
 impl Place {
     /// Our directory.
     pub(crate) fn directory(&self) -> PathBuf {
@@ -45,7 +48,7 @@ impl Place {
 
     /// One of all who change it, until the lock is dropped or its holder dies.
     pub(crate) fn lock(&self) -> Result<Flock<File>, Error> {
-        is_on(&self.bpffs, BPFFS, "bpffs", "mount it there (`mount -t bpf bpf DIRECTORY`)")?;
+        is_on(&self.bpffs, BPFFS, "bpffs", MOUNT)?;
         let open = File::open(&self.bpffs).map_err(Error::file("open", &self.bpffs))?;
         Flock::lock(open, FlockArg::LockExclusive)
             .map_err(|(_, errno)| Error::file("lock", &self.bpffs)(errno.into()))
@@ -56,8 +59,7 @@ impl Place {
         if cfg!(target_endian = "big") {
             return Err(Error::BigEndian);
         }
-        let cure = "name a directory of the unified hierarchy, such as /sys/fs/cgroup/unified where there are both";
-        is_on(&self.cgroup, CGROUP2, "cgroup2", cure)?;
+        is_on(&self.cgroup, CGROUP2, "cgroup2", ANOTHER_CGROUP)?;
         let _lock = self.lock()?;
         let directory = self.directory();
         let maps = if let Some(maps) = Maps::open(&directory)? {
@@ -74,6 +76,20 @@ impl Place {
             }
         }
         Ok(maps)
+    }
+
+    /// What would keep it from being installed. Changes nothing.
+    pub(crate) fn obstacles(&self) -> Vec<Error> {
+        if cfg!(target_endian = "big") {
+            return vec![Error::BigEndian];
+        }
+        let places = [
+            is_on(&self.cgroup, CGROUP2, "cgroup2", ANOTHER_CGROUP),
+            is_on(&self.bpffs, BPFFS, "bpffs", MOUNT),
+            loads(),
+        ];
+        let places = places.into_iter().filter_map(Result::err);
+        places.chain(HOOKS.iter().filter_map(|hook| self.in_the_way(hook))).collect()
     }
 
     /// What is not as it was installed by this library; `None` when all is.
@@ -150,17 +166,7 @@ impl Place {
 
     /// Our program in the place of what the link has, or a new link.
     fn put_right(&self, maps: &Maps, number: usize, hook: &Hook) -> Result<(), Error> {
-        let code = program(hook, |which| maps.get(which).number());
-        let program =
-            bpf::load_program(hook.name, hook.number, &code).map_err(|(source, log)| {
-                let log = (!log.is_empty()).then_some(log);
-                Error::Refused {
-                    operation: "load program",
-                    object: hook.name.to_owned(),
-                    log,
-                    source,
-                }
-            })?;
+        let program = load(maps, hook)?;
         let tag = bpf::program_info(program.as_fd())
             .map_err(Error::refused("look at program", hook.name))?
             .tag;
@@ -212,6 +218,21 @@ impl Place {
         }
         None
     }
+}
+
+/// Whether this kernel takes the programs. They are gone at once.
+fn loads() -> Result<(), Error> {
+    let small = Capacity { services: 1, endpoints: 1, sandboxes: 1, clients: 1 };
+    let maps = Maps::unpinned(&small)?;
+    HOOKS.iter().try_for_each(|hook| load(&maps, hook).map(drop))
+}
+
+fn load(maps: &Maps, hook: &Hook) -> Result<OwnedFd, Error> {
+    let code = program(hook, |which| maps.get(which).number());
+    bpf::load_program(hook.name, hook.number, &code).map_err(|(source, log)| {
+        let log = (!log.is_empty()).then_some(log);
+        Error::Refused { operation: "load program", object: hook.name.to_owned(), log, source }
+    })
 }
 
 fn key_of(number: usize) -> [u8; 4] {

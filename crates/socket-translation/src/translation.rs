@@ -34,6 +34,12 @@ impl Translation {
         place.judge()
     }
 
+    /// What would keep it from being made: a directory of another kind, a kernel that does not take the programs, somebody in the way.
+    /// Leaves nothing behind.
+    pub fn obstacles(place: &Place) -> Vec<Error> {
+        place.obstacles()
+    }
+
     /// Takes all of it away.
     pub fn remove(place: &Place) -> Result<(), Error> {
         place.remove()

@@ -113,7 +113,11 @@ fn who_is_in_the_way_is_named() {
         // At a parent, as Cilium's old socket hook is at the root.
         let below = Place { cgroup: ground.place.cgroup.join("below"), ..ground.place.clone() };
         fs::create_dir(&below.cgroup).unwrap();
+        assert_eq!(Translation::obstacles(&below).len(), 0);
         let stranger = ground::raw::attach_without_flags(&ground.place.cgroup, 14, "cil_sock4");
+        let told: Vec<String> =
+            Translation::obstacles(&below).iter().map(ToString::to_string).collect();
+        assert!(told.len() == 1 && told[0].contains("\"cil_sock4\""), "{told:?}");
         let refused = Translation::install(&below, &Capacity::default()).unwrap_err();
         let Error::InTheWay { hook, cgroup, program } = &refused else { panic!("{refused}") };
         assert_eq!((*hook, cgroup), ("vfh_sendmsg4", &ground.place.cgroup));
@@ -138,6 +142,8 @@ fn what_is_no_cgroup2_and_no_bpffs_is_told() {
         ] {
             let refused = Translation::install(&place, &Capacity::default()).unwrap_err();
             assert!(refused.to_string().contains(kind), "{refused}");
+            let told = Translation::obstacles(&place);
+            assert!(told.len() == 1 && told[0].to_string() == refused.to_string(), "{told:?}");
         }
     });
 }

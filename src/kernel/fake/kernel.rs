@@ -20,7 +20,7 @@ use crate::{
     },
     types::{
         Deadline, DeviceName, DeviceSelector, KernelText, MacAddress, NetnsIdentity, NetnsNumber,
-        NetnsSource, PciAddress, Segment, VfAttributes,
+        NetnsSource, PciAddress, Segment, TranslationPlace, VfAttributes,
     },
 };
 
@@ -243,6 +243,10 @@ impl Kernel for FakeKernel {
 
     fn is_published(&mut self, publication: &Translate) -> Result<bool, KernelError> {
         Ok(self.glance("is_published", |machine| machine.translation.is_published(publication)))
+    }
+
+    fn obstacles_to_services(&mut self, _: &TranslationPlace) -> Vec<String> {
+        Vec::new()
     }
 
     fn look_ahead(&mut self) -> Result<(), KernelError> {
