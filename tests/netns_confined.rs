@@ -16,8 +16,9 @@ use containerd_nri::{
 };
 use netns_support::{
     command::{Ran, Running},
+    config::both,
     dump::Dump,
-    host::{Host, on_a_host},
+    host::{Host, on_a_host, with_bpf},
     node::{connected, daemon, listen, on_a_node, pod, signal},
 };
 use nix::sys::signal::Signal;
@@ -47,7 +48,7 @@ fn capabilities() -> Vec<Capability> {
 /// The filter that systemd makes of the unit.
 fn filter() -> BpfProgram {
     // What these words stand for is in the list.
-    assert_eq!(unit("SystemCallFilter"), ["@system-service", "~@privileged @resources"]);
+    assert_eq!(unit("SystemCallFilter"), ["@system-service", "~@privileged @resources", "bpf"]);
     let list = read("tests/data/system-calls.txt");
     let names = list.lines().filter(|line| !line.starts_with('#'));
     // The list has the calls of all machines.
@@ -56,6 +57,7 @@ fn filter() -> BpfProgram {
         known.map(|call| (i64::from(call.id()), Vec::new())).collect();
     assert!(rules.len() > 200, "only {} system calls", rules.len());
     rules.insert(i64::from(Sysno::socket.id()), families());
+    rules.insert(i64::from(Sysno::bpf.id()), Vec::new());
     let architecture = std::env::consts::ARCH.try_into().unwrap();
     let refuse = SeccompAction::Errno(nix::libc::EPERM.unsigned_abs());
     SeccompFilter::new(rules, refuse, SeccompAction::Allow, architecture)
@@ -129,6 +131,26 @@ async fn serve_a_pod(host: &Host) {
     signal(&daemon, Signal::SIGTERM);
     let said = daemon.wait().must_exit(0).stderr;
     assert!(!said.contains("ERROR"), "{said}");
+}
+
+#[test]
+fn services_become_backends_with_it() {
+    on_a_host(|host| {
+        with_bpf();
+        host.configure(&both());
+        let blue = host.sandbox("blue").quiet();
+        drop(host.context());
+        let before = Dump::of_host_at_rest(host);
+        let attach = ["attach", "--netns", blue.as_str(), "--network", "storage", "--id", "blue"];
+        for words in [&attach[..], &["status"], &["doctor"], &["reconcile"], &["detach", "--id", "blue"]] {
+            let ran = run(host, words, None);
+            assert!(!ran.stdout.contains("VFH0056"), "{ran:?}");
+            if words[0] != "doctor" {
+                ran.must_exit(0);
+            }
+        }
+        before.must_be_again(host);
+    });
 }
 
 #[test]

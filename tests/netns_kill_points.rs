@@ -19,10 +19,10 @@ use serde_json::json;
 
 use netns_support::{
     command::{self, Running, shell},
-    config::{VETH, existing, several_ways},
+    config::{VETH, both, existing, several_ways},
     dice::Dice,
     dump::Dump,
-    host::{Host, on_a_host},
+    host::{Host, on_a_host, with_bpf},
     killing::{self, Count},
     sandbox::Sandbox,
 };
@@ -35,7 +35,7 @@ struct Shape {
     asks: &'static [&'static str],
 }
 
-const SHAPES: [Shape; 8] = [
+const SHAPES: [Shape; 9] = [
     Shape {
         name: "a macvlan",
         config: usual,
@@ -71,6 +71,11 @@ const SHAPES: [Shape; 8] = [
         name: "two ways out, each answering by itself",
         config: several_ways,
         asks: &["--network", "storage", "--network", "backup"],
+    },
+    Shape {
+        name: "services inside, and the service path",
+        config: both,
+        asks: &["--network", "storage"],
     },
 ];
 
@@ -141,6 +146,7 @@ struct Node<'a> {
 
 impl<'a> Node<'a> {
     fn new(host: &'a Host, shape: &'a Shape) -> Self {
+        with_bpf();
         host.configure(&(shape.config)());
         host.ip(&[
             "address add 192.168.0.3/24 dev card0",

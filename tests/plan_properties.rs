@@ -18,7 +18,7 @@ use vfhook::{
         Kernel,
         fake::{Effect, FakeHost, FakeKernel, FakeLink, Fault, Snapshot},
     },
-    plan::{Plan, check, detach, last_one_out, step::Step},
+    plan::{Others, Plan, check, detach, last_one_out, step::Step},
     types::{InterfaceName, KernelText, MacAddress, NetnsSource},
 };
 
@@ -55,7 +55,7 @@ impl Trial {
     /// Everything is undone, by the only one who relied on the masquerade table.
     fn undo(&self, faults: impl IntoIterator<Item = Fault>) -> Result<(), TestCaseError> {
         let mut steps = detach(&self.plan);
-        steps.extend(last_one_out(&self.plan, false));
+        steps.extend(last_one_out(&self.plan, Others::default()));
         let undone = execute::undo(&steps, &mut self.kernel(faults), in_time());
         prop_assert!(undone.is_clean(), "{:?}", undone.failures);
         Ok(())

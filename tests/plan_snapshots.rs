@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use support::{choice::plan_of, shape};
 use vfhook::{
     kernel::fake::FakeHost,
-    plan::{Plan, check, detach, last_one_out, sentence, undo_sentence},
+    plan::{Others, Plan, check, detach, last_one_out, sentence, undo_sentence},
 };
 
 #[test]
@@ -29,7 +29,7 @@ fn in_words(plan: &Plan) -> String {
         writeln!(text, "{:>2}. {what}\n    undo: {undo}", position + 1).unwrap();
     }
     writeln!(text, "back:").unwrap();
-    for step in detach(plan).iter().chain(&last_one_out(plan, false)) {
+    for step in detach(plan).iter().chain(&last_one_out(plan, Others::default())) {
         writeln!(text, "  - {}", sentence(step)).unwrap();
     }
     text

@@ -325,7 +325,9 @@ fn the_example_configuration_is_right_and_complete() {
     let is_of = |line: &str, keys: &[&str]| keys.iter().any(|key| line.starts_with(key));
     let is_others = |line: &str| OF_OTHER_POOLS.iter().any(|(keys, _)| is_of(line, keys));
     let usual: Vec<&str> = whole.iter().filter(|line| !is_others(line)).copied().collect();
-    config::parse(&usual.join("\n")).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    // Services are of a mode that is not the usual one.
+    let usual = usual.join("\n").replacen("\nmode = \"veth\"", "\nmode = \"both\"", 1);
+    config::parse(&usual).unwrap_or_else(|problems| panic!("{problems:#?}"));
     for (keys, pool) in OF_OTHER_POOLS {
         let own: Vec<&str> = whole.iter().filter(|line| is_of(line, keys)).copied().collect();
         let text = format!("version = 1\n[[pool]]\nname = \"other\"\n{pool}\n{}\n", own.join("\n"));
@@ -343,13 +345,12 @@ fn is_key(text: &str) -> bool {
 
 /// Every key that the program knows, as it lists them to whoever writes a wrong one.
 fn known_keys() -> Vec<String> {
-    let wrong =
-        "wrong = 1\n[[pool]]\nwrong = 1\n[[network]]\nwrong = 1\n[service_path]\nwrong = 1\n";
+    let wrong = "wrong = 1\n[[pool]]\nwrong = 1\n[[network]]\nwrong = 1\n[service_path]\nwrong = 1\n[[service]]\nwrong = 1\n";
     let problems = config::parse(wrong).unwrap_err();
     let lists = problems.iter().filter_map(|problem| problem.fix.strip_prefix("known here: "));
     let keys: Vec<String> = lists.flat_map(|list| list.split(", ")).map(str::to_owned).collect();
     assert!(keys.len() > 20, "{keys:?}");
-    let tables = ["pool", "network", "service_path"];
+    let tables = ["pool", "network", "service_path", "service"];
     keys.into_iter().filter(|key| !tables.contains(&key.as_str())).collect()
 }
 

@@ -33,6 +33,7 @@ mod hooks_at_once;
 mod host_access;
 mod host_device;
 mod imported;
+mod inside;
 mod lab_recipe;
 mod lab_self_test;
 mod macvlan;
@@ -109,6 +110,7 @@ pub(crate) static ALL: &[Scenario] = &[
     service_matrix::NFTABLES,
     service_matrix::IPVS,
     existing_mode::SCENARIO,
+    inside::SCENARIO,
     coexistence::SCENARIO,
     comes_back_clean::SCENARIO,
     device_audit::SCENARIO,

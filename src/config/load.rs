@@ -9,12 +9,11 @@ use std::{
 use toml::Table;
 
 use super::{
-    Config, Network, Problem, ServicePath, ServicePathMode, accept, members, network, on_one_line,
-    pool,
+    Config, Network, Problem, ServicePath, accept, members, network, on_one_line, pool,
     problem::words,
     runtime,
     section::{Named, Section, read_whole},
-    service_path, tell,
+    service, service_path, tell,
 };
 use crate::types::{AddressRange, with_causes};
 
@@ -84,21 +83,25 @@ fn root(section: &mut Section) -> Option<Config> {
     let pools = section.tables("pool", pool::read);
     let networks = section.tables("network", |section| network::read(section, &pools));
     let service_path = section.table("service_path", service_path::read);
+    let services = section.tables("service", service::read);
     let accept = accept::read(section, &networks);
     members::check(section, &pools);
     pool::refuse_mixed_parents(section, &pools);
     refuse_same_names(section, "pool", &pools);
     refuse_same_names(section, "network", &networks);
+    refuse_same_names(section, "service", &services);
     if let Some(path) = service_path.as_ref().map_or(Some(&ServicePath::default()), Option::as_ref)
     {
         check_host_access(section, &networks, path);
         service_path::refuse_service_networks(section, &networks, path);
         service_path::refuse_own_networks(section, &networks, path);
+        service::check(section, &services, &networks, path);
     }
     Some(Config {
         pools: pools.into_iter().map(Named::whole).collect::<Option<_>>()?,
         networks: networks.into_iter().map(Named::whole).collect::<Option<_>>()?,
         service_path: service_path.unwrap_or(Some(ServicePath::default()))?,
+        services: services.into_iter().map(Named::whole).collect::<Option<_>>()?,
         accept,
         runtime,
         tell,
@@ -112,7 +115,7 @@ fn check_host_access(section: &mut Section, networks: &[Named<Network>], path: &
             continue;
         };
         let field = format!("network[{index}].host_access");
-        if path.mode != ServicePathMode::Veth {
+        if !path.mode.has_pair() {
             section.problem(&field, "needs service_path.mode = \"veth\"");
             continue;
         }

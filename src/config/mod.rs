@@ -17,6 +17,7 @@ mod rdma;
 mod route;
 mod runtime;
 mod section;
+mod service;
 mod service_path;
 mod tell;
 
@@ -33,7 +34,8 @@ pub use pool::{Pool, PoolKind, Publish, Uncounted};
 pub use problem::{Problem, on_one_line};
 pub use route::{RouteKey, StaticRoute, everything};
 pub use runtime::runtime_alone;
-pub use service_path::{ServicePath, ServicePathMode};
+pub use service::ConfiguredService;
+pub use service_path::{Mixed, ServicePath, ServicePathMode};
 pub use tell::Tell;
 
 use crate::types::Name;
@@ -47,6 +49,8 @@ pub struct Config {
     pub networks: BTreeMap<Name, Network>,
     /// How sandboxes reach service networks through the host.
     pub service_path: ServicePath,
+    /// Services that become backends at the socket, by name.
+    pub services: BTreeMap<Name, ConfiguredService>,
     /// The tools whose annotations are requests too, and what their words mean.
     pub accept: BTreeMap<Tool, Words>,
     /// The OCI runtime that `vfhook runtime` runs; `None` finds one.

@@ -1,6 +1,9 @@
 //! `[service_path]`: how sandboxes reach service networks, whose rules exist only in the host's stack.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::PathBuf,
+};
 
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -9,7 +12,9 @@ use super::{
     Network,
     section::{Named, Section},
 };
-use crate::types::{AddressRange, InterfaceName, LINK_LOCAL, Name, special_purpose};
+use crate::types::{
+    AddressRange, InterfaceName, LINK_LOCAL, Name, TranslationPlace, special_purpose,
+};
 
 /// The service path of every sandbox that does not opt out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +29,10 @@ pub struct ServicePath {
     pub source: Vec<AddressRange>,
     /// The MTU of the veth pair in bytes; `None` leaves it to the kernel.
     pub mtu: Option<u32>,
+    /// Where services are translated, in a mode that does.
+    pub place: TranslationPlace,
+    /// What becomes of a service that has backends both on a client's own networks and elsewhere.
+    pub mixed: Mixed,
 }
 
 /// What carries the service path.
@@ -34,9 +43,42 @@ pub enum ServicePathMode {
     Veth,
     /// An interface that the sandbox has already.
     Existing,
+    /// Services become backends where the sandbox connects; nothing leads to the host.
+    Inside,
+    /// Services that have backends on the sandbox's own networks become those; the others leave by a veth pair.
+    Both,
     /// There is none.
     #[default]
     Off,
+}
+
+impl ServicePathMode {
+    /// Whether it has a veth pair of our own.
+    pub fn has_pair(self) -> bool {
+        matches!(self, Self::Veth | Self::Both)
+    }
+
+    /// Whether sandboxes have routes to service networks.
+    pub fn leads_out(self) -> bool {
+        self.has_pair() || self == Self::Existing
+    }
+
+    /// Whether services become backends at the socket.
+    pub fn is_inside(self) -> bool {
+        matches!(self, Self::Inside | Self::Both)
+    }
+}
+
+/// What becomes of a service that has backends both on a client's own networks and elsewhere. Half of its connections inside would give its
+/// backends unfair shares.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mixed {
+    /// It is translated: the client reaches the others by whatever route it has.
+    #[default]
+    Translate,
+    /// It is left to the veth pair.
+    Veth,
 }
 
 impl ServicePath {
@@ -57,9 +99,14 @@ pub(super) fn read(section: &mut Section) -> Option<ServicePath> {
         interface: section.optional("interface"),
         source: section.list("source"),
         mtu: section.optional("mtu"),
+        place: place(section),
+        mixed: section.optional("mixed").unwrap_or_default(),
         mode: mode?,
     };
-    if path.mode != ServicePathMode::Off {
+    if path.mixed == Mixed::Veth && path.mode != ServicePathMode::Both {
+        section.problem("mixed", "\"veth\" needs mode = \"both\": no other has both ways");
+    }
+    if path.mode.leads_out() {
         let needed = [("interface", path.interface.is_none()), ("cidrs", path.cidrs.is_empty())];
         for (key, _) in needed.into_iter().filter(|(_, missing)| *missing) {
             section.problem(key, "is missing or wrong, and the mode needs it");
@@ -69,13 +116,26 @@ pub(super) fn read(section: &mut Section) -> Option<ServicePath> {
     if let Some(mtu) = path.mtu.filter(|mtu| !(1280..=65535).contains(mtu)) {
         section.problem("mtu", format!("expected 1280 to 65535 bytes, found {mtu}"));
     }
-    if path.mtu.is_some() && path.mode != ServicePathMode::Veth {
+    if path.mtu.is_some() && !path.mode.has_pair() {
         section.problem("mtu", "needs mode = \"veth\": an interface that is there has its own");
     }
-    if path.mode == ServicePathMode::Veth {
+    if path.mode.has_pair() {
         check_sources(section, &path);
     }
     Some(path)
+}
+
+/// Where services are translated.
+fn place(section: &mut Section) -> TranslationPlace {
+    let usual = TranslationPlace::default();
+    let mut read = |key, usual| {
+        let path: PathBuf = section.optional(key).unwrap_or(usual);
+        if !path.is_absolute() {
+            section.problem(key, "expected a path from the root on");
+        }
+        path
+    };
+    TranslationPlace { cgroup: read("cgroup", usual.cgroup), bpffs: read("bpffs", usual.bpffs) }
 }
 
 /// A sandbox reaches its own network by its device. With the same network in `cidrs` one of the two routes would take the
@@ -86,7 +146,7 @@ pub(super) fn refuse_own_networks(
     networks: &[Named<Network>],
     path: &ServicePath,
 ) {
-    if path.mode == ServicePathMode::Off {
+    if !path.mode.leads_out() {
         return;
     }
     for (index, cidr) in path.cidrs.iter().enumerate().filter(|(_, cidr)| cidr.prefix_len() > 0) {
@@ -109,7 +169,7 @@ pub(super) fn refuse_service_networks(
     networks: &[Named<Network>],
     path: &ServicePath,
 ) {
-    if path.mode == ServicePathMode::Off {
+    if !path.mode.leads_out() {
         return;
     }
     let cidrs: Vec<IpNet> = path.cidrs.iter().map(IpNet::trunc).collect();

@@ -3,11 +3,7 @@
 use ipnet::IpNet;
 
 use super::{Code, Facts, Finding};
-use crate::{
-    config::{Config, ServicePathMode},
-    inventory::Route,
-    types::AddressRange,
-};
+use crate::{config::Config, inventory::Route, types::AddressRange};
 
 /// `source` and `cidrs` against the host's routes.
 pub(super) fn overlaps(facts: &Facts, config: &Config) -> Vec<Finding> {
@@ -15,7 +11,7 @@ pub(super) fn overlaps(facts: &Facts, config: &Config) -> Vec<Finding> {
     let foreign = |route: &&Route| route.to.prefix_len() > 0 && !route.interface.is_ours();
     let routes: Vec<&Route> = facts.host.routes.iter().filter(foreign).collect();
     let mut findings = Vec::new();
-    if path.mode == ServicePathMode::Veth {
+    if path.mode.has_pair() {
         for network in path.source.iter().filter_map(AddressRange::network) {
             let taken =
                 routes.iter().filter(|route| meet(network, route.to) && !is_zeroconf(route.to));

@@ -212,6 +212,12 @@ codes! {
     IommuGroupShared = 55, CHOSEN, "VFs that are given to programs share an IOMMU group",
         "What is in one group can reach each other past the IOMMU, so vfio gives a group whole or not at all, and vfhook gives no VF that shares its own.",
         "Put the card into a slot whose bridges have ACS (access control services), or leave these VFs out of the pool.";
+    ServicesStayOutside = 56, CHOSEN, "Services cannot become backends where sandboxes connect",
+        "With service_path.mode inside or both eight small programs are attached to a directory of cgroup2 and pinned in bpffs. One of these is \
+         not there, this kernel (before 5.18, or without CONFIG_CGROUP_BPF) does not take the programs, or somebody attached one of his own \
+         there without flags, which allows no other beside it. A sandbox that asks for networks is refused meanwhile, and has nothing.",
+        "What the finding says: mount bpffs, name another directory as service_path.cgroup, detach the program that is named; or have \
+         service_path.mode veth.";
 }
 
 impl Code {

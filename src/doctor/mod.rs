@@ -16,6 +16,7 @@ mod parents;
 mod proxy;
 mod reverse_path;
 mod runtimes;
+mod services;
 mod state;
 mod vfio;
 
@@ -25,7 +26,7 @@ pub use code::{Code, Explanation, NoCode, page};
 pub use finding::{Finding, Mend, Severity};
 
 use crate::{
-    config::{Config, ConfigError, PoolKind, ServicePathMode},
+    config::{Config, ConfigError, PoolKind},
     inventory::{CardFacts, HostDeviceFacts, HostFacts, StateFacts},
 };
 
@@ -38,6 +39,8 @@ pub struct Facts {
     pub cards: Vec<CardFacts>,
     /// The pools that give devices whole.
     pub host_devices: Vec<HostDeviceFacts>,
+    /// What keeps services from becoming backends where sandboxes connect; asked only where they shall.
+    pub services: Vec<String>,
     /// The state directory.
     pub state: StateFacts,
 }
@@ -76,7 +79,7 @@ struct Check {
     look: fn(&Facts, &Config) -> Vec<Finding>,
 }
 
-const CHECKS: [Check; 26] = [
+const CHECKS: [Check; 27] = [
     Check { applies: always, look: runtimes::handed_on },
     Check { applies: always, look: kernel::ipv6 },
     Check { applies: always, look: kernel::abilities },
@@ -103,6 +106,7 @@ const CHECKS: [Check; 26] = [
     Check { applies: has_services, look: firewall::room_for_connections },
     Check { applies: has_services, look: addresses::overlaps },
     Check { applies: has_services, look: proxy::rules_for_services },
+    Check { applies: is_inside, look: services::become_backends },
 ];
 
 /// Looks at everything. With a configuration that is wrong, what needs one is skipped.
@@ -150,11 +154,15 @@ fn has_host_devices(config: &Config) -> bool {
 }
 
 fn has_services(config: &Config) -> bool {
-    config.service_path.mode != ServicePathMode::Off
+    config.service_path.mode.leads_out()
 }
 
 fn has_veth(config: &Config) -> bool {
-    config.service_path.mode == ServicePathMode::Veth
+    config.service_path.mode.has_pair()
+}
+
+fn is_inside(config: &Config) -> bool {
+    config.service_path.mode.is_inside()
 }
 
 fn has_family(config: &Config, ipv6: bool) -> bool {

@@ -6,7 +6,7 @@
 //! a packet with another source address.
 
 use super::{Code, Facts, Finding};
-use crate::config::{Config, ServicePathMode};
+use crate::config::Config;
 
 const KEYS: [&str; 2] = ["all", "default"];
 const STRICT: u32 = 1;
@@ -18,7 +18,7 @@ pub(super) fn filtered(facts: &Facts, config: &Config) -> Vec<Finding> {
     let highest = KEYS.map(value).into_iter().max();
     let Some(first) = set.first() else { return Vec::new() };
     let subject = format!("net.ipv4.conf.{first}.rp_filter");
-    if config.service_path.mode == ServicePathMode::Veth {
+    if config.service_path.mode.has_pair() {
         let breaks = "the host drops what a container sends over the service path with its VF's address (programs bound to \
                       it, answers to clients in cidrs); where that matters, switch it off and attach anew";
         let off = set.iter().map(|key| format!("sysctl -w net.ipv4.conf.{key}.rp_filter=0"));

@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 
 use super::{Link, RoutingRule, SeenRoute};
-use crate::types::{MacAddress, PciAddress, VfAttributes};
+use crate::types::{MacAddress, PciAddress, VfAttributes, View};
 
 /// Both places, and what stands in neither.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub struct Scene {
     pub sandbox: Sight,
     /// Whether our nft table has what masquerades the lease's sources; so too where the lease has none.
     pub masquerades: bool,
+    /// What is wrong with what translates services; also nothing where the lease has no view of them.
+    pub translation: Option<String>,
+    /// The view of services that the namespace has.
+    pub view: Option<View>,
     /// The devices that are not in the sandbox.
     pub elsewhere: BTreeMap<PciAddress, Whereabouts>,
     /// The driver of each device that the lease gave to a program.

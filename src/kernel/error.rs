@@ -140,6 +140,9 @@ pub enum KernelError {
         /// Field by field.
         differences: String,
     },
+    /// Services could not be made backends at the socket.
+    #[error(transparent)]
+    Translation(Box<socket_translation::Error>),
     /// The kernel's answer makes no sense.
     #[error("{operation}: the kernel's answer cannot be read: {reason}")]
     Answer {
@@ -158,6 +161,7 @@ impl KernelError {
                 Some(source.errno)
             }
             Self::Io { source, .. } => source.raw_os_error().map(Errno::from_raw),
+            Self::Translation(source) => source.errno(),
             _ => None,
         }
     }

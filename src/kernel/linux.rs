@@ -13,17 +13,20 @@ use crate::kernel::{
         address, announce, bond, configure_vf, link, make_link, neighbour, netns_number,
         return_device, route, route_message, rule, switch, traffic, vf,
     },
-    scene, sysctl, vfio, whole_device, wire,
+    scene, socket_translation, sysctl, vfio, whole_device, wire,
 };
 use crate::{
     inventory::{
         Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Node, NotRdma, Properties,
         RouteFamilies, SandboxFacts, Scene, Traffic, Unusable, VfioFacts, WholeDevice,
     },
-    plan::{Plan, step::Step},
+    plan::{
+        Plan,
+        step::{Step, Translate},
+    },
     types::{
         Deadline, DeviceName, DeviceSelector, KernelText, MacAddress, NetnsIdentity, NetnsNumber,
-        NetnsSource, PciAddress, Segment, VfAttributes,
+        NetnsSource, PciAddress, Segment, TranslationPlace, VfAttributes,
     },
 };
 
@@ -181,6 +184,14 @@ impl Kernel for LinuxKernel {
         scene::look(self, plan)
     }
 
+    fn is_published(&mut self, publication: &Translate) -> Result<bool, KernelError> {
+        socket_translation::is_published(publication)
+    }
+
+    fn obstacles_to_services(&mut self, place: &TranslationPlace) -> Vec<String> {
+        socket_translation::obstacles(place)
+    }
+
     fn look_ahead(&mut self) -> Result<(), KernelError> {
         self.ahead = Some(ahead::read(&mut self.host)?);
         Ok(())
@@ -227,6 +238,7 @@ impl Kernel for LinuxKernel {
             }
             Step::InstallMasquerade { sources } => masquerade::install(self, sources),
             Step::RemoveMasquerade => masquerade::remove(self),
+            Step::Translate(step) => socket_translation::apply(step),
             Step::SetFunctionUp { pf, pf_name, up } => functions::set_up(self, *pf, pf_name, *up),
             Step::SetNumVfs { pf, pf_name, count } => {
                 num_vfs::set(self, *pf, pf_name, *count, deadline)

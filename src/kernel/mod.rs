@@ -28,6 +28,7 @@ mod rights;
 mod rtnetlink;
 mod scene;
 mod socket;
+mod socket_translation;
 mod sysctl;
 mod sysfs;
 mod terminal;
@@ -62,10 +63,13 @@ use crate::{
         Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Node, NotRdma, Properties,
         RouteFamilies, SandboxFacts, Scene, Traffic, Unusable, VfioFacts, WholeDevice,
     },
-    plan::{Plan, step::Step},
+    plan::{
+        Plan,
+        step::{Step, Translate},
+    },
     types::{
         Deadline, DeviceName, DeviceSelector, KernelText, MacAddress, NetnsIdentity, NetnsNumber,
-        NetnsSource, PciAddress, Segment, VfAttributes,
+        NetnsSource, PciAddress, Segment, TranslationPlace, VfAttributes,
     },
 };
 
@@ -175,6 +179,12 @@ pub trait Kernel {
 
     /// Looks once at all that `plan` gave, in the sandbox that is open, on the host and on the card. A bounded number of messages.
     fn observe_scene(&mut self, plan: &Plan) -> Result<Scene, KernelError>;
+
+    /// Whether what would be published is there already, all of it and nothing else. Costs no netlink message, and no more for many services.
+    fn is_published(&mut self, publication: &Translate) -> Result<bool, KernelError>;
+
+    /// What would keep services from becoming backends there, a sentence each. Changes nothing.
+    fn obstacles_to_services(&mut self, place: &TranslationPlace) -> Vec<String>;
 
     /// Reads what looks at many leases would each ask the host for, once for those that follow, until a change is made. What such a look
     /// finds wrong may have been right since: who acts on it looks again after [`Kernel::look_anew`].

@@ -8,12 +8,13 @@ use super::{
     netfilter::masquerade,
     netlink::socket::Netlink,
     rtnetlink::{address, link, neighbour, route_message, rule, vf},
+    socket_translation,
 };
 use crate::{
     inventory::{Candidate, Link, RouteFamilies, Scene, Sight, Sysctls, Whereabouts},
     plan::{
         Plan,
-        step::{CreateVeth, Place, Step},
+        step::{CreateVeth, Place, Step, Translate},
     },
     types::{InterfaceName, PciAddress, VfAttributes},
 };
@@ -25,6 +26,7 @@ pub(super) fn look(kernel: &mut LinuxKernel, plan: &Plan) -> Result<Scene, Kerne
     let (mut elsewhere, mut cards) = (BTreeMap::new(), BTreeMap::new());
     let mut drivers = BTreeMap::new();
     let mut masquerades = true;
+    let (mut translation, mut view) = (None, None);
     for planned in plan.steps() {
         match &planned.step {
             Step::TakeDevice(step) if !has_device(&sandbox, step.device) => {
@@ -39,10 +41,16 @@ pub(super) fn look(kernel: &mut LinuxKernel, plan: &Plan) -> Result<Scene, Kerne
             Step::InstallMasquerade { sources } => {
                 masquerades = masquerade::is_whole(kernel, sources)?;
             }
+            Step::Translate(Translate::Install { place }) => {
+                translation = socket_translation::judge(place)?;
+            }
+            Step::Translate(Translate::GiveView { place, cookie, .. }) => {
+                view = socket_translation::view_of(place, *cookie)?;
+            }
             _ => {}
         }
     }
-    Ok(Scene { host, sandbox, masquerades, elsewhere, drivers, cards })
+    Ok(Scene { host, sandbox, masquerades, translation, view, elsewhere, drivers, cards })
 }
 
 fn has_device(sandbox: &Sight, device: PciAddress) -> bool {

@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::{MacAddress, Name, PciAddress, SandboxId, Segment};
+use crate::types::{MacAddress, Name, PciAddress, SandboxId, Segment, View};
 
 /// One thing that a lease holds. Its text is a file name: every part of it is a checked type.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub enum Claim {
     Mac(Segment, MacAddress),
     /// An address of the service path.
     Source(IpAddr),
+    /// A view of services, for the lease with this number: others may have the same.
+    View(View, u64),
 }
 
 impl fmt::Display for Claim {
@@ -36,6 +38,7 @@ impl fmt::Display for Claim {
             Self::OnWire(segment, address) => write!(f, "wire.{segment}.{address}"),
             Self::Mac(segment, mac) => write!(f, "mac.{segment}.{mac}"),
             Self::Source(address) => write!(f, "source.{address}"),
+            Self::View(view, serial) => write!(f, "view.{view}.{serial}"),
         }
     }
 }

@@ -28,6 +28,7 @@ mod looking;
 mod metadata;
 mod missed;
 mod notice;
+mod others;
 mod prepared;
 mod record;
 mod shown;

@@ -199,11 +199,13 @@ impl Lease {
                 .chain(attached.addresses.iter().map(address))
                 .chain(self.on_wires(attached))
         });
+        let view = self.plan.view().map(|(_, reach)| Claim::View(reach.view(), self.serial));
         // The namespace is that of what it was added to.
         let netns = self.added_to.is_none().then_some(Claim::Netns(self.netns.cookie));
         ids.chain(netns)
             .chain(networks)
             .chain(self.service_sources.iter().copied().map(Claim::Source))
+            .chain(view)
             .collect()
     }
 

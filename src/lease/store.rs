@@ -119,26 +119,6 @@ impl LeaseStore {
         self.root.join("returned").join(device.to_string())
     }
 
-    /// Whether a lease other than `lease` has an address of the service path. Looks no further than the first.
-    pub fn others_have_sources(&self, lease: &Lease) -> Result<bool, LeaseError> {
-        let own = target_of(lease);
-        let path = self.root.join("claims");
-        let mut entries = fs::read_dir(&path).map_err(LeaseError::io("list", &path))?;
-        let is_others = |entry: io::Result<fs::DirEntry>| {
-            let entry = entry?;
-            let is_source = entry.file_name().as_bytes().starts_with(b"source.");
-            let link = entry.path();
-            Ok(is_source
-                && fs::metadata(&link).is_ok()
-                && fs::read_link(&link).is_ok_and(|target| target != own))
-        };
-        entries
-            .find_map(|entry| is_others(entry).map(|found| found.then_some(())).transpose())
-            .transpose()
-            .map(|found| found.is_some())
-            .map_err(LeaseError::io("list", path))
-    }
-
     /// Every lease at once, in order of its file's name; the unreadable ones as errors beside them. A lease has some ten kilobytes: who
     /// needs no two at a time takes [`LeaseStore::each`].
     pub fn all(&self) -> Result<(Vec<Lease>, Vec<LeaseError>), LeaseError> {

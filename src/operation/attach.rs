@@ -9,7 +9,7 @@ use super::{
     join::{join, refuse_conflict},
     journal,
     prepare::{Prepared, prepare},
-    recover,
+    recover, services,
     show::show,
 };
 use crate::{
@@ -193,9 +193,8 @@ fn perform(
         Outcome::Applied => {
             forget_refused_macs(kernel, &mut reservation.lease);
             // Before it counts as attached: what is attached, starts containers.
-            if let Err(error) = show(context, &reservation.lease) {
-                tracing::warn!(%error, "its containers could not be shown what it has: taken back");
-                let why = "its containers could not be shown what it has";
+            if let Err((why, error)) = complete(kernel, context, &reservation.lease, deadline) {
+                tracing::warn!(%error, "{why}: taken back");
                 recover::release(kernel, context, reservation, why, deadline)?;
                 return Err(error);
             }
@@ -210,6 +209,18 @@ fn perform(
             Err(OperationError::RolledBack { verb: "the attachment", source: failure })
         }
     }
+}
+
+/// What a sandbox needs beside its own steps, or why it does not have it.
+fn complete(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    lease: &Lease,
+    deadline: Deadline,
+) -> Result<(), (&'static str, OperationError)> {
+    services::publish(kernel, context, &lease.plan, deadline)
+        .map_err(|error| ("its services could not be published", error))?;
+    show(context, lease).map_err(|error| ("its containers could not be shown what it has", error))
 }
 
 /// A MAC address that a driver may refuse is recorded only if it is there.

@@ -9,6 +9,7 @@ use super::{
     Context, Finding, OperationError, Retry,
     catch_up::forget_ended,
     reconcile::{look_ahead, reconcile_one, unread},
+    services::{self, Views},
 };
 use crate::{
     kernel::{Concern, Kernel},
@@ -49,15 +50,20 @@ pub fn attend_next(
     forget_ended(kernel, context, deadline)?;
     let leases = context.leases.next(&mut turn.0, most)?;
     look_ahead(kernel, leases.left());
-    let mut findings = Vec::new();
+    let (mut findings, mut views) = (Vec::new(), Views::default());
     for lease in leases {
         let retry = Retry::InTime;
         match lease {
-            Ok(lease) => findings
-                .extend(reconcile_one(kernel, context, &lease, &is_gone, retry, false, deadline)),
+            Ok(lease) => {
+                views.meet(&lease);
+                findings.extend(reconcile_one(
+                    kernel, context, &lease, &is_gone, retry, false, deadline,
+                ));
+            }
             Err(error) => findings.push(unread(&error)),
         }
     }
+    findings.extend(services::follow(kernel, context, &views, false, deadline));
     Ok(findings)
 }
 

@@ -110,7 +110,7 @@ pub fn preview_detach(
     let claim = claim_of(kernel, which)?;
     let Some(lease) = context.leases.find(&claim)? else { return Ok(None) };
     let mut steps = left_of(&lease);
-    steps.extend(plan::last_one_out(&lease.plan, context.leases.others_have_sources(&lease)?));
+    steps.extend(plan::last_one_out(&lease.plan, context.leases.others_of(&lease)?));
     Ok(Some(Preview::of_undo(steps)))
 }
 

@@ -31,7 +31,10 @@ pub fn doctor(
     let host_devices = whole
         .map(|(name, pool)| whole_device::facts(kernel, leases.as_ref(), name, pool))
         .collect();
-    Ok(examine(&Facts { host, cards, host_devices, state }, config))
+    let path = config.iter().map(|config| &config.service_path);
+    let places = path.filter(|path| path.mode.is_inside()).map(|path| &path.place);
+    let services = places.flat_map(|place| kernel.obstacles_to_services(place)).collect();
+    Ok(examine(&Facts { host, cards, host_devices, services, state }, config))
 }
 
 /// The state directory as it is; none is made.

@@ -54,7 +54,7 @@ pub(super) fn follow(
 fn wanted<'a>(context: &'a Context, lease: &Lease) -> Option<&'a [IpNet]> {
     let path = &context.config.service_path;
     let is_veth = !lease.service_sources.is_empty();
-    let same = path.mode == if is_veth { ServicePathMode::Veth } else { ServicePathMode::Existing };
+    let same = if is_veth { path.mode.has_pair() } else { path.mode == ServicePathMode::Existing };
     (lease.state == LeaseState::Attached && same).then_some(&path.cidrs)
 }
 

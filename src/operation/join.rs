@@ -4,7 +4,7 @@
 use super::{
     AttachReport, Context, How, OperationError, chronicle,
     existing::{Existing, existing},
-    hold,
+    hold, services,
     verify::gives,
 };
 use crate::{
@@ -39,6 +39,7 @@ pub(super) fn join(
 ) -> Result<AttachReport, OperationError> {
     refuse_conflict(&reservation.lease, event)?;
     hold::restore(kernel, &reservation.lease, deadline)?;
+    services::publish(kernel, context, &reservation.lease.plan, deadline)?;
     if !reservation.lease.holders.contains(&event.id) {
         context.leases.lock(deadline)?.join(&mut reservation.lease, &event.id)?;
         chronicle::shared(context, &reservation.lease, What::Joined, &event.id);

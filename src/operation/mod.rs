@@ -37,6 +37,7 @@ mod recall;
 mod reconcile;
 mod recover;
 mod report;
+mod services;
 pub mod setup;
 mod show;
 mod status;

@@ -14,9 +14,9 @@ use crate::{
     inventory::RouteFamilies,
     kernel::Kernel,
     lease::{Attached, Lease, LeaseState, OperationLock, VERSION, new_serial},
-    plan::{self, AttachInput, ChosenDevice, ChosenNetwork, ChosenService, Plan},
+    plan::{self, AttachInput, ChosenDevice, ChosenNetwork, ChosenService, ChosenView, Plan},
     request::{AttachmentIntent, SandboxEvent, ServiceIntent},
-    types::{AddressRange, NetnsNumber, PciAddress},
+    types::{AddressRange, NetnsNumber, PciAddress, Reach},
 };
 
 /// What came of it.
@@ -52,12 +52,14 @@ pub(super) fn prepare(
     let host_addresses = if opens { kernel.host_addresses()? } else { Vec::new() };
     let host_ipv6 = kernel.ipv6();
     let more_to_come = intent.more_to_come;
+    let view = view_of(intent, &networks, sandbox.netns.cookie);
     let input = AttachInput {
         id,
         serial,
         sandbox,
         networks,
         service,
+        view,
         host_addresses,
         host_ipv6,
         more_to_come,
@@ -69,6 +71,20 @@ pub(super) fn prepare(
     }
     let lease = Box::new(lease_of(kernel, event, intent, &input, plan));
     Ok(Prepared::Lease { lease, looking })
+}
+
+/// The services of a sandbox that reaches something by itself.
+fn view_of(
+    intent: &AttachmentIntent,
+    networks: &[ChosenNetwork],
+    cookie: u64,
+) -> Option<ChosenView> {
+    let place = intent.inside.clone()?;
+    let addresses = networks
+        .iter()
+        .flat_map(|chosen| chosen.addresses.iter().map(|address| (&chosen.intent.name, address)));
+    let reach = Reach::of(addresses);
+    (!reach.is_empty()).then_some(ChosenView { place, cookie, reach })
 }
 
 /// IPv6 routes are told from others by their metric, so those that are there must be known; of IPv4's only the gateway that a

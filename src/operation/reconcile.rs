@@ -9,6 +9,7 @@ use super::{
     hold::hold,
     now,
     recover::release,
+    services::{self, Views},
 };
 use crate::{
     inventory::{Candidate, Unusable},
@@ -44,14 +45,19 @@ pub fn reconcile(
     }
     let leases = context.leases.each()?;
     look_ahead(kernel, leases.left());
-    let mut findings = Vec::new();
+    let (mut findings, mut views) = (Vec::new(), Views::default());
     for seen in leases {
         match seen {
-            Ok(seen) => findings
-                .extend(reconcile_one(kernel, context, &seen, &is_gone, retry, dry_run, deadline)),
+            Ok(seen) => {
+                views.meet(&seen);
+                findings.extend(reconcile_one(
+                    kernel, context, &seen, &is_gone, retry, dry_run, deadline,
+                ));
+            }
             Err(error) => findings.push(unread(&error)),
         }
     }
+    findings.extend(services::follow(kernel, context, &views, dry_run, deadline));
     Ok(findings)
 }
 

@@ -80,7 +80,7 @@ fn release_additions(
     came
 }
 
-/// What is to be undone of a lease by itself. The shared table is not: that it could not be removed as the last lease went
+/// What is to be undone of a lease by itself. What is shared is not: that it could not be removed as the last lease went
 /// does not make this the last one now.
 pub(super) fn left_of(lease: &Lease) -> Vec<Step> {
     let mut steps = match &lease.state {
@@ -89,7 +89,7 @@ pub(super) fn left_of(lease: &Lease) -> Vec<Step> {
             plan::detach(&lease.plan)
         }
     };
-    steps.retain(|step| *step != Step::RemoveMasquerade);
+    steps.retain(|step| !step.ends_what_is_shared());
     steps
 }
 
@@ -105,7 +105,7 @@ pub(super) fn settle(
     // Decided and done under the table lock: whoever needs the shared table reserves before making sure of it.
     let mut undone = undone;
     if undone.is_clean() {
-        let others = context.leases.others_have_sources(&reservation.lease)?;
+        let others = context.leases.others_of(&reservation.lease)?;
         let last = plan::last_one_out(&reservation.lease.plan, others);
         undone = execute::undo(&last, kernel, Deadline::after(PATIENCE));
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use super::{
     Plan,
     chosen::{AttachInput, ChosenDevice, ChosenNetwork, ChosenService},
-    network,
+    inside, network,
     refusal::{AttachPlanError, refuse_taken},
     service_path,
 };
@@ -19,6 +19,9 @@ pub fn attach(input: &AttachInput) -> Result<Plan, AttachPlanError> {
     let mut steps = Vec::new();
     if let Some(service) = &input.service {
         steps.extend(service_path::steps(input, service)?);
+    }
+    if let Some(view) = &input.view {
+        steps.extend(inside::steps(view));
     }
     for (position, chosen) in input.networks.iter().enumerate() {
         for part in chosen.each() {

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use crate::{
     inventory::{Device, Ipv6, Link, SandboxFacts, WholeDevice},
     request::NetworkIntent,
-    types::{InterfaceName, KernelText, SandboxId, Segment, Upper},
+    types::{InterfaceName, KernelText, Reach, SandboxId, Segment, TranslationPlace, Upper},
 };
 
 /// All that the plan is made from.
@@ -23,6 +23,8 @@ pub struct AttachInput<'a> {
     pub networks: Vec<ChosenNetwork>,
     /// The service path with what was chosen for it.
     pub service: Option<ChosenService>,
+    /// How services become backends where it connects.
+    pub view: Option<ChosenView>,
     /// The host's own addresses; looked up only for networks with `host_access`.
     pub host_addresses: Vec<IpAddr>,
     /// What IPv6 is like on the host.
@@ -70,6 +72,17 @@ pub enum ChosenDevice {
     Made(Upper, Box<Link>),
     /// A bond of these, each chosen as the VF of a network is.
     Bond(Vec<ChosenNetwork>),
+}
+
+/// A view of services for a sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChosenView {
+    /// Where services are translated.
+    pub place: TranslationPlace,
+    /// Its namespace.
+    pub cookie: u64,
+    /// What it reaches by its own devices.
+    pub reach: Reach,
 }
 
 /// A service path with addresses.

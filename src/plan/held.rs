@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 
 use super::{
-    Plan, PlannedStep, Undo,
+    Plan, PlannedStep, Undo, inside,
     recognise::{device_in, is_there},
     step::{
         BindVfio, ConfigureVf, CreateBond, CreateIpvlan, CreateMacvlan, CreateVeth, CreateVlan,
@@ -55,6 +55,7 @@ pub fn holds(plan: &Plan, planned: &PlannedStep, scene: &Scene) -> Held {
         Step::InstallMasquerade { .. } if !scene.masquerades => {
             Held::No("the nft table of ours does not masquerade its sources".to_owned())
         }
+        Step::Translate(step) => inside::lacks(step, scene).map_or(Held::Yes, Held::No),
         _ => Held::Yes,
     }
 }

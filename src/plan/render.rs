@@ -84,6 +84,7 @@ pub fn sentence(step: &Step) -> String {
             format!("masquerade {} where they leave the host", sources.join(" "))
         }
         Step::RemoveMasquerade => "remove the masquerade table".to_owned(),
+        Step::Translate(step) => step.sentence(),
         Step::SetFunctionUp { pf_name, up, .. } => {
             format!("set {pf_name} {}", if *up { "up" } else { "down" })
         }

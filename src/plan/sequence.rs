@@ -33,6 +33,14 @@ impl Plan {
         Self(Arc::new(Content { steps, text: OnceLock::new() }))
     }
 
+    /// One step for all who share what it does; what undoes it is decided when the last of them goes.
+    pub fn shared(step: Step) -> Self {
+        Self::new(vec![PlannedStep::new(
+            step,
+            Undo::with("stays until the last that shares it is gone"),
+        )])
+    }
+
     /// The steps.
     pub fn steps(&self) -> &[PlannedStep] {
         &self.0.steps

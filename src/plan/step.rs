@@ -13,6 +13,7 @@ pub use super::{
         CreateBond, CreateIpvlan, CreateMacvlan, CreateVeth, CreateVlan, JoinBond, OwnLink,
     },
     place::Place,
+    translate_step::Translate,
 };
 use crate::{
     inventory::{Candidate, Kept, Link, Route, RoutingRule, Sysctls},
@@ -124,6 +125,8 @@ pub enum Step {
     },
     /// Removes our nft table.
     RemoveMasquerade,
+    /// What is done about services that become backends at the socket.
+    Translate(Translate),
     /// Brings the interface of a physical function up or down.
     SetFunctionUp {
         /// The physical function.
@@ -160,6 +163,15 @@ impl Step {
             | Self::Announce { .. } => true,
             _ => false,
         }
+    }
+
+    /// Whether what it removes is shared by leases, so that it is done when the last of them goes, which is decided each time.
+    pub fn ends_what_is_shared(&self) -> bool {
+        matches!(
+            self,
+            Self::RemoveMasquerade
+                | Self::Translate(Translate::Remove { .. } | Translate::ForgetView { .. })
+        )
     }
 }
 

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 
 use crate::{
     config::{Network, Pool},
-    types::{AddressRange, InterfaceName, MacAddress, Name, PciAddress},
+    types::{AddressRange, InterfaceName, MacAddress, Name, PciAddress, TranslationPlace},
 };
 
 /// All that one sandbox is to have.
@@ -14,6 +14,8 @@ pub struct AttachmentIntent {
     pub networks: Vec<NetworkIntent>,
     /// Its service path.
     pub service: Option<ServiceIntent>,
+    /// Where services become backends for it.
+    pub inside: Option<TranslationPlace>,
     /// Whether its runtime puts networks of its own into it afterwards.
     pub more_to_come: bool,
 }

@@ -18,7 +18,11 @@ pub fn resolve(config: &Config, event: &SandboxEvent) -> Result<AttachmentIntent
     let networks = named.map(resolve_one).collect::<Result<Vec<_>, _>>()?;
     let service =
         (!networks.is_empty() && !event.service_path_off).then(|| service(config)).flatten();
-    let intent = AttachmentIntent { networks, service, more_to_come: event.more_to_come };
+    let path = &config.service_path;
+    let is_inside = !networks.is_empty() && !event.service_path_off && path.mode.is_inside();
+    let inside = is_inside.then(|| path.place.clone());
+    let more_to_come = event.more_to_come;
+    let intent = AttachmentIntent { networks, service, inside, more_to_come };
     refuse_duplicates(&intent)?;
     refuse_names_to_come(&intent)?;
     event.primary.as_ref().map_or(Ok(()), |interface| require_primary(&intent, interface))?;
@@ -154,14 +158,14 @@ fn service(config: &Config) -> Option<ServiceIntent> {
     let path = &config.service_path;
     let (interface, cidrs) = (path.interface.clone()?, path.cidrs.clone());
     match path.mode {
-        ServicePathMode::Veth => Some(ServiceIntent::Veth {
+        ServicePathMode::Veth | ServicePathMode::Both => Some(ServiceIntent::Veth {
             interface,
             cidrs,
             source: path.source.clone(),
             mtu: path.mtu,
         }),
         ServicePathMode::Existing => Some(ServiceIntent::Existing { interface, cidrs }),
-        ServicePathMode::Off => None,
+        ServicePathMode::Inside | ServicePathMode::Off => None,
     }
 }
 

@@ -74,6 +74,25 @@ pub(crate) fn existing() -> String {
     )
 }
 
+/// [`VETH`] with services that become backends inside, beside the service path.
+pub(crate) fn both() -> String {
+    let services = r#"
+[[service]]
+name = "db"
+address = "10.97.0.10"
+ports = [5432]
+affinity = 3600
+backends = [{ address = "192.168.0.200" }, { address = "192.168.0.201" }]
+
+[[service]]
+name = "elsewhere"
+address = "10.97.0.99"
+ports = [80]
+backends = [{ address = "10.1.0.2" }]
+"#;
+    VETH.replacen("mode = \"veth\"", "mode = \"both\"", 1) + services
+}
+
 /// [`VETH`] with two networks that both have a default route, and answer what comes in by them; the host is reached over the pair.
 pub(crate) fn several_ways() -> String {
     let storage = r#"default_route = true

@@ -50,6 +50,9 @@ impl Dump {
         let mut tree = String::new();
         list(&host.state_dir(), "", &mut tree);
         dump.0.insert("state directory", tree);
+        let mut pinned = String::new();
+        list(Path::new("/sys/fs/bpf"), "", &mut pinned);
+        dump.0.insert("bpffs", pinned);
         dump
     }
 

@@ -46,6 +46,11 @@ fn leave_the_machine() {
     shell("mount --make-rprivate /; mount -t tmpfs tmpfs /run; mount -t sysfs sysfs /sys").ok();
 }
 
+/// A bpffs and a cgroup2 where systemd has them, for the thread that a test runs on.
+pub(crate) fn with_bpf() {
+    shell("mount -t bpf bpf /sys/fs/bpf; mount -t cgroup2 cgroup2 /sys/fs/cgroup").ok();
+}
+
 impl Host {
     /// Makes the calling thread's namespace a host: forwarding as on a Kubernetes node, and cards to make macvlans on.
     pub(crate) fn set_up(directory: &Path) -> Self {

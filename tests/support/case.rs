@@ -16,7 +16,7 @@ use vfhook::{
     request::{AttachmentIntent, NetworkIntent, ServiceIntent},
     types::{
         AdminMac, DeviceSelector, IpvlanMode, KernelText, LinkState, MacAddress, MacvlanMode,
-        Reset, Upper, VfAttribute, VfAttributes, Vlan, VlanProtocol,
+        Reset, TranslationPlace, Upper, VfAttribute, VfAttributes, Vlan, VlanProtocol,
     },
 };
 
@@ -85,8 +85,8 @@ impl Baseline {
 pub(crate) fn any_case() -> impl Strategy<Value = Case> {
     let baselines = collection::vec(baseline(), VFS);
     let sandbox = (any::<bool>(), any::<bool>());
-    (baselines, driver(), sandbox, networks(), 0..4_u8).prop_map(
-        |(baselines, driver, (eth0, ipv6_disabled), mut networks, service)| {
+    (baselines, driver(), sandbox, networks(), (0..4_u8, any::<bool>())).prop_map(
+        |(baselines, driver, (eth0, ipv6_disabled), mut networks, (service, is_inside))| {
             for network in &mut networks {
                 // What the driver refuses must be forgiven, or there is nothing to undo.
                 network.network.best_effort.extend(driver.refuses.keys());
@@ -94,7 +94,8 @@ pub(crate) fn any_case() -> impl Strategy<Value = Case> {
             }
             let service = service_of(service, eth0);
             let more_to_come = false;
-            let intent = AttachmentIntent { networks, service, more_to_come };
+            let inside = is_inside.then(TranslationPlace::default);
+            let intent = AttachmentIntent { networks, service, inside, more_to_come };
             Case { baselines, driver, eth0, ipv6_disabled, intent }
         },
     )

@@ -7,9 +7,12 @@ use vfhook::{
     config::{PoolKind, ServicePath},
     inventory::{Device, Link, RouteFamilies},
     kernel::{Kernel, fake::FakeHost},
-    plan::{self, AttachInput, ChosenDevice, ChosenNetwork, ChosenService, Plan, candidates, seed},
+    plan::{
+        self, AttachInput, ChosenDevice, ChosenNetwork, ChosenService, ChosenView, Plan,
+        candidates, seed,
+    },
     request::{self, AttachmentIntent, NetworkIntent, ServiceIntent},
-    types::{AddressRange, Name, NetnsSource, SandboxId, Upper},
+    types::{AddressRange, Name, NetnsSource, Reach, SandboxId, Upper},
 };
 
 use super::{
@@ -52,9 +55,14 @@ pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
             rdma: None,
         }
     });
-    let networks = networks.collect();
+    let networks: Vec<ChosenNetwork> = networks.collect();
     let service = intent.service.as_ref().map(|service| choose_service(service, &id));
     let host_addresses = kernel.host_addresses().unwrap();
+    let view = intent.inside.clone().map(|place| ChosenView {
+        place,
+        cookie: sandbox.netns.cookie,
+        reach: reach(&networks),
+    });
     let (sandbox, id) = (&sandbox, &id);
     let host_ipv6 = kernel.ipv6();
     let serial = SERIAL;
@@ -65,11 +73,19 @@ pub(crate) fn plan_for(intent: &AttachmentIntent, host: &FakeHost) -> Plan {
         sandbox,
         networks,
         service,
+        view,
         host_addresses,
         host_ipv6,
         more_to_come,
     };
     plan::attach(&input).unwrap()
+}
+
+fn reach(networks: &[ChosenNetwork]) -> Reach {
+    let addresses = networks
+        .iter()
+        .flat_map(|chosen| chosen.addresses.iter().map(|address| (&chosen.intent.name, address)));
+    Reach::of(addresses)
 }
 
 /// The device of a network: of VFs the next, of all else the first.

@@ -17,6 +17,7 @@ pub(crate) struct Shape {
     pub(crate) name: &'static str,
     networks: &'static str,
     service_path: &'static str,
+    services: &'static str,
     annotation: &'static str,
     host: HostKind,
     sandbox: SandboxKind,
@@ -278,6 +279,38 @@ cidrs = ["10.96.0.0/12", "fd00:96::/108"]
 interface = "eth0"
 "#;
 
+const SERVICES: &str = r#"
+[[service]]
+name = "db"
+address = "10.97.0.10"
+ports = [5432]
+affinity = 10800
+backends = [{ address = "192.168.0.20", weight = 2 }, { address = "192.168.0.21", port = 15432 }]
+[[service]]
+name = "names"
+address = "10.97.0.53"
+protocol = "udp"
+ports = [53, 5353]
+network = ["storage"]
+backends = [{ address = "192.168.0.20" }]
+[[service]]
+name = "elsewhere"
+address = "10.97.0.99"
+ports = [80]
+backends = [{ address = "10.244.0.9" }]
+"#;
+
+const INSIDE: &str = "\n[service_path]\nmode = \"inside\"\n";
+
+const BOTH: &str = r#"
+[service_path]
+mode = "both"
+cidrs = ["10.96.0.0/12", "fd00:96::/108"]
+interface = "svc0"
+source = ["169.254.96.0/20", "fd00:97::/112"]
+cgroup = "/sys/fs/cgroup/machine.slice"
+"#;
+
 const WITH_MAC: &str =
     r#"[{"name":"storage","mac":"02:00:5e:00:53:01","addresses":["192.168.0.40/24"]}]"#;
 
@@ -285,6 +318,7 @@ const USUAL: Shape = Shape {
     name: "vf_plain",
     networks: PLAIN,
     service_path: NO_SERVICE,
+    services: "",
     annotation: "storage",
     host: HostKind::Usual,
     sandbox: SandboxKind::Empty,
@@ -371,6 +405,14 @@ fn routes() -> Vec<Shape> {
             host: HostKind::WithoutIpv6,
             ..USUAL
         },
+        Shape { name: "service_path_inside", service_path: INSIDE, services: SERVICES, ..USUAL },
+        Shape {
+            name: "service_path_both",
+            networks: DUAL,
+            service_path: BOTH,
+            services: SERVICES,
+            ..USUAL
+        },
         Shape {
             name: "service_path_existing",
             service_path: EXISTING,
@@ -399,6 +441,7 @@ pub(crate) fn everything() -> Shape {
         name: "everything",
         networks: SET_UP,
         service_path: VETH,
+        services: "",
         annotation: WITH_MAC,
         host: HostKind::Strange,
         sandbox: SandboxKind::Eth0,
@@ -415,7 +458,7 @@ impl Shape {
     pub(crate) fn config(&self) -> Config {
         // Its own pools on the parent are alone there.
         let pools = if self.networks.contains("[[pool]]") { OWN_POOLS } else { POOLS };
-        let text = [pools, self.networks, self.service_path].concat();
+        let text = [pools, self.networks, self.service_path, self.services].concat();
         config::parse(&text).unwrap_or_else(|problems| panic!("{}: {problems:?}", self.name))
     }
 

@@ -14,10 +14,13 @@ use crate::{
         RouteFamilies, SandboxFacts, Scene, Unusable, VfioFacts, WholeDevice,
     },
     kernel::{Functions, Kernel, KernelError},
-    plan::{Plan, sentence, step::Step},
+    plan::{
+        Plan, sentence,
+        step::{Step, Translate},
+    },
     types::{
         Deadline, DeviceName, DeviceSelector, KernelText, MacAddress, NetnsIdentity, NetnsNumber,
-        NetnsSource, PciAddress, Segment, VfAttributes,
+        NetnsSource, PciAddress, Segment, TranslationPlace, VfAttributes,
     },
 };
 
@@ -41,7 +44,7 @@ impl FakeKernel {
         &self.steps
     }
 
-    fn session<T>(&mut self, work: impl FnOnce(&mut Session) -> T) -> T {
+    pub(super) fn session<T>(&mut self, work: impl FnOnce(&mut Session) -> T) -> T {
         self.messages += 1;
         let sandbox = self.sandbox.as_ref().map(|netns| netns.cookie);
         self.host.with(|machine| work(&mut Session { machine, sandbox }))
@@ -60,20 +63,6 @@ impl FakeKernel {
     fn glance<T>(&self, what: &str, work: impl FnOnce(&mut Machine) -> T) -> T {
         self.host.tell(what);
         self.host.with(work)
-    }
-
-    fn find(&mut self, source: &NetnsSource) -> Result<u64, KernelError> {
-        let not = |reason: &str| KernelError::NotASandbox {
-            object: source.to_string(),
-            reason: reason.to_owned(),
-        };
-        if matches!(source, NetnsSource::Path(path) if path.starts_with("/proc/1/")) {
-            return Err(not("this is the host's namespace; nothing is ever moved there"));
-        }
-        self.session(|session| {
-            let found = session.machine.sources.iter().find(|(known, _)| known == source);
-            found.map(|(_, cookie)| *cookie).ok_or_else(|| not("there is nothing at this path"))
-        })
     }
 
     fn perform(&mut self, step: &Step, deadline: Deadline) -> Result<(), KernelError> {
@@ -250,6 +239,14 @@ impl Kernel for FakeKernel {
 
     fn observe_scene(&mut self, plan: &Plan) -> Result<Scene, KernelError> {
         self.look("observe_scene", |session| scene::look(session, plan))
+    }
+
+    fn is_published(&mut self, publication: &Translate) -> Result<bool, KernelError> {
+        Ok(self.glance("is_published", |machine| machine.translation.is_published(publication)))
+    }
+
+    fn obstacles_to_services(&mut self, _: &TranslationPlace) -> Vec<String> {
+        Vec::new()
     }
 
     fn look_ahead(&mut self) -> Result<(), KernelError> {

@@ -9,7 +9,7 @@ use std::{
 use ipnet::IpNet;
 use nix::errno::Errno;
 
-use super::{Card, FakeLink, LinkKind, Namespace};
+use super::{Card, FakeLink, LinkKind, Namespace, Translations};
 use crate::types::{KernelText, MacAddress, NetnsSource, PciAddress};
 
 /// A machine.
@@ -25,6 +25,8 @@ pub struct Machine {
     pub(super) whole: BTreeSet<PciAddress>,
     /// The sources of each chain of our nft table; empty without a table.
     pub masquerade: BTreeSet<BTreeSet<IpNet>>,
+    /// What makes services backends at the socket, by where it is installed.
+    pub translation: Translations,
     /// Who else has addresses on any wire.
     pub neighbours: BTreeMap<IpAddr, MacAddress>,
     /// How often one must look before a device is back from a namespace that died.

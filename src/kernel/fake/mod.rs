@@ -24,6 +24,7 @@ mod scene;
 mod session;
 mod snapshot;
 mod take_device;
+mod translation;
 mod vfio;
 mod whole_device;
 mod witness;
@@ -38,6 +39,7 @@ pub use link::{FakeLink, LinkKind};
 pub use machine::Machine;
 pub use namespace::Namespace;
 pub use snapshot::Snapshot;
+pub use translation::{Translation, Translations};
 use witness::Witness;
 
 /// A machine that several operations, and the world around them, work on. Outlives each of them, as a machine does.

@@ -50,6 +50,11 @@ pub(super) fn step(
             session.machine.masquerade.clear();
             Ok(())
         }
+        Step::Translate(step) => session
+            .machine
+            .translation
+            .apply(step)
+            .map_err(|reason| KernelError::absent("services", reason)),
         Step::SetFunctionUp { pf, pf_name, up } => {
             let found = observe::named(session.machine, &DeviceName::Address(*pf));
             let absent = || KernelError::absent(pf_name.to_string(), "it has no interface");

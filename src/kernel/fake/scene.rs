@@ -8,7 +8,7 @@ use crate::{
     kernel::KernelError,
     plan::{
         Plan,
-        step::{Place, Step},
+        step::{Place, Step, Translate},
     },
     types::PciAddress,
 };
@@ -19,6 +19,7 @@ pub(super) fn look(session: &mut Session, plan: &Plan) -> Result<Scene, KernelEr
     let (mut elsewhere, mut cards) = (BTreeMap::new(), BTreeMap::new());
     let mut drivers = BTreeMap::new();
     let mut masquerades = true;
+    let (mut translation, mut view) = (None, None);
     for planned in plan.steps() {
         match &planned.step {
             Step::TakeDevice(step)
@@ -39,10 +40,16 @@ pub(super) fn look(session: &mut Session, plan: &Plan) -> Result<Scene, KernelEr
             Step::InstallMasquerade { sources } => {
                 masquerades = session.machine.masquerade.contains(sources);
             }
+            Step::Translate(Translate::Install { place }) => {
+                translation = session.machine.translation.judge(place);
+            }
+            Step::Translate(Translate::GiveView { place, cookie, .. }) => {
+                view = session.machine.translation.view_of(place, *cookie);
+            }
             _ => {}
         }
     }
-    Ok(Scene { host, sandbox, masquerades, elsewhere, drivers, cards })
+    Ok(Scene { host, sandbox, masquerades, translation, view, elsewhere, drivers, cards })
 }
 
 fn whereabouts(machine: &Machine, device: PciAddress) -> Whereabouts {

@@ -1,0 +1,104 @@
+//! Services that become backends at the socket: hands steps and questions to the library that does it, in its words.
+
+use std::time::Duration;
+
+use ::socket_translation::{
+    Backend, Capacity, Error, Place, Protocol, Service, Translation, digest,
+};
+
+use crate::{
+    kernel::KernelError,
+    plan::step::Translate,
+    types::{self, TranslationPlace, View, with_causes},
+};
+
+/// Does a step; what is not installed has nothing to be taken away.
+pub(super) fn apply(step: &Translate) -> Result<(), KernelError> {
+    match step {
+        Translate::Install { place } => {
+            Translation::install(&place_of(place), &Capacity::default())?;
+        }
+        Translate::Remove { place } => Translation::remove(&place_of(place))?,
+        Translate::GiveView { place, cookie, reach } => {
+            if !installed(place)?.give_view(*cookie, reach.view().0)? {
+                let reason = "there is no room for another namespace with a view of services";
+                return Err(KernelError::absent(place.to_string(), reason));
+            }
+        }
+        Translate::TakeView { place, cookie } => {
+            if let Some(translation) = Translation::open(&place_of(place))? {
+                translation.take_view(*cookie)?;
+            }
+        }
+        Translate::Publish { place, reach, services } => {
+            installed(place)?.publish(reach.view().0, &services_of(services))?;
+        }
+        Translate::ForgetView { place, view } => {
+            if let Some(translation) = Translation::open(&place_of(place))? {
+                translation.forget(view.0)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong with what should be installed.
+pub(super) fn judge(place: &TranslationPlace) -> Result<Option<String>, KernelError> {
+    Ok(Translation::complaint(&place_of(place))?)
+}
+
+/// The view that a namespace has.
+pub(super) fn view_of(place: &TranslationPlace, cookie: u64) -> Result<Option<View>, KernelError> {
+    let Some(translation) = Translation::open(&place_of(place))? else { return Ok(None) };
+    Ok(translation.view_of(cookie)?.map(View))
+}
+
+/// Whether what would be published is what was last, to the end.
+pub(super) fn is_published(publication: &Translate) -> Result<bool, KernelError> {
+    let Translate::Publish { place, reach, services } = publication else { return Ok(true) };
+    let Some(translation) = Translation::open(&place_of(place))? else { return Ok(false) };
+    Ok(translation.published(reach.view().0)? == Some(digest(&services_of(services))))
+}
+
+/// What would keep it from being installed, a sentence each.
+pub(super) fn obstacles(place: &TranslationPlace) -> Vec<String> {
+    Translation::obstacles(&place_of(place)).iter().map(|error| with_causes(error)).collect()
+}
+
+fn installed(place: &TranslationPlace) -> Result<Translation, KernelError> {
+    Translation::open(&place_of(place))?.ok_or_else(|| {
+        KernelError::absent(place.to_string(), "what translates services is not installed there")
+    })
+}
+
+fn place_of(place: &TranslationPlace) -> Place {
+    Place { cgroup: place.cgroup.clone(), bpffs: place.bpffs.clone() }
+}
+
+fn services_of(services: &[types::Service]) -> Vec<Service> {
+    services.iter().map(service_of).collect()
+}
+
+fn service_of(service: &types::Service) -> Service {
+    let backend = |backend: &types::Backend| Backend {
+        address: backend.address,
+        port: backend.port,
+        weight: backend.weight,
+    };
+    Service {
+        address: service.address,
+        port: service.port,
+        protocol: match service.protocol {
+            types::Protocol::Tcp => Protocol::Tcp,
+            types::Protocol::Udp => Protocol::Udp,
+        },
+        backends: service.backends.iter().map(backend).collect(),
+        affinity: service.affinity.map(|seconds| Duration::from_secs(seconds.into())),
+    }
+}
+
+impl From<Error> for KernelError {
+    fn from(error: Error) -> Self {
+        Self::Translation(Box::new(error))
+    }
+}

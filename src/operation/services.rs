@@ -1,0 +1,106 @@
+//! The services of the views that sandboxes have: published for the first of them, and made to follow the configuration. They are the
+//! machine's and no lease's; what is published is compared by one number, so a look costs the same however many there are.
+
+use std::collections::BTreeSet;
+
+use super::{Context, Finding, Mended, OperationError};
+use crate::{
+    execute::{self, Outcome},
+    kernel::Kernel,
+    lease::{Lease, LeaseState},
+    plan::{Plan, publication, step::Step},
+    types::{Deadline, Reach, TranslationPlace, with_causes},
+};
+
+/// The views that leases have, as they are met.
+#[derive(Debug, Default)]
+pub(super) struct Views(BTreeSet<(TranslationPlace, Reach)>);
+
+impl Views {
+    /// Adds that of a lease, where it has one and keeps it.
+    pub(super) fn meet(&mut self, lease: &Lease) {
+        if lease.state == LeaseState::Attached {
+            let view = lease.plan.view();
+            self.0.extend(view.map(|(place, reach)| (place.clone(), reach.clone())));
+        }
+    }
+}
+
+/// What has to be done for a view to have what the configuration says; nothing where it has. With another mode than it was given in, a view
+/// stays as it is, as a service path does.
+fn missing(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    place: &TranslationPlace,
+    reach: &Reach,
+) -> Result<Option<Plan>, OperationError> {
+    if !context.config.service_path.mode.is_inside() {
+        return Ok(None);
+    }
+    let publication = publication(&context.config, place, reach);
+    let is_there = kernel.is_published(&publication)?;
+    Ok((!is_there).then(|| Plan::shared(Step::Translate(publication))))
+}
+
+/// Publishes the services of a sandbox's view, where it has one and they are not.
+pub(super) fn publish(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    plan: &Plan,
+    deadline: Deadline,
+) -> Result<(), OperationError> {
+    let Some((place, reach)) = plan.view() else { return Ok(()) };
+    let Some(publication) = missing(kernel, context, place, reach)? else { return Ok(()) };
+    match execute::run(&publication, kernel, deadline) {
+        Outcome::Applied => Ok(()),
+        Outcome::Failed { failure, .. } => {
+            Err(OperationError::RolledBack { verb: "publishing services", source: failure })
+        }
+    }
+}
+
+/// Makes all these views follow the configuration. An error is one view's.
+pub(super) fn follow(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    views: &Views,
+    dry_run: bool,
+    deadline: Deadline,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (place, reach) in &views.0 {
+        let outcome = match missing(kernel, context, place, reach) {
+            Ok(None) => continue,
+            Ok(Some(_)) if dry_run => Mended::WouldApply,
+            Ok(Some(publication)) => {
+                match republish(kernel, context, reach, &publication, deadline) {
+                    Ok(None) => continue,
+                    Ok(Some(outcome)) => outcome,
+                    Err(error) => Mended::Failed(with_causes(&error)),
+                }
+            }
+            Err(error) => Mended::Failed(with_causes(&error)),
+        };
+        let what = format!("the services on {reach} are not those of the configuration");
+        findings.push(Finding { what, outcome, ..Finding::default() });
+    }
+    findings
+}
+
+/// Publishes for a view; nothing where its last lease went meanwhile. Under the table lock, as what that lease shared is removed.
+fn republish(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    reach: &Reach,
+    publication: &Plan,
+    deadline: Deadline,
+) -> Result<Option<Mended>, OperationError> {
+    let _table = context.leases.lock(deadline)?;
+    if !context.leases.has_view(reach.view())? {
+        return Ok(None);
+    }
+    Ok(Some(match execute::run(publication, kernel, deadline) {
+        Outcome::Applied => Mended::Applied,
+        Outcome::Failed { failure, .. } => Mended::Failed(with_causes(&failure)),
+    }))
+}

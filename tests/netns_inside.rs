@@ -1,0 +1,272 @@
+//! Services that become backends where a sandbox connects: given, looked after, made to follow the configuration, and gone without a trace. Two
+//! sandboxes on one wire, real sockets, real programs in the kernel.
+#![cfg(test)]
+
+mod netns_support;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::{SocketAddr, TcpListener},
+    thread,
+};
+
+use netns_support::{
+    command::{Running, run, shell},
+    config::{VETH, both},
+    dump::Dump,
+    eventually::eventually,
+    host::{Host, on_a_host, with_bpf},
+    sandbox::Sandbox,
+    traffic::ask,
+};
+
+const VIP: &str = "10.97.0.10:5432";
+const BACKENDS: &str =
+    r#"backends = [{ address = "192.168.0.200" }, { address = "192.168.0.201" }]"#;
+
+/// [`both`] without the pair.
+fn inside() -> String {
+    both().replacen("mode = \"both\"", "mode = \"inside\"", 1)
+}
+
+fn with_backends(text: &str, backends: &str) -> String {
+    assert!(text.contains(BACKENDS));
+    text.replacen(BACKENDS, &format!("backends = {backends}"), 1)
+}
+
+/// A sandbox that serves on both backends' addresses, who it is, for as long as the test lasts.
+fn servers(host: &Host) -> Sandbox {
+    let green = host.sandbox("green").quiet();
+    green.ip("link set lo up");
+    host.attach(&green, "storage", &["--id", "green"]).ok();
+    for address in ["192.168.0.200/24", "192.168.0.201/24"] {
+        green.ip(&format!("address add {address} dev net1"));
+    }
+    for address in ["192.168.0.200:5432", "192.168.0.201:5432"] {
+        serve(&green, address);
+    }
+    green
+}
+
+fn serve(sandbox: &Sandbox, at: &'static str) {
+    use std::io::Write;
+    let at: SocketAddr = at.parse().unwrap();
+    let listener = sandbox.inside(|| TcpListener::bind(at).unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let _ = stream.and_then(|mut stream| stream.write_all(at.ip().to_string().as_bytes()));
+        }
+    });
+}
+
+/// What is below our directory of bpffs.
+fn pins() -> BTreeSet<String> {
+    let listed = fs::read_dir("/sys/fs/bpf/vfhook").into_iter().flatten().flatten();
+    listed.map(|entry| entry.file_name().into_string().unwrap()).collect()
+}
+
+fn on_a_ready_host(test: impl FnOnce(&Host) + Send) {
+    on_a_host(|host| {
+        with_bpf();
+        drop(host.context());
+        test(host);
+    });
+}
+
+#[test]
+fn two_sandboxes_reach_each_other_by_a_service_without_the_host() {
+    on_a_ready_host(|host| {
+        host.configure(&inside());
+        let blue = host.sandbox("blue").quiet();
+        let (before, empty) = (Dump::of_host_at_rest(host), Dump::of_sandbox(&blue));
+        let dry = host.attach(&blue, "storage", &["--id", "blue", "--dry-run"]);
+        dry.must_exit(0).must_say(&["let services become backends", "give namespace", "storage"]);
+        assert_eq!(pins(), BTreeSet::new());
+        let green = servers(host);
+        host.attach(&blue, "storage", &["--id", "blue"]).ok();
+        assert_eq!(pins().len(), 17);
+        // No pair, no route, no table of ours: a card of its own is all that it has.
+        assert_eq!(blue.links(), ["net1"]);
+        assert_eq!(blue.routes("10.97.0.0/16"), "");
+        assert!(!run("nft", &["list", "ruleset"]).ok().contains("vfhook"));
+        let heard: BTreeSet<String> = (0..40).map(|_| ask(&blue, VIP).unwrap()).collect();
+        assert_eq!(heard.len(), 1, "affinity of an hour: {heard:?}");
+        // The server is a client too: of itself.
+        assert!(ask(&green, VIP).unwrap().starts_with("192.168.0.20"));
+        // Whoever has no view is as ever.
+        assert!(ask(&host.wire(), VIP).is_err());
+        let status = host.vfhook(&["explain", "blue"]).ok();
+        assert!(status.contains("give namespace"), "{status}");
+        host.vfhook(&["reconcile"]).must_exit(0).must_say(&["every lease is whole"]);
+        host.detach(&green).ok();
+        green.delete();
+        assert_eq!(pins().len(), 17);
+        host.detach(&blue).ok();
+        before.must_be_again(host);
+        empty.must_be_again_in(&blue);
+    });
+}
+
+#[test]
+fn what_is_not_on_the_wire_leaves_by_the_pair() {
+    on_a_ready_host(|host| {
+        host.configure(&both());
+        let blue = host.sandbox("blue").quiet();
+        let before = Dump::of_host_at_rest(host);
+        let green = servers(host);
+        host.attach(&blue, "storage", &["--id", "blue"]).ok();
+        assert_eq!(blue.links(), ["net1", "svc0"]);
+        let sent = || blue.json("-s link show dev svc0")[0]["stats64"]["tx"]["packets"].to_string();
+        let over_pair = sent();
+        assert!(ask(&blue, VIP).unwrap().starts_with("192.168.0.20"));
+        assert_eq!(sent(), over_pair, "a backend on the wire is reached without the host");
+        // The host knows this one, as it would by kube-proxy's rules.
+        host.ip(&["address add 10.97.0.99/32 dev lo"]);
+        let listener = TcpListener::bind("10.97.0.99:80").unwrap();
+        let client = thread::scope(|scope| {
+            let asks = scope.spawn(|| {
+                blue.inside(|| {
+                    let stream = std::net::TcpStream::connect("10.97.0.99:80").unwrap();
+                    stream.peer_addr().unwrap()
+                })
+            });
+            let (_, from) = listener.accept().unwrap();
+            assert!(from.ip().to_string().starts_with("169.254."), "{from}");
+            asks.join().unwrap()
+        });
+        assert_eq!(client, "10.97.0.99:80".parse().unwrap());
+        assert_ne!(sent(), over_pair);
+        drop(listener);
+        host.ip(&["address del 10.97.0.99/32 dev lo"]);
+        host.detach(&green).ok();
+        host.detach(&blue).ok();
+        green.delete();
+        before.must_be_again(host);
+    });
+}
+
+#[test]
+fn running_sandboxes_follow_what_is_changed() {
+    on_a_ready_host(|host| {
+        host.configure(&inside());
+        let blue = host.sandbox("blue").quiet();
+        let _green = servers(host);
+        host.attach(&blue, "storage", &["--id", "blue"]).ok();
+        // The backend that served it is drained: the other serves, affinity or not.
+        let first = ask(&blue, VIP).unwrap();
+        let other = if first.ends_with('0') { "192.168.0.201" } else { "192.168.0.200" };
+        let drained =
+            format!("[{{ address = \"{first}\", weight = 0 }}, {{ address = \"{other}\" }}]");
+        host.configure(&with_backends(&inside(), &drained));
+        let would = host.vfhook(&["reconcile", "--dry-run"]);
+        would.must_exit(0).must_say(&["services on storage", "would be applied"]);
+        assert_eq!(ask(&blue, VIP).unwrap(), first);
+        host.vfhook(&["reconcile"]).must_exit(0).must_say(&["services on storage", "applied"]);
+        assert_eq!(ask(&blue, VIP).unwrap(), other);
+        // Nobody serves it: refused at once, and not sent to anywhere.
+        host.configure(&with_backends(&inside(), "[]"));
+        host.vfhook(&["reconcile"]).ok();
+        let refused = ask(&blue, VIP).unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+        host.vfhook(&["reconcile"]).must_exit(0).must_say(&["every lease is whole"]);
+        // The daemon hears it by a signal.
+        let socket = host.directory.join("no.sock");
+        let daemon = host.start(&["serve", "--nri-socket", &socket.to_string_lossy()], "");
+        host.configure(&inside());
+        eventually("the daemon follows", || {
+            reload(&daemon);
+            ask(&blue, VIP).is_ok()
+        });
+    });
+}
+
+fn reload(daemon: &Running) {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(daemon.child.id()).unwrap());
+    // Before it listens to signals one would end it.
+    let listens = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = listens.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0");
+    if u64::from_str_radix(caught.trim(), 16).unwrap_or(0) & 1 == 1 {
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGHUP).unwrap();
+    }
+}
+
+#[test]
+fn what_somebody_takes_away_is_told_and_given_again() {
+    on_a_ready_host(|host| {
+        host.configure(&inside());
+        let blue = host.sandbox("blue").quiet();
+        let green = servers(host);
+        host.attach(&blue, "storage", &["--id", "blue"]).ok();
+        for broken in ["rm /sys/fs/bpf/vfhook/vfh_connect4", "rm /sys/fs/bpf/vfhook/vfh_services"] {
+            shell(broken).ok();
+            let status = host.vfhook(&["status"]);
+            status.must_exit(0).must_say(&["services do not become backends", "blue"]);
+            // A second container mends it as well as `reconcile` does: it asks for what was given.
+            host.attach(&blue, "storage", &["--id", "second"]).ok();
+            assert!(ask(&blue, VIP).unwrap().starts_with("192.168.0.20"), "{broken}");
+            host.vfhook(&["reconcile"]).ok();
+            assert!(ask(&green, VIP).unwrap().starts_with("192.168.0.20"), "{broken}");
+            host.vfhook(&["reconcile"]).must_exit(0).must_say(&["every lease is whole"]);
+        }
+    });
+}
+
+#[test]
+fn a_host_without_bpffs_is_told_what_to_do_and_keeps_nothing() {
+    on_a_host(|host| {
+        host.configure(&inside());
+        let blue = host.sandbox("blue").quiet();
+        drop(host.context());
+        let before = Dump::of_host_at_rest(host);
+        let refused = host.attach(&blue, "storage", &["--id", "blue"]);
+        refused.must_exit(1).must_say(&["/sys/fs/cgroup is not on cgroup2"]);
+        let told = host.vfhook(&["doctor"]);
+        told.must_exit(5).must_say(&["VFH0056", "not on cgroup2", "not on bpffs"]);
+        shell("mount -t cgroup2 cgroup2 /sys/fs/cgroup").ok();
+        let refused = host.attach(&blue, "storage", &["--id", "blue"]);
+        refused.must_exit(1).must_say(&["/sys/fs/bpf is not on bpffs", "mount -t bpf"]);
+        shell("umount /sys/fs/cgroup").ok();
+        before.must_be_again(host);
+        assert!(host.leases().is_empty());
+    });
+}
+
+#[test]
+fn a_sandbox_that_dies_leaves_no_view_behind() {
+    on_a_ready_host(|host| {
+        host.configure(&inside());
+        let before = Dump::of_host_at_rest(host);
+        let blue = host.sandbox("blue").quiet();
+        host.attach(&blue, "storage", &["--id", "blue"]).ok();
+        assert_eq!(pins().len(), 17);
+        blue.delete();
+        eventually("the end of the namespace is seen", || {
+            host.vfhook(&["reconcile"]).ok();
+            host.leases().is_empty()
+        });
+        before.must_be_again(host);
+    });
+}
+
+#[test]
+fn the_usual_service_path_knows_nothing_of_it() {
+    on_a_ready_host(|host| {
+        host.configure(VETH);
+        let blue = host.sandbox("blue").quiet();
+        host.attach(&blue, "storage", &["--id", "blue"]).ok();
+        assert_eq!(pins(), BTreeSet::new());
+        let lease = host.leases()[0].to_string();
+        assert!(!lease.contains("translate"), "{lease}");
+    });
+}
+
+#[test]
+fn who_opts_out_has_neither() {
+    on_a_ready_host(|host| {
+        host.configure(&both());
+        let blue = host.sandbox("blue").quiet();
+        host.attach(&blue, "storage", &["--id", "blue", "--no-service-path"]).ok();
+        assert_eq!((pins(), blue.links()), (BTreeSet::new(), vec!["net1".to_owned()]));
+    });
+}
