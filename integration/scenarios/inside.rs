@@ -12,7 +12,8 @@ use super::Scenario;
 
 pub(super) const SCENARIO: Scenario =
     Scenario::new("inside", 240, "services become backends inside, VF to VF, by podman alone", run)
-        .prepared(prepare);
+        .prepared(prepare)
+        .by_name();
 
 const CONFIG: &str = r#"version = 1
 
