@@ -101,7 +101,7 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
         guest.check("the container behind it answers", answer == server, &answer)?;
     }
     let seen = guest.expect(probe::http(&places[1], "10.97.0.1", 80, "cgi-bin/client"))?;
-    guest.check("it sees the VF's own address", seen.ends_with("192.168.0.42"), &seen)?;
+    guest.check("it sees the VF's own address", seen.contains("192.168.0.42"), &seen)?;
     guest.expect(probe::udp(&places[1], "10.97.0.1:7", 1400))?;
     guest.step("no packet passed the host");
     let after = [passed(&places[0])?, passed(&places[1])?];
