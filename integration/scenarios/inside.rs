@@ -111,6 +111,9 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     guest.step("a service loses its backend, and has it again");
     follow(guest, &places)?;
     guest.step("the containers end");
+    // They are no processes of the containers, and would keep their namespaces, with the VFs in them, out of everybody's sight.
+    cmd("busybox pkill httpd").ok()?;
+    cmd("busybox pkill -f udp-echo").ok()?;
     for (name, _) in BOXES {
         podman.cmd(&format!("rm -f -t 0 {name}")).ok()?;
     }
