@@ -142,7 +142,9 @@ fn services_become_backends_with_it() {
         drop(host.context());
         let before = Dump::of_host_at_rest(host);
         let attach = ["attach", "--netns", blue.as_str(), "--network", "storage", "--id", "blue"];
-        for words in [&attach[..], &["status"], &["doctor"], &["reconcile"], &["detach", "--id", "blue"]] {
+        for words in
+            [&attach[..], &["status"], &["doctor"], &["reconcile"], &["detach", "--id", "blue"]]
+        {
             let ran = run(host, words, None);
             assert!(!ran.stdout.contains("VFH0056"), "{ran:?}");
             if words[0] != "doctor" {
