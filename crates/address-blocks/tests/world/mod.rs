@@ -2,6 +2,7 @@
 //! what is around them is played. Everything that may happen next is an [`Action`].
 
 pub(crate) mod action;
+pub(crate) mod fault;
 pub(crate) mod host;
 pub(crate) mod name;
 pub(crate) mod scene;
@@ -17,7 +18,7 @@ use std::{
 use address_blocks::{Answer, Cell, Input, Reclaimer, Request};
 
 pub(crate) use self::{action::Action, host::Host, scene::Scene, server::Server};
-use self::{host::Flight, scene::Fault};
+use self::{fault::DELAYED, host::Flight, scene::Fault};
 
 /// What must never be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,9 +46,6 @@ pub(crate) struct World {
     pub(crate) rest: BTreeMap<IpAddr, u32>,
     pub(crate) faults: u8,
 }
-
-/// Requests that may be under way with nobody waiting.
-const DELAYED: usize = 2;
 
 impl World {
     pub(crate) fn new(scene: &Scene) -> Self {
@@ -156,61 +154,6 @@ impl World {
         None
     }
 
-    fn fault(&mut self, scene: &Scene, fault: Fault, at: usize) {
-        self.faults -= 1;
-        match fault {
-            Fault::Kill => self.kill(at),
-            Fault::Reboot => {
-                self.kill(at);
-                let host = &mut self.hosts[at];
-                host.pods.clear();
-                // Starting takes a machine longer than an address rests.
-                let leases = &host.leases;
-                self.rest.retain(|address, _| leases.is_free(*address));
-                self.forget_records(at);
-            }
-            Fault::LoseRecords => {
-                self.kill(at);
-                self.forget_records(at);
-            }
-            Fault::Cut => self.hosts[at].cut = true,
-            Fault::CutWire => self.hosts[at].wire_cut = true,
-            Fault::DeleteNode => self.server.delete_node(scene, at),
-            Fault::DeleteByHand => {
-                self.cache = scene.stale_reads.then(|| self.server.clone());
-                let cell = self.server.objects.keys().nth(at).copied();
-                cell.map(|cell| self.server.objects.remove(&cell));
-            }
-            Fault::Backup => self.backup = Some(self.server.clone()),
-            Fault::LoseAnswer => unreachable!("an action of its own"),
-        }
-    }
-
-    fn forget_records(&mut self, at: usize) {
-        let host = &mut self.hosts[at];
-        (host.file, host.leases) = (None, address_blocks::Leases::default());
-    }
-
-    fn kill(&mut self, at: usize) {
-        let host = &mut self.hosts[at];
-        host.daemon = None;
-        host.dies_after = None;
-        host.wire = None;
-        host.noticed = false;
-        let flight = std::mem::replace(&mut host.flight, Flight::None);
-        self.leave(at, flight);
-    }
-
-    /// What nobody waits for may arrive still.
-    fn leave(&mut self, at: usize, flight: Flight) {
-        if let Flight::Asked(request) = flight {
-            if !matches!(request, Request::Read | Request::Names) && self.delayed.len() < DELAYED {
-                self.delayed.push((at, request));
-                self.delayed.sort();
-            }
-        }
-    }
-
     fn arrive(&mut self, scene: &Scene, at: usize) {
         let flight = std::mem::replace(&mut self.hosts[at].flight, Flight::None);
         let Flight::Asked(request) = flight else { return };
@@ -253,21 +196,6 @@ impl World {
         self.leave(at, flight);
         self.hosts[at].noticed = true;
         self.tell(scene, at, Input::Severed);
-    }
-
-    fn restore(&mut self, scene: &Scene) {
-        if let Some(backup) = self.backup.take() {
-            let uids = self.server.next_uid;
-            self.server = Server { next_uid: uids, ..backup };
-        }
-        // Requests die with the server's process.
-        self.delayed.clear();
-        self.cache = None;
-        for at in 0..self.hosts.len() {
-            self.hosts[at].flight = Flight::None;
-            self.hosts[at].late = 0;
-            self.tell(scene, at, Input::Severed);
-        }
     }
 
     fn attach(&mut self, scene: &Scene, at: usize, address: IpAddr) -> Option<Broken> {
