@@ -173,10 +173,6 @@ impl Hasher for Mixer {
         self.mix(value as u64);
     }
 
-    fn write_isize(&mut self, value: isize) {
-        self.mix(value.cast_unsigned() as u64);
-    }
-
     fn finish(&self) -> u64 {
         self.one ^ self.other
     }
