@@ -19,7 +19,9 @@ pub(crate) struct Search {
     taken: Option<BTreeSet<Cell>>,
     /// How much longer nothing is tried.
     pub(crate) wait: u32,
-    /// How often that was doubled.
+    /// Whether a list showed the range full the last time: then it begins with one, which costs less than to find out again.
+    was_full: bool,
+    /// How often the wait was doubled.
     doubled: u8,
 }
 
@@ -49,7 +51,8 @@ impl Search {
         let cells = grid.cells();
         let round = cells.min(LOOKED_AT);
         self.turn %= cells.max(1);
-        if self.taken.is_none() && self.refused >= u64::from(tries) && self.refused < cells {
+        let is_many = self.was_full || self.refused >= u64::from(tries);
+        if self.taken.is_none() && is_many && self.refused < cells {
             return Try::Names;
         }
         if self.refused >= cells {
@@ -92,6 +95,7 @@ impl Search {
         let wait =
             waits.retry.saturating_mul(1 << self.doubled.min(16)).min(waits.retry_most).max(1);
         let doubled = self.doubled + u8::from(wait < waits.retry_most);
-        *self = Self { turn: self.turn, wait, doubled, ..Self::default() };
+        let was_full = self.taken.is_some();
+        *self = Self { turn: self.turn, wait, was_full, doubled, ..Self::default() };
     }
 }
