@@ -13,7 +13,7 @@ PROGRAM ?= $(CARGO_TARGET_DIR)/$(HOST)/release/vfhook
 AGENT ?= $(CARGO_TARGET_DIR)/release/vfhook-agent
 MANUAL ?= $(CARGO_TARGET_DIR)/manual
 AS_RELEASED = RUSTFLAGS="$(strip $(RUSTFLAGS) $(LINK))" cargo
-.PHONY: help build demo check unit model msrv minimal deny fuzz lab test bench bench-write install install-files install-agent install-agent-files build-agent manual deb clean
+.PHONY: help build demo check unit model simulate msrv minimal deny fuzz lab test bench bench-write install install-files install-agent install-agent-files build-agent manual deb clean
 
 help: ## explain every target
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ unit: ## every test that needs no VM: unit, fault, network namespaces (needs roo
 
 model: ## EVENTS random events on a node in memory, a million, other ones each time; VFHOOK_SEED=NUMBER runs a failure again
 	VFHOOK_EVENTS=$(EVENTS) cargo test --test operation_model -- --nocapture
+
+simulate: ## addresses of a cluster: every order of events on a few nodes, and what clusters of 5,000 ask of the API server (minutes)
+	VFHOOK_EXPLORE=all cargo test --package address-blocks -- --nocapture
 
 msrv: ## whether the oldest compiler that is promised takes it all (rustup toolchain install 1.85.0)
 	cargo +1.85.0 check --workspace --all-targets --target-dir target/msrv
