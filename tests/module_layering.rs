@@ -427,14 +427,12 @@ fn the_list_of_parts_is_an_order() {
 #[test]
 fn no_files_of_a_folder_name_each_other_in_a_circle() {
     let mut circles = Modules::of(&sources()).circles(false);
-    for library in
-        [
-            "crates/address-blocks/src",
-            "crates/containerd-nri/src",
-            "crates/grpc-unix/src",
-            "crates/socket-translation/src",
-        ]
-    {
+    for library in [
+        "crates/address-blocks/src",
+        "crates/containerd-nri/src",
+        "crates/grpc-unix/src",
+        "crates/socket-translation/src",
+    ] {
         circles.extend(Modules::of(&sources_in(library)).circles(true));
     }
     assert_none(&circles);
