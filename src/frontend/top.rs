@@ -1,6 +1,7 @@
 //! `vfhook top`: what goes through each interface that was given, a second; the busiest first. Judges nothing.
 
 use std::{
+    fmt::Write as _,
     thread,
     time::{Duration, Instant},
 };
@@ -130,7 +131,8 @@ fn text(shown: &Shown<'_>) -> String {
         text.push_str("no sandbox has an interface that counts\n");
     }
     for unseen in shown.unseen {
-        text.push_str(&format!("not counted: {}: {}\n", unseen.sandbox.short(), unseen.why));
+        // Writing to memory does not fail.
+        let _ = writeln!(text, "not counted: {}: {}", unseen.sandbox.short(), unseen.why);
     }
     text
 }

@@ -79,9 +79,9 @@ mod tests {
     #[test]
     fn a_rate_is_of_a_second_and_survives_a_count_that_begins_anew() {
         let count = |packets, bytes| Count { packets, bytes, lost: 0 };
-        let rate = count(30, 3000).since(&count(10, 1000), 0.5);
-        assert_eq!(rate, Rate { packets: 40.0, bits: 32_000.0, lost: 0.0 });
-        assert_eq!(count(3, 300).since(&count(10, 1000), 0.5).packets, 6.0);
-        assert_eq!(count(3, 300).since(&count(1, 100), 0.0).packets, 0.0);
+        let rate = |packets, bits| Rate { packets, bits, lost: 0.0 };
+        assert_eq!(count(30, 3000).since(&count(10, 1000), 0.5), rate(40.0, 32_000.0));
+        assert_eq!(count(3, 300).since(&count(10, 1000), 0.5), rate(6.0, 4800.0));
+        assert_eq!(count(3, 300).since(&count(1, 100), 0.0), rate(0.0, 0.0));
     }
 }
