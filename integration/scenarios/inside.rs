@@ -12,8 +12,7 @@ use super::Scenario;
 
 pub(super) const SCENARIO: Scenario =
     Scenario::new("inside", 240, "services become backends inside, VF to VF, by podman alone", run)
-        .prepared(prepare)
-        .by_name();
+        .prepared(prepare);
 
 const CONFIG: &str = r#"version = 1
 
