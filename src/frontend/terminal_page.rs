@@ -20,8 +20,8 @@ const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
 /// What is drawn.
 pub(super) trait Drawn {
-    /// What the page is called.
-    const TITLE: &'static str;
+    /// The command line that shows it once, where it is piped.
+    const COMMAND: &'static str;
 
     /// Looks, and gives the lines.
     fn look(&mut self) -> Result<String, CommandError>;
@@ -50,7 +50,7 @@ fn draw_all<D: Drawn>(terminal: &Terminal, drawn: &mut D) -> Result<(), CommandE
         let began = Instant::now();
         let text = drawn.look()?;
         let earliest = began + began.elapsed() * SHARE;
-        let draw = || output::draw(&frame(&title::<D>(), &text, Terminal::size()));
+        let draw = || output::draw(&frame(D::COMMAND, &clock(), &text, Terminal::size()));
         draw();
         loop {
             match terminal.wait(ASKING).map_err(at_terminal)? {
@@ -65,20 +65,24 @@ fn draw_all<D: Drawn>(terminal: &Terminal, drawn: &mut D) -> Result<(), CommandE
     }
 }
 
-/// With the time on the wall.
-fn title<D: Drawn>() -> String {
+/// The time on the wall.
+fn clock() -> String {
     let now = Moment::now();
-    format!("{}, {}; q ends", D::TITLE, now.on_the_wall(ahead_of_utc(now.seconds())))
+    now.on_the_wall(ahead_of_utc(now.seconds()))
 }
 
 /// What replaces the last picture, in so many columns and lines; what has no room is counted.
-fn frame(title: &str, text: &str, (columns, lines): (usize, usize)) -> String {
+fn frame(command: &str, clock: &str, text: &str, (columns, lines): (usize, usize)) -> String {
+    let title = format!("{command}, {clock}; q ends");
     let all: Vec<&str> = text.lines().collect();
     let room = lines.saturating_sub(2).max(1);
     let (shown, left) =
         if all.len() <= room { (all.len(), 0) } else { (room - 1, all.len() - room + 1) };
-    let more = (left > 0).then(|| format!("… and {left} lines more: make the terminal longer"));
-    let words = [title, ""].into_iter().chain(all[..shown].iter().copied()).chain(more.as_deref());
+    let more = (left > 0).then(|| {
+        format!("… and {left} lines more: make the terminal longer, or `{command} | less`")
+    });
+    let words =
+        [title.as_str(), ""].into_iter().chain(all[..shown].iter().copied()).chain(more.as_deref());
     let mut frame = "\x1b[H".to_owned();
     for (number, line) in words.take(lines).enumerate() {
         // None after the last: the terminal would go on by a line.
@@ -97,12 +101,13 @@ mod tests {
     #[test]
     fn a_picture_has_room_in_the_terminal() {
         let text = "one\ntwo\nthree is long\nfour\n";
-        let frame =
-            |size| frame("vfhook status", text, size).replace("\x1b[K", "").replace("\x1b[J", "");
+        let frame = |size| {
+            frame("vfhook status", "03:00", text, size).replace("\x1b[K", "").replace("\x1b[J", "")
+        };
         assert_eq!(frame((9, 24)), "\x1b[Hvfhook st\r\n\r\none\r\ntwo\r\nthree is \r\nfour");
-        assert!(
-            frame((99, 5)).ends_with("one\r\ntwo\r\n… and 2 lines more: make the terminal longer")
-        );
+        assert!(frame((99, 5)).ends_with(
+            "one\r\ntwo\r\n… and 2 lines more: make the terminal longer, or `vfhook status | less`"
+        ));
         for lines in 1..8 {
             assert!(frame((40, lines)).split("\r\n").count() <= lines, "{lines}");
         }

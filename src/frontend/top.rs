@@ -94,7 +94,7 @@ struct Page<'a> {
 }
 
 impl Drawn for Page<'_> {
-    const TITLE: &'static str = "vfhook top";
+    const COMMAND: &'static str = "vfhook top";
 
     fn look(&mut self) -> Result<String, CommandError> {
         let now = Look::now(self.context)?;

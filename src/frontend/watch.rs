@@ -30,7 +30,7 @@ struct Watched<'a> {
 }
 
 impl Drawn for Watched<'_> {
-    const TITLE: &'static str = "vfhook status";
+    const COMMAND: &'static str = "vfhook status";
 
     fn look(&mut self) -> Result<String, CommandError> {
         self.seen = self.context.leases.seen();

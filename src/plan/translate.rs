@@ -4,7 +4,7 @@
 use super::step::Translate;
 use crate::{
     config::{Config, ConfiguredService, Mixed, ServicePathMode},
-    types::{Name, Reach, Service, TranslationPlace},
+    types::{Backend, Name, Reach, Service, TranslationPlace},
 };
 
 /// They, in their order.
@@ -17,34 +17,30 @@ fn translated(config: &Config, reach: &Reach) -> Vec<Service> {
     translated
 }
 
-/// What gives all whose reach this is the services that the configuration has for them.
+/// What gives all whose reach this is the services that the configuration has for them, in a mode that translates.
 pub fn publication(config: &Config, place: &TranslationPlace, reach: &Reach) -> Translate {
     let services = translated(config, reach);
     Translate::Publish { place: place.clone(), reach: reach.clone(), services }
 }
 
-/// The whole of it or nothing: half of its connections translated would give its backends unfair shares.
+/// In a mode that translates: the whole of it or nothing. Half of its connections translated would give its backends unfair shares.
 fn is_translated(config: &Config, reach: &Reach, service: &ConfiguredService) -> bool {
     let path = &config.service_path;
-    if !path.mode.is_inside() || !has_one_of(reach, service) {
+    let own = || reach.iter().filter(|(name, _)| is_on(service, name));
+    if own().next().is_none() {
         return false;
     }
     let Some(first) = service.ports.first() else { return false };
     let all = first.backends.len();
-    let on_wire = first.backends.iter().filter(|backend| {
-        let mut own = reach.iter().filter(|(name, _)| is_on(service, name));
-        own.any(|(_, prefix)| prefix.contains(&backend.address))
-    });
+    let is_on_wire =
+        |backend: &&Backend| own().any(|(_, prefix)| prefix.contains(&backend.address));
+    let on_wire = first.backends.iter().filter(is_on_wire);
     match on_wire.count() {
         // Nobody serves it. Where the host may know better, the host is asked.
         0 if all == 0 => path.mode == ServicePathMode::Inside,
         0 => false,
         count => count == all || path.mixed == Mixed::Translate,
     }
-}
-
-fn has_one_of(reach: &Reach, service: &ConfiguredService) -> bool {
-    reach.iter().any(|(name, _)| is_on(service, name))
 }
 
 fn is_on(service: &ConfiguredService, network: &Name) -> bool {
