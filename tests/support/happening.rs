@@ -56,8 +56,10 @@ pub(crate) enum Damage {
     Ways,
     /// The addresses of what was given.
     Addresses,
-    /// The interface that stands on one of the host's.
-    Macvlan,
+    /// What stands on one of the host's interfaces.
+    Made,
+    /// A bond, which leaves its links alone.
+    Bond,
     /// The rules of all sandboxes.
     Masquerade,
 }
@@ -66,7 +68,7 @@ pub(crate) enum Damage {
 pub(crate) fn any_event() -> impl Strategy<Value = Event> {
     let names = NETWORKS.map(|(name, _)| name).to_vec();
     let wish =
-        move || subsequence(names.clone(), 1..=2).prop_map(|wish| wish.into_iter().collect());
+        move || subsequence(names.clone(), 1..=3).prop_map(|wish| wish.into_iter().collect());
     let slot = || 0..SLOTS;
     prop_oneof![
         8 => (slot(), wish(), fault()).prop_map(|(slot, wish, fault)| Event::Attach(slot, wish, fault)),
@@ -87,8 +89,15 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
 }
 
 fn damage() -> impl Strategy<Value = Damage> {
-    use Damage::{Addresses, Macvlan, Masquerade, Pair, Ways};
-    prop_oneof![Just(Pair), Just(Ways), Just(Addresses), Just(Macvlan), Just(Masquerade)]
+    use Damage::{Addresses, Bond, Made, Masquerade, Pair, Ways};
+    prop_oneof![
+        Just(Pair),
+        Just(Ways),
+        Just(Addresses),
+        Just(Made),
+        Just(Bond),
+        Just(Masquerade)
+    ]
 }
 
 fn fault() -> impl Strategy<Value = Option<Fault>> {
@@ -101,9 +110,9 @@ fn fault() -> impl Strategy<Value = Option<Fault>> {
     ];
     prop_oneof![
         3 => Just(None),
-        3 => (1..20_usize, effect).prop_map(|(step, effect)| Some(Fault::at(step, effect))),
+        3 => (1..30_usize, effect).prop_map(|(step, effect)| Some(Fault::at(step, effect))),
         // The rollback fails too.
-        1 => (1..20_usize).prop_map(|step| Some(Fault::from(step, Effect::Refuse(Errno::EBUSY)))),
+        1 => (1..30_usize).prop_map(|step| Some(Fault::from(step, Effect::Refuse(Errno::EBUSY)))),
     ]
 }
 

@@ -23,7 +23,7 @@ impl Node {
     pub(crate) fn kept_from(&self, slot: usize) -> usize {
         let others = (0..SLOTS).filter(|other| *other != slot).filter_map(|one| self.lease_of(one));
         let had: BTreeSet<PciAddress> =
-            others.flat_map(|lease| lease.networks).filter_map(|had| had.device).collect();
+            others.flat_map(|lease| lease.devices().collect::<Vec<_>>()).collect();
         let kept = (0..VFS).map(vf).filter(|device| self.context.leases.is_allocated(*device));
         kept.filter(|device| !had.contains(device)).count()
     }
@@ -89,7 +89,7 @@ impl Node {
             let asked = self.ask(slot, &id_of(slot), &requests, fault);
             return self.after_fault(slot, asked.map(|done| done.map(drop)).as_ref(), Some(&wish));
         }
-        let has = |lease: &Lease| lease.networks.iter().any(|had| had.device == Some(device));
+        let has = |lease: &Lease| lease.devices().any(|had| had == device);
         let is_anothers = (0..SLOTS)
             .filter(|other| *other != slot)
             .filter_map(|other| self.lease_of(other))

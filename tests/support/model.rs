@@ -6,11 +6,22 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How many sandboxes there may be at a time.
 pub(crate) const SLOTS: usize = 4;
 
-/// The networks of [`CONFIG`], each with the interface that it makes.
-pub(crate) const NETWORKS: [(&str, &str); 3] =
-    [("storage", "net1"), ("plain", "net2"), ("lan", "lan1")];
+/// The networks of [`CONFIG`], each with the interface that it makes; where a program drives the VF there is none.
+pub(crate) const NETWORKS: [(&str, &str); 8] = [
+    ("storage", "net1"),
+    ("plain", "net2"),
+    ("lan", "lan1"),
+    ("tag", "tag1"),
+    ("eni", "eni1"),
+    ("side", "net3"),
+    ("ha", "ha1"),
+    ("data", "data1"),
+];
 
-/// Three VFs, and addresses that run out sooner or later than they do.
+/// The pool whose VFs programs drive.
+pub(crate) const DRIVEN: &str = "driven";
+
+/// Three VFs, a device of each other kind, and addresses that run out sooner or later than they do.
 pub(crate) const CONFIG: &str = r#"version = 1
 [[pool]]
 name = "fast"
@@ -39,6 +50,58 @@ name = "lan"
 pool = "shared"
 interface = "lan1"
 addresses = ["192.168.2.1-192.168.2.2/24"]
+[[pool]]
+name = "tagged"
+kind = "vlan"
+pf = ["lan1"]
+[[network]]
+name = "tag"
+pool = "tagged"
+interface = "tag1"
+vlan = { id = 100 }
+addresses = ["192.168.3.1-192.168.3.9/24"]
+[[pool]]
+name = "cloud"
+kind = "host-device"
+interface = ["ens6"]
+[[network]]
+name = "eni"
+pool = "cloud"
+interface = "eni1"
+addresses = ["10.7.1.5-10.7.1.9/24"]
+[[pool]]
+name = "other"
+kind = "sriov"
+pf = ["ens2f0"]
+[[network]]
+name = "side"
+pool = "other"
+interface = "net3"
+addresses = ["192.168.5.1-192.168.5.9/24"]
+[[pool]]
+name = "spare"
+kind = "sriov"
+pf = ["ens4f0"]
+[[pool]]
+name = "both"
+kind = "bond"
+members = ["other", "spare"]
+[[network]]
+name = "ha"
+pool = "both"
+interface = "ha1"
+vlan = { id = 100 }
+addresses = ["192.168.4.1-192.168.4.9/24"]
+[[pool]]
+name = "driven"
+kind = "sriov"
+pf = ["ens3f0"]
+bind = "vfio-pci"
+[[network]]
+name = "data"
+pool = "driven"
+interface = "data1"
+vlan = { id = 100, qos = 3 }
 [service_path]
 mode = "veth"
 cidrs = ["10.96.0.0/12"]
@@ -47,11 +110,16 @@ source = ["169.254.96.1-169.254.96.3/24"]
 "#;
 
 /// How many of a thing there are, and which networks take one of it.
-const SUPPLIES: [(usize, &[&str]); 5] = [
+const SUPPLIES: [(usize, &[&str]); 9] = [
     (3, &["storage", "plain"]),
     (4, &["storage"]),
     (2, &["plain"]),
     (2, &["lan"]),
+    // One VLAN on one parent is one interface, and a whole device is one.
+    (1, &["tag"]),
+    (1, &["eni"]),
+    (2, &["side", "ha"]),
+    (2, &["data"]),
     // A source address is taken by every sandbox, whatever networks it has.
     (3, &[]),
 ];

@@ -19,8 +19,9 @@ use vfhook::{
 use super::{
     crash::survive,
     happening::Damage,
-    host::{CARD, VFS, parse, usual},
-    model::{CONFIG, Expected, Held, Model, NETWORKS, SLOTS, Wish, id_of, joiner_of},
+    host::{CARD, VFS, parse, vf},
+    model::{CONFIG, DRIVEN, Expected, Held, Model, NETWORKS, SLOTS, Wish, id_of, joiner_of},
+    shape::of_each_kind,
     stage::{event, in_time, on_tmpfs},
     table,
 };
@@ -44,7 +45,7 @@ impl Node {
         let directory = on_tmpfs();
         let leases = LeaseStore::open(&directory.path().join("state")).unwrap();
         let witness = table::must_be_free(&directory.path().join("state"));
-        let host = FakeHost::new(usual()).watched(witness);
+        let host = FakeHost::new(of_each_kind()).watched(witness);
         Self {
             start: host.snapshot(),
             host,
@@ -192,7 +193,7 @@ impl Node {
             !machine.masquerade.is_empty() && pair.is_some_and(leads)
         });
         is_served
-            && lease.networks.iter().all(|had| {
+            && lease.interfaces().filter(|had| had.pool.as_str() != DRIVEN).all(|had| {
                 link_of(&sandbox, had).is_some_and(|link| link.facts.addresses == had.addresses)
             })
     }
@@ -200,7 +201,7 @@ impl Node {
     /// Whether a VF that the slot's lease gave is no more, so that nobody can give it again.
     fn lacks_device(&self, slot: usize) -> bool {
         let Some(lease) = self.lease_of(slot).filter(|_| self.model.vfs_gone) else { return false };
-        lease.networks.iter().any(|had| had.device.is_some())
+        lease.devices().any(|device| (0..VFS).map(vf).any(|gone| gone == device))
     }
 
     pub(crate) fn leave(&mut self, slot: usize, joined: bool) -> Result<(), TestCaseError> {
@@ -314,8 +315,12 @@ impl Node {
                         }
                     }
                 }
-                Damage::Macvlan => {
-                    machine.sandbox(cookie).and_then(|sandbox| sandbox.take_link("lan1"));
+                Damage::Made | Damage::Bond => {
+                    let made: &[&str] =
+                        if let Damage::Bond = damage { &["ha1"] } else { &["lan1", "tag1"] };
+                    for name in made {
+                        machine.sandbox(cookie).and_then(|sandbox| sandbox.take_link(name));
+                    }
                 }
                 Damage::Masquerade => machine.masquerade.clear(),
             }

@@ -8,7 +8,7 @@ use vfhook::{
     types::{AdminMac, KernelText, VfAttribute, VfAttributes, Vlan, VlanProtocol},
 };
 
-use super::host::{BLUE, VFS, add_eth0, parse, with_driver};
+use super::host::{BLUE, VFS, add_eth0, parse, usual, with_driver};
 
 /// One case.
 #[derive(Debug, Clone)]
@@ -476,13 +476,7 @@ impl Shape {
             HostKind::WithoutIpv6 => with_driver(Driver::default(), |_, _, _| {}),
         };
         if self.networks == BOND {
-            let template = CardTemplate {
-                address: parse(OTHER_CARD),
-                name: parse("ens2f0"),
-                vfs: vec![parse("0000:02:10.0"), parse("0000:02:10.2")],
-                driver: Driver::default(),
-            };
-            machine.add_card(&template, |_, _, _| {});
+            add_card(&mut machine, OTHER_CARD, "ens2f0", &["0000:02:10.0", "0000:02:10.2"]);
         }
         if self.networks == WHOLE {
             add_cloud_card(&mut machine);
@@ -511,6 +505,27 @@ impl Shape {
         }
         cookie
     }
+}
+
+/// A machine with a device of each kind: of each what a network of the model needs.
+pub(crate) fn of_each_kind() -> Machine {
+    let mut machine = usual();
+    add_card(&mut machine, OTHER_CARD, "ens2f0", &["0000:02:10.0", "0000:02:10.2"]);
+    add_card(&mut machine, "0000:03:00.0", "ens3f0", &["0000:03:10.0", "0000:03:10.2"]);
+    add_card(&mut machine, "0000:04:00.0", "ens4f0", &["0000:04:10.0", "0000:04:10.2"]);
+    add_cloud_card(&mut machine);
+    machine.host.add_link(&parse("lan1"), []);
+    machine
+}
+
+fn add_card(machine: &mut Machine, address: &str, name: &str, vfs: &[&str]) {
+    let template = CardTemplate {
+        address: parse(address),
+        name: parse(name),
+        vfs: vfs.iter().map(|vf| parse(vf)).collect(),
+        driver: Driver::default(),
+    };
+    machine.add_card(&template, |_, _, _| {});
 }
 
 /// A card of a cloud's, with addresses, a route in a table of its own, a neighbour.

@@ -9,8 +9,8 @@ use vfhook::{
 };
 
 use super::{
-    host::{CARD, VFS, vf},
-    model::{Held, SLOTS, id_of},
+    host::CARD,
+    model::{DRIVEN, Held, SLOTS, id_of},
     node::{Node, link_of, wish_of},
 };
 
@@ -48,14 +48,14 @@ impl Node {
         let masqueraded = self.host.with(|machine| !machine.masquerade.is_empty());
         prop_assert!(robbed || masqueraded, "{} relies on a table that is gone", lease.id);
         let tag = KernelText::new(OwnerTag::new(lease.id.clone()).to_string());
-        for had in &lease.networks {
+        for had in lease.interfaces().filter(|had| had.pool.as_str() != DRIVEN) {
             let Some(link) = link_of(&sandbox, had) else {
                 prop_assert!(robbed, "{} is not there", had.interface);
                 continue;
             };
             prop_assert_eq!(link.facts.parent, had.device);
             // Who mended it may have died, or been refused, between the interface and its tag or its addresses: the next look goes on.
-            prop_assert!(robbed || link.facts.alias.as_ref() == Some(&tag));
+            prop_assert!(robbed || link.facts.alias.as_ref() == Some(&tag), "{}", had.interface);
             let mut left = had.addresses.clone();
             left.retain(|address| !robbed || link.facts.addresses.contains(address));
             prop_assert_eq!(&link.facts.addresses, &left);
@@ -67,7 +67,11 @@ impl Node {
     fn assert_rest_untouched(&self, claimed: &BTreeSet<Claim>) -> Result<(), TestCaseError> {
         let mut expected = self.start.outside();
         let mut found = self.host.snapshot().outside();
-        for held in (0..VFS).map(vf).filter(|vf| claimed.contains(&Claim::Device(*vf))) {
+        let held = claimed.iter().filter_map(|claim| match claim {
+            Claim::Device(device) => Some(*device),
+            _ => None,
+        });
+        for held in held {
             expected = expected.without(&format!("{held:?}")).without(&held.to_string());
             found = found.without(&format!("{held:?}")).without(&held.to_string());
         }
