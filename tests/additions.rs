@@ -135,6 +135,18 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     stage.assert_untouched("nothing to add to");
 }
 
+#[test]
+fn the_name_of_what_a_program_drives_is_given_once() {
+    let stage = Stage::of(&shape::named("vfio"));
+    let name = stage.attach([]).unwrap().networks[0].interface.clone();
+    let refused = add(&stage, &format!("data@{name}"), []).unwrap_err();
+    assert_eq!(refused.exit_code(), ExitCode::Usage, "{refused}");
+    assert!(refused.to_string().contains("exists in the sandbox already"), "{refused}");
+    assert_ne!(add(&stage, "data", []).unwrap().networks[0].interface, name);
+    stage.detach([]).unwrap();
+    stage.assert_untouched("detached");
+}
+
 /// How many steps adding has, and taking.
 fn steps() -> (usize, usize) {
     let (stage, _) = stage();

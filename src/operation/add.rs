@@ -18,6 +18,7 @@ use super::{
 use crate::{
     kernel::Kernel,
     lease::{Claim, Lease, LeaseState, Reservation},
+    plan::AttachPlanError,
     request::{NetworkRequest, SandboxEvent, resolve},
     types::{Deadline, InterfaceName, NetnsSource, Origin, SandboxId},
 };
@@ -119,6 +120,10 @@ fn event(
     let network = context.config.networks.get(&asked.network);
     let counted = || network?.interface.name(|name| taken.contains(name));
     let interface = asked.interface.clone().or_else(counted);
+    // What a program drives has a name as well, and no interface in the sandbox that would be in its way.
+    if let Some(name) = interface.as_ref().filter(|name| taken.contains(name)) {
+        return Err(AttachPlanError::NameTaken(name.clone()).into());
+    }
     // What has no name to give is refused with its reason by who resolves the request.
     let suffix = interface.as_ref().map_or(asked.network.as_str(), InterfaceName::as_str);
     Ok(SandboxEvent {
