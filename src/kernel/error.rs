@@ -62,16 +62,16 @@ pub enum KernelError {
     },
     /// The driver said yes and did something else.
     #[error(
-        "driver {driver} accepted the attributes of {object}, but they read back otherwise: asked {asked:?}, found {found:?}"
+        "driver {driver} accepted {asked} for {object}, and reads back {found}; leave it out, or list it in the network's best_effort"
     )]
     AttributeIgnored {
         /// The driver of the physical function.
         driver: String,
         /// The VF.
         object: String,
-        /// What was asked.
+        /// What was asked and is not there.
         asked: Box<VfAttributes>,
-        /// What is there.
+        /// What is there in its place.
         found: Box<VfAttributes>,
     },
     /// Reading or writing a file failed.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     inventory::{Link, Route, RoutingRule},
-    types::{AdminMac, InterfaceName, MacvlanMode, Reset, Upper, VfAttributes},
+    types::{InterfaceName, MacvlanMode, Reset, Upper},
 };
 
 /// An undo as a sentence without subject.
@@ -146,43 +146,7 @@ fn from_vfio(step: &UnbindVfio) -> String {
 
 fn configure(step: &ConfigureVf) -> String {
     let forgiving = if step.forgiving { " (best effort)" } else { "" };
-    format!(
-        "set {} vf {}:{}{forgiving}",
-        step.device.pf_name,
-        step.device.index,
-        attributes(&step.attributes)
-    )
-}
-
-/// The attributes as `ip link set ... vf` spells them.
-fn attributes(attributes: &VfAttributes) -> String {
-    let on_off = |on: bool| if on { "on" } else { "off" };
-    let mut text = String::new();
-    let mut add = |part: String| {
-        text.push(' ');
-        text.push_str(&part);
-    };
-    match attributes.mac {
-        Some(AdminMac::Assigned(mac)) => add(format!("mac {mac}")),
-        Some(AdminMac::Unassigned) => add("mac none".to_owned()),
-        None => {}
-    }
-    if let Some(vlan) = attributes.vlan {
-        add(format!("vlan {} qos {}", vlan.id, vlan.qos));
-    }
-    if let Some((min, max)) = attributes.rate {
-        add(format!("min_tx_rate {min} max_tx_rate {max}"));
-    }
-    if let Some(on) = attributes.spoof_check {
-        add(format!("spoof_check {}", on_off(on)));
-    }
-    if let Some(state) = attributes.link_state {
-        add(format!("link_state {state:?}").to_lowercase());
-    }
-    if let Some(on) = attributes.trust {
-        add(format!("trust {}", on_off(on)));
-    }
-    text
+    format!("set {} vf {}: {}{forgiving}", step.device.pf_name, step.device.index, step.attributes)
 }
 
 fn shown(route: &Route) -> String {

@@ -132,6 +132,29 @@ impl fmt::Display for VfAttribute {
     }
 }
 
+/// As `ip link set ... vf` spells them, one after the other; nothing where nothing is asked.
+impl fmt::Display for VfAttributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let on_off = |on: bool| if on { "on" } else { "off" };
+        let mac = self.mac.map(|mac| match mac {
+            AdminMac::Assigned(mac) => format!("mac {mac}"),
+            AdminMac::Unassigned => "mac none".to_owned(),
+        });
+        let vlan = self.vlan.map(|vlan| {
+            let outer =
+                if vlan.protocol == VlanProtocol::Ieee8021Ad { " proto 802.1ad" } else { "" };
+            format!("vlan {} qos {}{outer}", vlan.id, vlan.qos)
+        });
+        let rate = self.rate.map(|(min, max)| format!("min_tx_rate {min} max_tx_rate {max}"));
+        let spoof_check = self.spoof_check.map(|on| format!("spoof_check {}", on_off(on)));
+        let link_state =
+            self.link_state.map(|state| format!("link_state {state:?}").to_lowercase());
+        let trust = self.trust.map(|on| format!("trust {}", on_off(on)));
+        let all = [mac, vlan, rate, spoof_check, link_state, trust];
+        f.write_str(&all.into_iter().flatten().collect::<Vec<_>>().join(" "))
+    }
+}
+
 impl VfAttributes {
     /// Whether nothing is asked.
     pub fn is_empty(&self) -> bool {

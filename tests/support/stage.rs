@@ -4,7 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use tempfile::TempDir;
 use vfhook::{
-    kernel::fake::{FakeHost, Fault, Snapshot},
+    config::Config,
+    kernel::fake::{FakeHost, Fault, Machine, Snapshot},
     lease::{
         ClaimMetadata, ClaimedDevice, DeviceMetadata, Lease, LeaseStore, PreparedClaim,
         PreparedDevice,
@@ -31,11 +32,16 @@ pub(crate) struct Stage {
 impl Stage {
     /// The stage of a shape.
     pub(crate) fn of(shape: &Shape) -> Self {
-        let host = FakeHost::new(shape.machine());
+        Self::on(shape.machine(), shape.config(), shape.requests())
+    }
+
+    /// The stage where `requests` are asked for on `machine`.
+    pub(crate) fn on(machine: Machine, config: Config, requests: Vec<NetworkRequest>) -> Self {
+        let host = FakeHost::new(machine);
         let directory = on_tmpfs();
         let leases = LeaseStore::open(&directory.path().join("state")).unwrap();
-        let context = Context { config: shape.config(), leases };
-        Self { before: host.snapshot(), host, context, requests: shape.requests(), directory }
+        let context = Context { config, leases };
+        Self { before: host.snapshot(), host, context, requests, directory }
     }
 
     /// The state directory.

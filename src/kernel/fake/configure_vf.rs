@@ -72,8 +72,8 @@ fn write_until_settled(
                 return Ok(Some(KernelError::AttributeIgnored {
                     driver: card.driver.name.clone(),
                     object: step.device.to_string(),
-                    asked: Box::new(left),
-                    found: Box::new(found.masked_by(&left)),
+                    asked: Box::new(next),
+                    found: Box::new(found.masked_by(&next)),
                 }));
             }
         }

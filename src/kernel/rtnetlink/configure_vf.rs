@@ -73,8 +73,8 @@ fn write_until_settled(
                 return Ok(Some(KernelError::AttributeIgnored {
                     driver: kernel.sysfs.driver_or_unknown(step.device.pf_address),
                     object: step.device.to_string(),
-                    asked: Box::new(left),
-                    found: Box::new(found.masked_by(&left)),
+                    asked: Box::new(next),
+                    found: Box::new(found.masked_by(&next)),
                 }));
             }
         }
