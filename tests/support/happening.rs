@@ -23,6 +23,10 @@ pub(crate) enum Event {
     Detach(usize, Option<Fault>),
     /// A sandbox is taken back that is known by its namespace.
     DetachNetns(usize),
+    /// A sandbox that runs is given one network more; something may go wrong meanwhile.
+    Add(usize, &'static str, Option<Fault>),
+    /// One that was added is taken; something may go wrong meanwhile.
+    Take(usize, &'static str, Option<Fault>),
     /// One more container asks in the same namespace.
     Join(usize),
     /// A container leaves: the one that joined, or the first.
@@ -70,10 +74,13 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
     let wish =
         move || subsequence(names.clone(), 1..=3).prop_map(|wish| wish.into_iter().collect());
     let slot = || 0..SLOTS;
+    let network = || (0..NETWORKS.len()).prop_map(|which| NETWORKS[which].0);
     prop_oneof![
         8 => (slot(), wish(), fault()).prop_map(|(slot, wish, fault)| Event::Attach(slot, wish, fault)),
         4 => (slot(), fault()).prop_map(|(slot, fault)| Event::Detach(slot, fault)),
         1 => slot().prop_map(Event::DetachNetns),
+        4 => (slot(), network(), fault()).prop_map(|(slot, name, fault)| Event::Add(slot, name, fault)),
+        2 => (slot(), network(), fault()).prop_map(|(slot, name, fault)| Event::Take(slot, name, fault)),
         2 => slot().prop_map(Event::Join),
         2 => (slot(), any::<bool>()).prop_map(|(slot, joined)| Event::Leave(slot, joined)),
         3 => slot().prop_map(Event::End),
@@ -90,14 +97,7 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
 
 fn damage() -> impl Strategy<Value = Damage> {
     use Damage::{Addresses, Bond, Made, Masquerade, Pair, Ways};
-    prop_oneof![
-        Just(Pair),
-        Just(Ways),
-        Just(Addresses),
-        Just(Made),
-        Just(Bond),
-        Just(Masquerade)
-    ]
+    prop_oneof![Just(Pair), Just(Ways), Just(Addresses), Just(Made), Just(Bond), Just(Masquerade)]
 }
 
 fn fault() -> impl Strategy<Value = Option<Fault>> {
@@ -134,6 +134,8 @@ pub(crate) fn happen(node: &mut Node, event: &Event) -> Result<(), TestCaseError
             Some((path, _)) => node.detach(*slot, &Which::Netns(NetnsSource::Path(path.into()))),
             None => Ok(()),
         },
+        Event::Add(slot, network, fault) => node.add(*slot, network, fault.clone()),
+        Event::Take(slot, network, fault) => node.take(*slot, network, fault.clone()),
         Event::Join(slot) => node.join(*slot),
         Event::Leave(slot, joined) => node.leave(*slot, *joined),
         Event::End(slot) => {

@@ -13,15 +13,15 @@ use vfhook::{
 
 use super::{
     host::{VFS, parse, vf},
-    model::{Expected, SLOTS, Wish, id_of},
-    node::Node,
+    model::{Expected, Wish, id_of},
+    node::{Node, slot_of},
     stage::claim,
 };
 
 impl Node {
     /// How many VFs are kept for pods that none of the other sandboxes has.
     pub(crate) fn kept_from(&self, slot: usize) -> usize {
-        let others = (0..SLOTS).filter(|other| *other != slot).filter_map(|one| self.lease_of(one));
+        let others = self.leases().into_iter().filter(|lease| slot_of(lease) != slot);
         let had: BTreeSet<PciAddress> =
             others.flat_map(|lease| lease.devices().collect::<Vec<_>>()).collect();
         let kept = (0..VFS).map(vf).filter(|device| self.context.leases.is_allocated(*device));
@@ -90,10 +90,7 @@ impl Node {
             return self.after_fault(slot, asked.map(|done| done.map(drop)).as_ref(), Some(&wish));
         }
         let has = |lease: &Lease| lease.devices().any(|had| had == device);
-        let is_anothers = (0..SLOTS)
-            .filter(|other| *other != slot)
-            .filter_map(|other| self.lease_of(other))
-            .any(|lease| has(&lease));
+        let is_anothers = self.leases().iter().any(|lease| slot_of(lease) != slot && has(lease));
         let expected = match self.model.attach(slot, &wish, 0) {
             Expected::Already if !self.lease_of(slot).is_some_and(|lease| has(&lease)) => {
                 Expected::Conflict

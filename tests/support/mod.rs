@@ -2,6 +2,7 @@
 //! that has both and a state directory. Nothing here decides what is right.
 #![expect(dead_code, reason = "every test file uses its own part of this")]
 
+pub(crate) mod added;
 pub(crate) mod case;
 pub(crate) mod choice;
 pub(crate) mod crash;

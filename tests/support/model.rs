@@ -138,6 +138,15 @@ pub(crate) struct Held {
     pub(crate) whole: bool,
     /// Whether its namespace still exists.
     pub(crate) alive: bool,
+    /// The networks that were added while it ran, and whether all of each was done.
+    pub(crate) added: BTreeMap<&'static str, bool>,
+}
+
+impl Held {
+    /// Everything that it takes from others.
+    fn all(&self) -> Wish {
+        self.wish.iter().chain(self.added.keys()).copied().collect()
+    }
 }
 
 /// What must come of an attachment during which nothing fails.
@@ -162,6 +171,8 @@ pub(crate) enum Expected {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
     pub(crate) held: BTreeMap<usize, Held>,
+    /// Networks that were added to a sandbox and could not be taken back when it went: reconciling does, or whoever adds the same anew.
+    pub(crate) left: BTreeSet<(usize, &'static str)>,
     /// Whether the card has its VFs.
     pub(crate) vfs_gone: bool,
 }
@@ -173,17 +184,52 @@ impl Model {
             return if had.wish == *wish { Expected::Already } else { Expected::Conflict };
         }
         // What is half done or belongs to a namespace that is gone is cleared away first.
-        let others = || self.held.iter().filter(|(other, _)| **other != slot);
+        let others = self.held.iter().filter(|(other, _)| **other != slot);
+        let others: Vec<Wish> = others.map(|(_, held)| held.all()).collect();
+        let sources = others.len() + 1;
+        let left = self.left.iter().map(|(_, name)| Wish::from([*name]));
+        let others: Vec<Wish> = others.into_iter().chain(left).collect();
+        self.from_what_is_free(&others, wish, sources, kept)
+    }
+
+    /// What must come of one network more for `slot`, whose sandbox runs.
+    pub(crate) fn add(&self, slot: usize, network: &'static str, kept: usize) -> Expected {
+        let had = &self.held[&slot];
+        if had.added.get(network) == Some(&true) {
+            return Expected::Already;
+        }
+        if had.wish.contains(network) {
+            return Expected::Conflict;
+        }
+        // What was added to it by half is cleared away first, and what an earlier sandbox left of the same.
+        let mut all = self.held.clone();
+        all.entry(slot).and_modify(|had| had.added.retain(|_, whole| *whole));
+        let left = self.left.iter().filter(|left| **left != (slot, network));
+        let all = all.values().map(Held::all).chain(left.map(|(_, name)| Wish::from([*name])));
+        self.from_what_is_free(&all.collect::<Vec<_>>(), &Wish::from([network]), 0, kept)
+    }
+
+    /// What must come of a wish where `others` have what they have; with it `sources` addresses of service paths are taken.
+    fn from_what_is_free(
+        &self,
+        others: &[Wish],
+        wish: &Wish,
+        sources: usize,
+        kept: usize,
+    ) -> Expected {
         let takes_vf = wish.iter().any(|network| SUPPLIES[0].1.contains(network));
         let no_devices = self.vfs_gone && takes_vf;
         let exhausted = SUPPLIES.iter().enumerate().any(|(number, (supply, takers))| {
             let kept = if number == 0 && takes_vf { kept } else { 0 };
-            let takes = |wish: &Wish| match takers {
-                [] => 1,
-                _ => wish.iter().filter(|network| takers.contains(network)).count(),
-            };
-            others().map(|(_, held)| takes(&held.wish)).sum::<usize>() + takes(wish) + kept
-                > *supply
+            let count =
+                |wish: &Wish| wish.iter().filter(|network| takers.contains(network)).count();
+            match takers {
+                [] => sources > *supply,
+                _ => {
+                    let (taken, asked) = (others.iter().map(count).sum::<usize>(), count(wish));
+                    asked > 0 && taken + asked + kept > *supply
+                }
+            }
         });
         if exhausted || no_devices {
             Expected::Refused { exhausted, no_devices }
@@ -195,7 +241,8 @@ impl Model {
     /// What became of it is recorded.
     pub(crate) fn attached(&mut self, slot: usize, wish: &Wish, alive: bool) {
         let holders = BTreeSet::from([id_of(slot)]);
-        self.held.insert(slot, Held { wish: wish.clone(), holders, whole: true, alive });
+        let (wish, added) = (wish.clone(), BTreeMap::new());
+        self.held.insert(slot, Held { wish, holders, whole: true, alive, added });
     }
 
     /// Whether anybody needs the masquerade table.

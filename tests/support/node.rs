@@ -116,7 +116,7 @@ impl Node {
                 return Ok(());
             }
             prop_assert!(self.has_all(slot), "it was not mended: {came:?}");
-            self.robbed.remove(&self.namespaces[&slot].1);
+            self.no_longer_robbed(slot);
         }
         let agrees = match (&came, expected) {
             (Ok(How::Attached), Expected::Given) | (Ok(How::Already), Expected::Already) => true,
@@ -175,7 +175,7 @@ impl Node {
                 return Ok(());
             }
             prop_assert!(self.has_all(slot), "it was not mended: {came:?}");
-            self.robbed.remove(&self.namespaces[&slot].1);
+            self.no_longer_robbed(slot);
         }
         prop_assert!(matches!(came, Ok(How::Already)), "{came:?}");
         self.model.held.get_mut(&slot).unwrap().holders.insert(joiner_of(slot));
@@ -184,7 +184,11 @@ impl Node {
 
     /// Whether everything that the slot's lease gave is there, by whatever name, with its addresses, and so is its service path.
     fn has_all(&self, slot: usize) -> bool {
-        let Some(lease) = self.lease_of(slot) else { return false };
+        self.lease_of(slot).is_some_and(|lease| self.is_given(&lease))
+    }
+
+    /// The same for one lease.
+    pub(crate) fn is_given(&self, lease: &Lease) -> bool {
         let sandbox = self.host.with(|machine| machine.sandbox(lease.netns.cookie).cloned());
         let Some(sandbox) = sandbox else { return false };
         let is_served = self.host.with(|machine| {
@@ -200,8 +204,20 @@ impl Node {
 
     /// Whether a VF that the slot's lease gave is no more, so that nobody can give it again.
     fn lacks_device(&self, slot: usize) -> bool {
-        let Some(lease) = self.lease_of(slot).filter(|_| self.model.vfs_gone) else { return false };
-        lease.devices().any(|device| (0..VFS).map(vf).any(|gone| gone == device))
+        self.lease_of(slot).is_some_and(|lease| self.lacks(&lease))
+    }
+
+    fn lacks(&self, lease: &Lease) -> bool {
+        let is_gone = |device| (0..VFS).map(vf).any(|gone| gone == device);
+        self.model.vfs_gone && lease.devices().any(is_gone)
+    }
+
+    /// The slot was seen to have everything again, if what was added to it is there too.
+    fn no_longer_robbed(&mut self, slot: usize) {
+        let leases = self.leases_of(slot);
+        if leases.iter().all(|lease| self.is_given(lease)) {
+            self.robbed.remove(&leases[0].netns.cookie);
+        }
     }
 
     pub(crate) fn leave(&mut self, slot: usize, joined: bool) -> Result<(), TestCaseError> {
@@ -236,11 +252,18 @@ impl Node {
 
     /// Leases are compared with the kernel, and with a runtime that no longer knows the sandboxes in `lost`.
     pub(crate) fn reconcile(&mut self, lost: &[usize]) -> Result<(), TestCaseError> {
-        let before = self.model.held.len();
-        self.model.held.retain(|slot, had| had.whole && had.alive && !lost.contains(slot));
-        let slots: Vec<usize> = self.model.held.keys().copied().collect();
-        let lacking: Vec<usize> =
-            slots.iter().copied().filter(|slot| self.lacks_device(*slot)).collect();
+        let stays = |slot: usize, had: &Held| had.whole && had.alive && !lost.contains(&slot);
+        let mut gone = BTreeSet::new();
+        for lease in self.leases() {
+            let slot = slot_of(&lease);
+            let whole = lease.state == LeaseState::Attached;
+            if !whole || !self.model.held.get(&slot).is_some_and(|had| stays(slot, had)) {
+                gone.insert(lease.id.clone());
+            }
+        }
+        self.model.held.retain(|slot, had| stays(*slot, had));
+        self.model.held.values_mut().for_each(|had| had.added.retain(|_, whole| *whole));
+        self.model.left.clear();
         let lost: Vec<String> = lost.iter().copied().map(id_of).collect();
         let is_gone = |lease: &Lease| lost.iter().any(|id| id == lease.id.as_str());
         let mut kernel = self.host.kernel();
@@ -250,26 +273,40 @@ impl Node {
         let found = found.map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
         let (released, others): (Vec<_>, Vec<_>) =
             found.iter().partition(|finding| finding.outcome == Mended::Released);
-        prop_assert_eq!(released.len(), before - self.model.held.len(), "{:?}", found);
-        // What somebody took away for good is told, what came back is given again, and nothing else is wrong.
-        let is_robbed = |finding: &&Finding| {
-            let id = finding.id.as_ref().map(ToString::to_string);
-            let Some(slot) = slots.iter().find(|slot| Some(id_of(**slot)) == id) else {
-                return false;
-            };
-            let outcome = match &finding.outcome {
-                Mended::LeftAlone | Mended::Failed(_) => lacking.contains(slot),
-                outcome => *outcome == Mended::Applied && !lacking.contains(slot),
-            };
-            let told = !lacking.contains(slot) || finding.what.contains("missing: ");
-            outcome && told && self.robbed.contains(&self.namespaces[slot].1)
-        };
-        prop_assert!(others.iter().all(is_robbed), "{:?}", found);
-        for slot in slots.iter().filter(|slot| !lacking.contains(slot)) {
-            prop_assert!(self.has_all(*slot), "slot {} was not mended: {:?}", slot, found);
-            self.robbed.remove(&self.namespaces[slot].1);
+        let told: BTreeSet<_> = released.iter().filter_map(|finding| finding.id.clone()).collect();
+        // What was added goes with its sandbox, which may be told for both.
+        let must_be_told = gone.iter().filter(|id| {
+            let first = id.as_str().split('.').next();
+            !gone.iter().any(|other| other != *id && Some(other.as_str()) == first)
+        });
+        prop_assert!(told.is_subset(&gone), "{:?} but {:?}", gone, found);
+        prop_assert!(
+            must_be_told.clone().all(|id| told.contains(id)),
+            "{:?} but {:?}",
+            gone,
+            found
+        );
+        prop_assert!(others.iter().all(|finding| self.is_of_robbed(finding)), "{:?}", found);
+        for slot in self.model.held.keys().copied().collect::<Vec<_>>() {
+            for lease in self.leases_of(slot).iter().filter(|lease| !self.lacks(lease)) {
+                prop_assert!(self.is_given(lease), "{} was not mended: {:?}", lease.id, found);
+            }
+            self.no_longer_robbed(slot);
         }
         Ok(())
+    }
+
+    /// What somebody took away for good is told, what came back is given again, and nothing else is wrong.
+    fn is_of_robbed(&self, finding: &Finding) -> bool {
+        let Some(id) = finding.id.clone() else { return false };
+        let Some(lease) = self.context.leases.find(&Claim::Id(id)).unwrap() else { return false };
+        let lacks = self.lacks(&lease);
+        let outcome = match &finding.outcome {
+            Mended::LeftAlone | Mended::Failed(_) => lacks,
+            outcome => *outcome == Mended::Applied && !lacks,
+        };
+        let told = !lacks || finding.what.contains("missing: ");
+        outcome && told && self.robbed.contains(&lease.netns.cookie)
     }
 
     /// A container gives its VF another name, and has it in its own hands from then on: what was mended by half stays so. That is
@@ -358,6 +395,8 @@ impl Node {
             self.end(slot);
         }
         let had = self.model.held.remove(&slot);
+        let added = had.as_ref().map(|had| had.added.clone()).unwrap_or_default();
+        self.note_left(slot, &added)?;
         let Some(lease) = self.lease_of(slot) else {
             let done = matches!(came, Some(Ok(())));
             prop_assert!(wish.is_none() || !done, "attached without a lease");
@@ -372,7 +411,7 @@ impl Node {
             prop_assert!(whole && is_asked, "done, and the lease is {:?}", lease.state);
             let ended = !self.namespaces.contains_key(&slot);
             prop_assert!(ended || self.has_all(slot), "done, and it has not all");
-            self.robbed.remove(&lease.netns.cookie);
+            self.no_longer_robbed(slot);
         }
         if let Some(Err(error)) = came {
             let told = error.exit_code() == ExitCode::NeedsCleanup;
@@ -380,12 +419,23 @@ impl Node {
         }
         let alive = self.host.with(|machine| machine.sandbox(lease.netns.cookie).is_some());
         let holders = lease.holders.iter().map(ToString::to_string).collect();
-        self.model.held.insert(slot, Held { wish: has, holders, whole, alive });
+        let had = added;
+        let added = self.added_to(slot);
+        prop_assert!(added.keys().all(|name| had.contains_key(name)), "{added:?} but {had:?}");
+        self.model.held.insert(slot, Held { wish: has, holders, whole, alive, added });
         Ok(())
     }
 
     pub(crate) fn lease_of(&self, slot: usize) -> Option<Lease> {
         self.context.leases.find(&Claim::Id(parse(&id_of(slot)))).unwrap()
+    }
+
+    /// The lease of what a sandbox began with, and those of what was added.
+    pub(crate) fn leases_of(&self, slot: usize) -> Vec<Lease> {
+        let mut leases = self.leases();
+        leases.retain(|lease| slot_of(lease) == slot);
+        leases.sort_by_key(|lease| lease.added_to.is_some());
+        leases
     }
 
     /// Every lease.
@@ -398,6 +448,7 @@ impl Node {
     /// Everything goes, and the host is as it was.
     pub(crate) fn finish(&mut self) -> Result<(), TestCaseError> {
         self.set_vfs(false)?;
+        self.reconcile(&[])?;
         for slot in 0..SLOTS {
             self.detach(slot, &Which::Id(parse(&id_of(slot))))?;
             self.end(slot);
@@ -428,6 +479,12 @@ fn pair_of(sandbox: &Namespace) -> Option<String> {
 pub(crate) fn link_of<'a>(sandbox: &'a Namespace, had: &Attached) -> Option<&'a FakeLink> {
     let renamed = || sandbox.link("mine").filter(|_| had.device.is_some());
     sandbox.link(had.interface.as_str()).or_else(renamed)
+}
+
+/// The sandbox that a lease is of.
+pub(crate) fn slot_of(lease: &Lease) -> usize {
+    let id = lease.added_to.as_ref().unwrap_or(&lease.id);
+    (0..SLOTS).find(|slot| id_of(*slot) == id.as_str()).unwrap()
 }
 
 /// The networks of a lease.

@@ -10,8 +10,8 @@ use vfhook::{
 
 use super::{
     host::CARD,
-    model::{DRIVEN, Held, SLOTS, id_of},
-    node::{Node, link_of, wish_of},
+    model::{DRIVEN, Held},
+    node::{Node, link_of, slot_of, wish_of},
 };
 
 impl Node {
@@ -28,14 +28,17 @@ impl Node {
             let holders = lease.holders.iter().map(ToString::to_string).collect();
             let whole = lease.state == LeaseState::Attached;
             let alive = self.host.with(|machine| machine.sandbox(lease.netns.cookie).is_some());
-            let found = Held { wish: wish_of(lease), holders, whole, alive };
-            let slot = (0..SLOTS).find(|slot| id_of(*slot) == lease.id.as_str()).unwrap();
-            held.insert(slot, found);
             if whole && alive {
                 self.assert_given(lease)?;
             }
+            if lease.added_to.is_none() {
+                let (slot, wish) = (slot_of(lease), wish_of(lease));
+                let added = self.added_to(slot);
+                held.insert(slot, Held { wish, holders, whole, alive, added });
+            }
         }
         prop_assert_eq!(&held, &self.model.held);
+        prop_assert_eq!(self.left(), self.model.left.clone());
         self.assert_rest_untouched(&claimed)
     }
 
