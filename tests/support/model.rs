@@ -189,7 +189,7 @@ impl Model {
         let sources = others.len() + 1;
         let left = self.left.iter().map(|(_, name)| Wish::from([*name]));
         let others: Vec<Wish> = others.into_iter().chain(left).collect();
-        self.from_what_is_free(&others, wish, sources, kept)
+        self.expected(&others, wish, sources, kept)
     }
 
     /// What must come of one network more for `slot`, whose sandbox runs.
@@ -206,30 +206,22 @@ impl Model {
         all.entry(slot).and_modify(|had| had.added.retain(|_, whole| *whole));
         let left = self.left.iter().filter(|left| **left != (slot, network));
         let all = all.values().map(Held::all).chain(left.map(|(_, name)| Wish::from([*name])));
-        self.from_what_is_free(&all.collect::<Vec<_>>(), &Wish::from([network]), 0, kept)
+        self.expected(&all.collect::<Vec<_>>(), &Wish::from([network]), 0, kept)
     }
 
     /// What must come of a wish where `others` have what they have; with it `sources` addresses of service paths are taken.
-    fn from_what_is_free(
-        &self,
-        others: &[Wish],
-        wish: &Wish,
-        sources: usize,
-        kept: usize,
-    ) -> Expected {
+    fn expected(&self, others: &[Wish], wish: &Wish, sources: usize, kept: usize) -> Expected {
         let takes_vf = wish.iter().any(|network| SUPPLIES[0].1.contains(network));
         let no_devices = self.vfs_gone && takes_vf;
         let exhausted = SUPPLIES.iter().enumerate().any(|(number, (supply, takers))| {
             let kept = if number == 0 && takes_vf { kept } else { 0 };
             let count =
                 |wish: &Wish| wish.iter().filter(|network| takers.contains(network)).count();
-            match takers {
-                [] => sources > *supply,
-                _ => {
-                    let (taken, asked) = (others.iter().map(count).sum::<usize>(), count(wish));
-                    asked > 0 && taken + asked + kept > *supply
-                }
+            if takers.is_empty() {
+                return sources > *supply;
             }
+            let (taken, asked) = (others.iter().map(count).sum::<usize>(), count(wish));
+            asked > 0 && taken + asked + kept > *supply
         });
         if exhausted || no_devices {
             Expected::Refused { exhausted, no_devices }
