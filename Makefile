@@ -92,7 +92,7 @@ install-files:
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/udev/rules.d host-files/86-vfhook.rules
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/network host-files/05-vfhook.network
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/NetworkManager/conf.d host-files/90-vfhook.conf
-	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system nri-config/vfhook.service nri-config/vfhook-provision.service
+	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system nri-config/vfhook.service nri-config/vfhook.socket nri-config/vfhook-provision.service
 
 install-agent: build-agent install install-agent-files ## the same, and what tells a Kubernetes cluster of VFs that claims select
 

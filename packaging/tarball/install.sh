@@ -99,7 +99,7 @@ uninstall() {
     [ -f "$root$list_path" ] || { say "$root$list_path is not there: nothing was installed by this script"; exit 1; }
     if needed; then exit 1; fi
     if [ -z "$root" ] && [ -z "$dry" ] && [ -d /run/systemd/system ]; then
-        systemctl disable --now vfhook.service vfhook-provision.service
+        systemctl disable --now vfhook.socket vfhook.service vfhook-provision.service
     fi
     list=$(cat "$root$list_path")
     do_it rm -f "$root$list_path"

@@ -101,13 +101,19 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(command: &mut Command, input: &str) -> Self {
-        let line = format!("{command:?}");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("start {line}: {error}"));
-        let mut stdin = child.stdin.take().expect("stdin is a pipe");
+        let mut running = Self::start_as_it_is(command.stdin(Stdio::piped()));
+        let mut stdin = running.child.stdin.take().expect("stdin is a pipe");
         let input = input.to_owned();
         // A program that refuses early closes its end; that is its right.
         thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+        running
+    }
+
+    /// With the standard input that the command has.
+    pub(crate) fn start_as_it_is(command: &mut Command) -> Self {
+        let line = format!("{command:?}");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("start {line}: {error}"));
         let stdout = drain(child.stdout.take().expect("stdout is a pipe"));
         let stderr = drain(child.stderr.take().expect("stderr is a pipe"));
         Self { line, child: Leashed(child), stdout, stderr }
