@@ -10,6 +10,8 @@ use std::{
 
 use serde_json::Value;
 
+use super::schema;
+
 /// Nothing that a test starts takes longer, on however loaded a machine.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -43,11 +45,17 @@ impl Ran {
         self
     }
 
-    /// Its answer as JSON.
+    /// Its answer as JSON, which fits what is published of it.
     pub(crate) fn json(self) -> Value {
         let line = self.line.clone();
         let text = self.ok();
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{line}: {error}: {text}"))
+        let answer: Value =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{line}: {error}: {text}"));
+        let words: Vec<&str> = line.split('"').collect();
+        if let Some(name) = schema::name(&words, &answer) {
+            schema::must_fit(name, &answer);
+        }
+        answer
     }
 }
 
