@@ -13,7 +13,7 @@ PROGRAM ?= $(CARGO_TARGET_DIR)/$(HOST)/release/vfhook
 AGENT ?= $(CARGO_TARGET_DIR)/release/vfhook-agent
 MANUAL ?= $(CARGO_TARGET_DIR)/manual
 AS_RELEASED = RUSTFLAGS="$(strip $(RUSTFLAGS) $(LINK))" cargo
-.PHONY: help build demo check unit model simulate msrv minimal deny fuzz lab test bench bench-write install install-files install-agent install-agent-files build-agent manual deb clean
+.PHONY: help build demo check unit model simulate msrv minimal deny fuzz lab test bench bench-write install install-files install-agent install-agent-files build-agent manual deb tarball clean
 
 help: ## explain every target
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -92,7 +92,7 @@ install-files:
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/udev/rules.d host-files/86-vfhook.rules
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/network host-files/05-vfhook.network
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/NetworkManager/conf.d host-files/90-vfhook.conf
-	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system nri-config/vfhook.service nri-config/vfhook-provision.service
+	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system nri-config/vfhook.service nri-config/vfhook.socket nri-config/vfhook-provision.service
 
 install-agent: build-agent install install-agent-files ## the same, and what tells a Kubernetes cluster of VFs that claims select
 
@@ -109,6 +109,9 @@ manual:
 
 deb: build build-agent manual ## a Debian package, target/vfhook.deb, that starts nothing and makes no VF when it is installed
 	packaging/deb/build $(PROGRAM) $(AGENT) $(MANUAL) target/vfhook.deb
+
+tarball: build manual ## the program without the agent, linked statically, and its installer: target/vfhook.tar.gz, for where no package fits
+	packaging/tarball/build $(PROGRAM) $(MANUAL) target/vfhook.tar.gz
 
 clean: ## what cargo built; the lab's images stay in their cache
 	cargo clean

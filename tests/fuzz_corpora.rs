@@ -6,7 +6,7 @@
 #[expect(unreachable_pub, reason = "a library to the fuzz targets")]
 mod bodies;
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 /// Files that a corpus has at least: fewer, and the replay shows little.
 const FEWEST: usize = 10;
@@ -50,4 +50,43 @@ fn every_body_has_a_target_and_a_corpus() {
     assert_eq!(names(&folder().join("corpus")), bodies);
     let targets: Vec<String> = bodies.iter().map(|name| format!("{name}.rs")).collect();
     assert_eq!(names(&folder().join("targets")), targets);
+}
+
+/// `fuzz` is no member of the workspace, so nothing else sees that its lock lacks what a manifest here came to name.
+#[test]
+fn the_lock_knows_what_the_manifests_name() {
+    let lock = table(&folder().join("Cargo.lock"));
+    let packages = lock["package"].as_array().unwrap();
+    let own = packages.iter().filter(|package| package.get("source").is_none());
+    let mut seen = 0;
+    for package in own {
+        let name = package["name"].as_str().unwrap();
+        let root = folder().parent().unwrap();
+        let path = match name {
+            "vfhook" => root.join("Cargo.toml"),
+            "vfhook-fuzz" => folder().join("Cargo.toml"),
+            _ => root.join("crates").join(name).join("Cargo.toml"),
+        };
+        let manifest = table(&path);
+        let named = manifest["dependencies"].as_table().unwrap();
+        // With two versions of a crate the lock says which.
+        let locked = package["dependencies"].as_array().unwrap().iter();
+        let locked: BTreeSet<&str> =
+            locked.map(|entry| entry.as_str().unwrap().split(' ').next().unwrap()).collect();
+        // What nobody asks for by a feature is not in it.
+        let is_asked = |(_, wants): &(&String, &toml::Value)| {
+            wants.get("optional").and_then(toml::Value::as_bool) != Some(true)
+        };
+        let mut asked = named.iter().filter(is_asked).map(|(dependency, _)| dependency.as_str());
+        let lacks = asked.find(|dependency| !locked.contains(dependency));
+        assert_eq!(lacks, None, "of {name}; in fuzz/: cargo update --workspace");
+        let strange = locked.iter().find(|dependency| !named.contains_key(**dependency));
+        assert_eq!(strange, None, "of {name}; in fuzz/: cargo update --workspace");
+        seen += 1;
+    }
+    assert!(seen > 3, "{seen} packages");
+}
+
+fn table(path: &Path) -> toml::Table {
+    fs::read_to_string(path).unwrap().parse().unwrap()
 }

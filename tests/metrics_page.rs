@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeSet, env, fs, path::Path};
 
+use serde_json::Value;
 use vfhook::{
     history::{Reason, Tally},
     metrics::{FAMILIES, Facts, Format, Kind, LeaseLevel, Nri, PoolLevel, page, text},
@@ -68,6 +69,58 @@ fn reasons_and_states_that_rules_name_are_told() {
         let pair = format!("{}\"{value}\"", label.0);
         assert!(told.contains(&pair), "{pair} is in a rule and never told");
     }
+}
+
+/// What Grafana asks by docs/metrics/dashboard.json.
+fn queries() -> Vec<String> {
+    let dashboard: Value = serde_json::from_str(&document("docs/metrics/dashboard.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets = panels.iter().filter_map(|panel| panel["targets"].as_array());
+    targets.flatten().map(|target| target["expr"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_dashboard_asks_for_every_metric_and_for_no_other() {
+    let asked: BTreeSet<String> = queries().iter().flat_map(|query| named(query)).collect();
+    let known = samples();
+    let strange: Vec<_> = asked.difference(&known).collect();
+    assert!(strange.is_empty(), "the dashboard asks for {strange:?}, which nobody tells");
+    let is_asked = |family: &&str| {
+        ["", "_total", "_bucket", "_count"]
+            .iter()
+            .any(|end| asked.contains(&format!("{family}{end}")))
+    };
+    let left: Vec<_> =
+        FAMILIES.iter().map(|family| family.name).filter(|name| !is_asked(name)).collect();
+    assert!(left.is_empty(), "the dashboard does not show {left:?}");
+}
+
+#[test]
+fn labels_that_the_dashboard_names_are_told() {
+    let told = text(&full(), Format::Text);
+    // These a scraper and a histogram put there.
+    let is_told =
+        |label: &str| ["instance", "le"].contains(&label) || told.contains(&format!("{label}=\""));
+    let mut seen = 0;
+    for query in queries() {
+        let grouped = query.split("by (").skip(1).filter_map(|rest| rest.split(')').next());
+        let matched = query.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+        let names = grouped
+            .chain(matched)
+            .flat_map(|list| list.split(','))
+            .map(|part| part.split(['=', '!', '~']).next().unwrap_or_default().trim().to_owned());
+        for label in names {
+            assert!(is_told(&label), "{label} is in {query} and never told");
+            seen += 1;
+        }
+        for pair in
+            query.split(['{', ',']).filter(|part| part.contains("=\"") && !part.contains("!="))
+        {
+            let pair = pair.split('}').next().unwrap_or_default();
+            assert!(told.contains(pair), "{pair} is in {query} and never told");
+        }
+    }
+    assert!(seen > 30, "{seen} labels");
 }
 
 /// As much as there can be.

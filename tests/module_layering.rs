@@ -111,7 +111,14 @@ const PARTS: [Part; 23] = [
     },
     Part {
         folder: "frontend/http",
-        may_name: &["kernel::OwnSocket", "lease::Seen", "metrics", "operation::Picture", "types"],
+        may_name: &[
+            "kernel::OwnSocket",
+            "kernel::PassedSocket",
+            "lease::Seen",
+            "metrics",
+            "operation::Picture",
+            "types",
+        ],
     },
     Part {
         folder: "frontend/nri",
@@ -138,6 +145,8 @@ const PARTS: [Part; 23] = [
             "kernel::Heard",
             "kernel::HostEvents",
             "kernel::LinuxKernel",
+            "kernel::NotTaken",
+            "kernel::PassedSocket",
             "lease::LeaseError",
             "lease::LeaseStore",
             "metrics",
@@ -239,8 +248,14 @@ const TOOLS: [Tool; 21] = [
     Tool {
         root: "std",
         below: &["net::TcpStream", "net::TcpListener", "net::UdpSocket", "process"],
-        // A thread that cannot leave a sandbox ends all; a wrapped runtime takes this process over.
-        places: &["main.rs", "kernel/netns.rs", "kernel/exec.rs", "kernel/program.rs"],
+        // A thread that cannot leave a sandbox ends all; a wrapped runtime takes this process over; systemd hands a listener over.
+        places: &[
+            "main.rs",
+            "kernel/netns.rs",
+            "kernel/exec.rs",
+            "kernel/passed_socket.rs",
+            "kernel/program.rs",
+        ],
     },
     // CNI passes its arguments in variables, the journal its number; and who has a gate made says which program keeps it.
     Tool {

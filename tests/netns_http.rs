@@ -7,8 +7,12 @@ mod netns_support;
 use std::{
     collections::BTreeMap,
     io::{Read, Write},
-    net::{Shutdown, TcpStream},
-    os::unix::net::{UnixDatagram, UnixStream},
+    net::{Shutdown, TcpListener, TcpStream},
+    os::{
+        fd::OwnedFd,
+        unix::net::{UnixDatagram, UnixListener, UnixStream},
+    },
+    process::{Command, Stdio},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
@@ -151,6 +155,54 @@ fn nothing_listens_unasked_and_nothing_but_this_machine_is_listened_to() {
         assert_eq!(status(&answer), "200", "{answer}");
         stop(daemon);
         assert!(!path.exists());
+    });
+}
+
+/// A daemon that is handed this socket as its third descriptor, as systemd does it.
+fn serve_at(host: &Host, socket: impl Into<OwnedFd>, variables: &str, more: &[&str]) -> Running {
+    let plain = daemon(host);
+    let mut command = Command::new("sh");
+    let script = format!("exec 3<&0 </dev/null; {variables} exec \"$@\"");
+    command.args(["-c", &script, "sh"]).arg(plain.get_program()).args(plain.get_args()).args(more);
+    let set = plain.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    command.envs(set).stdin(Stdio::from(socket.into()));
+    Running::start_as_it_is(&mut command)
+}
+
+#[test]
+fn it_answers_at_a_socket_that_systemd_hands_over_and_leaves_it() {
+    on_a_host(|host| {
+        let path = host.directory.join("http.sock");
+        let socket = UnixListener::bind(&path).unwrap();
+        let ours = "LISTEN_FDS=1 LISTEN_FDNAMES=http LISTEN_PID=$$";
+        let daemon = serve_at(host, socket.try_clone().unwrap(), ours, &[]);
+        let mut stream = UnixStream::connect(&path).unwrap();
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(status(&answer), "200", "{answer}");
+        stop(daemon);
+        assert!(path.exists(), "it is systemd's");
+        // Who started somebody else with it, or nothing, means nothing.
+        for other in ["LISTEN_FDS=1 LISTEN_PID=1", "LISTEN_FDS=0 LISTEN_PID=$$", "LISTEN_FDS=1"] {
+            let daemon = serve_at(host, socket.try_clone().unwrap(), other, &["--http", ADDRESS]);
+            eventually("it answers where it was told", || TcpStream::connect(ADDRESS).is_ok());
+            stop(daemon);
+        }
+        let refused = |socket: OwnedFd, variables: &str, more: &[&str]| {
+            serve_at(host, socket, variables, more).wait()
+        };
+        let own = || OwnedFd::from(socket.try_clone().unwrap());
+        refused(own(), ours, &["--http", ADDRESS]).must_exit(2).must_say(&["--http"]);
+        // Whether a fourth descriptor is open is not the test's to say.
+        refused(own(), "LISTEN_FDS=2 LISTEN_PID=$$", &[]).must_exit(5).must_say(&["systemd hands"]);
+        refused(own(), "LISTEN_FDS=x LISTEN_PID=$$", &[]).must_exit(5).must_say(&["LISTEN_FDS"]);
+        let open = TcpListener::bind("0.0.0.0:0").unwrap();
+        refused(open.into(), ours, &[]).must_exit(5).must_say(&["0.0.0.0", "strangers"]);
+        let file = std::fs::File::open("/etc/hostname").unwrap();
+        refused(file.into(), ours, &[]).must_exit(5).must_say(&["is no socket"]);
+        let nobody = UnixStream::pair().unwrap().0;
+        refused(nobody.into(), ours, &[]).must_exit(5).must_say(&["listens for no connections"]);
     });
 }
 

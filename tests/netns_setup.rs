@@ -157,6 +157,7 @@ fn written_proven_and_taken_back() {
 fn the_answer_as_json() {
     let machine = Machine::sound();
     let answer: Value = serde_json::from_slice(&machine.set_up(&["--json"], None).stdout).unwrap();
+    netns_support::schema::must_fit("setup", &answer);
     assert_eq!(answer["version"], "2.1.9");
     assert_eq!(answer["changes"].as_array().unwrap().len(), 3);
     assert_eq!(answer["restart"][0], "systemctl restart containerd");

@@ -11,6 +11,7 @@ pub mod import_config;
 pub mod lease;
 pub mod multus;
 pub mod netlink;
+pub mod nri_answers;
 pub mod nri_frames;
 pub mod nri_pod;
 pub mod oci_state;
@@ -21,7 +22,7 @@ mod scene;
 pub type Body = fn(&[u8]);
 
 /// Every body, by the name of its target and of its corpus.
-pub const BODIES: [(&str, Body); 12] = [
+pub const BODIES: [(&str, Body); 13] = [
     ("annotation", annotation::read),
     ("configuration", configuration::read),
     ("genie", genie::read),
@@ -30,6 +31,7 @@ pub const BODIES: [(&str, Body); 12] = [
     ("lease", lease::read),
     ("multus", multus::read),
     ("netlink", netlink::read),
+    ("nri_answers", nri_answers::read),
     ("nri_frames", nri_frames::read),
     ("nri_pod", nri_pod::read),
     ("oci_state", oci_state::read),

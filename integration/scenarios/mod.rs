@@ -15,6 +15,7 @@ mod comes_back_clean;
 mod containerd_alone;
 mod containerd_churn;
 mod containerd_faults;
+mod containerd_newest;
 mod containerd_pod;
 mod containerd_restarts;
 mod containerd_scene;
@@ -99,6 +100,7 @@ pub(crate) static ALL: &[Scenario] = &[
     containerd_faults::TWO,
     containerd_churn::TWO,
     containerd_churn::SHORT,
+    containerd_newest::SCENARIO,
     crio::SCENARIO,
     real_crio::CRUN,
     real_crio::RUNC,

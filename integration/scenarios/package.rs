@@ -23,7 +23,8 @@ pub(super) const SCENARIO: Scenario = Scenario::new(
 .under_systemd()
 .packaged();
 
-const UNITS: [&str; 3] = ["vfhook.service", "vfhook-agent.service", "vfhook-provision.service"];
+const UNITS: [&str; 4] =
+    ["vfhook.service", "vfhook.socket", "vfhook-agent.service", "vfhook-provision.service"];
 const RUNTIME_CONFIGURATION: &str = "/etc/containerd/config.toml";
 
 /// A machine without vfhook.

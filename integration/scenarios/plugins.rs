@@ -70,7 +70,8 @@ const FIELDS: [(&str, &str, &str); 32] = [
     ("/container/resources/devices", "Resources", "devices"),
 ];
 
-const HOOKS: &str = "/run/lab/hooks.d";
+/// The hook injector's folder; a pod with the annotation `example: hooked` gets what is in it.
+pub(super) const HOOKS: &str = "/run/lab/hooks.d";
 /// Where the hook writes what it is told.
 const HOOKED: &str = "/run/lab/hooked";
 
@@ -107,7 +108,8 @@ pub(super) fn run(guest: &mut Guest, containerd: Containerd) -> Result<(), Failu
     guest.must_be_as_before("after the pod of the examples")
 }
 
-fn launch(plugin: Daemon, program: &str, arguments: &str) -> Result<(), Failure> {
+/// Starts one of them.
+pub(super) fn launch(plugin: Daemon, program: &str, arguments: &str) -> Result<(), Failure> {
     let socket = "/var/run/nri/nri.sock";
     let line = format!("{SHARE}/bin/{program} {socket} {arguments}");
     plugin.start(&line, &[("NO_COLOR", "1".to_owned())])

@@ -17,6 +17,8 @@ pub(crate) enum Brings {
     Cluster,
     /// The Debian package.
     Package,
+    /// containerd and runc newer than any suite's.
+    NewestRuntimes,
     /// A virtio card, as a cloud's virtual machine has it.
     CloudCard,
 }
@@ -109,6 +111,12 @@ impl Scenario {
     /// With the Debian package.
     pub(super) const fn packaged(mut self) -> Self {
         self.brings = Brings::Package;
+        self
+    }
+
+    /// With containerd and runc newer than any suite's.
+    pub(super) const fn with_newest_runtimes(mut self) -> Self {
+        self.brings = Brings::NewestRuntimes;
         self
     }
 

@@ -22,6 +22,8 @@ pub(crate) const BROUGHT: &str = "brought";
 pub(crate) const PACKAGE: &str = "vfhook.deb";
 /// The programs of a Kubernetes cluster, where the scenario is run in one, relative to the share.
 pub(crate) const CLUSTER: &str = "cluster";
+/// Runtimes newer than any suite's, where the scenario is brought them, relative to the share.
+pub(crate) const NEWEST: &str = "newest";
 /// The certificate of its API server, relative to the share.
 pub(crate) const CERTIFICATES: &str = "certificates";
 /// The OCI test image, relative to the share.

@@ -22,7 +22,7 @@ use crate::{
         kubelet::Places,
         nri::{Node, NriPlugin, Pods},
     },
-    kernel::LinuxKernel,
+    kernel::{LinuxKernel, NotTaken, PassedSocket},
     lease::LeaseError,
     metrics::Facts,
     operation::{self, OperationError, Picture},
@@ -43,7 +43,7 @@ pub struct Settings {
     pub socket: PathBuf,
     /// The plugin's place among others: two digits.
     pub index: String,
-    /// Where it answers over HTTP, if it does.
+    /// Where it answers over HTTP, if it does; a socket that systemd hands over says the same.
     pub http: Option<Address>,
     /// Where what concerns kubelet is.
     pub kubelet: Places,
@@ -67,6 +67,14 @@ pub enum ServeError {
     /// The one connection of a plugin that its runtime launched is lost.
     #[error("the connection to the runtime ended")]
     Lost(#[from] Lost),
+    /// What systemd hands over is not taken.
+    #[error(transparent)]
+    Socket(#[from] NotTaken),
+    /// It is told twice where to answer.
+    #[error(
+        "--http and a socket of systemd's (vfhook.socket) both say where to answer; take one of them away"
+    )]
+    TwoPlaces,
     /// The operating system refused something.
     #[error("{what}")]
     System {
@@ -139,8 +147,16 @@ async fn serve_async(settings: &Settings) -> Result<Instant, ServeError> {
 
 /// Before anything is done: who asked for it must not believe that it answers.
 async fn listen(settings: &Settings) -> Result<Option<Listener>, ServeError> {
-    let Some(address) = &settings.http else { return Ok(None) };
-    let listener = Listener::bind(address).await.map_err(system("listen where --http says"))?;
+    let listener = match (PassedSocket::take()?, &settings.http) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => return Err(ServeError::TwoPlaces),
+        (None, Some(address)) => {
+            Listener::bind(address).await.map_err(system("listen where --http says"))?
+        }
+        (Some(socket), None) => {
+            Listener::passed(socket).map_err(system("listen at systemd's socket"))?
+        }
+    };
     Ok(Some(listener))
 }
 

@@ -145,7 +145,7 @@ pub struct Serve {
     #[arg(long, default_value = "10", value_name = "NN")]
     pub nri_index: String,
 
-    /// Answer over HTTP at unix:PATH or 127.0.0.1:PORT: a live page, /metrics, /healthz and /readyz
+    /// Answer over HTTP at unix:PATH or 127.0.0.1:PORT: a live page, /metrics, /healthz and /readyz. vfhook.socket does the same
     #[arg(long, value_name = "ADDRESS")]
     pub http: Option<Address>,
 

@@ -150,7 +150,7 @@ impl CommandError {
             | Self::NobodyToAsk
             | Self::NoTerminal
             | Self::SeveralAdded
-            | Self::Serve(ServeError::Config(_)) => ExitCode::Usage,
+            | Self::Serve(ServeError::Config(_) | ServeError::TwoPlaces) => ExitCode::Usage,
             Self::Serve(_) | Self::NotRoot(_) => ExitCode::HostUnfit,
             Self::Setup(error) => error.exit_code(),
             Self::Runtime(_)

@@ -22,6 +22,7 @@ mod netns;
 mod netns_mounts;
 mod observe;
 mod open;
+mod passed_socket;
 mod program;
 mod published;
 mod rights;
@@ -47,6 +48,7 @@ pub use exec::{become_program, is_this_program, runs_as_itself};
 pub use functions::Functions;
 pub use host_name::host_name;
 pub use open::LinuxKernel;
+pub use passed_socket::{NotTaken, PassedSocket};
 pub use program::{Program, runs_as_root};
 pub use published::{
     append_line, publish_file, published_file, rewrite_file, withdraw_file, withdraw_files,

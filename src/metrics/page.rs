@@ -16,7 +16,7 @@ pub fn page() -> String {
          `vfhook metrics > /var/lib/prometheus/node-exporter/vfhook.next && mv /var/lib/prometheus/node-exporter/vfhook.next \
          /var/lib/prometheus/node-exporter/vfhook.prom`.\n\n\
          `/healthz` is 200 as long as leases are looked at, `/readyz` while a container runtime tells of its pods. Rules to alert by are in \
-         [metrics/alerts.yml](metrics/alerts.yml).\n\n\
+         [metrics/alerts.yml](metrics/alerts.yml), and a dashboard to import into Grafana in [metrics/dashboard.json](metrics/dashboard.json).\n\n\
          | metric | kind | what it tells | what to do |\n|---|---|---|---|\n",
     );
     for family in FAMILIES {

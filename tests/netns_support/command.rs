@@ -10,6 +10,8 @@ use std::{
 
 use serde_json::Value;
 
+use super::schema;
+
 /// Nothing that a test starts takes longer, on however loaded a machine.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -43,11 +45,17 @@ impl Ran {
         self
     }
 
-    /// Its answer as JSON.
+    /// Its answer as JSON, which fits what is published of it.
     pub(crate) fn json(self) -> Value {
         let line = self.line.clone();
         let text = self.ok();
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{line}: {error}: {text}"))
+        let answer: Value =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{line}: {error}: {text}"));
+        let words: Vec<&str> = line.split('"').collect();
+        if let Some(name) = schema::name(&words, &answer) {
+            schema::must_fit(name, &answer);
+        }
+        answer
     }
 }
 
@@ -101,13 +109,19 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(command: &mut Command, input: &str) -> Self {
-        let line = format!("{command:?}");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("start {line}: {error}"));
-        let mut stdin = child.stdin.take().expect("stdin is a pipe");
+        let mut running = Self::start_as_it_is(command.stdin(Stdio::piped()));
+        let mut stdin = running.child.stdin.take().expect("stdin is a pipe");
         let input = input.to_owned();
         // A program that refuses early closes its end; that is its right.
         thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+        running
+    }
+
+    /// With the standard input that the command has.
+    pub(crate) fn start_as_it_is(command: &mut Command) -> Self {
+        let line = format!("{command:?}");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("start {line}: {error}"));
         let stdout = drain(child.stdout.take().expect("stdout is a pipe"));
         let stderr = drain(child.stderr.take().expect("stderr is a pipe"));
         Self { line, child: Leashed(child), stdout, stderr }

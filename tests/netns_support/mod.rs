@@ -19,4 +19,5 @@ pub(crate) mod node;
 pub(crate) mod processor;
 pub(crate) mod refusal;
 pub(crate) mod sandbox;
+pub(crate) mod schema;
 pub(crate) mod traffic;

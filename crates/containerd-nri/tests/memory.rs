@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use containerd_nri::fake::{FakeRuntime, NriVersion, Profile};
+use containerd_nri::fake::{FakeRuntime, NriVersion, Peer, Profile};
 use containerd_nri::{
     Call, Event, EventSet, Identity, Launch, Plugin, PodSandbox, Refusal, Session,
 };
 use protobuf::Message;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use ttrpc::Request;
@@ -139,6 +139,22 @@ async fn promised_and_unsent_bytes_take_no_memory() {
     eprintln!("{grown} KiB more for 50 sessions");
     // Not touched yet, it would show in no other number than this.
     assert!(grown < 50 * 1024, "{grown} KiB more for 50 sessions");
+}
+
+#[tokio::test]
+async fn bytes_that_a_plugin_promises_take_the_fake_runtime_no_memory() {
+    let _alone = ALONE.lock().await;
+    let before = kib("VmData:");
+    let (ours, mut plugin) = duplex(64);
+    let mut peer = Peer::over(ours, Profile::of(NriVersion::V0_8));
+    plugin.write_u32(2).await.unwrap();
+    plugin.write_u32(u32::MAX).await.unwrap();
+    plugin.write_all(b"no more").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let grown = kib("VmData:").saturating_sub(before);
+    assert!(grown < 1024 * 1024, "{grown} KiB more");
+    drop(plugin);
+    assert_eq!(timeout(Duration::from_secs(5), peer.closed()).await, Ok(None));
 }
 
 fn event_of(size: usize) -> Vec<u8> {

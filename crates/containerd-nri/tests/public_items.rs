@@ -57,7 +57,10 @@ fn files(folder: &Path, each: &mut dyn FnMut(&PathBuf)) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            files(&path, each);
+            // What is generated is nobody's but the crate's.
+            if !path.ends_with("wire") {
+                files(&path, each);
+            }
         } else if path.extension().is_some_and(|kind| kind == "rs") {
             each(&path);
         }

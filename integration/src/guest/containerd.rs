@@ -1,4 +1,4 @@
-//! containerd with its CRI, in the two versions that the image has. It must not start vfhook, nor configure for it anything but what the
+//! containerd with its CRI, in the two versions that the image has and one that is brought. It must not start vfhook, nor configure for it anything but what the
 //! project ships for operators.
 
 use std::fs;
@@ -9,7 +9,7 @@ use super::command::{Invocation, cmd, eventually, script};
 use super::cri::Cri;
 use super::daemon::Daemon;
 use super::failure::Failure;
-use crate::verdict::{OCI_IMAGE, OCI_IMAGE_NAME, SHARE};
+use crate::verdict::{NEWEST, OCI_IMAGE, OCI_IMAGE_NAME, SHARE};
 
 const SOCKET: &str = "/run/containerd/containerd.sock";
 /// The main file of those that run.
@@ -40,6 +40,8 @@ pub(crate) enum Edition {
     One,
     /// 2, from the suite after that.
     Two,
+    /// 2, newer than any suite's, with a runc of its own; brought.
+    Newest,
 }
 
 /// A containerd.
@@ -69,7 +71,7 @@ impl Containerd {
     }
 
     fn load(self) -> Result<(), Failure> {
-        let local = if self.edition == Edition::Two { "--local" } else { "" };
+        let local = if self.edition == Edition::One { "" } else { "--local" };
         let ctr = self.program("ctr");
         cmd(&format!("{ctr} -n k8s.io images import {local} {SHARE}/{OCI_IMAGE}")).ok().map(drop)
     }
@@ -130,10 +132,11 @@ impl Containerd {
             .collect()
     }
 
-    fn folder(self) -> &'static str {
+    fn folder(self) -> String {
         match self.edition {
-            Edition::One => "/usr/bin",
-            Edition::Two => "/opt/containerd-2/usr/bin",
+            Edition::One => "/usr/bin".to_owned(),
+            Edition::Two => "/opt/containerd-2/usr/bin".to_owned(),
+            Edition::Newest => format!("{SHARE}/{NEWEST}"),
         }
     }
 
@@ -150,7 +153,7 @@ impl Containerd {
     fn config(self) -> Result<String, Failure> {
         let shipped = match self.edition {
             Edition::One => "containerd-1.toml",
-            Edition::Two => "containerd-2.toml",
+            Edition::Two | Edition::Newest => "containerd-2.toml",
         };
         let shipped = Path::new(SHARE).join("nri-config").join(shipped);
         let text = fs::read_to_string(&shipped).map_err(Failure::file("read", shipped))?;
@@ -165,7 +168,7 @@ impl Containerd {
                 "[plugins.'io.containerd.grpc.v1.cri']\nsandbox_image = \"{OCI_IMAGE_NAME}\"\n\
                  [plugins.'io.containerd.grpc.v1.cri'.cni]\nbin_dir = \"{CNI_PROGRAMS}\"\n"
             ),
-            Edition::Two => format!(
+            Edition::Two | Edition::Newest => format!(
                 "[plugins.'io.containerd.cri.v1.images'.pinned_images]\nsandbox = \"{OCI_IMAGE_NAME}\"\n\
                  [plugins.'io.containerd.cri.v1.runtime'.cni]\nbin_dirs = [\"{CNI_PROGRAMS}\"]\n"
             ),
@@ -177,7 +180,7 @@ impl Containerd {
     fn plain_config(self) -> String {
         let head = match self.edition {
             Edition::One => "# the operator's own\nversion = 2\n",
-            Edition::Two => {
+            Edition::Two | Edition::Newest => {
                 "# the operator's own\nversion = 3\nimports = [\"/etc/containerd/lab.d/*.toml\"]\n"
             }
         };

@@ -3,13 +3,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use super::binaries;
 use super::cache::Cache;
 use super::error::LabError;
+use super::go_program::GoProgram;
 use super::recipe::Recipe;
-use super::tool;
 
 const MODULES: &str = include_str!("../../cluster/go.mod");
 const SUMS: &str = include_str!("../../cluster/go.sum");
@@ -65,7 +63,6 @@ impl Cluster {
 
 fn build(place: &Path) -> Result<(), LabError> {
     let log = place.join("build.log");
-    let modules = binaries::workspace().join("integration/cluster");
     // A published module has no version of its own, and a kubelet of version 0.0.0 is too old for any API server.
     let version = version()?;
     let mut parts = version.trim_start_matches('v').split('.');
@@ -76,13 +73,7 @@ fn build(place: &Path) -> Result<(), LabError> {
          -X {package}.gitMinor={minor} -X {package}.gitTreeState=clean"
     );
     for (name, package) in PROGRAMS {
-        let mut go = Command::new("go");
-        go.current_dir(&modules)
-            .envs([("CGO_ENABLED", "0"), ("GOTOOLCHAIN", "local")])
-            .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", &flags, "-o"])
-            .arg(place.join(name))
-            .arg(package);
-        tool::run(&format!("building {name} with Go"), &mut go, &log)?;
+        GoProgram { name, package, flags: &flags, has_c: false }.build("cluster", place, &log)?;
     }
     Ok(())
 }

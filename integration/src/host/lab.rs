@@ -7,6 +7,7 @@ use super::emulator::Emulator;
 use super::error::LabError;
 use super::image::Image;
 use super::install;
+use super::newest::Newest;
 
 /// What guests are booted with.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub(crate) struct Lab {
     pub(crate) binaries: Binaries,
     /// The programs of a cluster, for who asks for them: they take long to build.
     pub(crate) cluster: Option<Cluster>,
+    /// Runtimes newer than any suite's, for who asks for them: they take long, too.
+    pub(crate) newest: Option<Newest>,
 }
 
 impl Lab {
@@ -39,12 +42,17 @@ impl Lab {
         let (emulator, image) = machine.map_err(broken_off)??;
         // Whatever is in it went well.
         let _ = std::fs::remove_file(&log);
-        Ok(Self { emulator, image, binaries, cluster: None })
+        Ok(Self { emulator, image, binaries, cluster: None, newest: None })
     }
 
     /// With the programs of a cluster.
     pub(crate) fn with_cluster(self, cache: &Cache) -> Result<Self, LabError> {
         Ok(Self { cluster: Some(Cluster::obtain(cache)?), ..self })
+    }
+
+    /// With runtimes newer than any suite's.
+    pub(crate) fn with_newest(self, cache: &Cache) -> Result<Self, LabError> {
+        Ok(Self { newest: Some(Newest::obtain(cache)?), ..self })
     }
 
     /// With the attach bench among the programs.

@@ -13,6 +13,7 @@ mod emulator;
 mod engine;
 mod error;
 mod faults;
+mod go_program;
 mod granted;
 mod guest_clock;
 mod image;
@@ -20,6 +21,7 @@ mod initrd;
 mod install;
 mod lab;
 mod matrix;
+mod newest;
 mod oci_image;
 mod qemu;
 mod recipe;
@@ -194,6 +196,9 @@ fn run_all(
     let mut lab = Lab::prepare(cache)?;
     if chosen.iter().any(|scenario| scenario.brings == Brings::Cluster) {
         lab = lab.with_cluster(cache)?;
+    }
+    if chosen.iter().any(|scenario| scenario.brings == Brings::NewestRuntimes) {
+        lab = lab.with_newest(cache)?;
     }
     say::note(&format!("lab: {} scenarios, {jobs} guests at once", chosen.len()));
     let order: Vec<&str> = chosen.iter().map(|scenario| scenario.name).collect();

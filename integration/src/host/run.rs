@@ -12,7 +12,7 @@ use super::error::LabError;
 use super::lab::Lab;
 use super::share::RunDir;
 use crate::scenarios::{Brings, Scenario};
-use crate::verdict::{EXIT_FAILED, EXIT_PASSED, FIGURES_FILE, Job, OUT_DIR, Outcome};
+use crate::verdict::{EXIT_FAILED, EXIT_PASSED, FIGURES_FILE, Job, NEWEST, OUT_DIR, Outcome};
 
 /// How often a guest is booted for one scenario at most. That as many boots in a row are bad by chance does not happen.
 const BOOTS: usize = 3;
@@ -90,6 +90,11 @@ fn boot_until_good(
         }
         if scenario.brings == Brings::Package {
             dir.bring_package(&lab.binaries)?;
+        }
+        if let Some(newest) =
+            lab.newest.as_ref().filter(|_| scenario.brings == Brings::NewestRuntimes)
+        {
+            newest.lay_out(&dir.share().join(NEWEST))?;
         }
         let ended = boot::run(lab, &dir, scenario, plane.as_ref())?;
         let Some(bad) = ended.bad.clone() else { return Ok(ended) };

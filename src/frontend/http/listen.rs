@@ -16,7 +16,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::kernel::OwnSocket;
+use crate::kernel::{OwnSocket, PassedSocket};
 
 /// How long to wait when a connection cannot be taken, as when there are no more descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -50,11 +50,11 @@ impl FromStr for Address {
     }
 }
 
-/// A socket that listens; one at a path is gone when this is dropped.
+/// A socket that listens; one at a path that it made itself is gone when this is dropped.
 #[derive(Debug)]
 pub enum Listener {
     /// At a path.
-    Unix(UnixListener, OwnSocket),
+    Unix(UnixListener, Option<OwnSocket>),
     /// At an address.
     Loopback(TcpListener),
 }
@@ -65,10 +65,18 @@ impl Listener {
         match address {
             Address::Unix(path) => {
                 let (own, listener) = OwnSocket::listen(path)?;
-                Ok(Self::Unix(UnixListener::from_std(listener)?, own))
+                Ok(Self::Unix(UnixListener::from_std(listener)?, Some(own)))
             }
             Address::Loopback(address) => TcpListener::bind(address).await.map(Self::Loopback),
         }
+    }
+
+    /// Listens where a manager of services does so for us already.
+    pub fn passed(socket: PassedSocket) -> io::Result<Self> {
+        Ok(match socket {
+            PassedSocket::Unix(listener) => Self::Unix(UnixListener::from_std(listener)?, None),
+            PassedSocket::Loopback(listener) => Self::Loopback(TcpListener::from_std(listener)?),
+        })
     }
 
     /// The next who asks; `None` where one could not be taken, after a while.

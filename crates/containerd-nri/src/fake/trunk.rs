@@ -140,9 +140,10 @@ async fn read(
 async fn frame(trunk: &mut ReadHalf<impl AsyncRead>) -> Option<(u32, Vec<u8>)> {
     let id = trunk.read_u32().await.ok()?;
     let length = trunk.read_u32().await.ok()?;
-    let mut payload = vec![0; usize::try_from(length).ok()?];
-    trunk.read_exact(&mut payload).await.ok()?;
-    Some((id, payload))
+    // What is promised takes no room until it comes: a plugin that sends nonsense promises up to 4 GiB.
+    let mut payload = Vec::new();
+    let read = trunk.take(u64::from(length)).read_to_end(&mut payload).await.ok()?;
+    (u32::try_from(read) == Ok(length)).then_some((id, payload))
 }
 
 async fn empty(
