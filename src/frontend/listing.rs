@@ -38,6 +38,10 @@ pub(super) fn text(status: &Status) -> String {
     let _ = writeln!(text, "{} sandboxes attached", status.leases.len());
     for lease in &status.leases {
         text.push_str(&holder::lines(&lease.lease));
+        if let Some(why) = &lease.lease.outside {
+            let id = lease.lease.id.short();
+            let _ = writeln!(text, "  {id:<12} its services stay outside: {why}");
+        }
     }
     for line in &status.attention {
         let _ = writeln!(text, "attention: {line}");

@@ -188,6 +188,13 @@ impl Kernel for LinuxKernel {
         socket_translation::is_published(publication)
     }
 
+    fn hindrance_to_services(
+        &mut self,
+        place: &TranslationPlace,
+    ) -> Result<Option<String>, KernelError> {
+        socket_translation::hindrance(place)
+    }
+
     fn obstacles_to_services(&mut self, place: &TranslationPlace) -> Vec<String> {
         socket_translation::obstacles(place)
     }

@@ -183,7 +183,14 @@ pub trait Kernel {
     /// Whether what would be published is there already, all of it and nothing else. Costs no netlink message, and no more for many services.
     fn is_published(&mut self, publication: &Translate) -> Result<bool, KernelError>;
 
-    /// What would keep services from becoming backends there, a sentence each. Changes nothing.
+    /// What keeps services from becoming backends there, for a sandbox that comes now. Costs no netlink message, and little where they do for
+    /// others already.
+    fn hindrance_to_services(
+        &mut self,
+        place: &TranslationPlace,
+    ) -> Result<Option<String>, KernelError>;
+
+    /// What would keep services from becoming backends there, a sentence each. Changes nothing that stays.
     fn obstacles_to_services(&mut self, place: &TranslationPlace) -> Vec<String>;
 
     /// Reads what looks at many leases would each ask the host for, once for those that follow, until a change is made. What such a look

@@ -60,6 +60,12 @@ pub(super) fn is_published(publication: &Translate) -> Result<bool, KernelError>
     Ok(translation.published(reach.view().0)? == Some(digest(&services_of(services))))
 }
 
+/// What keeps services of another sandbox from becoming backends.
+pub(super) fn hindrance(place: &TranslationPlace) -> Result<Option<String>, KernelError> {
+    let found = Translation::hindrance(&place_of(place))?;
+    Ok(found.map(|error| with_causes(&error)))
+}
+
 /// What would keep it from being installed, a sentence each.
 pub(super) fn obstacles(place: &TranslationPlace) -> Vec<String> {
     Translation::obstacles(&place_of(place)).iter().map(|error| with_causes(error)).collect()

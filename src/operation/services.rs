@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{Context, Finding, Mended, OperationError};
 use crate::{
+    config::Announced,
     execute::{self, Outcome},
     kernel::Kernel,
     lease::{Lease, LeaseState},
@@ -27,14 +28,15 @@ impl Views {
 }
 
 /// What has to be done for a view to have what the configuration says; nothing where it has. With another mode than it was given in, a view
-/// stays as it is, as a service path does.
+/// stays as it is, as a service path does; and so does one of which nobody knows what a cluster has for it.
 fn missing(
     kernel: &mut impl Kernel,
     context: &Context,
     place: &TranslationPlace,
     reach: &Reach,
 ) -> Result<Option<Plan>, OperationError> {
-    if !context.config.service_path.mode.is_inside() {
+    let is_told = context.config.announced != Announced::Unknown;
+    if !context.config.service_path.mode.is_inside() || !is_told {
         return Ok(None);
     }
     let publication = publication(&context.config, place, reach);
@@ -57,6 +59,17 @@ pub(super) fn publish(
             Err(OperationError::RolledBack { verb: "publishing services", source: failure })
         }
     }
+}
+
+/// Makes the views of all leases follow the configuration, and looks at nothing else.
+pub fn follow_services(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    deadline: Deadline,
+) -> Result<Vec<Finding>, OperationError> {
+    let mut views = Views::default();
+    context.leases.one_of_each_view()?.iter().for_each(|lease| views.meet(lease));
+    Ok(follow(kernel, context, &views, false, deadline))
 }
 
 /// Makes all these views follow the configuration. An error is one view's.

@@ -29,6 +29,7 @@ mod translate;
 mod translate_step;
 mod vf;
 mod vfio;
+mod way;
 mod ways;
 mod whole_device;
 
@@ -51,6 +52,7 @@ pub use sequence::Plan;
 use step::Step;
 pub use translate::publication;
 pub use vfio::drives;
+pub use way::{WayFacts, stays_outside};
 
 /// A step with its undo and its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,6 +18,7 @@ mod installation;
 mod layout;
 mod map;
 mod maps;
+mod obstacle;
 mod program;
 mod publication;
 mod service;

@@ -34,6 +34,12 @@ impl Translation {
         place.judge()
     }
 
+    /// What keeps another namespace from being given a view, whether it is made already or not: the first of
+    /// [`obstacles`](Translation::obstacles), which are looked for where something is missing, and who translates here besides.
+    pub fn hindrance(place: &Place) -> Result<Option<Error>, Error> {
+        place.hindrance()
+    }
+
     /// What would keep it from being made: a directory of another kind, a kernel that does not take the programs, somebody in the way.
     /// Leaves nothing behind.
     pub fn obstacles(place: &Place) -> Vec<Error> {

@@ -266,3 +266,39 @@ fn who_died_while_installing_left_what_the_next_one_finishes() {
         assert!(!ground.place.bpffs.join("vfhook").exists());
     });
 }
+
+#[test]
+fn cilium_at_work_is_another_that_translates() {
+    const CONNECT: u32 = 10;
+    const MULTI: u32 = 2;
+    alone("cilium_at_work_is_another_that_translates", |ground| {
+        assert!(Translation::hindrance(&ground.place).unwrap().is_none());
+        assert!(!ground.place.bpffs.join("vfhook").exists(), "a look leaves nothing");
+        assert_eq!(attached(&ground.place), 0);
+        ground.install();
+        assert!(Translation::hindrance(&ground.place).unwrap().is_none());
+        // At the root, as Cilium does; somebody else's is none of our business.
+        for (name, is_cilium) in [("cil_sock4_conne", true), ("somebody", false)] {
+            let program = ground::raw::program(CONNECT, name);
+            ground::raw::try_attach(&ground.root(), CONNECT, &program, MULTI).unwrap();
+            let told = Translation::hindrance(&ground.place).unwrap().map(|told| told.to_string());
+            assert_eq!(told.is_some(), is_cilium, "{told:?}");
+            let all = Translation::obstacles(&ground.place);
+            assert_eq!(all.iter().any(|one| one.to_string().contains("Cilium")), is_cilium);
+            ground::raw::detach(&ground.root(), CONNECT, &program);
+        }
+        assert!(Translation::hindrance(&ground.place).unwrap().is_none());
+    });
+}
+
+#[test]
+fn who_shuts_others_out_is_a_hindrance_until_he_is_gone() {
+    const CONNECT: u32 = 10;
+    alone("who_shuts_others_out_is_a_hindrance_until_he_is_gone", |ground| {
+        let program = ground::raw::attach_without_flags(&ground.root(), CONNECT, "stranger");
+        let told = Translation::hindrance(&ground.place).unwrap().unwrap().to_string();
+        assert!(told.contains("stranger") && told.contains("without flags"), "{told}");
+        ground::raw::detach(&ground.root(), CONNECT, &program);
+        assert!(Translation::hindrance(&ground.place).unwrap().is_none());
+    });
+}

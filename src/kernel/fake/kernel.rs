@@ -245,6 +245,13 @@ impl Kernel for FakeKernel {
         Ok(self.glance("is_published", |machine| machine.translation.is_published(publication)))
     }
 
+    fn hindrance_to_services(
+        &mut self,
+        _: &TranslationPlace,
+    ) -> Result<Option<String>, KernelError> {
+        Ok(self.glance("hindrance_to_services", |machine| machine.translation.hindrance.clone()))
+    }
+
     fn obstacles_to_services(&mut self, _: &TranslationPlace) -> Vec<String> {
         Vec::new()
     }
