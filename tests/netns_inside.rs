@@ -99,6 +99,12 @@ fn two_sandboxes_reach_each_other_by_a_service_without_the_host() {
         assert_eq!(heard.len(), 1, "affinity of an hour: {heard:?}");
         // The server is a client too: of itself.
         assert!(ask(&green, VIP).unwrap().starts_with("192.168.0.20"));
+        // Nobody serves another port of it, and nothing leads to who could say so.
+        let refused = ask(&blue, "10.97.0.10:5433").unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+        let told = host.vfhook(&["status"]).ok();
+        let line = "  10.97.0.10:5432/tcp -> 192.168.0.200:5432 192.168.0.201:5432";
+        assert!(told.contains("become backends on storage") && told.contains(line), "{told}");
         // Whoever has no view is as ever.
         assert!(ask(&host.wire(), VIP).is_err());
         let status = host.vfhook(&["explain", "blue"]).ok();
@@ -342,6 +348,26 @@ fn a_sandbox_that_dies_leaves_no_view_behind() {
             host.leases().is_empty()
         });
         before.must_be_again(host);
+    });
+}
+
+#[test]
+fn a_lost_state_directory_leaves_nothing_in_the_maps() {
+    on_a_ready_host(|host| {
+        host.configure(&inside());
+        let blue = host.sandbox("blue").quiet();
+        host.attach(&blue, "storage", &["--id", "blue"]).ok();
+        let state = host.directory.join("elsewhere");
+        let state = state.to_string_lossy();
+        let other = host.vfhook(&["--state-dir", &state, "reconcile", "--dry-run"]);
+        other.must_exit(0).must_say(&["no lease accounts for", "would be taken back"]);
+        assert_eq!(pins().len(), 17);
+        host.vfhook(&["--state-dir", &state, "reconcile"]).must_exit(0).must_say(&["taken back"]);
+        assert_eq!(pins(), BTreeSet::new());
+        // Who has the lease still gives it again.
+        host.vfhook(&["reconcile"]).must_exit(0).must_say(&["services do not become backends"]);
+        assert_eq!(pins().len(), 17);
+        host.vfhook(&["reconcile"]).must_exit(0).must_say(&["every lease is whole"]);
     });
 }
 

@@ -123,11 +123,13 @@ fn all_go(guest: &mut Guest) -> Result<(), Failure> {
     no_pod_is_left(POD_SECONDS)?;
     are_free(3)?;
     eventually("no service is handed over", FOLLOWS_SECONDS, || handed(""))?;
+    guest.expect(eventually("no pod's address is told", FOLLOWS_SECONDS, || {
+        let told = get("podaddresses")?;
+        let none = told["items"][0]["spec"]["pods"] == json!([]);
+        if none { Ok(()) } else { Err(Failure::unmet("none", told)) }
+    }))?;
     Agent::handle().stop()?;
-    Proxy::stop()?;
-    let told = get("podaddresses")?;
-    let none = told["items"][0]["spec"]["pods"] == json!([]);
-    guest.check("no pod's address is told", none, &told)
+    Proxy::stop()
 }
 
 /// Sixteen questions, of which no packet takes the pair or is forwarded.

@@ -78,7 +78,7 @@ pub use ready::unready;
 pub use recall::{recall, recall_at};
 pub use reconcile::{Retry, reconcile};
 pub use report::{AttachReport, How};
-pub use services::follow_services;
+pub use services::{ViewStatus, follow_services};
 pub use status::{LeaseStatus, Status, status};
 pub use take::{addition, take};
 pub use tell::{Told, tell, tell_in};

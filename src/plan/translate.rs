@@ -21,8 +21,17 @@ fn translated(config: &Config, reach: &Reach) -> Vec<Service> {
     let own = own.into_iter().filter(|one| is_translated(config, reach, one));
     let told = told.filter(|one| is_translated(config, reach, one) && all_lead(config, reach, one));
     let mut translated: Vec<Service> = own.chain(told).flat_map(|one| ports(reach, one)).collect();
+    if !config.service_path.mode.has_pair() {
+        translated.extend(other_ports(&translated));
+    }
     translated.sort();
     translated
+}
+
+/// Nobody serves the other ports of these addresses, and nothing leads to who could refuse them.
+fn other_ports(services: &[Service]) -> Vec<Service> {
+    let addresses: BTreeSet<IpAddr> = services.iter().map(|service| service.address).collect();
+    addresses.into_iter().map(Service::other_ports).collect()
 }
 
 /// None where nobody knows them.
@@ -158,7 +167,19 @@ backends = [{ address = "192.168.0.20" }]
 
     fn seen(path: &str, network: &str, address: &str) -> Vec<String> {
         let services = translated(&parsed(path), &by(network, address));
-        services.iter().map(ToString::to_string).collect()
+        services.iter().filter(|one| one.port > 0).map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn other_ports_of_services_are_refused_where_nothing_leads_to_the_host() {
+        let other_ports = |path: &str| {
+            let services = translated(&parsed(path), &by("storage", "192.168.0.16/24"));
+            let others = services.iter().filter(|one| one.port == 0);
+            others.map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let expected = [1, 3, 4, 5].map(|number| format!("10.97.0.{number} (other ports)"));
+        assert_eq!(other_ports("mode = \"inside\""), expected);
+        assert_eq!(other_ports(&format!("mode = \"both\"\n{PAIR}")), [""; 0]);
     }
 
     /// A cluster's services, each `address: backend, backend…`, a backend `address` or `address=network:address`; what becomes of them.
@@ -193,7 +214,8 @@ backends = [{ address = "192.168.0.20" }]
             let backends = service.backends.iter().map(|backend| backend.address.to_string());
             format!("{}: {}", service.address, backends.collect::<Vec<_>>().join(", "))
         };
-        translated(&config, &by("storage", "192.168.0.16/24")).iter().map(words).collect()
+        let services = translated(&config, &by("storage", "192.168.0.16/24"));
+        services.iter().filter(|one| one.port > 0).map(words).collect()
     }
 
     #[test]

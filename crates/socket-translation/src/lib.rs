@@ -23,6 +23,7 @@ mod program;
 mod publication;
 mod service;
 mod translation;
+mod view;
 mod writer;
 
 pub use error::Error;

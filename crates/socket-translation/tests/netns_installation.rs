@@ -302,3 +302,30 @@ fn who_shuts_others_out_is_a_hindrance_until_he_is_gone() {
         assert!(Translation::hindrance(&ground.place).unwrap().is_none());
     });
 }
+
+#[test]
+fn an_element_that_somebody_changed_is_seen_and_put_right() {
+    alone("an_element_that_somebody_changed_is_seen_and_put_right", |ground| {
+        let translation = ground.install();
+        let backends = ["10.0.0.1:1", "10.0.0.2:1"];
+        let services = [
+            service(VIP, Protocol::Tcp, &backends),
+            Service {
+                affinity: Some(std::time::Duration::from_secs(9)),
+                ..service("10.96.0.11:80", Protocol::Tcp, &backends)
+            },
+        ];
+        translation.publish(7, &services).unwrap();
+        assert!(translation.holds(7, &services).unwrap());
+        assert!(!translation.holds(7, &services[..1]).unwrap());
+        let directory = ground.place.bpffs.join("vfhook");
+        for map in ["vfh_services", "vfh_endpoints", "vfh_members"] {
+            ground::raw::remove_first(&directory.join(map));
+            assert!(!translation.holds(7, &services).unwrap(), "{map}");
+            // One number for all of it does not tell.
+            assert!(translation.published(7).unwrap().is_some());
+            translation.publish(7, &services).unwrap();
+            assert!(translation.holds(7, &services).unwrap(), "{map}");
+        }
+    });
+}

@@ -1,6 +1,6 @@
 //! What makes services backends at the socket: installed at places, a view for a namespace, services for a view.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     plan::step::Translate,
@@ -14,6 +14,8 @@ pub struct Translations {
     pub at: BTreeMap<TranslationPlace, Translation>,
     /// What keeps services from becoming backends.
     pub hindrance: Option<String>,
+    /// Whether somebody changed an element of the maps, until services are published again.
+    pub is_changed: bool,
 }
 
 /// What is installed at one place.
@@ -40,6 +42,18 @@ impl Translations {
         found.is_some_and(|found| found == services)
     }
 
+    pub(super) fn views(&self, place: &TranslationPlace) -> (BTreeSet<u64>, BTreeSet<View>) {
+        let found = self.at.get(place);
+        let namespaces = found.map(|at| at.views.keys().copied().collect());
+        let views = found.map(|at| at.services.keys().copied().collect());
+        (namespaces.unwrap_or_default(), views.unwrap_or_default())
+    }
+
+    pub(super) fn services(&self, place: &TranslationPlace, view: View) -> Vec<Service> {
+        let found = self.at.get(place).and_then(|at| at.services.get(&view));
+        found.cloned().unwrap_or_default()
+    }
+
     /// Does one step; what is not installed has nothing to be taken away.
     pub(super) fn apply(&mut self, step: &Translate) -> Result<(), &'static str> {
         match step {
@@ -57,6 +71,7 @@ impl Translations {
             Translate::Publish { place, reach, services } => {
                 let at = self.at.get_mut(place).ok_or(NOT_THERE)?;
                 at.services.insert(reach.view(), services.clone());
+                self.is_changed = false;
             }
             Translate::ForgetView { place, view } => {
                 if let Some(at) = self.at.get_mut(place) {

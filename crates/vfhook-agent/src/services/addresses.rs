@@ -9,14 +9,20 @@ use vfhook::{
 
 use super::object::{OnNetwork, Pod};
 
-/// The pods that have addresses, in order.
-pub(crate) fn pods<'a>(leases: impl IntoIterator<Item = &'a Lease>) -> Vec<Pod> {
+/// The pods that have addresses, in order; `is_lost` tells what has no wire.
+pub(crate) fn pods<'a>(
+    leases: impl IntoIterator<Item = &'a Lease>,
+    is_lost: impl Fn(&Attached) -> bool,
+) -> Vec<Pod> {
     // Of each pod its sandboxes, with when they were made and what they have: what was added to one is a lease of its own.
     type Sandboxes<'a> = BTreeMap<&'a SandboxId, (u64, Vec<&'a Attached>)>;
     let mut found: BTreeMap<(&str, &str), Sandboxes> = BTreeMap::new();
     for lease in leases {
         let (Some(namespace), Some(name)) = (&lease.namespace, &lease.pod) else { continue };
-        if lease.state != LeaseState::Attached {
+        // What does not hold and cannot be mended is nobody's backend.
+        if lease.state != LeaseState::Attached
+            || lease.drift.as_ref().is_some_and(|one| !one.mended)
+        {
             continue;
         }
         let sandboxes = found.entry((namespace, name)).or_default();
@@ -25,7 +31,7 @@ pub(crate) fn pods<'a>(leases: impl IntoIterator<Item = &'a Lease>) -> Vec<Pod> 
         if lease.added_to.is_none() {
             *made = lease.created;
         }
-        had.extend(&lease.networks);
+        had.extend(lease.networks.iter().filter(|one| !is_lost(one)));
     }
     let pods = found.into_iter().map(|((namespace, name), sandboxes)| {
         // One that is on its way out may be there beside the next one of its name.
@@ -70,7 +76,7 @@ mod tests {
             let words = pod.networks.iter().map(|one| format!("{} {:?}", one.name, one.addresses));
             words.collect::<Vec<_>>().join(", ")
         };
-        pods(leases)
+        pods(leases, |one| one.network.as_str() == "lost")
             .iter()
             .map(|pod| format!("{}/{}: {}", pod.namespace, pod.name, networks(pod)))
             .collect()
@@ -85,6 +91,15 @@ mod tests {
         let who = format!("{}/{}", new.namespace.as_deref().unwrap(), new.pod.as_deref().unwrap());
         let told = words(&[added.clone(), new.clone(), old.clone()]);
         assert_eq!(told, [format!("{who}: backup [172.16.0.9], storage [192.168.0.17]")]);
+        let without_wire = with_address(new.clone(), "lost", "192.168.0.17/24");
+        assert!(words(&[without_wire]).is_empty());
+        let drifting = |mended| {
+            let mut lease = new.clone();
+            lease.drifts("net1 is gone".to_owned(), mended, 40);
+            words(&[lease])
+        };
+        assert_eq!(drifting(true), [format!("{who}: storage [192.168.0.17]")]);
+        assert!(drifting(false).is_empty());
         let releasing = Lease { state: LeaseState::Releasing, ..new };
         assert_eq!(words(&[old, releasing]), [format!("{who}: storage [192.168.0.16]")]);
         assert!(words(&[Lease { pod: None, ..added }]).is_empty());

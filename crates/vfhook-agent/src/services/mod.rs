@@ -3,6 +3,7 @@
 //! node's pods have. Where nobody answers, what was handed over last stays.
 
 mod addresses;
+mod carrier;
 mod endpoints;
 mod followed;
 mod object;
@@ -11,6 +12,7 @@ mod tell;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -23,7 +25,7 @@ use tokio::{
 };
 use vfhook::{
     config::{ServicePathMode, announcement, on_one_line, parse_announced},
-    lease::LeaseError,
+    lease::{Attached, LeaseError},
     types::{Name, with_causes},
 };
 
@@ -41,8 +43,8 @@ const SERVICES: &str = "/api/v1/services?labelSelector=%21service.kubernetes.io%
 const SLICES: &str = "/apis/discovery.k8s.io/v1/endpointslices?labelSelector=%21service.kubernetes.io%2Fheadless%2C%21service.kubernetes.io%2Fservice-proxy-name";
 const ADDRESSES: &str = "/apis/vfhook.dev/v1alpha1/podaddresses?pretty=false";
 
-/// How often it is looked without a reason, and again after a failure.
-const LOOK: Duration = Duration::from_secs(30);
+/// How often it is looked without a reason, such as a card's carrier, and again after a failure.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// How soon it is looked again, however many reasons there are; and of how many parts of the time at most one is spent on it.
 const SOONEST: Duration = Duration::from_millis(200);
@@ -117,16 +119,18 @@ async fn look(
         let Some(addresses) = addresses.as_ref() else { return Ok(()) };
         addresses.get(&(String::new(), node.name.clone())).map(|told| told.spec.clone())
     };
+    let (here, all, known) = (Arc::clone(node), Arc::clone(all), own.clone());
+    let done = spawn_blocking(move || hand_over(&here, &all, known, zone.as_deref())).await;
+    // After it: what is known here waits for no server.
     teller.tell(api, &node.name, &own, found.as_ref()).await;
-    let (node, all) = (Arc::clone(node), Arc::clone(all));
-    let done = spawn_blocking(move || hand_over(&node, &all, own, zone.as_deref())).await;
     done.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 /// A lease that cannot be read is one that nobody knows of.
 fn own_pods(node: &Node) -> Result<PodAddressesSpec, LeaseError> {
     let leases: Vec<_> = node.context().leases.each()?.filter_map(Result::ok).collect();
-    Ok(PodAddressesSpec { pods: addresses::pods(&leases) })
+    let is_lost = |had: &Attached| carrier::is_lost(Path::new(carrier::DEVICES), had);
+    Ok(PodAddressesSpec { pods: addresses::pods(&leases, is_lost) })
 }
 
 fn hand_over(
