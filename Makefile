@@ -94,11 +94,11 @@ install-files:
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/NetworkManager/conf.d host-files/90-vfhook.conf
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system nri-config/vfhook.service nri-config/vfhook.socket nri-config/vfhook-provision.service
 
-install-agent: build-agent install install-agent-files ## the same, and what tells a Kubernetes cluster of VFs that claims select
+install-agent: build-agent install install-agent-files ## the same, and what tells a Kubernetes cluster of VFs that claims select, and hears of its services
 
 install-agent-files:
 	install -D $(AGENT) $(DESTDIR)/usr/bin/vfhook-agent
-	install -D -m 0644 -t $(DESTDIR)/usr/share/doc/vfhook kubernetes/agent.yaml
+	install -D -m 0644 -t $(DESTDIR)/usr/share/doc/vfhook kubernetes/agent.yaml kubernetes/pod-addresses.yaml
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system nri-config/vfhook-agent.service
 
 build-agent:

@@ -88,6 +88,7 @@ fn choose(host: &Host, sandbox: &Sandbox, addresses: &[&str]) -> AttachReport {
             ..NetworkRequest::plain("storage".parse().unwrap())
         }],
         service_path_off: true,
+        outside: None,
         primary: None,
         wording: None,
         more_to_come: false,

@@ -40,6 +40,7 @@ fn attach(host: &Host, sandbox: &Sandbox, id: &str, network: &str) -> AttachRepo
         namespace: None,
         networks: vec![NetworkRequest::plain(network.parse().unwrap())],
         service_path_off: false,
+        outside: None,
         primary: None,
         wording: None,
         more_to_come: false,

@@ -20,6 +20,11 @@ use netns_support::{
     sandbox::Sandbox,
     traffic::ask,
 };
+use vfhook::{
+    operation::attach,
+    request::{NetworkRequest, SandboxEvent},
+    types::{Deadline, Origin, Outside},
+};
 
 const VIP: &str = "10.97.0.10:5432";
 const BACKENDS: &str =
@@ -94,6 +99,12 @@ fn two_sandboxes_reach_each_other_by_a_service_without_the_host() {
         assert_eq!(heard.len(), 1, "affinity of an hour: {heard:?}");
         // The server is a client too: of itself.
         assert!(ask(&green, VIP).unwrap().starts_with("192.168.0.20"));
+        // Nobody serves another port of it, and nothing leads to who could say so.
+        let refused = ask(&blue, "10.97.0.10:5433").unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+        let told = host.vfhook(&["status"]).ok();
+        let line = "  10.97.0.10:5432/tcp -> 192.168.0.200:5432 192.168.0.201:5432";
+        assert!(told.contains("become backends on storage") && told.contains(line), "{told}");
         // Whoever has no view is as ever.
         assert!(ask(&host.wire(), VIP).is_err());
         let status = host.vfhook(&["explain", "blue"]).ok();
@@ -250,6 +261,79 @@ fn a_host_without_bpffs_is_told_what_to_do_and_keeps_nothing() {
     });
 }
 
+/// It has the pair, and no view, and says why.
+fn has_the_pair_alone(host: &Host, sandbox: &Sandbox, why: &str) {
+    assert_eq!(
+        (pins(), sandbox.links()),
+        (BTreeSet::new(), ["net1", "svc0"].map(str::to_owned).to_vec())
+    );
+    host.vfhook(&["status"]).must_exit(0).must_say(&["services stay outside", why]);
+    let lease = host.leases()[0].clone();
+    assert!(lease["outside"].as_str().unwrap().contains(why), "{lease}");
+    assert!(!lease["plan"].to_string().contains("translate"), "{lease}");
+    host.vfhook(&["reconcile"]).must_exit(0).must_say(&["every lease is whole"]);
+}
+
+#[test]
+fn where_the_host_cannot_do_it_services_go_by_the_pair_until_it_can() {
+    on_a_host(|host| {
+        host.configure(&both());
+        drop(host.context());
+        let blue = host.sandbox("blue").quiet();
+        let before = Dump::of_host_at_rest(host);
+        host.attach(&blue, "storage", &["--id", "blue"]).ok();
+        has_the_pair_alone(host, &blue, "/sys/fs/cgroup is not on cgroup2");
+        let told = host.vfhook(&["doctor"]);
+        told.must_say(&["VFH0056", "reach services by svc0 alone", "not on bpffs"]);
+        host.detach(&blue).ok();
+        with_bpf();
+        let status = host.vfhook(&["doctor"]);
+        assert!(!status.stdout.contains("VFH0056"), "{}", status.stdout);
+        host.attach(&blue, "storage", &["--id", "blue"]).ok();
+        assert_eq!(pins().len(), 17);
+        assert!(!host.vfhook(&["status"]).ok().contains("stay outside"));
+        host.detach(&blue).ok();
+        shell("umount /sys/fs/bpf && umount /sys/fs/cgroup").ok();
+        before.must_be_again(host);
+    });
+}
+
+#[test]
+fn a_sandbox_that_is_of_a_mesh_or_asks_for_it_has_the_pair_alone() {
+    on_a_ready_host(|host| {
+        host.configure(&both());
+        let mesh = Outside::Mesh("sidecar.istio.io/status");
+        for (outside, why) in [
+            (mesh, "it is of a mesh (sidecar.istio.io/status)"),
+            (
+                Outside::of_handler("kata-qemu").unwrap(),
+                "\"kata-qemu\" has a network stack of its own",
+            ),
+            (Outside::Asked, "it asks for the veth pair alone"),
+        ] {
+            let blue = host.sandbox("blue").quiet();
+            let event = SandboxEvent {
+                id: "blue".parse().unwrap(),
+                origin: Origin::Nri,
+                netns: blue.source(),
+                pod: None,
+                namespace: None,
+                networks: vec![NetworkRequest::plain("storage".parse().unwrap())],
+                service_path_off: false,
+                outside: Some(outside),
+                primary: None,
+                wording: None,
+                more_to_come: false,
+            };
+            let deadline = Deadline::after(std::time::Duration::from_secs(10));
+            attach(&mut host.kernel(), &host.context(), &event, deadline).unwrap();
+            has_the_pair_alone(host, &blue, why);
+            host.detach(&blue).ok();
+            blue.delete();
+        }
+    });
+}
+
 #[test]
 fn a_sandbox_that_dies_leaves_no_view_behind() {
     on_a_ready_host(|host| {
@@ -264,6 +348,26 @@ fn a_sandbox_that_dies_leaves_no_view_behind() {
             host.leases().is_empty()
         });
         before.must_be_again(host);
+    });
+}
+
+#[test]
+fn a_lost_state_directory_leaves_nothing_in_the_maps() {
+    on_a_ready_host(|host| {
+        host.configure(&inside());
+        let blue = host.sandbox("blue").quiet();
+        host.attach(&blue, "storage", &["--id", "blue"]).ok();
+        let state = host.directory.join("elsewhere");
+        let state = state.to_string_lossy();
+        let other = host.vfhook(&["--state-dir", &state, "reconcile", "--dry-run"]);
+        other.must_exit(0).must_say(&["no lease accounts for", "would be taken back"]);
+        assert_eq!(pins().len(), 17);
+        host.vfhook(&["--state-dir", &state, "reconcile"]).must_exit(0).must_say(&["taken back"]);
+        assert_eq!(pins(), BTreeSet::new());
+        // Who has the lease still gives it again.
+        host.vfhook(&["reconcile"]).must_exit(0).must_say(&["services do not become backends"]);
+        assert_eq!(pins().len(), 17);
+        host.vfhook(&["reconcile"]).must_exit(0).must_say(&["every lease is whole"]);
     });
 }
 
@@ -286,5 +390,66 @@ fn who_opts_out_has_neither() {
         let blue = host.sandbox("blue").quiet();
         host.attach(&blue, "storage", &["--id", "blue", "--no-service-path"]).ok();
         assert_eq!((pins(), blue.links()), (BTreeSet::new(), vec!["net1".to_owned()]));
+    });
+}
+
+/// What a cluster says: a service with these backends.
+fn announced(backends: &str) -> String {
+    format!(
+        r#"{{"version":1,"service":[{{"namespace":"default","name":"web","address":"10.97.0.20","protocol":"tcp","ports":[80],"backends":[{backends}]}}]}}"#
+    )
+}
+
+/// A pod that is elsewhere by its own address, and on the wire by this one.
+fn pod(own: u8, on_wire: &str) -> String {
+    format!(
+        r#"{{"address":"10.244.0.{own}","port":5432,"on":[{{"network":"storage","address":"{on_wire}"}}]}}"#
+    )
+}
+
+#[test]
+fn what_a_cluster_says_of_its_services_is_followed_and_stays_where_nobody_says_anything() {
+    const WEB: &str = "10.97.0.20:80";
+    on_a_ready_host(|host| {
+        host.configure(&both());
+        let blue = host.sandbox("blue").quiet();
+        let green = servers(host);
+        let leases = host.context().leases;
+        let say = |text: &str| leases.announce_services(text.as_bytes()).unwrap();
+        say(&announced(&pod(5, "192.168.0.200")));
+        host.attach(&blue, "storage", &["--id", "blue"]).ok();
+        assert_eq!(ask(&blue, WEB).unwrap(), "192.168.0.200");
+        say(&announced(&pod(6, "192.168.0.201")));
+        host.vfhook(&["reconcile"]).must_exit(0).must_say(&["services on storage", "applied"]);
+        assert_eq!(ask(&blue, WEB).unwrap(), "192.168.0.201");
+        // What cannot be read takes nothing from anybody, and keeps nobody from starting.
+        say(&announced(&pod(5, "192.168.0.200")).replacen("\"version\":1", "\"version\":9", 1));
+        let told = host.vfhook(&["reconcile"]);
+        told.must_exit(0).must_say(&["version: expected 1, found 9"]);
+        assert_eq!(ask(&blue, WEB).unwrap(), "192.168.0.201");
+        host.detach(&blue).ok();
+        host.attach(&blue, "storage", &["--id", "blue"]).ok();
+        assert_eq!(ask(&blue, WEB).unwrap(), "192.168.0.201");
+        let socket = host.directory.join("no.sock");
+        let _daemon = host.start(&["serve", "--nri-socket", &socket.to_string_lossy()], "");
+        let follows = |address: &str| {
+            let began = std::time::Instant::now();
+            eventually("the daemon follows", || ask(&blue, WEB).is_ok_and(|who| who == address));
+            began.elapsed()
+        };
+        // It watches the folder from its start on.
+        eventually("the daemon is there", || {
+            say(&announced(&pod(6, "192.168.0.201")));
+            say(&announced(&pod(5, "192.168.0.200")));
+            ask(&blue, WEB).unwrap() == "192.168.0.200"
+        });
+        for address in ["192.168.0.201", "192.168.0.200", "192.168.0.201"] {
+            say(&announced(&pod(7, address)));
+            assert!(follows(address) < std::time::Duration::from_millis(2500), "{address}");
+        }
+        // None of it on the wire: it is asked for as any address.
+        say(&announced(&pod(5, "172.16.0.200")));
+        eventually("it leaves by the pair", || ask(&blue, WEB).is_err());
+        host.detach(&green).ok();
     });
 }

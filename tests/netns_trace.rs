@@ -112,6 +112,7 @@ fn an_attachment_whose_last_change_fails() {
                 ..NetworkRequest::plain("astray".parse().unwrap())
             }],
             service_path_off: false,
+            outside: None,
             primary: None,
             wording: None,
             more_to_come: false,

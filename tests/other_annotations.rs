@@ -96,6 +96,7 @@ fn event(namespace: &str, asked: Asked) -> SandboxEvent {
         namespace: Some(namespace.to_owned()),
         networks: asked.networks,
         service_path_off: asked.service_path_off,
+        outside: None,
         primary: None,
         wording: asked.wording,
         more_to_come: false,

@@ -7,6 +7,7 @@ mod bench;
 mod bond;
 mod by_hand;
 mod claims;
+mod cluster_inside;
 mod cluster_random;
 mod cluster_scene;
 mod cluster_services;
@@ -139,6 +140,7 @@ pub(crate) static ALL: &[Scenario] = &[
     driver_passes::SCENARIO,
     device_plugin::SCENARIO,
     claims::SCENARIO,
+    cluster_inside::SCENARIO,
     cluster_random::SHORT,
     cluster_random::FULL,
     cluster_services::MODES,

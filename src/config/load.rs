@@ -9,7 +9,7 @@ use std::{
 use toml::Table;
 
 use super::{
-    Config, Network, Problem, ServicePath, accept, members, network, on_one_line, pool,
+    Announced, Config, Network, Problem, ServicePath, accept, members, network, on_one_line, pool,
     problem::words,
     runtime,
     section::{Named, Section, read_whole},
@@ -102,6 +102,7 @@ fn root(section: &mut Section) -> Option<Config> {
         networks: networks.into_iter().map(Named::whole).collect::<Option<_>>()?,
         service_path: service_path.unwrap_or(Some(ServicePath::default()))?,
         services: services.into_iter().map(Named::whole).collect::<Option<_>>()?,
+        announced: Announced::default(),
         accept,
         runtime,
         tell,

@@ -2,6 +2,7 @@
 
 mod accept;
 mod allow;
+mod announced;
 mod bind;
 mod bond;
 mod host_device;
@@ -25,6 +26,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 pub use accept::{Meaning, Tool, Words};
 pub use allow::Allow;
+pub use announced::{Announced, AnnouncedService, announcement, parse_announced};
 pub use bind::Vfio;
 pub use interface_sysctl::InterfaceSysctls;
 pub use load::{ConfigError, load, parse};
@@ -51,6 +53,8 @@ pub struct Config {
     pub service_path: ServicePath,
     /// Services that become backends at the socket, by name.
     pub services: BTreeMap<Name, ConfiguredService>,
+    /// Those that a cluster says it has. The file of the configuration says nothing of them.
+    pub announced: Announced,
     /// The tools whose annotations are requests too, and what their words mean.
     pub accept: BTreeMap<Tool, Words>,
     /// The OCI runtime that `vfhook runtime` runs; `None` finds one.

@@ -1,6 +1,9 @@
 //! `[[service]]`: what becomes a backend where a sandbox connects, for machines on which nobody else tells of services.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use super::{
     Network, ServicePath,
@@ -9,12 +12,14 @@ use super::{
 use crate::types::{AddressRange, Backend, Name, Protocol, Service, special_purpose};
 
 /// A service as an operator names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfiguredService {
     /// One for each port.
     pub ports: Vec<Service>,
     /// The networks that its backends are on; empty leaves it to their addresses.
     pub networks: Vec<Name>,
+    /// Backends, by their addresses, that are on networks by other addresses: by these, and on no other network.
+    pub on: BTreeMap<IpAddr, BTreeSet<(Name, IpAddr)>>,
 }
 
 /// The longest affinity, in seconds: a day, as Kubernetes has it.
@@ -27,10 +32,16 @@ struct Place {
     address: IpAddr,
     port: Option<u16>,
     weight: u16,
+    on: BTreeSet<(Name, IpAddr)>,
 }
 
 pub(super) fn read(section: &mut Section) -> Named<ConfiguredService> {
     let name = section.required("name");
+    Named { name, value: read_unnamed(section) }
+}
+
+/// All of it but its name.
+pub(super) fn read_unnamed(section: &mut Section) -> Option<ConfiguredService> {
     let address: Option<IpAddr> = section.required("address");
     let protocol: Protocol = section.optional("protocol").unwrap_or_default();
     let ports: Vec<u16> = section.list("ports");
@@ -62,11 +73,13 @@ pub(super) fn read(section: &mut Section) -> Named<ConfiguredService> {
             .collect(),
         affinity,
     };
-    let value = address.map(|address| ConfiguredService {
-        ports: ports.iter().map(|port| service(address, *port)).collect(),
-        networks,
-    });
-    Named { name, value }
+    let ports = ports.iter();
+    let ports = address.map(|address| ports.map(|port| service(address, *port)).collect())?;
+    let mut on: BTreeMap<IpAddr, BTreeSet<(Name, IpAddr)>> = BTreeMap::new();
+    for place in places.into_iter().flatten().filter(|place| !place.on.is_empty()) {
+        on.entry(place.address).or_default().extend(place.on);
+    }
+    Some(ConfiguredService { ports, networks, on })
 }
 
 fn affinity(section: &mut Section) -> Option<u32> {
@@ -82,6 +95,7 @@ fn backend(section: &mut Section, service: Option<IpAddr>, ports: usize) -> Opti
     let address: Option<IpAddr> = section.required("address");
     let port: Option<u16> = section.optional("port");
     let weight = section.optional("weight").unwrap_or(1);
+    let on = section.tables("on", |section| on_network(section, service));
     if port == Some(0) {
         section.problem("port", "0 is no port");
     }
@@ -92,11 +106,23 @@ fn backend(section: &mut Section, service: Option<IpAddr>, ports: usize) -> Opti
         section.problem("weight", format!("expected 0 to {HIGHEST_WEIGHT}, found {weight}"));
     }
     let address = address?;
+    of_one_family(section, service, address);
+    Some(Place { address, port, weight, on: on.into_iter().flatten().collect() })
+}
+
+/// The address that a backend has on a network.
+fn on_network(section: &mut Section, service: Option<IpAddr>) -> Option<(Name, IpAddr)> {
+    let network = section.required("network");
+    let address = section.required("address")?;
+    of_one_family(section, service, address);
+    Some((network?, address))
+}
+
+fn of_one_family(section: &mut Section, service: Option<IpAddr>, address: IpAddr) {
     if let Some(service) = service.filter(|service| service.is_ipv6() != address.is_ipv6()) {
         let message = format!("{address} and the service's {service} are not of one family");
         section.problem("address", message);
     }
-    Some(Place { address, port, weight })
 }
 
 /// What services may not be beside each other, the networks and the service path.
@@ -133,12 +159,16 @@ fn refuse_unknown_networks(
     service: &ConfiguredService,
     networks: &[Named<Network>],
 ) {
+    let is_known = |wanted: &Name| networks.iter().any(|one| one.name.as_ref() == Some(wanted));
+    let unknown = |wanted: &Name| format!("there is no network \"{wanted}\"");
     for (index, wanted) in service.networks.iter().enumerate() {
-        let mut known = networks.iter().filter_map(|network| network.name.as_ref());
-        if !known.any(|name| name == wanted) {
-            let message = format!("there is no network \"{wanted}\"");
-            section.problem(&format!("service[{at}].network[{index}]"), message);
+        if !is_known(wanted) {
+            section.problem(&format!("service[{at}].network[{index}]"), unknown(wanted));
         }
+    }
+    let on: BTreeSet<&Name> = service.on.values().flatten().map(|(network, _)| network).collect();
+    for wanted in on.into_iter().filter(|wanted| !is_known(wanted)) {
+        section.problem(&format!("service[{at}].backends.on"), unknown(wanted));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     frontend::nri::Pods,
     history::Way,
     lease::LeaseStore,
-    operation::Context,
+    operation::{self, Context},
 };
 
 /// The file, and the directory that leases are kept in whatever it says.
@@ -31,7 +31,9 @@ impl Configuration {
     /// What operations work with, as the file says now.
     pub(super) fn load(&self) -> Result<Context, ConfigError> {
         let path = self.path.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(Context { config: config::load(&path)?, leases: self.leases.clone() })
+        let mut config = config::load(&path)?;
+        config.announced = operation::announced(&config, &self.leases);
+        Ok(Context { config, leases: self.leases.clone() })
     }
 
     /// Enough to take back, before the runtime has said where the file is.

@@ -50,6 +50,8 @@ pub(super) struct Bell {
 #[derive(Debug, Default)]
 struct Due {
     all: bool,
+    /// What services there are, and no lease.
+    services: bool,
     concerns: BTreeSet<Concern>,
 }
 
@@ -57,6 +59,11 @@ impl Bell {
     /// All leases are to be looked at.
     pub(super) fn ring(&self) {
         self.say(|due| due.all = true);
+    }
+
+    /// What services there are is to be looked at.
+    pub(super) fn ring_for_services(&self) {
+        self.say(|due| due.services = true);
     }
 
     fn say(&self, what: impl FnOnce(&mut Due)) {
@@ -111,6 +118,9 @@ struct Clock {
     in_turn: Instant,
     turn: Turn,
     devices: Instant,
+    /// When services were looked at last, and whether they are to be again.
+    services: Option<Instant>,
+    services_again: bool,
     /// What events named lately, and when it was looked at.
     named: BTreeMap<Concern, Instant>,
     /// What they named again since.
@@ -143,8 +153,9 @@ fn look(pods: &Pods, due: Due, clock: &mut Clock) -> Result<(), OperationError> 
     if at_all || in_turn {
         clock.in_turn = began + IN_TURN;
     }
+    let at_services = clock.allows_services(due.services, began) && !at_all;
     let named = clock.allow(due.concerns, began);
-    if !at_all && !in_turn && !at_devices && named.is_empty() {
+    if !at_all && !in_turn && !at_devices && !at_services && named.is_empty() {
         return Ok(());
     }
     let mut kernel = LinuxKernel::open()?;
@@ -165,6 +176,9 @@ fn look(pods: &Pods, due: Due, clock: &mut Clock) -> Result<(), OperationError> 
         let (kernel, turn) = (&mut kernel, &mut clock.turn);
         findings.extend(operation::attend_next(kernel, &context, turn, MOST, gone, deadline)?);
     }
+    if at_services {
+        findings.extend(operation::follow_services(&mut kernel, &context, deadline)?);
+    }
     findings.extend(operation::attend(&mut kernel, &context, &named, gone, deadline)?);
     if at_devices {
         clock.devices = began + DEVICES;
@@ -179,13 +193,34 @@ fn look(pods: &Pods, due: Due, clock: &mut Clock) -> Result<(), OperationError> 
 impl Clock {
     fn begin(now: Instant) -> Self {
         let (named, again) = (BTreeMap::new(), BTreeSet::new());
-        Self { in_turn: now, turn: Turn::default(), devices: now + DEVICES, named, again }
+        Self {
+            in_turn: now,
+            turn: Turn::default(),
+            devices: now + DEVICES,
+            services: None,
+            services_again: false,
+            named,
+            again,
+        }
     }
 
     /// When there is a reason to look without an event.
     fn next(&self) -> Instant {
         let again = self.again.iter().filter_map(|concern| Some(*self.named.get(concern)? + ONE));
-        again.chain([self.in_turn, self.devices]).min().unwrap_or(self.in_turn)
+        let services = self.services.filter(|_| self.services_again).map(|last| last + ONE);
+        let clocks = [self.in_turn, self.devices];
+        again.chain(services).chain(clocks).min().unwrap_or(self.in_turn)
+    }
+
+    /// Whether it is time to look at services, of which a cluster may say something new as often as it likes.
+    fn allows_services(&mut self, due: bool, now: Instant) -> bool {
+        let is_due = due || self.services_again;
+        let allowed = is_due && self.services.is_none_or(|last| now >= last + ONE);
+        self.services_again = is_due && !allowed;
+        if allowed {
+            self.services = Some(now);
+        }
+        allowed
     }
 
     /// Those whose turn it is; the others wait until they were not looked at for a while.

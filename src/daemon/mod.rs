@@ -1,5 +1,6 @@
 //! `vfhook serve`: wires the NRI plugin, the keeper of leases and the signals together. Decides nothing about pods.
 
+mod announced;
 mod configuration;
 mod keeper;
 mod pulse;
@@ -10,6 +11,7 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use containerd_nri::{Identity, IdentityError, Launch, LaunchError, Lost, Session};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
     task::JoinHandle,
     time::{Instant, interval, timeout_at},
 };
@@ -120,12 +122,14 @@ async fn serve_async(settings: &Settings) -> Result<Instant, ServeError> {
         state_dir: settings.state_dir.clone(),
         bell,
         pulse,
+        reloaded: Notify::new(),
         is_launched,
     });
     let session = Session::new(identity, launch, NriPlugin::new(pods, Arc::clone(&machine)));
     let handle = session.handle();
     let counting = tokio::spawn(machine.pods.kubelet().serve());
     let answering = listener.map(|at| tokio::spawn(http::serve(at, Arc::clone(&machine))));
+    let hearing = tokio::spawn(announced::follow(Arc::clone(&machine)));
     let following = Arc::clone(&machine);
     let connection = handle.clone();
     let following = tokio::spawn(async move { following.pulse.follow(connection).await });
@@ -133,6 +137,7 @@ async fn serve_async(settings: &Settings) -> Result<Instant, ServeError> {
     let ended = until_told(&machine, signals, &mut running).await;
     systemd::stopping();
     following.abort();
+    hearing.abort();
     answering.iter().for_each(JoinHandle::abort);
     // Kubelet chooses nothing more for pods that nobody would attach.
     counting.abort();
@@ -168,6 +173,8 @@ struct Machine {
     state_dir: PathBuf,
     bell: keeper::Bell,
     pulse: Arc<Pulse>,
+    /// Told when the configuration was read again.
+    reloaded: Notify,
     is_launched: bool,
 }
 
@@ -206,7 +213,11 @@ fn looked<T>(
 
 impl Node for Machine {
     fn configured(&self, plugin_file: &str) -> Result<(), String> {
-        if self.is_launched { self.configuration.follow(plugin_file, &self.pods) } else { Ok(()) }
+        if self.is_launched {
+            self.configuration.follow(plugin_file, &self.pods)?;
+            self.reloaded.notify_one();
+        }
+        Ok(())
     }
 
     fn synchronized(&self) {
@@ -231,6 +242,7 @@ impl Machine {
                 self.pods.replace_context(context);
                 tracing::info!("configuration read again");
                 systemd::reloaded("the configuration was read again");
+                self.reloaded.notify_one();
                 self.bell.ring();
             }
             Err(error) => {

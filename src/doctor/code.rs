@@ -214,10 +214,12 @@ codes! {
         "Put the card into a slot whose bridges have ACS (access control services), or leave these VFs out of the pool.";
     ServicesStayOutside = 56, CHOSEN, "Services cannot become backends where sandboxes connect",
         "With service_path.mode inside or both eight small programs are attached to a directory of cgroup2 and pinned in bpffs. One of these is \
-         not there, this kernel (before 5.18, or without CONFIG_CGROUP_BPF) does not take the programs, or somebody attached one of his own \
-         there without flags, which allows no other beside it. A sandbox that asks for networks is refused meanwhile, and has nothing.",
+         not there, this kernel (before 5.18, or without CONFIG_CGROUP_BPF) does not take the programs, somebody attached one of his own there \
+         without flags, which allows no other beside it, or Cilium translates services there for all of the host. With both, sandboxes that come \
+         meanwhile reach services by the veth pair alone, and `vfhook status` says so of each; with inside, they are refused and have nothing \
+         (but for Cilium, beside which both choose).",
         "What the finding says: mount bpffs, name another directory as service_path.cgroup, detach the program that is named; or have \
-         service_path.mode veth.";
+         service_path.mode veth. Sandboxes that run keep the way that they have.";
 }
 
 impl Code {

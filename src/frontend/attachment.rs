@@ -29,6 +29,7 @@ pub(super) fn attach(arguments: &Arguments, verb: &Attach) -> Result<ExitCode, C
         namespace: None,
         networks: verb.networks.clone(),
         service_path_off: verb.no_service_path,
+        outside: None,
         primary: None,
         wording: None,
         more_to_come: false,

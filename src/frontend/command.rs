@@ -157,7 +157,10 @@ fn reconcile(arguments: &Arguments, verb: &Changes) -> Result<ExitCode, CommandE
     let mut context = open::leases(arguments)?;
     // What is to be taken back does not wait for a configuration that can be used.
     match config::load(&arguments.config) {
-        Ok(config) => context.config = config,
+        Ok(config) => {
+            context.config = config;
+            context.config.announced = operation::announced(&context.config, &context.leases);
+        }
         Err(error) => tracing::warn!(error = error.on_one_line(), "sandboxes do not follow it"),
     }
     let mut kernel = LinuxKernel::open()?;

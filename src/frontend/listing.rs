@@ -1,9 +1,9 @@
 //! Pools, devices and sandboxes in lines of a terminal's width, as `vfhook status` shows them.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _, net::SocketAddr};
 
 use super::{holder, table::Table};
-use crate::operation::Status;
+use crate::{operation::Status, types::Backend};
 
 /// All of it.
 pub(super) fn text(status: &Status) -> String {
@@ -38,9 +38,32 @@ pub(super) fn text(status: &Status) -> String {
     let _ = writeln!(text, "{} sandboxes attached", status.leases.len());
     for lease in &status.leases {
         text.push_str(&holder::lines(&lease.lease));
+        if let Some(why) = &lease.lease.outside {
+            let id = lease.lease.id.short();
+            let _ = writeln!(text, "  {id:<12} its services stay outside: {why}");
+        }
+    }
+    for view in &status.views {
+        let (services, sandboxes) = (view.services.len(), view.sandboxes.len());
+        let _ = writeln!(
+            text,
+            "{services} services become backends on {}, for {sandboxes} of them",
+            view.reach
+        );
+        for service in &view.services {
+            let backends: BTreeSet<String> = service.backends.iter().map(address).collect();
+            let backends: Vec<String> = backends.into_iter().collect();
+            let backends =
+                if backends.is_empty() { "refused".to_owned() } else { backends.join(" ") };
+            let _ = writeln!(text, "  {service} -> {backends}");
+        }
     }
     for line in &status.attention {
         let _ = writeln!(text, "attention: {line}");
     }
     text
+}
+
+fn address(backend: &Backend) -> String {
+    SocketAddr::new(backend.address, backend.port).to_string()
 }

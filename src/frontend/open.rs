@@ -16,10 +16,10 @@ use crate::{
 
 /// The configuration, and the leases.
 pub(super) fn both(arguments: &Arguments) -> Result<Context, CommandError> {
-    Ok(Context {
-        config: config::load(&arguments.config)?,
-        leases: LeaseStore::open(&arguments.state_dir)?.used_by(way(arguments)),
-    })
+    let mut config = config::load(&arguments.config)?;
+    let leases = LeaseStore::open(&arguments.state_dir)?.used_by(way(arguments));
+    config.announced = operation::announced(&config, &leases);
+    Ok(Context { config, leases })
 }
 
 /// The way by which something is asked for.

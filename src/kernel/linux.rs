@@ -20,13 +20,10 @@ use crate::{
         Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Node, NotRdma, Properties,
         RouteFamilies, SandboxFacts, Scene, Traffic, Unusable, VfioFacts, WholeDevice,
     },
-    plan::{
-        Plan,
-        step::{Step, Translate},
-    },
+    plan::{Plan, step::Step},
     types::{
         Deadline, DeviceName, DeviceSelector, KernelText, MacAddress, NetnsIdentity, NetnsNumber,
-        NetnsSource, PciAddress, Segment, TranslationPlace, VfAttributes,
+        NetnsSource, PciAddress, Segment, VfAttributes,
     },
 };
 
@@ -182,14 +179,6 @@ impl Kernel for LinuxKernel {
 
     fn observe_scene(&mut self, plan: &Plan) -> Result<Scene, KernelError> {
         scene::look(self, plan)
-    }
-
-    fn is_published(&mut self, publication: &Translate) -> Result<bool, KernelError> {
-        socket_translation::is_published(publication)
-    }
-
-    fn obstacles_to_services(&mut self, place: &TranslationPlace) -> Vec<String> {
-        socket_translation::obstacles(place)
     }
 
     fn look_ahead(&mut self) -> Result<(), KernelError> {

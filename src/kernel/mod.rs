@@ -28,6 +28,7 @@ mod published;
 mod rights;
 mod rtnetlink;
 mod scene;
+mod services;
 mod socket;
 mod socket_translation;
 mod sysctl;
@@ -55,6 +56,7 @@ pub use published::{
 };
 pub use rights::lacks_rights;
 pub use rtnetlink::events::{Concern, Heard, HostEvents};
+pub use services::Services;
 pub use socket::{FileIdentity, OwnSocket, directory_events};
 pub use terminal::{Happened, Terminal};
 
@@ -65,18 +67,15 @@ use crate::{
         Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Node, NotRdma, Properties,
         RouteFamilies, SandboxFacts, Scene, Traffic, Unusable, VfioFacts, WholeDevice,
     },
-    plan::{
-        Plan,
-        step::{Step, Translate},
-    },
+    plan::{Plan, step::Step},
     types::{
         Deadline, DeviceName, DeviceSelector, KernelText, MacAddress, NetnsIdentity, NetnsNumber,
-        NetnsSource, PciAddress, Segment, TranslationPlace, VfAttributes,
+        NetnsSource, PciAddress, Segment, VfAttributes,
     },
 };
 
 /// The machine, as far as an operation sees it. One value serves one operation on at most one sandbox.
-pub trait Kernel {
+pub trait Kernel: Services {
     /// Opens the namespace at `source` and makes it the sandbox of all that follows. Proves that it is a network
     /// namespace and not the host's.
     fn open_sandbox(&mut self, source: &NetnsSource) -> Result<NetnsIdentity, KernelError>;
@@ -181,12 +180,6 @@ pub trait Kernel {
 
     /// Looks once at all that `plan` gave, in the sandbox that is open, on the host and on the card. A bounded number of messages.
     fn observe_scene(&mut self, plan: &Plan) -> Result<Scene, KernelError>;
-
-    /// Whether what would be published is there already, all of it and nothing else. Costs no netlink message, and no more for many services.
-    fn is_published(&mut self, publication: &Translate) -> Result<bool, KernelError>;
-
-    /// What would keep services from becoming backends there, a sentence each. Changes nothing.
-    fn obstacles_to_services(&mut self, place: &TranslationPlace) -> Vec<String>;
 
     /// Reads what looks at many leases would each ask the host for, once for those that follow, until a change is made. What such a look
     /// finds wrong may have been right since: who acts on it looks again after [`Kernel::look_anew`].

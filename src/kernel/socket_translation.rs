@@ -1,6 +1,6 @@
 //! Services that become backends at the socket: hands steps and questions to the library that does it, in its words.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use ::socket_translation::{
     Backend, Capacity, Error, Place, Protocol, Service, Translation, digest,
@@ -60,6 +60,39 @@ pub(super) fn is_published(publication: &Translate) -> Result<bool, KernelError>
     Ok(translation.published(reach.view().0)? == Some(digest(&services_of(services))))
 }
 
+/// The same of each element.
+pub(super) fn holds(publication: &Translate) -> Result<bool, KernelError> {
+    let Translate::Publish { place, reach, services } = publication else { return Ok(true) };
+    let Some(translation) = Translation::open(&place_of(place))? else { return Ok(false) };
+    Ok(translation.holds(reach.view().0, &services_of(services))?)
+}
+
+/// Who has a view, and what views there are.
+pub(super) fn views(
+    place: &TranslationPlace,
+) -> Result<(BTreeSet<u64>, BTreeSet<View>), KernelError> {
+    let Some(translation) = Translation::open(&place_of(place))? else {
+        return Ok((BTreeSet::new(), BTreeSet::new()));
+    };
+    let views = translation.views()?.into_iter().map(View).collect();
+    Ok((translation.namespaces()?, views))
+}
+
+/// What a view has.
+pub(super) fn services(
+    place: &TranslationPlace,
+    view: View,
+) -> Result<Vec<types::Service>, KernelError> {
+    let Some(translation) = Translation::open(&place_of(place))? else { return Ok(Vec::new()) };
+    Ok(translation.services(view.0)?.into_iter().map(service_from).collect())
+}
+
+/// What keeps services of another sandbox from becoming backends.
+pub(super) fn hindrance(place: &TranslationPlace) -> Result<Option<String>, KernelError> {
+    let found = Translation::hindrance(&place_of(place))?;
+    Ok(found.map(|error| with_causes(&error)))
+}
+
 /// What would keep it from being installed, a sentence each.
 pub(super) fn obstacles(place: &TranslationPlace) -> Vec<String> {
     Translation::obstacles(&place_of(place)).iter().map(|error| with_causes(error)).collect()
@@ -77,6 +110,25 @@ fn place_of(place: &TranslationPlace) -> Place {
 
 fn services_of(services: &[types::Service]) -> Vec<Service> {
     services.iter().map(service_of).collect()
+}
+
+fn service_from(service: Service) -> types::Service {
+    let backend = |backend: Backend| types::Backend {
+        address: backend.address,
+        port: backend.port,
+        weight: backend.weight,
+    };
+    let affinity = service.affinity.map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
+    types::Service {
+        address: service.address,
+        port: service.port,
+        protocol: match service.protocol {
+            Protocol::Tcp => types::Protocol::Tcp,
+            Protocol::Udp => types::Protocol::Udp,
+        },
+        backends: service.backends.into_iter().map(backend).collect(),
+        affinity,
+    }
 }
 
 fn service_of(service: &types::Service) -> Service {

@@ -11,6 +11,7 @@
 //!   metadata/CLAIM/REQUEST  what the containers of that pod are shown of the devices of a request (0644)
 //!   pods/POD/CLAIM        a symbolic link to a claim of this pod
 //!   notices/ID-NUMBER/    what a container may know, where it asks: it has the folder mounted, and finds network-status in it
+//!   services/kubernetes   what a cluster's services are, in the words of the configuration's
 //!   missed                sandboxes that run without what they ask for, for people
 //! ```
 //!
@@ -19,6 +20,7 @@
 //! something is taken costs one system call, however many leases there are.
 
 mod allocation;
+mod announced;
 mod change;
 mod claim;
 mod directory;

@@ -1,8 +1,16 @@
 //! Who shares what: told by the claims that hold, which are named so that nobody need be read.
 
-use std::{fs, os::unix::ffi::OsStrExt, path::Path};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fs,
+    os::unix::ffi::OsStrExt,
+    path::Path,
+};
 
-use super::{Lease, LeaseError, LeaseStore, store::target_of};
+use super::{
+    Lease, LeaseError, LeaseState, LeaseStore,
+    store::{read, target_of},
+};
 use crate::{plan::Others, types::View};
 
 impl LeaseStore {
@@ -22,6 +30,30 @@ impl LeaseStore {
     /// Whether any lease has this view of services.
     pub fn has_view(&self, view: View) -> Result<bool, LeaseError> {
         self.claims_with(&format!("view.{view}."), |_| true)
+    }
+
+    /// A lease of each view of services that any has. Reads no more leases than there are views.
+    pub fn one_of_each_view(&self) -> Result<Vec<Lease>, LeaseError> {
+        let path = self.root.join("claims");
+        let entries = fs::read_dir(&path).map_err(LeaseError::io("list", &path))?;
+        let mut found = BTreeMap::new();
+        for entry in entries {
+            let entry = entry.map_err(LeaseError::io("list", &path))?;
+            let name = entry.file_name();
+            let mut words = name.as_bytes().split(|byte| *byte == b'.');
+            if words.next() != Some(b"view") {
+                continue;
+            }
+            let view = words.next().unwrap_or_default().to_vec();
+            // A link of a lease that is gone, or being taken back, tells of nobody.
+            if let Entry::Vacant(vacant) = found.entry(view) {
+                let lease = read(&entry.path())?;
+                if let Some(lease) = lease.filter(|lease| lease.state == LeaseState::Attached) {
+                    vacant.insert(lease);
+                }
+            }
+        }
+        Ok(found.into_values().collect())
     }
 
     fn others_claim(&self, lease: &Lease, prefix: &str) -> Result<bool, LeaseError> {

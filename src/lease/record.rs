@@ -72,6 +72,9 @@ pub struct Lease {
     /// The interface that the service path uses in the sandbox.
     #[serde(default)]
     pub service_interface: Option<InterfaceName>,
+    /// Why services do not become backends inside, where the configuration would have them so; for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<String>,
     /// What was found last that did not hold, if anything was since it was attached; for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,

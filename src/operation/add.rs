@@ -135,6 +135,7 @@ fn event(
         namespace: None,
         networks: vec![NetworkRequest { interface, ..asked.clone() }],
         service_path_off: true,
+        outside: None,
         primary: None,
         wording: None,
         more_to_come: false,

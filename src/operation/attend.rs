@@ -9,7 +9,7 @@ use super::{
     Context, Finding, OperationError, Retry,
     catch_up::forget_ended,
     reconcile::{look_ahead, reconcile_one, unread},
-    services::{self, Views},
+    services::{self, Look, Views},
 };
 use crate::{
     kernel::{Concern, Kernel},
@@ -63,7 +63,7 @@ pub fn attend_next(
             Err(error) => findings.push(unread(&error)),
         }
     }
-    findings.extend(services::follow(kernel, context, &views, false, deadline));
+    findings.extend(services::follow(kernel, context, &views, Look::Shortly, false, deadline));
     Ok(findings)
 }
 

@@ -3,6 +3,7 @@
 
 mod add;
 mod address;
+mod announced;
 mod attach;
 mod attend;
 mod audit;
@@ -52,6 +53,7 @@ mod whole_device;
 use std::{path::PathBuf, time::SystemTime};
 
 pub use add::{add, preview_add};
+pub use announced::announced;
 pub use attach::{attach, preview_attach};
 pub use attend::{Turn, attend, attend_next};
 pub use audit::audit;
@@ -76,6 +78,7 @@ pub use ready::unready;
 pub use recall::{recall, recall_at};
 pub use reconcile::{Retry, reconcile};
 pub use report::{AttachReport, How};
+pub use services::{ViewStatus, follow_services};
 pub use status::{LeaseStatus, Status, status};
 pub use take::{addition, take};
 pub use tell::{Told, tell, tell_in};

@@ -14,9 +14,11 @@ use crate::{
     inventory::RouteFamilies,
     kernel::Kernel,
     lease::{Attached, Lease, LeaseState, OperationLock, VERSION, new_serial},
-    plan::{self, AttachInput, ChosenDevice, ChosenNetwork, ChosenService, ChosenView, Plan},
-    request::{AttachmentIntent, SandboxEvent, ServiceIntent},
-    types::{AddressRange, NetnsNumber, PciAddress, Reach},
+    plan::{
+        self, AttachInput, ChosenDevice, ChosenNetwork, ChosenService, ChosenView, Plan, WayFacts,
+    },
+    request::{AttachmentIntent, NetworkIntent, SandboxEvent, ServiceIntent},
+    types::{AddressRange, NetnsNumber, Outside, PciAddress, Reach},
 };
 
 /// What came of it.
@@ -52,7 +54,11 @@ pub(super) fn prepare(
     let host_addresses = if opens { kernel.host_addresses()? } else { Vec::new() };
     let host_ipv6 = kernel.ipv6();
     let more_to_come = intent.more_to_come;
-    let view = view_of(intent, &networks, sandbox.netns.cookie);
+    let reach = reach_of(&networks);
+    let outside = outside(kernel, context, event, intent, &reach)?;
+    let view = intent.inside.clone().filter(|_| outside.is_none() && !reach.is_empty());
+    let cookie = sandbox.netns.cookie;
+    let view = view.map(|place| ChosenView { place, cookie, reach });
     let input = AttachInput {
         id,
         serial,
@@ -69,22 +75,41 @@ pub(super) fn prepare(
     if !flaws.is_empty() {
         return Err(OperationError::Flawed(flaws));
     }
-    let lease = Box::new(lease_of(kernel, event, intent, &input, plan));
+    let mut lease = Box::new(lease_of(kernel, event, intent, &input, plan));
+    lease.outside = outside.map(|why| why.to_string());
     Ok(Prepared::Lease { lease, looking })
 }
 
-/// The services of a sandbox that reaches something by itself.
-fn view_of(
-    intent: &AttachmentIntent,
-    networks: &[ChosenNetwork],
-    cookie: u64,
-) -> Option<ChosenView> {
-    let place = intent.inside.clone()?;
-    let addresses = networks
-        .iter()
+/// What the sockets of a sandbox reach by its own devices: by one that a program drives, none do.
+fn reach_of(networks: &[ChosenNetwork]) -> Reach {
+    let with_sockets =
+        networks.iter().filter(|chosen| !matches!(chosen.device, ChosenDevice::Vfio(..)));
+    let addresses = with_sockets
         .flat_map(|chosen| chosen.addresses.iter().map(|address| (&chosen.intent.name, address)));
-    let reach = Reach::of(addresses);
-    (!reach.is_empty()).then_some(ChosenView { place, cookie, reach })
+    Reach::of(addresses)
+}
+
+/// Why services stay outside of a sandbox that would have them inside. The host is asked only where it matters.
+fn outside(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    event: &SandboxEvent,
+    intent: &AttachmentIntent,
+    reach: &Reach,
+) -> Result<Option<Outside>, OperationError> {
+    let Some(place) = &intent.inside else { return Ok(None) };
+    let driven = |network: &NetworkIntent| network.pool.vfio.is_some();
+    let mut facts = WayFacts {
+        mode: context.config.service_path.mode,
+        said: event.outside.as_ref(),
+        is_driven: intent.networks.iter().all(driven),
+        hindrance: None,
+    };
+    let is_asked = facts.said.is_none() && facts.mode.has_pair() && !reach.is_empty();
+    if is_asked {
+        facts.hindrance = kernel.hindrance_to_services(place)?;
+    }
+    Ok(plan::stays_outside(facts))
 }
 
 /// IPv6 routes are told from others by their metric, so those that are there must be known; of IPv4's only the gateway that a
@@ -152,6 +177,7 @@ fn lease_of(
         drift: None,
         service_interface: interface,
         notices: BTreeSet::new(),
+        outside: None,
         plan,
     }
 }

@@ -9,7 +9,7 @@ use super::{
     hold::hold,
     now,
     recover::release,
-    services::{self, Views},
+    services::{self, Look, Views},
 };
 use crate::{
     inventory::{Candidate, Unusable},
@@ -57,7 +57,8 @@ pub fn reconcile(
             Err(error) => findings.push(unread(&error)),
         }
     }
-    findings.extend(services::follow(kernel, context, &views, dry_run, deadline));
+    findings.extend(services::follow(kernel, context, &views, Look::Closely, dry_run, deadline));
+    findings.extend(services::forget_orphans(kernel, context, dry_run, deadline)?);
     Ok(findings)
 }
 
@@ -107,8 +108,10 @@ fn look(
         Complaint::Unseen => return Ok(Vec::new()),
         Complaint::None => {
             let held = hold(kernel, &reservation.lease, dry_run, deadline)?;
-            if let Some(found) = held.as_ref().filter(|_| !dry_run) {
-                remember(context, &mut reservation.lease, found)?;
+            match &held {
+                _ if dry_run => {}
+                Some(found) => remember(context, &mut reservation.lease, found)?,
+                None => holds_again(context, &mut reservation.lease)?,
             }
             let followed = follow(kernel, context, &mut reservation, dry_run, deadline)?;
             let followed = followed.map(|followed| change(seen, followed, dry_run));
@@ -136,6 +139,15 @@ fn remember(context: &Context, lease: &mut Lease, found: &Finding) -> Result<(),
     if lease.drifts(what.clone(), mended, now()) {
         context.leases.update(lease)?;
         chronicle::drifted(context, lease, &what, mended);
+    }
+    Ok(())
+}
+
+/// What could not be mended holds all the same, whoever saw to that.
+fn holds_again(context: &Context, lease: &mut Lease) -> Result<(), OperationError> {
+    if let Some(drift) = lease.drift.as_mut().filter(|drift| !drift.mended) {
+        drift.mended = true;
+        context.leases.update(lease)?;
     }
     Ok(())
 }

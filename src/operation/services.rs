@@ -1,16 +1,28 @@
 //! The services of the views that sandboxes have: published for the first of them, and made to follow the configuration. They are the
 //! machine's and no lease's; what is published is compared by one number, so a look costs the same however many there are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
 
 use super::{Context, Finding, Mended, OperationError};
 use crate::{
+    config::Announced,
     execute::{self, Outcome},
     kernel::Kernel,
-    lease::{Lease, LeaseState},
-    plan::{Plan, publication, step::Step},
-    types::{Deadline, Reach, TranslationPlace, with_causes},
+    lease::{Claim, Lease, LeaseState},
+    plan::{Plan, orphans, publication, step::Step},
+    types::{Deadline, Reach, SandboxId, Service, TranslationPlace, View, with_causes},
 };
+
+/// How services are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// By one number for all of a view.
+    Shortly,
+    /// Each element: somebody else may have changed one.
+    Closely,
+}
 
 /// The views that leases have, as they are met.
 #[derive(Debug, Default)]
@@ -27,19 +39,54 @@ impl Views {
 }
 
 /// What has to be done for a view to have what the configuration says; nothing where it has. With another mode than it was given in, a view
-/// stays as it is, as a service path does.
+/// stays as it is, as a service path does; and so does one of which nobody knows what a cluster has for it.
 fn missing(
     kernel: &mut impl Kernel,
     context: &Context,
     place: &TranslationPlace,
     reach: &Reach,
+    how: Look,
 ) -> Result<Option<Plan>, OperationError> {
-    if !context.config.service_path.mode.is_inside() {
+    let is_told = context.config.announced != Announced::Unknown;
+    if !context.config.service_path.mode.is_inside() || !is_told {
         return Ok(None);
     }
     let publication = publication(&context.config, place, reach);
-    let is_there = kernel.is_published(&publication)?;
+    let is_there = match how {
+        Look::Shortly => kernel.is_published(&publication)?,
+        Look::Closely => kernel.holds_publication(&publication)?,
+    };
     Ok((!is_there).then(|| Plan::shared(Step::Translate(publication))))
+}
+
+/// A view of services, as it is in the maps.
+#[derive(Debug, Serialize)]
+pub struct ViewStatus {
+    /// What its sandboxes reach by their own devices.
+    pub reach: String,
+    /// Their ids.
+    pub sandboxes: Vec<SandboxId>,
+    /// What becomes a backend for them, with a backend for each part of its weights.
+    pub services: Vec<Service>,
+}
+
+/// The views that these leases have.
+pub(super) fn views(
+    kernel: &mut impl Kernel,
+    leases: &[Lease],
+) -> Result<Vec<ViewStatus>, OperationError> {
+    let mut who: BTreeMap<(&TranslationPlace, &Reach), Vec<SandboxId>> = BTreeMap::new();
+    for lease in leases.iter().filter(|lease| lease.state == LeaseState::Attached) {
+        if let Some(view) = lease.plan.view() {
+            who.entry(view).or_default().push(lease.id.clone());
+        }
+    }
+    let mut views = Vec::new();
+    for ((place, reach), sandboxes) in who {
+        let services = kernel.services(place, reach.view())?;
+        views.push(ViewStatus { reach: reach.to_string(), sandboxes, services });
+    }
+    Ok(views)
 }
 
 /// Publishes the services of a sandbox's view, where it has one and they are not.
@@ -50,7 +97,9 @@ pub(super) fn publish(
     deadline: Deadline,
 ) -> Result<(), OperationError> {
     let Some((place, reach)) = plan.view() else { return Ok(()) };
-    let Some(publication) = missing(kernel, context, place, reach)? else { return Ok(()) };
+    let Some(publication) = missing(kernel, context, place, reach, Look::Shortly)? else {
+        return Ok(());
+    };
     match execute::run(&publication, kernel, deadline) {
         Outcome::Applied => Ok(()),
         Outcome::Failed { failure, .. } => {
@@ -59,17 +108,29 @@ pub(super) fn publish(
     }
 }
 
+/// Makes the views of all leases follow the configuration, and looks at nothing else.
+pub fn follow_services(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    deadline: Deadline,
+) -> Result<Vec<Finding>, OperationError> {
+    let mut views = Views::default();
+    context.leases.one_of_each_view()?.iter().for_each(|lease| views.meet(lease));
+    Ok(follow(kernel, context, &views, Look::Shortly, false, deadline))
+}
+
 /// Makes all these views follow the configuration. An error is one view's.
 pub(super) fn follow(
     kernel: &mut impl Kernel,
     context: &Context,
     views: &Views,
+    how: Look,
     dry_run: bool,
     deadline: Deadline,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (place, reach) in &views.0 {
-        let outcome = match missing(kernel, context, place, reach) {
+        let outcome = match missing(kernel, context, place, reach, how) {
             Ok(None) => continue,
             Ok(Some(_)) if dry_run => Mended::WouldApply,
             Ok(Some(publication)) => {
@@ -85,6 +146,40 @@ pub(super) fn follow(
         findings.push(Finding { what, outcome, ..Finding::default() });
     }
     findings
+}
+
+/// Takes out of the maps what no lease accounts for. Under the table lock: whoever attaches holds its claims before it writes there.
+pub(super) fn forget_orphans(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    dry_run: bool,
+    deadline: Deadline,
+) -> Result<Option<Finding>, OperationError> {
+    let path = &context.config.service_path;
+    if !path.mode.is_inside() {
+        return Ok(None);
+    }
+    let _table = context.leases.lock(deadline)?;
+    let (namespaces, views) = kernel.views(&path.place)?;
+    let leases = &context.leases;
+    let used: BTreeSet<View> = views
+        .iter()
+        .filter_map(|view| leases.has_view(*view).map(|has| has.then_some(*view)).transpose())
+        .collect::<Result<_, _>>()?;
+    let is_held = |cookie| leases.is_taken(&Claim::Netns(cookie));
+    let steps = orphans(&path.place, &namespaces, &views, is_held, |view| used.contains(&view));
+    if steps.is_empty() {
+        return Ok(None);
+    }
+    let what = "namespaces or views have services that no lease accounts for".to_owned();
+    let steps: Vec<Step> = steps.into_iter().map(Step::Translate).collect();
+    let outcome = if dry_run {
+        Mended::WouldRelease
+    } else {
+        let done = execute::undo(&steps, kernel, deadline);
+        if done.is_clean() { Mended::Released } else { Mended::Failed(done.reasons().join("; ")) }
+    };
+    Ok(Some(Finding { what, outcome, ..Finding::default() }))
 }
 
 /// Publishes for a view; nothing where its last lease went meanwhile. Under the table lock, as what that lease shared is removed.

@@ -12,6 +12,7 @@ use super::{
     offer::is_member,
     rdma::{self, RdmaDevice},
     reconcile,
+    services::{self, ViewStatus},
     vfio::{VfioDevice, devices},
     whole_device,
 };
@@ -31,6 +32,9 @@ pub struct Status {
     pub pools: Vec<PoolStatus>,
     /// Every lease.
     pub leases: Vec<LeaseStatus>,
+    /// What services become backends inside, for which sandboxes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub views: Vec<ViewStatus>,
     /// What somebody should look at.
     pub attention: Vec<String>,
 }
@@ -111,6 +115,10 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
         Err(error) => attention.push(with_causes(&error)),
     }
     let pools = pools(kernel, context, &by_device(&leases), &mut attention)?;
+    let views = services::views(kernel, &leases).unwrap_or_else(|error| {
+        attention.push(with_causes(&error));
+        Vec::new()
+    });
     let with_status = |lease: Lease| {
         let network_status = network_status(kernel, &lease);
         let vfio = devices(kernel, &lease.networks, &lease.plan);
@@ -118,7 +126,7 @@ pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, Ope
         LeaseStatus { lease, network_status, vfio, rdma }
     };
     let leases = leases.into_iter().map(with_status).collect();
-    Ok(Status { pools, leases, attention })
+    Ok(Status { pools, leases, views, attention })
 }
 
 /// Each pool with its devices; what cannot be found is added to `attention`.

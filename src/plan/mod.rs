@@ -16,6 +16,7 @@ mod mac;
 mod made_link;
 mod mend;
 mod network;
+mod orphans;
 mod place;
 mod provision;
 mod recognise;
@@ -29,6 +30,7 @@ mod translate;
 mod translate_step;
 mod vf;
 mod vfio;
+mod way;
 mod ways;
 mod whole_device;
 
@@ -43,6 +45,7 @@ pub use detach::{Others, detach, last_one_out, urgent};
 pub use held::{Held, holds};
 pub use mac::interface_mac;
 pub use mend::{Mending, mend};
+pub use orphans::orphans;
 pub use provision::{Occupied, ProvisionError, Wanted, provision};
 pub use refusal::AttachPlanError;
 pub use render::{made_as, sentence, undo_sentence};
@@ -51,6 +54,7 @@ pub use sequence::Plan;
 use step::Step;
 pub use translate::publication;
 pub use vfio::drives;
+pub use way::{WayFacts, stays_outside};
 
 /// A step with its undo and its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

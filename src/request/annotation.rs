@@ -42,10 +42,13 @@ pub fn networks(value: &str) -> Result<Vec<NetworkRequest>, AnnotationError> {
     if requests.is_empty() { Err(empty()) } else { few(NETWORKS, requests) }
 }
 
+/// What [`SERVICE_PATH`] says of a sandbox whose services stay outside, as they do with that mode.
+pub(super) const VETH: &str = "veth";
+
 /// Whether the value of [`SERVICE_PATH`] opts out.
 pub(super) fn service_path_off(value: Option<&str>) -> Result<bool, AnnotationError> {
     match value {
-        None | Some("on") => Ok(false),
+        None | Some("on" | VETH) => Ok(false),
         Some("off") => Ok(true),
         Some(other) => {
             Err(AnnotationError::ServicePath { key: SERVICE_PATH, found: other.to_owned() })

@@ -75,8 +75,8 @@ pub enum AnnotationError {
         /// What the reader says.
         said: String,
     },
-    /// The opt-out has a value that is neither `off` nor `on`.
-    #[error("annotation {key}: {}: expected \"off\" or \"on\"", quote(.found))]
+    /// The opt-out has a value that is neither `off`, nor `veth`, nor `on`.
+    #[error("annotation {key}: {}: expected \"off\", \"veth\" or \"on\"", quote(.found))]
     ServicePath {
         /// Which annotation.
         key: &'static str,

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::{
     AnnotationError, NetworkRequest, Wording,
-    annotation::{NETWORKS, SERVICE_PATH, networks, service_path_off},
+    annotation::{NETWORKS, SERVICE_PATH, VETH, networks, service_path_off},
     genie::{self, CNI},
     interface_names::Rule,
     multus::{self, SELECTION, Translation},
 };
 use crate::{
     config::{Config, Tool},
-    types::quote,
+    types::{Outside, quote},
 };
 
 /// Annotations by key.
@@ -72,6 +72,18 @@ pub fn speaker(annotations: &Annotations, accepts: impl Fn(Tool) -> bool) -> Opt
     let selects = annotations.get(SELECTION).is_some_and(|value| !value.trim().is_empty());
     let multus = (accepts(Tool::Multus) && selects).then_some(multus);
     multus.or_else(|| (accepts(Tool::Genie) && has(genie)).then_some(genie))
+}
+
+/// What sidecars write that have taken what a pod sends: Istio's and Linkerd's injectors. They choose by the service's address.
+const MESHES: [&str; 2] = ["sidecar.istio.io/status", "linkerd.io/proxy-version"];
+
+/// Why services are not to become backends inside of a sandbox, as its annotations tell.
+pub fn outside(annotations: &Annotations) -> Option<Outside> {
+    if annotations.get(SERVICE_PATH).is_some_and(|value| value == VETH) {
+        return Some(Outside::Asked);
+    }
+    let mesh = MESHES.into_iter().find(|key| annotations.contains_key(*key));
+    mesh.map(Outside::Mesh)
 }
 
 /// What the annotations of a sandbox in this Kubernetes namespace ask for; `None` when they do not ask.

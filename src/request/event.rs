@@ -3,7 +3,9 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::types::{Allotted, InterfaceName, MacAddress, Name, NetnsSource, Origin, SandboxId};
+use crate::types::{
+    Allotted, InterfaceName, MacAddress, Name, NetnsSource, Origin, Outside, SandboxId,
+};
 
 /// A sandbox whose network namespace exists and whose workload has not begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub struct SandboxEvent {
     pub networks: Vec<NetworkRequest>,
     /// Whether it does without the service path.
     pub service_path_off: bool,
+    /// Why services cannot, or shall not, become backends inside of it, as far as whoever asks knows.
+    pub outside: Option<Outside>,
     /// The interface whose address counts as the sandbox's own, where the caller must report one. One of the networks
     /// must be asked for under this name, and have addresses to give.
     pub primary: Option<InterfaceName>,

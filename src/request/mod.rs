@@ -18,7 +18,7 @@ mod tell;
 
 pub use annotation::{NETWORKS, SERVICE_PATH, networks};
 pub use annotation_error::{AnnotationError, Flaw};
-pub use asked::{Annotations, Asked, Speaker, asked, speaker};
+pub use asked::{Annotations, Asked, Speaker, asked, outside, speaker};
 pub use counted::{Counted, CountedError, with_devices};
 pub use event::{NetworkRequest, SandboxEvent, Wording};
 pub use genie::CNI;

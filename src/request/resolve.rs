@@ -271,6 +271,7 @@ allow = { addresses = true }
             namespace: None,
             networks: vec![request],
             service_path_off: false,
+            outside: None,
             primary: None,
             wording: None,
             more_to_come: false,

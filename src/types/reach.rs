@@ -1,6 +1,6 @@
 //! What a sandbox reaches by its own devices, and the view of services that all sandboxes with the same reach share. Decides nothing.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, net::IpAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,11 @@ impl Reach {
     /// Whether nothing is reached.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether an address is on one of its wires.
+    pub fn has(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|(_, prefix)| prefix.contains(&address))
     }
 
     /// Each network with a prefix.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Service {
     /// The address that clients know.
     pub address: IpAddr,
-    /// The port that clients know.
+    /// The port that clients know; 0 is every one that no other service of the address has, over whatever, and nobody serves it.
     pub port: u16,
     /// Over what.
     pub protocol: Protocol,
@@ -51,11 +51,19 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// `10.97.0.10:80/tcp`.
+impl Service {
+    /// All that no service of the address has.
+    pub fn other_ports(address: IpAddr) -> Self {
+        Self { address, port: 0, protocol: Protocol::Tcp, backends: Vec::new(), affinity: None }
+    }
+}
+
+/// `10.97.0.10:80/tcp`; `10.97.0.10 (other ports)`.
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { port, protocol, .. } = self;
         match self.address {
+            address if *port == 0 => write!(f, "{address} (other ports)"),
             IpAddr::V4(address) => write!(f, "{address}:{port}/{protocol}"),
             IpAddr::V6(address) => write!(f, "[{address}]:{port}/{protocol}"),
         }

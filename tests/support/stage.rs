@@ -133,6 +133,7 @@ pub(crate) fn event(id: &str, path: &str, networks: &[NetworkRequest]) -> Sandbo
         namespace: None,
         networks: networks.to_vec(),
         service_path_off: false,
+        outside: None,
         primary: None,
         wording: None,
         more_to_come: false,

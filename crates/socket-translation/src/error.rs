@@ -56,6 +56,17 @@ pub enum Error {
         /// Its name and number.
         program: String,
     },
+    /// Somebody else translates services there.
+    #[error(
+        "program \"{program}\" of Cilium, attached to {}, makes services backends for all of this host",
+        cgroup.display()
+    )]
+    Another {
+        /// Where the program is.
+        cgroup: PathBuf,
+        /// Its name.
+        program: String,
+    },
     /// A map has no room for all of a service, which is as it was before.
     #[error("publish service {service}: the map {map} is full; it stays as it was")]
     Full {

@@ -34,11 +34,11 @@ pub struct Place {
 }
 
 /// Magic numbers (`linux/magic.h`).
-const CGROUP2: FsType = FsType(0x6367_7270);
-const BPFFS: FsType = FsType(0xcafe_4a11);
+pub(crate) const CGROUP2: FsType = FsType(0x6367_7270);
+pub(crate) const BPFFS: FsType = FsType(0xcafe_4a11);
 
-const ANOTHER_CGROUP: &str = "name a directory of the unified hierarchy, such as /sys/fs/cgroup/unified where there are both";
-const MOUNT: &str = "mount it there (`mount -t bpf bpf DIRECTORY`)";
+pub(crate) const ANOTHER_CGROUP: &str = "name a directory of the unified hierarchy, such as /sys/fs/cgroup/unified where there are both";
+pub(crate) const MOUNT: &str = "mount it there (`mount -t bpf bpf DIRECTORY`)";
 
 impl Place {
     /// Our directory.
@@ -76,20 +76,6 @@ impl Place {
             }
         }
         Ok(maps)
-    }
-
-    /// What would keep it from being installed. Changes nothing.
-    pub(crate) fn obstacles(&self) -> Vec<Error> {
-        if cfg!(target_endian = "big") {
-            return vec![Error::BigEndian];
-        }
-        let places = [
-            is_on(&self.cgroup, CGROUP2, "cgroup2", ANOTHER_CGROUP),
-            is_on(&self.bpffs, BPFFS, "bpffs", MOUNT),
-            loads(),
-        ];
-        let places = places.into_iter().filter_map(Result::err);
-        places.chain(HOOKS.iter().filter_map(|hook| self.in_the_way(hook))).collect()
     }
 
     /// What is not as it was installed by this library; `None` when all is.
@@ -192,7 +178,8 @@ impl Place {
         Ok(is_here && bpf::replace_program(link.as_fd(), program.as_fd()).is_ok())
     }
 
-    fn attach(&self, hook: &Hook, program: &OwnedFd) -> Result<OwnedFd, Error> {
+    /// A link of the program to the directory, for as long as somebody has it or it is pinned.
+    pub(crate) fn attach(&self, hook: &Hook, program: &OwnedFd) -> Result<OwnedFd, Error> {
         let open = File::open(&self.cgroup).map_err(Error::file("open", &self.cgroup))?;
         bpf::create_link(program.as_fd(), open.as_fd(), hook.number).map_err(|errno| {
             let culprit = (errno == Errno::EPERM).then(|| self.in_the_way(hook)).flatten();
@@ -204,7 +191,7 @@ impl Place {
     }
 
     /// Who is attached without flags to the directory or to one above it.
-    fn in_the_way(&self, hook: &Hook) -> Option<Error> {
+    pub(crate) fn in_the_way(&self, hook: &Hook) -> Option<Error> {
         for cgroup in self.cgroup.ancestors() {
             is_on(cgroup, CGROUP2, "", "").ok()?;
             let open = File::open(cgroup).ok()?;
@@ -220,14 +207,8 @@ impl Place {
     }
 }
 
-/// Whether this kernel takes the programs. They are gone at once.
-fn loads() -> Result<(), Error> {
-    let small = Capacity { services: 1, endpoints: 1, sandboxes: 1, clients: 1 };
-    let maps = Maps::unpinned(&small)?;
-    HOOKS.iter().try_for_each(|hook| load(&maps, hook).map(drop))
-}
-
-fn load(maps: &Maps, hook: &Hook) -> Result<OwnedFd, Error> {
+/// Has the kernel take a program that asks these maps.
+pub(crate) fn load(maps: &Maps, hook: &Hook) -> Result<OwnedFd, Error> {
     let code = program(hook, |which| maps.get(which).number());
     bpf::load_program(hook.name, hook.number, &code).map_err(|(source, log)| {
         let log = (!log.is_empty()).then_some(log);
@@ -251,7 +232,13 @@ fn mark(tag: [u8; 8], hook: &Hook) -> [u8; 16] {
     mark
 }
 
-fn is_on(path: &Path, wanted: FsType, kind: &'static str, cure: &'static str) -> Result<(), Error> {
+/// Whether a directory is of this kind of file system.
+pub(crate) fn is_on(
+    path: &Path,
+    wanted: FsType,
+    kind: &'static str,
+    cure: &'static str,
+) -> Result<(), Error> {
     let found = statfs(path).map_err(|errno| Error::file("look at", path)(errno.into()))?;
     if found.filesystem_type() == wanted {
         return Ok(());

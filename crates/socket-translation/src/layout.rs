@@ -167,7 +167,8 @@ pub(crate) fn service_key(view: u64, of: &Service) -> [u8; 28] {
     key[..8].copy_from_slice(&view.to_ne_bytes());
     key[8..24].copy_from_slice(&address(of.address));
     key[24..26].copy_from_slice(&of.port.to_be_bytes());
-    key[26] = of.protocol.number();
+    // All other ports are so over any protocol.
+    key[26] = if of.port == 0 { 0 } else { of.protocol.number() };
     key
 }
 

@@ -18,10 +18,12 @@ mod installation;
 mod layout;
 mod map;
 mod maps;
+mod obstacle;
 mod program;
 mod publication;
 mod service;
 mod translation;
+mod view;
 mod writer;
 
 pub use error::Error;

@@ -72,6 +72,7 @@ impl Writer<'_> {
         self.write_answer(hook, (STACK, stack::CHOSEN), (STACK, stack::CHOSEN_PORT));
         self.answer(pass);
         self.code.place(stranger);
+        self.refuse_other_ports(refuse);
         self.forget_asked(hook, pass);
         self.code.place(refuse);
         self.code.set(R1, REFUSED);
@@ -102,6 +103,14 @@ impl Writer<'_> {
             self.move_word((STACK, stack::ASKED + 12), (R6, question::IPV4));
         }
         // In network order, in the lower half.
+        self.move_word((STACK, stack::ASKED_PORT), (R6, question::PORT));
+    }
+
+    /// Goes to `refuse` where the address has services, of which none has the port, and that is said to be so.
+    fn refuse_other_ports(&mut self, refuse: Label) {
+        self.code.store_number(Size::Word, STACK, stack::ASKED_PORT, 0);
+        self.lookup(Which::Services, stack::SERVICE);
+        self.code.go_if(R0, Is::Other, 0, refuse);
         self.move_word((STACK, stack::ASKED_PORT), (R6, question::PORT));
     }
 

@@ -1,68 +1,19 @@
 //! The services of a view in the maps. The order of writes is what makes each change whole: a set of endpoints under a number that nobody
 //! has yet, then the one element of the service, then the old set away. Whoever calls it holds the lock.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use crate::{
     Backend, Error, Protocol, Service,
-    layout::{Element, Which, address_of, endpoint_value, member_key, service_key, slot_key},
+    layout::{Element, Which, endpoint_value, member_key, service_key, slot_key},
     maps::Maps,
     service::{digest, slots},
+    view::{Published, State, backend_of, elements, is_same, published, timeout_of},
 };
-
-/// Of what was published for a view.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Published {
-    /// All, and this is its digest.
-    All(u64),
-    /// Nobody knows how much.
-    Unknown,
-}
-
-pub(crate) fn published(maps: &Maps, view: u64) -> Result<Published, Error> {
-    let state = maps.get(Which::Views).get::<16>(&view.to_ne_bytes())?;
-    Ok(match state.map(State::of) {
-        Some(State::Whole(digest)) => Published::All(digest),
-        _ => Published::Unknown,
-    })
-}
-
-/// How a view is left when nobody writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Whole(u64),
-    /// Something had no room.
-    Incomplete,
-    /// Somebody writes, or died of it.
-    Busy,
-}
-
-impl State {
-    fn bytes(self) -> [u8; 16] {
-        let (word, digest) = match self {
-            Self::Whole(digest) => (1_u64, digest),
-            Self::Incomplete => (2, 0),
-            Self::Busy => (3, 0),
-        };
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&word.to_ne_bytes());
-        bytes[8..].copy_from_slice(&digest.to_ne_bytes());
-        bytes
-    }
-
-    fn of(bytes: [u8; 16]) -> Self {
-        let [word, digest] = [bytes.first_chunk(), bytes.last_chunk()]
-            .map(|half| half.copied().map_or(0, u64::from_ne_bytes));
-        match word {
-            1 => Self::Whole(digest),
-            2 => Self::Incomplete,
-            _ => Self::Busy,
-        }
-    }
-}
 
 pub(crate) fn publish(maps: &Maps, view: u64, wanted: &[Service]) -> Result<(), Error> {
     refuse_impossible(wanted)?;
+    let is_again = published(maps, view)? == Published::All(digest(wanted));
     begin(maps, view)?;
     let wanted_keys: BTreeSet<[u8; 28]> =
         wanted.iter().map(|service| service_key(view, service)).collect();
@@ -79,6 +30,10 @@ pub(crate) fn publish(maps: &Maps, view: u64, wanted: &[Service]) -> Result<(), 
         }
     }
     let state = if first_full.is_some() { State::Incomplete } else { State::Whole(digest(wanted)) };
+    if is_again {
+        // Somebody else changed what there was: of what he took apart, parts may be left.
+        sweep(maps)?;
+    }
     write_state(maps, view, state)?;
     first_full.map_or(Ok(()), Err)
 }
@@ -94,34 +49,6 @@ pub(crate) fn forget(maps: &Maps, view: u64) -> Result<(), Error> {
     maps.get(Which::Views).remove(&view.to_ne_bytes())
 }
 
-pub(crate) fn services(maps: &Maps, view: u64) -> Result<Vec<Service>, Error> {
-    let mut services = Vec::new();
-    for (key, element) in elements(maps, view)? {
-        let mut backends = Vec::new();
-        for slot in 0..element.count {
-            let value = maps.get(Which::Endpoints).get::<20>(&slot_key(element.set, slot))?;
-            backends.extend(value.map(|value| backend_of(&value)));
-        }
-        let affinity = (element.timeout > 0).then(|| Duration::from_nanos(element.timeout));
-        let [_, _, _, _, _, _, _, _, address @ .., high, low, protocol, _] = key;
-        services.push(Service {
-            address: address_of(address),
-            port: u16::from_be_bytes([high, low]),
-            protocol: if protocol == 6 { Protocol::Tcp } else { Protocol::Udp },
-            backends,
-            affinity,
-        });
-    }
-    services.sort();
-    Ok(services)
-}
-
-fn backend_of(value: &[u8; 20]) -> Backend {
-    let [address @ .., high, low, _, _] = *value;
-    let port = u16::from_be_bytes([high, low]);
-    Backend { address: address_of(address), port, weight: 1 }
-}
-
 /// Two of one key would take turns, and a backend of another family cannot be reached by the client's socket.
 fn refuse_impossible(services: &[Service]) -> Result<(), Error> {
     let mut seen = BTreeSet::new();
@@ -130,7 +57,9 @@ fn refuse_impossible(services: &[Service]) -> Result<(), Error> {
         if !seen.insert((service.address, service.port, service.protocol)) {
             return impossible("another has the same address, port and protocol");
         }
-        if service.port == 0 || service.backends.iter().any(|backend| backend.port == 0) {
+        let is_served = !service.backends.is_empty() || service.protocol == Protocol::Udp;
+        let is_none = service.port == 0 && is_served;
+        if is_none || service.backends.iter().any(|backend| backend.port == 0) {
             return impossible("0 is no port");
         }
         let is_ipv6 = service.address.is_ipv6();
@@ -179,25 +108,12 @@ fn sweep(maps: &Maps) -> Result<(), Error> {
     Ok(())
 }
 
-/// The services of a view: key and element.
-fn elements(maps: &Maps, view: u64) -> Result<Vec<([u8; 28], Element)>, Error> {
-    let services = maps.get(Which::Services);
-    let mut found = Vec::new();
-    for key in services.keys::<28>()? {
-        if key.starts_with(&view.to_ne_bytes()) {
-            found.extend(services.get(&key)?.map(|bytes| (key, Element::of(&bytes))));
-        }
-    }
-    Ok(found)
-}
-
 /// One service: nothing where it is as it should be.
 fn put(maps: &Maps, view: u64, service: &Service) -> Result<(), Error> {
     let key = service_key(view, service);
     let old = maps.get(Which::Services).get(&key)?.map(|bytes| Element::of(&bytes));
     let slots = slots(&service.backends);
-    let timeout =
-        service.affinity.map_or(0, |timeout| u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
+    let timeout = timeout_of(service);
     if let Some(old) = old {
         if old.timeout == timeout && is_same(maps, old, &slots)? {
             return Ok(());
@@ -214,19 +130,6 @@ fn put(maps: &Maps, view: u64, service: &Service) -> Result<(), Error> {
         drop_set(maps, old)?;
     }
     Ok(())
-}
-
-fn is_same(maps: &Maps, element: Element, slots: &[Backend]) -> Result<bool, Error> {
-    if usize::try_from(element.count) != Ok(slots.len()) {
-        return Ok(false);
-    }
-    for (slot, backend) in (0..).zip(slots) {
-        let found = maps.get(Which::Endpoints).get::<20>(&slot_key(element.set, slot))?;
-        if found != Some(endpoint_value(backend)) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// A number that no set has.

@@ -11,7 +11,7 @@ use std::{
 pub struct Service {
     /// The address that clients know.
     pub address: IpAddr,
-    /// The port that clients know.
+    /// The port that clients know; 0 is every one that no other service of the address has, over whatever, and nobody serves it.
     pub port: u16,
     /// Over what.
     pub protocol: Protocol,

@@ -6,7 +6,8 @@ use crate::{
     Capacity, Error, Place, Service,
     layout::Which,
     maps::Maps,
-    publication::{self, Published},
+    publication,
+    view::{self, Published},
 };
 
 /// An installation that is open.
@@ -32,6 +33,12 @@ impl Translation {
     /// removed. `None` when nothing is.
     pub fn complaint(place: &Place) -> Result<Option<String>, Error> {
         place.judge()
+    }
+
+    /// What keeps another namespace from being given a view, whether it is made already or not: the first of
+    /// [`obstacles`](Translation::obstacles), which are looked for where something is missing, and who translates here besides.
+    pub fn hindrance(place: &Place) -> Result<Option<Error>, Error> {
+        place.hindrance()
     }
 
     /// What would keep it from being made: a directory of another kind, a kernel that does not take the programs, somebody in the way.
@@ -77,15 +84,21 @@ impl Translation {
 
     /// What was last published for a view, or none of it if that did not come to its end. Compare with [`digest`](crate::digest).
     pub fn published(&self, view: u64) -> Result<Option<u64>, Error> {
-        Ok(match publication::published(&self.maps, view)? {
+        Ok(match view::published(&self.maps, view)? {
             Published::All(digest) => Some(digest),
             Published::Unknown => None,
         })
     }
 
+    /// Whether a view has just these services, and each element of the maps is as it was written: more than
+    /// [`published`](Translation::published) tells, and it costs some system calls for each backend.
+    pub fn holds(&self, view: u64, services: &[Service]) -> Result<bool, Error> {
+        view::holds(&self.maps, view, services)
+    }
+
     /// The services of a view as they are in the maps, in the order of their keys, with a backend for each slot.
     pub fn services(&self, view: u64) -> Result<Vec<Service>, Error> {
-        publication::services(&self.maps, view)
+        view::services(&self.maps, view)
     }
 
     /// The view has no services more, and is forgotten.

@@ -266,3 +266,66 @@ fn who_died_while_installing_left_what_the_next_one_finishes() {
         assert!(!ground.place.bpffs.join("vfhook").exists());
     });
 }
+
+#[test]
+fn cilium_at_work_is_another_that_translates() {
+    const CONNECT: u32 = 10;
+    const MULTI: u32 = 2;
+    alone("cilium_at_work_is_another_that_translates", |ground| {
+        assert!(Translation::hindrance(&ground.place).unwrap().is_none());
+        assert!(!ground.place.bpffs.join("vfhook").exists(), "a look leaves nothing");
+        assert_eq!(attached(&ground.place), 0);
+        ground.install();
+        assert!(Translation::hindrance(&ground.place).unwrap().is_none());
+        // At the root, as Cilium does; somebody else's is none of our business.
+        for (name, is_cilium) in [("cil_sock4_conne", true), ("somebody", false)] {
+            let program = ground::raw::program(CONNECT, name);
+            ground::raw::try_attach(&ground.root(), CONNECT, &program, MULTI).unwrap();
+            let told = Translation::hindrance(&ground.place).unwrap().map(|told| told.to_string());
+            assert_eq!(told.is_some(), is_cilium, "{told:?}");
+            let all = Translation::obstacles(&ground.place);
+            assert_eq!(all.iter().any(|one| one.to_string().contains("Cilium")), is_cilium);
+            ground::raw::detach(&ground.root(), CONNECT, &program);
+        }
+        assert!(Translation::hindrance(&ground.place).unwrap().is_none());
+    });
+}
+
+#[test]
+fn who_shuts_others_out_is_a_hindrance_until_he_is_gone() {
+    const CONNECT: u32 = 10;
+    alone("who_shuts_others_out_is_a_hindrance_until_he_is_gone", |ground| {
+        let program = ground::raw::attach_without_flags(&ground.root(), CONNECT, "stranger");
+        let told = Translation::hindrance(&ground.place).unwrap().unwrap().to_string();
+        assert!(told.contains("stranger") && told.contains("without flags"), "{told}");
+        ground::raw::detach(&ground.root(), CONNECT, &program);
+        assert!(Translation::hindrance(&ground.place).unwrap().is_none());
+    });
+}
+
+#[test]
+fn an_element_that_somebody_changed_is_seen_and_put_right() {
+    alone("an_element_that_somebody_changed_is_seen_and_put_right", |ground| {
+        let translation = ground.install();
+        let backends = ["10.0.0.1:1", "10.0.0.2:1"];
+        let services = [
+            service(VIP, Protocol::Tcp, &backends),
+            Service {
+                affinity: Some(std::time::Duration::from_secs(9)),
+                ..service("10.96.0.11:80", Protocol::Tcp, &backends)
+            },
+        ];
+        translation.publish(7, &services).unwrap();
+        assert!(translation.holds(7, &services).unwrap());
+        assert!(!translation.holds(7, &services[..1]).unwrap());
+        let directory = ground.place.bpffs.join("vfhook");
+        for map in ["vfh_services", "vfh_endpoints", "vfh_members"] {
+            ground::raw::remove_first(&directory.join(map));
+            assert!(!translation.holds(7, &services).unwrap(), "{map}");
+            // One number for all of it does not tell.
+            assert!(translation.published(7).unwrap().is_some());
+            translation.publish(7, &services).unwrap();
+            assert!(translation.holds(7, &services).unwrap(), "{map}");
+        }
+    });
+}

@@ -242,3 +242,38 @@ fn who_is_in_another_cgroup_is_left_alone() {
         assert!(client.run(|| ask_tcp(VIP)).is_err());
     });
 }
+
+#[test]
+fn another_port_of_a_services_address_is_refused_where_that_is_said() {
+    alone("another_port_of_a_services_address_is_refused_where_that_is_said", |ground| {
+        let translation = ground.install();
+        let (client, servers) = wire();
+        servers.serve("eleven", "10.0.0.11:8080");
+        // Somebody has the address and the port on the wire: who is refused never came to him.
+        servers.run(|| ground::ip(&["address", "add", "10.96.0.10/32", "dev", "lo"]));
+        client.run(|| ground::ip(&["route", "add", "10.96.0.10/32", "via", "10.0.0.11"]));
+        servers.serve("another", "10.96.0.10:81");
+        let tcp = service("10.96.0.10:80", Protocol::Tcp, &["10.0.0.11:8080"]);
+        let rest = service("10.96.0.10:0", Protocol::Tcp, &[]);
+        translation.give_view(client.cookie, 7).unwrap();
+        translation.publish(7, &[tcp.clone()]).unwrap();
+        let ask = |at: &'static str| client.run(move || ask_tcp(at).map(|(who, _)| who));
+        assert_eq!(ask("10.96.0.10:81").unwrap(), "another");
+        let all = [rest, tcp];
+        translation.publish(7, &all).unwrap();
+        assert_eq!(translation.services(7).unwrap(), all);
+        assert_eq!(ask("10.96.0.10:80").unwrap(), "eleven");
+        let refused = ErrorKind::ConnectionRefused;
+        assert_eq!(ask("10.96.0.10:81").unwrap_err().kind(), refused);
+        let by_udp = client.run(|| {
+            let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+            socket.send_to(b"who", "10.96.0.10:81").unwrap_err().kind()
+        });
+        assert_eq!(by_udp, refused);
+        // A mapped socket goes by another hook.
+        let mapped = client.run(|| ask_tcp("[::ffff:10.96.0.10]:81").unwrap_err().kind());
+        assert_eq!(mapped, refused);
+        let served = service("10.96.0.10:0", Protocol::Tcp, &["10.0.0.11:8080"]);
+        translation.publish(7, &[served]).unwrap_err();
+    });
+}

@@ -18,6 +18,7 @@ mod offer;
 mod publisher;
 mod registration;
 mod serve;
+mod services;
 mod slice;
 
 use std::{

@@ -22,7 +22,7 @@ use crate::{
     herald::Herald,
     node::{Node, NodeError},
     publisher::Publisher,
-    registration,
+    registration, services,
     slice::Known,
 };
 
@@ -91,7 +91,7 @@ async fn run(node: Arc<Node>, api: Api) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut reload = signal(SignalKind::hangup())?;
     // Each has one that listens.
-    let [devices, claims, events] = [(); 3].map(|()| Arc::new(Notify::new()));
+    let [devices, claims, events, served] = [(); 4].map(|()| Arc::new(Notify::new()));
     let (withheld, cannot_be_had) = watch::channel(Withheld::default());
     let publisher = Publisher {
         node: Arc::clone(&node),
@@ -110,8 +110,9 @@ async fn run(node: Arc<Node>, api: Api) -> io::Result<()> {
     tasks.spawn(async move { registration::keep(&kubelet, driver).await });
     tasks.spawn(async move { publisher.keep().await });
     tasks.spawn(claim_status::keep(Arc::clone(&node), api.clone(), Arc::clone(&claims)));
+    tasks.spawn(services::keep(Arc::clone(&node), api.clone(), Arc::clone(&served)));
     tasks.spawn(Herald::new(Arc::clone(&node), api).keep(Arc::clone(&events), cannot_be_had));
-    let told = [Arc::clone(&devices), claims, events];
+    let told = [Arc::clone(&devices), claims, events, Arc::clone(&served)];
     tasks.spawn(follow_leases(node.places.state.join("leases"), told));
     // Nobody may wait for it.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -128,13 +129,14 @@ async fn run(node: Arc<Node>, api: Api) -> io::Result<()> {
                     }
                 }
                 devices.notify_one();
+                served.notify_one();
             }
         }
     }
 }
 
 /// Tells of every sandbox that was given something or gave it back.
-async fn follow_leases(leases: PathBuf, told: [Arc<Notify>; 3]) {
+async fn follow_leases(leases: PathBuf, told: [Arc<Notify>; 4]) {
     let followed = async {
         let watched = Watched::at(&leases)?;
         loop {

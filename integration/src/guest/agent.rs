@@ -28,17 +28,28 @@ impl Agent {
 
     /// Gives it its rights in the cluster and its token, once.
     pub(crate) fn admit() -> Result<(), Failure> {
-        let path = format!("{SHARE}/kubernetes/agent.yaml");
-        let rights = fs::read_to_string(&path).map_err(Failure::file("read", path))?;
-        kubectl("apply -f -").stdin(rights).ok()?;
+        Self::introduce()?;
+        // The classes of its networks, as an administrator would make them.
+        let classes = cmd(&format!("{} classes", program())).ok()?.stdout;
+        kubectl("apply -f -").stdin(classes).ok().map(drop)
+    }
+
+    /// The same, to hear of services and to tell of addresses, where nothing is for claims.
+    pub(crate) fn admit_to_services() -> Result<(), Failure> {
+        apply_shipped("pod-addresses.yaml")?;
+        let is_there =
+            kubectl("wait --for condition=established --timeout 50s crd/podaddresses.vfhook.dev");
+        is_there.ok()?;
+        Self::introduce()
+    }
+
+    fn introduce() -> Result<(), Failure> {
+        apply_shipped("agent.yaml")?;
         let make = kubectl(&format!(
             "create token vfhook-agent -n vfhook --duration 3h --bound-object-kind Node --bound-object-name {NODE}"
         ));
         let token = make.ok()?.stdout;
-        fs::write(TOKEN, token).map_err(Failure::file("write", TOKEN))?;
-        // The classes of its networks, as an administrator would make them.
-        let classes = cmd(&format!("{} classes", program())).ok()?.stdout;
-        kubectl("apply -f -").stdin(classes).ok().map(drop)
+        fs::write(TOKEN, token).map_err(Failure::file("write", TOKEN))
     }
 
     /// The cluster's command line as this agent, and nobody else.
@@ -80,4 +91,11 @@ impl Agent {
 
 fn program() -> String {
     format!("{SHARE}/bin/vfhook-agent")
+}
+
+/// Makes what a file that is shipped says.
+fn apply_shipped(file: &str) -> Result<(), Failure> {
+    let path = format!("{SHARE}/kubernetes/{file}");
+    let objects = fs::read_to_string(&path).map_err(Failure::file("read", path))?;
+    kubectl("apply -f -").stdin(objects).ok().map(drop)
 }

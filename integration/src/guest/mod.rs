@@ -194,6 +194,7 @@ pub fn guest_main() -> ExitCode {
         ["sysctls"] => dump::print_sysctls(),
         ["udp-echo", address] => probe::udp_echo(address),
         ["udp-ask", target, bytes] => probe::udp_ask(target, bytes),
+        ["udp-chosen", target, times] => probe::udp_chosen(target, times),
         ["ask-many"] => talk::ask_many(),
         ["kubectl", arguments @ ..] => errand::kubectl(arguments),
         ["restart-api-server"] => errand::restart_api_server(),

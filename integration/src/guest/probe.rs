@@ -1,7 +1,8 @@
 //! Asks whether traffic passes: ping, TCP by HTTP, UDP. It must not change the network.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -95,6 +96,50 @@ pub(crate) fn udp_ask(target: &str, bytes: &str) -> ExitCode {
         say::line(&answer);
         ExitCode::SUCCESS
     })
+}
+
+/// Sockets that are open at once: each is looked for in the kernel's list.
+const AT_ONCE: u32 = 500;
+
+/// `guest udp-chosen ADDRESS:PORT TIMES`: connects so many sockets, and prints how many the kernel connected to which address. No packet is sent.
+pub(crate) fn udp_chosen(target: &str, times: &str) -> ExitCode {
+    let count = || -> Option<BTreeMap<Ipv4Addr, u32>> {
+        let (target, times): (SocketAddr, u32) = (target.parse().ok()?, times.parse().ok()?);
+        let mut chosen = BTreeMap::new();
+        let mut left = times;
+        while left > 0 {
+            let now = left.min(AT_ONCE);
+            left -= now;
+            let mut sockets = BTreeMap::new();
+            for _ in 0..now {
+                let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+                socket.connect(target).ok()?;
+                sockets.insert(socket.local_addr().ok()?.port(), socket);
+            }
+            let listed = std::fs::read_to_string("/proc/thread-self/net/udp").ok()?;
+            let ours = listed.lines().filter_map(connected);
+            for (_, address) in ours.filter(|(port, _)| sockets.contains_key(port)) {
+                *chosen.entry(address).or_default() += 1;
+            }
+        }
+        (chosen.values().sum::<u32>() == times).then_some(chosen)
+    };
+    let counted = count().and_then(|chosen| serde_json::to_string(&chosen).ok());
+    counted.map_or(ExitCode::FAILURE, |text| {
+        say::line(&text);
+        ExitCode::SUCCESS
+    })
+}
+
+/// A line of the kernel's list of sockets: the port of its own, and the address that it is connected to.
+fn connected(line: &str) -> Option<(u16, Ipv4Addr)> {
+    let mut words = line.split_whitespace().skip(1);
+    let (own, other) = (words.next()?, words.next()?);
+    let port = u16::from_str_radix(own.split_once(':')?.1, 16).ok()?;
+    let (address, _) = other.split_once(':')?;
+    // As the machine has it in memory.
+    let address = u32::from_str_radix(address, 16).ok()?.to_ne_bytes();
+    Some((port, address.into()))
 }
 
 /// An HTTP server in the place that answers `/` with `name` and `/cgi-bin/client` with the address it sees the client at.

@@ -220,6 +220,8 @@ fn call(
             let id = id()?;
             let netns = netns(variable)?;
             let pod = Pod::of(&variable("CNI_ARGS").unwrap_or_default());
+            let annotations = configuration.runtime_config.annotations.as_ref();
+            let outside = annotations.and_then(request::outside);
             let asked = asked(&pod, config, configuration)?.unwrap_or_else(Asked::nothing);
             let event = Box::new(SandboxEvent {
                 id,
@@ -229,6 +231,7 @@ fn call(
                 namespace: pod.namespace.clone(),
                 networks: asked.networks,
                 service_path_off: asked.service_path_off,
+                outside,
                 primary: Some(interface.clone()),
                 wording: asked.wording,
                 more_to_come: false,

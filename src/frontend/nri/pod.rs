@@ -4,8 +4,8 @@ use containerd_nri::PodSandbox;
 
 use crate::{
     frontend::kubelet::KubeletError,
-    request::{AnnotationError, Asked, SandboxEvent},
-    types::{Invalid, NetnsSource, Origin},
+    request::{self, AnnotationError, Asked, SandboxEvent},
+    types::{Invalid, NetnsSource, Origin, Outside},
 };
 
 /// Why a pod cannot be served.
@@ -39,6 +39,8 @@ pub fn event(pod: &PodSandbox, asked: Asked) -> Result<SandboxEvent, PodRefused>
         namespace: Some(pod.namespace.clone()),
         networks: asked.networks,
         service_path_off: asked.service_path_off,
+        outside: Outside::of_handler(&pod.runtime_handler)
+            .or_else(|| request::outside(&pod.annotations)),
         primary: None,
         wording: asked.wording,
         more_to_come: false,

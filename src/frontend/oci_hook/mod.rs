@@ -199,6 +199,7 @@ fn attach(
         namespace: pod.namespace,
         networks: asked.networks,
         service_path_off: asked.service_path_off,
+        outside: request::outside(&state.annotations),
         primary: None,
         wording: asked.wording,
         more_to_come,

@@ -14,13 +14,10 @@ use crate::{
         RouteFamilies, SandboxFacts, Scene, Unusable, VfioFacts, WholeDevice,
     },
     kernel::{Functions, Kernel, KernelError},
-    plan::{
-        Plan, sentence,
-        step::{Step, Translate},
-    },
+    plan::{Plan, sentence, step::Step},
     types::{
         Deadline, DeviceName, DeviceSelector, KernelText, MacAddress, NetnsIdentity, NetnsNumber,
-        NetnsSource, PciAddress, Segment, TranslationPlace, VfAttributes,
+        NetnsSource, PciAddress, Segment, VfAttributes,
     },
 };
 
@@ -60,7 +57,7 @@ impl FakeKernel {
     }
 
     /// A look that costs no message.
-    fn glance<T>(&self, what: &str, work: impl FnOnce(&mut Machine) -> T) -> T {
+    pub(super) fn glance<T>(&self, what: &str, work: impl FnOnce(&mut Machine) -> T) -> T {
         self.host.tell(what);
         self.host.with(work)
     }
@@ -239,14 +236,6 @@ impl Kernel for FakeKernel {
 
     fn observe_scene(&mut self, plan: &Plan) -> Result<Scene, KernelError> {
         self.look("observe_scene", |session| scene::look(session, plan))
-    }
-
-    fn is_published(&mut self, publication: &Translate) -> Result<bool, KernelError> {
-        Ok(self.glance("is_published", |machine| machine.translation.is_published(publication)))
-    }
-
-    fn obstacles_to_services(&mut self, _: &TranslationPlace) -> Vec<String> {
-        Vec::new()
     }
 
     fn look_ahead(&mut self) -> Result<(), KernelError> {

@@ -21,6 +21,7 @@ mod observe;
 mod perform;
 mod return_device;
 mod scene;
+mod services;
 mod session;
 mod snapshot;
 mod take_device;

@@ -20,7 +20,7 @@ impl Snapshot {
             lines.extend(card.made().map(|vf| format!("card {address} vf {}: {vf:?}", vf.address)));
         }
         lines.insert(format!("masquerade {:?}", machine.masquerade));
-        lines.extend(machine.translation.0.iter().map(|at| format!("translation {at:?}")));
+        lines.extend(machine.translation.at.iter().map(|at| format!("translation {at:?}")));
         for returning in &machine.returning {
             lines.insert(format!("returning {:?}", returning.link));
         }

@@ -1,6 +1,6 @@
 //! What makes services backends at the socket: installed at places, a view for a namespace, services for a view.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     plan::step::Translate,
@@ -9,7 +9,14 @@ use crate::{
 
 /// What is installed, by where it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Translations(pub BTreeMap<TranslationPlace, Translation>);
+pub struct Translations {
+    /// It.
+    pub at: BTreeMap<TranslationPlace, Translation>,
+    /// What keeps services from becoming backends.
+    pub hindrance: Option<String>,
+    /// Whether somebody changed an element of the maps, until services are published again.
+    pub is_changed: bool,
+}
 
 /// What is installed at one place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,39 +29,52 @@ pub struct Translation {
 
 impl Translations {
     pub(super) fn judge(&self, place: &TranslationPlace) -> Option<String> {
-        (!self.0.contains_key(place)).then(|| NOT_THERE.to_owned())
+        (!self.at.contains_key(place)).then(|| NOT_THERE.to_owned())
     }
 
     pub(super) fn view_of(&self, place: &TranslationPlace, cookie: u64) -> Option<View> {
-        self.0.get(place)?.views.get(&cookie).copied()
+        self.at.get(place)?.views.get(&cookie).copied()
     }
 
     pub(super) fn is_published(&self, publication: &Translate) -> bool {
         let Translate::Publish { place, reach, services } = publication else { return true };
-        let found = self.0.get(place).and_then(|at| at.services.get(&reach.view()));
+        let found = self.at.get(place).and_then(|at| at.services.get(&reach.view()));
         found.is_some_and(|found| found == services)
+    }
+
+    pub(super) fn views(&self, place: &TranslationPlace) -> (BTreeSet<u64>, BTreeSet<View>) {
+        let found = self.at.get(place);
+        let namespaces = found.map(|at| at.views.keys().copied().collect());
+        let views = found.map(|at| at.services.keys().copied().collect());
+        (namespaces.unwrap_or_default(), views.unwrap_or_default())
+    }
+
+    pub(super) fn services(&self, place: &TranslationPlace, view: View) -> Vec<Service> {
+        let found = self.at.get(place).and_then(|at| at.services.get(&view));
+        found.cloned().unwrap_or_default()
     }
 
     /// Does one step; what is not installed has nothing to be taken away.
     pub(super) fn apply(&mut self, step: &Translate) -> Result<(), &'static str> {
         match step {
-            Translate::Install { place } => drop(self.0.entry(place.clone()).or_default()),
-            Translate::Remove { place } => drop(self.0.remove(place)),
+            Translate::Install { place } => drop(self.at.entry(place.clone()).or_default()),
+            Translate::Remove { place } => drop(self.at.remove(place)),
             Translate::GiveView { place, cookie, reach } => {
-                let at = self.0.get_mut(place).ok_or(NOT_THERE)?;
+                let at = self.at.get_mut(place).ok_or(NOT_THERE)?;
                 at.views.insert(*cookie, reach.view());
             }
             Translate::TakeView { place, cookie } => {
-                if let Some(at) = self.0.get_mut(place) {
+                if let Some(at) = self.at.get_mut(place) {
                     at.views.remove(cookie);
                 }
             }
             Translate::Publish { place, reach, services } => {
-                let at = self.0.get_mut(place).ok_or(NOT_THERE)?;
+                let at = self.at.get_mut(place).ok_or(NOT_THERE)?;
                 at.services.insert(reach.view(), services.clone());
+                self.is_changed = false;
             }
             Translate::ForgetView { place, view } => {
-                if let Some(at) = self.0.get_mut(place) {
+                if let Some(at) = self.at.get_mut(place) {
                     at.services.remove(view);
                 }
             }

@@ -103,3 +103,14 @@ pub(crate) fn kill(child: nix::unistd::Pid) {
     nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGKILL).unwrap();
     nix::sys::wait::waitpid(child, None).unwrap();
 }
+
+/// Removes whatever element comes first in a pinned map.
+pub(crate) fn remove_first(map: &Path) {
+    let path = std::ffi::CString::new(map.as_os_str().as_bytes()).unwrap();
+    let map = bpf(7, &[], &[(0, path.as_ptr().cast())], "").unwrap();
+    // SAFETY: it was opened just now.
+    let map = unsafe { OwnedFd::from_raw_fd(map) };
+    let mut key = [0_u8; 64];
+    bpf(4, &[(0, number(&map))], &[(16, key.as_mut_ptr().cast_const())], "").unwrap();
+    bpf(3, &[(0, number(&map))], &[(8, key.as_ptr())], "").unwrap();
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::timeout;
 
 /// How long the server is asked to go on.
@@ -35,6 +36,12 @@ pub(crate) enum Change {
     Error,
 }
 
+/// What a change is of.
+#[derive(Deserialize)]
+struct Told {
+    object: Value,
+}
+
 impl Watch {
     pub(super) fn new(body: h2::RecvStream) -> Self {
         Self { body, waiting: Vec::new() }
@@ -42,9 +49,20 @@ impl Watch {
 
     /// The next change; `None` when there will be none, for whatever reason.
     pub(crate) async fn next(&mut self) -> Option<Change> {
+        serde_json::from_slice(&self.line().await?).ok()
+    }
+
+    /// The same, with the object.
+    pub(crate) async fn next_with_object(&mut self) -> Option<(Change, Value)> {
+        let line = self.line().await?;
+        let Told { object } = serde_json::from_slice(&line).ok()?;
+        Some((serde_json::from_slice(&line).ok()?, object))
+    }
+
+    async fn line(&mut self) -> Option<Vec<u8>> {
         loop {
             if let Some(line) = first_line(&mut self.waiting) {
-                return serde_json::from_slice(&line).ok();
+                return Some(line);
             }
             let chunk = timeout(LIMIT + GRACE, self.body.data()).await.ok()??.ok()?;
             self.body.flow_control().release_capacity(chunk.len()).ok()?;

@@ -1,0 +1,52 @@
+//! Follows what a cluster says its services are, while pods are served: what is said anew takes the place of what was said, and sandboxes
+//! follow. What cannot be read replaces nothing.
+
+use std::{io, sync::Arc};
+
+use tokio::task::spawn_blocking;
+
+use super::Machine;
+use crate::{
+    config::{Announced, Config},
+    frontend::kubelet::Watched,
+    lease::LeaseStore,
+    operation::{self, Context},
+    types::with_causes,
+};
+
+/// Follows it for as long as it is not dropped.
+pub(super) async fn follow(machine: Arc<Machine>) {
+    if let Err(error) = watch(&machine).await {
+        tracing::error!(%error, "services of a cluster are followed on SIGHUP alone");
+    }
+}
+
+async fn watch(machine: &Arc<Machine>) -> io::Result<()> {
+    // Where nothing is translated, nobody need say anything.
+    while !machine.pods.context().config.service_path.mode.is_inside() {
+        machine.reloaded.notified().await;
+    }
+    let leases = machine.pods.context().leases.clone();
+    let folder = leases.make_announcements();
+    let folder = folder.map_err(|error| io::Error::other(with_causes(&error)))?;
+    let watched = Watched::at(&folder)?;
+    loop {
+        watched.changed().await?;
+        read_again(machine, leases.clone()).await;
+    }
+}
+
+async fn read_again(machine: &Machine, leases: LeaseStore) {
+    let context = machine.pods.context();
+    // A cluster may have many, and the runtime waits for no file.
+    let read = spawn_blocking(move || operation::announced(&context.config, &leases)).await;
+    let Ok(announced @ Announced::Known(_)) = read else { return };
+    // Nothing is waited for from here on, so nobody replaces another's.
+    let now = machine.pods.context();
+    if now.config.announced == announced {
+        return;
+    }
+    let config = Config { announced, ..now.config.clone() };
+    machine.pods.replace_context(Context { config, leases: now.leases.clone() });
+    machine.bell.ring_for_services();
+}
