@@ -256,7 +256,7 @@ fn another_port_of_a_services_address_is_refused_where_that_is_said() {
         let tcp = service("10.96.0.10:80", Protocol::Tcp, &["10.0.0.11:8080"]);
         let rest = service("10.96.0.10:0", Protocol::Tcp, &[]);
         translation.give_view(client.cookie, 7).unwrap();
-        translation.publish(7, &[tcp.clone()]).unwrap();
+        translation.publish(7, std::slice::from_ref(&tcp)).unwrap();
         let ask = |at: &'static str| client.run(move || ask_tcp(at).map(|(who, _)| who));
         assert_eq!(ask("10.96.0.10:81").unwrap(), "another");
         let all = [rest, tcp];

@@ -15,7 +15,7 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
-    // What is not said is meant well (`discovery/v1` EndpointConditions).
+    // What is not said is meant well (`discovery/v1` `EndpointConditions`).
     fn is_ready(&self) -> bool {
         self.of.conditions.ready.unwrap_or(true)
     }

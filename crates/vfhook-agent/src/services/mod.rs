@@ -1,4 +1,4 @@
-//! Services of the cluster, for sandboxes in which they become backends: Services, EndpointSlices and the addresses of all nodes' pods are
+//! Services of the cluster, for sandboxes in which they become backends: Services, `EndpointSlice`s and the addresses of all nodes' pods are
 //! followed, and what comes of them is handed to `vfhook serve` in the state directory. The other nodes are told of the addresses that this
 //! node's pods have. Where nobody answers, what was handed over last stays.
 

@@ -1,4 +1,4 @@
-//! A cluster's Services, EndpointSlices and the addresses of its pods on vfhook's networks → the services that sandboxes of this node may be
+//! A cluster's Services, `EndpointSlice`s and the addresses of its pods on vfhook's networks → the services that sandboxes of this node may be
 //! given. Pure. What strangers wrote is left out where it means nothing; the rest of it is served.
 
 use std::{
@@ -37,7 +37,7 @@ const HEADLESS: &str = "service.kubernetes.io/headless";
 /// Whose slice it is.
 const SERVICE: &str = "kubernetes.io/service-name";
 
-/// How long affinity is where nobody says (`core/v1` DefaultClientIPServiceAffinitySeconds), and at most.
+/// How long affinity is where nobody says (`core/v1` `DefaultClientIPServiceAffinitySeconds`), and at most.
 const AFFINITY: u32 = 10_800;
 const LONGEST_AFFINITY: u32 = 86_400;
 
@@ -72,8 +72,9 @@ pub(crate) fn services(cluster: &Cluster) -> Vec<AnnouncedService> {
             };
             let (Ok(namespace), Ok(name)) = (namespace.parse(), name.parse()) else { continue };
             // Of two with one address the server allows none; should it tell of both for a moment, one is enough.
-            let keys = service.ports.iter().map(|port| (port.address, port.port, port.protocol));
-            if keys.fold(true, |is_new, key| taken.insert(key) && is_new) {
+            let mut keys =
+                service.ports.iter().map(|port| (port.address, port.port, port.protocol));
+            if keys.all(|key| taken.insert(key)) {
                 found.push(AnnouncedService { namespace, name, service });
             }
         }

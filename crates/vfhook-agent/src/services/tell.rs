@@ -1,5 +1,5 @@
 //! Tells the cluster's other nodes what addresses this node's pods have on vfhook's networks: one object of this node's name, which goes with
-//! the node. A second EndpointSlice would be merged with the first by kube-proxy.
+//! the node. A second `EndpointSlice` would be merged with the first by kube-proxy.
 
 use serde_json::{Value, json};
 use vfhook::types::with_causes;
