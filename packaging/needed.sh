@@ -1,5 +1,5 @@
-# What holds vfhook where it is: says why on standard error and fails while somebody needs it. $root is put before every path. Part of the
-# Debian package's prerm and of the tarball's install.sh; both have `say`.
+# Whether somebody needs vfhook where it is; says who on standard error. $root is put before every path. Part of the Debian package's prerm
+# and of the tarball's install.sh; both have `say`.
 needed() {
     # Who would take back what they have?
     if [ -n "$(find "$root/run/vfhook/leases" -type f 2>/dev/null | head -n 1)" ]; then
