@@ -37,6 +37,7 @@ impl<'a> InProcess<'a> {
             primary: None,
             wording: None,
             more_to_come: false,
+            outside: None,
         };
         Self { host, context: host.context(), sandbox, event, messages: [0; 2] }
     }

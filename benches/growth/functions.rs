@@ -91,6 +91,7 @@ impl Node {
             primary: None,
             wording: None,
             more_to_come: false,
+            outside: None,
         };
         operation::attach(&mut self.kernel.kernel(), &self.context, &event, in_time())
             .unwrap_or_else(|error| panic!("{error}: {error:?}"));

@@ -51,6 +51,7 @@ impl<'a> Held<'a> {
             primary: None,
             wording: None,
             more_to_come: false,
+            outside: None,
         };
         operation::attach(&mut self.host.kernel(), &self.context, &event, in_time())
             .unwrap_or_else(|error| panic!("{error}: {error:?}"));

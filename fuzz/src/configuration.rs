@@ -30,6 +30,7 @@ pub fn read(data: &[u8]) {
             primary: None,
             wording: None,
             more_to_come: false,
+            outside: None,
         };
         match request::resolve(&config, &event) {
             Ok(intent) => assert_eq!(intent.networks.len(), 1),
