@@ -11,7 +11,6 @@ use crate::{
     frontend::kubelet::Watched,
     lease::LeaseStore,
     operation::{self, Context},
-    types::with_causes,
 };
 
 /// Follows it for as long as it is not dropped.
@@ -27,12 +26,18 @@ async fn watch(machine: &Arc<Machine>) -> io::Result<()> {
         machine.reloaded.notified().await;
     }
     let leases = machine.pods.context().leases.clone();
-    let folder = leases.make_announcements();
-    let folder = folder.map_err(|error| io::Error::other(with_causes(&error)))?;
+    let folder = leases.announcements();
+    // It is whoever has something to say that makes it.
+    let above = Watched::at(&machine.state_dir)?;
+    while !folder.is_dir() {
+        above.changed().await?;
+    }
+    drop(above);
     let watched = Watched::at(&folder)?;
     loop {
-        watched.changed().await?;
+        // Also what was said before it was watched.
         read_again(machine, leases.clone()).await;
+        watched.changed().await?;
     }
 }
 

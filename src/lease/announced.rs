@@ -12,7 +12,9 @@ const FILE: &str = "kubernetes";
 impl LeaseStore {
     /// Puts `content` in place of what was said before. `false` where just that was said.
     pub fn announce_services(&self, content: &[u8]) -> Result<bool, LeaseError> {
-        let path = self.make_announcements()?.join(FILE);
+        let folder = self.announcements();
+        directory::prepare(&folder)?;
+        let path = folder.join(FILE);
         if text_at(&path)?.is_some_and(|said| said == content) {
             return Ok(false);
         }
@@ -22,14 +24,12 @@ impl LeaseStore {
 
     /// What was said last; `None` where nothing ever was.
     pub fn announced_services(&self) -> Result<Option<Vec<u8>>, LeaseError> {
-        text_at(&self.root.join(FOLDER).join(FILE))
+        text_at(&self.announcements().join(FILE))
     }
 
-    /// The folder in which the file comes, made where there is none, for who waits for that.
-    pub fn make_announcements(&self) -> Result<PathBuf, LeaseError> {
-        let folder = self.root.join(FOLDER);
-        directory::prepare(&folder)?;
-        Ok(folder)
+    /// The folder in which the file comes, for who waits for that; it is there once something was said.
+    pub fn announcements(&self) -> PathBuf {
+        self.root.join(FOLDER)
     }
 }
 

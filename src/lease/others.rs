@@ -32,6 +32,11 @@ impl LeaseStore {
         self.claims_with(&format!("view.{view}."), |_| true)
     }
 
+    /// Whether any lease has any.
+    pub fn has_views(&self) -> Result<bool, LeaseError> {
+        self.claims_with("view.", |_| true)
+    }
+
     /// A lease of each view of services that any has. Reads no more leases than there are views.
     pub fn one_of_each_view(&self) -> Result<Vec<Lease>, LeaseError> {
         let path = self.root.join("claims");

@@ -11,7 +11,7 @@ use crate::{
     execute::{self, Outcome},
     kernel::Kernel,
     lease::{Claim, Lease, LeaseState},
-    plan::{Plan, orphans, publication, step::Step},
+    plan::{Accounted, Plan, orphans, publication, step::Step},
     types::{Deadline, Reach, SandboxId, Service, TranslationPlace, View, with_causes},
 };
 
@@ -148,7 +148,7 @@ pub(super) fn follow(
     findings
 }
 
-/// Takes out of the maps what no lease accounts for. Under the table lock: whoever attaches holds its claims before it writes there.
+/// Takes out of the maps what no lease accounts for.
 pub(super) fn forget_orphans(
     kernel: &mut impl Kernel,
     context: &Context,
@@ -159,20 +159,17 @@ pub(super) fn forget_orphans(
     if !path.mode.is_inside() {
         return Ok(None);
     }
+    let seen = kernel.views(&path.place)?;
+    if unaccounted(context, &seen)?.is_empty() {
+        return Ok(None);
+    }
+    // Whoever attaches holds its claims before it writes there, and is asked for them again where nobody can come in between.
     let _table = context.leases.lock(deadline)?;
-    let (namespaces, views) = kernel.views(&path.place)?;
-    let leases = &context.leases;
-    let used: BTreeSet<View> = views
-        .iter()
-        .filter_map(|view| leases.has_view(*view).map(|has| has.then_some(*view)).transpose())
-        .collect::<Result<_, _>>()?;
-    let is_held = |cookie| leases.is_taken(&Claim::Netns(cookie));
-    let steps = orphans(&path.place, &namespaces, &views, is_held, |view| used.contains(&view));
+    let steps = unaccounted(context, &seen)?;
     if steps.is_empty() {
         return Ok(None);
     }
     let what = "namespaces or views have services that no lease accounts for".to_owned();
-    let steps: Vec<Step> = steps.into_iter().map(Step::Translate).collect();
     let outcome = if dry_run {
         Mended::WouldRelease
     } else {
@@ -180,6 +177,31 @@ pub(super) fn forget_orphans(
         if done.is_clean() { Mended::Released } else { Mended::Failed(done.reasons().join("; ")) }
     };
     Ok(Some(Finding { what, outcome, ..Finding::default() }))
+}
+
+/// What takes away what was seen in the maps and no lease has.
+fn unaccounted(
+    context: &Context,
+    (namespaces, views): &(BTreeSet<u64>, BTreeSet<View>),
+) -> Result<Vec<Step>, OperationError> {
+    let leases = &context.leases;
+    let mut used = BTreeSet::new();
+    for view in views {
+        if leases.has_view(*view)? {
+            used.insert(*view);
+        }
+    }
+    let known = Accounted {
+        is_any: leases.has_views()?,
+        namespaces: namespaces
+            .iter()
+            .copied()
+            .filter(|cookie| leases.is_taken(&Claim::Netns(*cookie)))
+            .collect(),
+        views: used,
+    };
+    let steps = orphans(&context.config.service_path.place, namespaces, views, &known);
+    Ok(steps.into_iter().map(Step::Translate).collect())
 }
 
 /// Publishes for a view; nothing where its last lease went meanwhile. Under the table lock, as what that lease shared is removed.

@@ -45,7 +45,7 @@ pub use detach::{Others, detach, last_one_out, urgent};
 pub use held::{Held, holds};
 pub use mac::interface_mac;
 pub use mend::{Mending, mend};
-pub use orphans::orphans;
+pub use orphans::{Accounted, orphans};
 pub use provision::{Occupied, ProvisionError, Wanted, provision};
 pub use refusal::AttachPlanError;
 pub use render::{made_as, sentence, undo_sentence};
