@@ -218,6 +218,9 @@ codes! {
          there without flags, which allows no other beside it. A sandbox that asks for networks is refused meanwhile, and has nothing.",
         "What the finding says: mount bpffs, name another directory as service_path.cgroup, detach the program that is named; or have \
          service_path.mode veth.";
+    NotGranted = 57, CHOSEN, "This node may give none of the cluster's addresses",
+        "Of a network with `cluster` a node gives the addresses of blocks that it owns in the Kubernetes API. vfhook-agent says which, and says it again all the time: what it does not say any more may be another node's. What sandboxes have already stays theirs.",
+        "See that vfhook-agent runs on this node with this configuration and state directory, and reaches the API server: its log says why not. docs/cluster.md tells how long it may be away.";
 }
 
 impl Code {

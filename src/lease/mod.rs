@@ -11,6 +11,8 @@
 //!   metadata/CLAIM/REQUEST  what the containers of that pod are shown of the devices of a request (0644)
 //!   pods/POD/CLAIM        a symbolic link to a claim of this pod
 //!   notices/ID-NUMBER/    what a container may know, where it asks: it has the folder mounted, and finds network-status in it
+//!   grants/NETWORK.FAMILY   what this node may give of addresses that are the whole cluster's, and for how long
+//!   resting/NETWORK.ADDRESS such an address whose sandbox is over, and until when nobody is given it
 //!   missed                sandboxes that run without what they ask for, for people
 //! ```
 //!
@@ -19,10 +21,12 @@
 //! something is taken costs one system call, however many leases there are.
 
 mod allocation;
+mod boot;
 mod change;
 mod claim;
 mod directory;
 mod error;
+mod grant;
 mod lock;
 mod looking;
 mod metadata;
@@ -31,11 +35,13 @@ mod notice;
 mod others;
 mod prepared;
 mod record;
+mod rest;
 mod shown;
 mod store;
 mod table;
 mod told;
 
+pub use boot::{boot_id, since_boot};
 pub use change::Seen;
 pub use claim::Claim;
 pub use error::LeaseError;

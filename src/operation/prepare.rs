@@ -69,7 +69,11 @@ pub(super) fn prepare(
     if !flaws.is_empty() {
         return Err(OperationError::Flawed(flaws));
     }
-    let lease = Box::new(lease_of(kernel, event, intent, &input, plan));
+    let mut lease = Box::new(lease_of(kernel, event, intent, &input, plan));
+    for had in &mut lease.networks {
+        let blocks = context.config.networks.get(&had.network).and_then(|network| network.blocks);
+        had.rest = blocks.map(|_| context.config.cluster.rest);
+    }
     Ok(Prepared::Lease { lease, looking })
 }
 
@@ -179,6 +183,7 @@ fn attached(serial: u64, position: usize, chosen: &ChosenNetwork) -> Attached {
         mac: plan::interface_mac(serial, position, chosen),
         addresses: chosen.addresses.clone(),
         segments: chosen.segments.clone(),
+        rest: None,
         rdma: chosen.rdma.clone(),
         members: members.iter().map(|member| attached(serial, position, member)).collect(),
     }
