@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::timeout;
 
 /// How long the server is asked to go on.
@@ -42,9 +42,25 @@ impl Watch {
 
     /// The next change; `None` when there will be none, for whatever reason.
     pub(crate) async fn next(&mut self) -> Option<Change> {
+        serde_json::from_slice(&self.line().await?).ok()
+    }
+
+    /// The next change and the object as it is then, where it is one and can be read.
+    pub(crate) async fn next_of<T: DeserializeOwned>(&mut self) -> Option<(Change, Option<T>)> {
+        #[derive(Deserialize)]
+        struct Of<T> {
+            object: T,
+        }
+        let line = self.line().await?;
+        let change = serde_json::from_slice(&line).ok()?;
+        let object = serde_json::from_slice(&line).ok().map(|of: Of<T>| of.object);
+        Some((change, object))
+    }
+
+    async fn line(&mut self) -> Option<Vec<u8>> {
         loop {
             if let Some(line) = first_line(&mut self.waiting) {
-                return serde_json::from_slice(&line).ok();
+                return Some(line);
             }
             let chunk = timeout(LIMIT + GRACE, self.body.data()).await.ok()??.ok()?;
             self.body.flow_control().release_capacity(chunk.len()).ok()?;
