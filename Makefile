@@ -98,7 +98,7 @@ install-agent: build-agent install install-agent-files ## the same, and what tel
 
 install-agent-files:
 	install -D $(AGENT) $(DESTDIR)/usr/bin/vfhook-agent
-	install -D -m 0644 -t $(DESTDIR)/usr/share/doc/vfhook kubernetes/agent.yaml kubernetes/pod-addresses.yaml
+	install -D -m 0644 -t $(DESTDIR)/usr/share/doc/vfhook kubernetes/*.yaml
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system nri-config/vfhook-agent.service
 
 build-agent:

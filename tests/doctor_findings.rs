@@ -34,6 +34,20 @@ fn what_is_not_asked_for_is_not_checked() {
 }
 
 #[test]
+fn a_node_that_may_give_nothing_of_the_clusters_says_so() {
+    let shared = format!(
+        "{CONFIG}\n[[network]]\nname = \"shared\"\npool = \"fast\"\ninterface = \"net9\"\naddresses = [\"10.9.0.0/24\"]\ncluster = {{ block = 4 }}\n"
+    );
+    let mut facts = sound();
+    assert_eq!(findings(&facts, &shared), []);
+    facts.state.ungranted = vec!["network shared: nothing says which".to_owned()];
+    let found = findings(&facts, &shared);
+    assert_eq!((found.len(), found[0].code, found[0].severity), (1, Code::NotGranted, Error));
+    assert!(found[0].breaks.contains("network shared"), "{found:?}");
+    assert_eq!(findings(&facts, CONFIG), [], "it is not asked for");
+}
+
+#[test]
 fn kernels() {
     each_is_found(&[
         (

@@ -345,12 +345,12 @@ fn is_key(text: &str) -> bool {
 
 /// Every key that the program knows, as it lists them to whoever writes a wrong one.
 fn known_keys() -> Vec<String> {
-    let wrong = "wrong = 1\n[[pool]]\nwrong = 1\n[[network]]\nwrong = 1\n[service_path]\nwrong = 1\n[[service]]\nwrong = 1\n";
+    let wrong = "wrong = 1\n[cluster]\nwrong = 1\n[[pool]]\nwrong = 1\n[[network]]\nwrong = 1\n[service_path]\nwrong = 1\n[[service]]\nwrong = 1\n";
     let problems = config::parse(wrong).unwrap_err();
     let lists = problems.iter().filter_map(|problem| problem.fix.strip_prefix("known here: "));
     let keys: Vec<String> = lists.flat_map(|list| list.split(", ")).map(str::to_owned).collect();
     assert!(keys.len() > 20, "{keys:?}");
-    let tables = ["pool", "network", "service_path", "service"];
+    let tables = ["pool", "network", "service_path", "service", "cluster"];
     keys.into_iter().filter(|key| !tables.contains(&key.as_str())).collect()
 }
 

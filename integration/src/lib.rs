@@ -14,4 +14,4 @@ mod scenarios;
 mod verdict;
 
 pub use guest::guest_main;
-pub use host::lab_main;
+pub use host::{cluster_programs, lab_main};

@@ -9,7 +9,8 @@ use std::{
 use toml::Table;
 
 use super::{
-    Announced, Config, Network, Problem, ServicePath, accept, members, network, on_one_line, pool,
+    Announced, Config, Network, Problem, ServicePath, accept, cluster, members, network,
+    on_one_line, pool,
     problem::words,
     runtime,
     section::{Named, Section, read_whole},
@@ -80,12 +81,14 @@ fn root(section: &mut Section) -> Option<Config> {
     }
     let runtime = runtime::read(section);
     let tell = tell::read(section);
+    let cluster = section.table("cluster", cluster::read).unwrap_or_default();
     let pools = section.tables("pool", pool::read);
     let networks = section.tables("network", |section| network::read(section, &pools));
     let service_path = section.table("service_path", service_path::read);
     let services = section.tables("service", service::read);
     let accept = accept::read(section, &networks);
     members::check(section, &pools);
+    cluster::check(section, &networks, &pools);
     pool::refuse_mixed_parents(section, &pools);
     refuse_same_names(section, "pool", &pools);
     refuse_same_names(section, "network", &networks);
@@ -106,6 +109,7 @@ fn root(section: &mut Section) -> Option<Config> {
         accept,
         runtime,
         tell,
+        cluster,
     })
 }
 

@@ -4,7 +4,9 @@ mod accept;
 mod allow;
 mod announced;
 mod bind;
+mod blocks;
 mod bond;
+mod cluster;
 mod host_device;
 mod interface_sysctl;
 mod load;
@@ -28,6 +30,8 @@ pub use accept::{Meaning, Tool, Words};
 pub use allow::Allow;
 pub use announced::{Announced, AnnouncedService, announcement, parse_announced};
 pub use bind::Vfio;
+pub use blocks::Blocks;
+pub use cluster::Cluster;
 pub use interface_sysctl::InterfaceSysctls;
 pub use load::{ConfigError, load, parse};
 pub use network::Network;
@@ -61,6 +65,8 @@ pub struct Config {
     pub runtime: Option<PathBuf>,
     /// How a container is told what it was given, where it does not say so itself.
     pub tell: Tell,
+    /// How long the nodes of a cluster wait for each other.
+    pub cluster: Cluster,
 }
 
 impl Config {

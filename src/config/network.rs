@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, net::IpAddr};
 use ipnet::IpNet;
 
 use super::{
-    Allow, InterfaceSysctls, Pool, PoolKind, RouteKey, StaticRoute, allow, bind, bond, host_device,
-    interface_sysctl, made, rdma, route,
+    Allow, Blocks, InterfaceSysctls, Pool, PoolKind, RouteKey, StaticRoute, allow, bind, blocks,
+    bond, host_device, interface_sysctl, made, rdma, route,
     section::{Named, Section},
 };
 use crate::types::{
@@ -30,6 +30,8 @@ pub struct Network {
     pub best_effort: BTreeSet<VfAttribute>,
     /// One address is taken from the ranges of each family.
     pub addresses: Vec<AddressRange>,
+    /// How the cluster's nodes share them; `None` where all are this node's.
+    pub blocks: Option<Blocks>,
     /// Next hops of the default route, one of a family at most.
     pub gateway: Vec<IpAddr>,
     /// Whether the sandbox's default route goes out here.
@@ -104,6 +106,7 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
     let given_by = check_pool(section, pool.as_ref(), attributes, pools);
     let best_effort = section.list("best_effort").into_iter().collect();
     let addresses: Vec<AddressRange> = section.list("addresses");
+    let shared = section.table("cluster", blocks::read);
     let gateway: Vec<IpAddr> = section.list("gateway");
     let default_route = section.optional("default_route").unwrap_or(false);
     check_addresses(section, &addresses, &gateway);
@@ -131,6 +134,7 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
         attributes,
         best_effort,
         addresses,
+        blocks: shared,
         gateway,
         default_route,
         metric,

@@ -4,19 +4,19 @@ mod announced;
 mod configuration;
 mod keeper;
 mod pulse;
+mod signals;
 mod systemd;
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use containerd_nri::{Identity, IdentityError, Launch, LaunchError, Lost, Session};
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
     sync::Notify,
     task::JoinHandle,
     time::{Instant, interval, timeout_at},
 };
 
-use self::{configuration::Configuration, pulse::Pulse};
+use self::{configuration::Configuration, pulse::Pulse, signals::Signals};
 use crate::{
     config::ConfigError,
     frontend::{
@@ -251,23 +251,6 @@ impl Machine {
                 systemd::reloaded(&format!("the old configuration stays: {error}"));
             }
         }
-    }
-}
-
-/// The signals that the daemon obeys; who sends one before they are listened to ends it at once.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    reload: Signal,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            reload: signal(SignalKind::hangup())?,
-        })
     }
 }
 

@@ -220,6 +220,11 @@ codes! {
          (but for Cilium, beside which both choose).",
         "What the finding says: mount bpffs, name another directory as service_path.cgroup, detach the program that is named; or have \
          service_path.mode veth. Sandboxes that run keep the way that they have.";
+    NotGranted = 57, CHOSEN, "This node may give none of the cluster's addresses",
+        "Of a network with `cluster` a node gives the addresses of blocks that it owns in the Kubernetes API. vfhook-agent says which, and says \
+         it again all the time: what it does not say any more may be another node's. What sandboxes have already stays theirs.",
+        "See that vfhook-agent runs on this node with this configuration and state directory, and reaches the API server: its log says why not. \
+         docs/cluster.md tells how long it may be away.";
 }
 
 impl Code {

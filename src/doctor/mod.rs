@@ -79,7 +79,7 @@ struct Check {
     look: fn(&Facts, &Config) -> Vec<Finding>,
 }
 
-const CHECKS: [Check; 27] = [
+const CHECKS: [Check; 28] = [
     Check { applies: always, look: runtimes::handed_on },
     Check { applies: always, look: kernel::ipv6 },
     Check { applies: always, look: kernel::abilities },
@@ -107,6 +107,7 @@ const CHECKS: [Check; 27] = [
     Check { applies: has_services, look: addresses::overlaps },
     Check { applies: has_services, look: proxy::rules_for_services },
     Check { applies: is_inside, look: services::become_backends },
+    Check { applies: has_shared, look: state::granted },
 ];
 
 /// Looks at everything. With a configuration that is wrong, what needs one is skipped.
@@ -163,6 +164,10 @@ fn has_veth(config: &Config) -> bool {
 
 fn is_inside(config: &Config) -> bool {
     config.service_path.mode.is_inside()
+}
+
+fn has_shared(config: &Config) -> bool {
+    config.networks.values().any(|network| network.blocks.is_some())
 }
 
 fn has_family(config: &Config, ipv6: bool) -> bool {

@@ -1,6 +1,7 @@
-//! Whether the state directory can be used, and whether leases in it need somebody.
+//! Whether the state directory can be used, whether leases in it need somebody, and whether it says what may be given.
 
 use super::{Code, Facts, Finding};
+use crate::config::Config;
 
 /// Whether leases can be recorded.
 pub(super) fn usable(facts: &Facts) -> Vec<Finding> {
@@ -9,6 +10,16 @@ pub(super) fn usable(facts: &Facts) -> Vec<Finding> {
     let breaks = format!("nothing can be attached, since it could not be recorded: {reason}");
     let mend = format!("install -d -m 0700 -o root -g root {directory}");
     vec![Finding::error(Code::StateUnusable, &directory, breaks).run([mend])]
+}
+
+/// Whether this node may give of the cluster's addresses.
+pub(super) fn granted(facts: &Facts, _: &Config) -> Vec<Finding> {
+    let finding = |what: &String| {
+        let breaks = format!("sandboxes that ask for it are refused: {what}");
+        Finding::error(Code::NotGranted, "vfhook-agent", breaks)
+            .advise("see that vfhook-agent runs on this node, and what it logs of the API server")
+    };
+    facts.state.ungranted.iter().map(finding).collect()
 }
 
 /// Leases that somebody should look at.

@@ -178,6 +178,8 @@ pub struct StateFacts {
     pub unreadable: Vec<String>,
     /// Leases that are half done, or whose sandbox is gone, and how.
     pub unfinished: Vec<String>,
+    /// Networks of the cluster's addresses of which this node may give none, and why.
+    pub ungranted: Vec<String>,
 }
 
 #[cfg(test)]

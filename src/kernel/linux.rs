@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use crate::kernel::{
-    CountsTraffic, Functions, Kernel, KernelError, LinuxKernel, ahead,
+    CountsTraffic, Functions, Kernel, KernelError, LinuxKernel, OnWire, ahead,
     files::{num_vfs, segment},
     functions, host_facts,
     netfilter::masquerade,
@@ -126,6 +126,10 @@ impl Kernel for LinuxKernel {
 
     fn ask_wire(&mut self, from: &Link, address: IpAddr) -> Option<MacAddress> {
         wire::who_answers(from, address)
+    }
+
+    fn survey_wire(&mut self, from: &Link, asked: &[IpAddr]) -> Result<OnWire, KernelError> {
+        wire::survey(from, asked)
     }
 
     fn is_host_address(&mut self, address: IpAddr) -> Result<bool, KernelError> {

@@ -74,6 +74,9 @@ use crate::{
     },
 };
 
+/// Who has which address on a wire.
+pub type OnWire = BTreeMap<IpAddr, MacAddress>;
+
 /// The machine, as far as an operation sees it. One value serves one operation on at most one sandbox.
 pub trait Kernel: Services {
     /// Opens the namespace at `source` and makes it the sandbox of all that follows. Proves that it is a network
@@ -139,6 +142,10 @@ pub trait Kernel: Services {
     /// The MAC with which somebody on the wire of an interface of the host answers for an address; `None` where nobody does in 0.2 s, and
     /// where the interface cannot ask. Costs three frames at most and no netlink message.
     fn ask_wire(&mut self, from: &Link, address: IpAddr) -> Option<MacAddress>;
+
+    /// Who answers for which addresses on the wire of an interface of the host: all are asked for at once, three times, in two seconds
+    /// or so. An error where nobody could be asked.
+    fn survey_wire(&mut self, from: &Link, asked: &[IpAddr]) -> Result<OnWire, KernelError>;
 
     /// Whether an address is the host's own, or one that the host hears together with others.
     fn is_host_address(&mut self, address: IpAddr) -> Result<bool, KernelError>;

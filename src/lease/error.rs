@@ -43,6 +43,14 @@ pub enum LeaseError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// What was published of the cluster's addresses cannot be believed.
+    #[error("what this node may give, in {}: {what}; vfhook-agent writes it anew", path.display())]
+    BadGrant {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A lease of a later vfhook.
     #[error("lease {} has format {found}, this vfhook knows up to {}", path.display(), super::VERSION)]
     Future {

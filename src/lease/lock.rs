@@ -31,6 +31,9 @@ const LONGEST: Duration = Duration::from_millis(2);
 /// The byte that guards recording.
 pub(super) const TABLE: i64 = 0;
 
+/// The byte of whoever says what may be given of addresses that are a cluster's: below those of all claims, above those of all functions.
+pub(super) const GRANTS: i64 = (1 << 62) + (1 << 60) - 1;
+
 /// Held while one lease is attached, changed or taken back, or something is looked at. A lease in a transient state whose lock is
 /// free was left by a process that died.
 #[derive(Debug)]

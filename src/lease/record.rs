@@ -152,6 +152,9 @@ pub struct Attached {
     /// addresses for their network alone.
     #[serde(default)]
     pub segments: Vec<Segment>,
+    /// For how many milliseconds nobody is given its addresses when it is over, where they are the whole cluster's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest: Option<u32>,
     /// The RDMA device whose nodes its programs may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rdma: Option<KernelText>,

@@ -11,7 +11,7 @@ use crate::types::{Deadline, SandboxId};
 /// Held while something is recorded; short, since nothing is looked at meanwhile, and shared by every vfhook on the machine.
 #[derive(Debug)]
 pub struct TableLock<'a> {
-    store: &'a LeaseStore,
+    pub(super) store: &'a LeaseStore,
     _lock: OperationLock,
 }
 
@@ -111,6 +111,7 @@ impl TableLock<'_> {
     /// Forgets a lease: everything it held is free from this moment.
     pub fn remove(&self, reservation: &Reservation) -> Result<(), LeaseError> {
         self.forget_the_dead()?;
+        self.rest(&reservation.lease)?;
         let file = self.store.file(&reservation.lease);
         directory::move_away(&file, &self.store.reserving())?;
         for device in reservation.lease.devices() {

@@ -20,7 +20,7 @@ use crate::{
 const ANOTHER: &str = "another sandbox";
 
 /// What an address is for.
-enum For<'a> {
+pub(super) enum For<'a> {
     /// A network that is on these wires.
     Network(&'a NetworkIntent, &'a [Segment]),
     /// The sandbox's end of the service path.
@@ -29,7 +29,7 @@ enum For<'a> {
 
 impl For<'_> {
     /// What must be free for `address` to be given, and is held afterwards.
-    fn claims(&self, address: IpAddr) -> Vec<Claim> {
+    pub(super) fn claims(&self, address: IpAddr) -> Vec<Claim> {
         match self {
             Self::Network(intent, segments) => {
                 let on_wire = |segment: &Segment| Claim::OnWire(*segment, address);
@@ -41,7 +41,7 @@ impl For<'_> {
     }
 
     /// Whether `address` is given to nobody.
-    fn reserves(&self, address: IpNet) -> bool {
+    pub(super) fn reserves(&self, address: IpNet) -> bool {
         match self {
             Self::Network(intent, _) => intent.network.reserved(address).is_some(),
             Self::ServicePath => {
@@ -64,6 +64,9 @@ impl<K: Kernel> Chooser<'_, K> {
         segments: &[Segment],
     ) -> Result<Vec<IpNet>, OperationError> {
         let whose = For::Network(intent, segments);
+        if intent.network.blocks.is_some() && intent.addresses.is_empty() {
+            return self.granted(intent, &whose);
+        }
         if intent.addresses.is_empty() {
             return self.one_of_each_family(&intent.network.addresses, &whose);
         }
@@ -72,6 +75,7 @@ impl<K: Kernel> Chooser<'_, K> {
             if claims.iter().any(|claim| self.chosen.contains(claim)) {
                 return Err(RequestError::DuplicateAddress(address).into());
             }
+            self.must_be_granted(intent, address)?;
             if let Some(by) = self.holder(&whose, address)? {
                 return Err(OperationError::AddressTaken {
                     network: intent.name.clone(),
@@ -141,7 +145,7 @@ impl<K: Kernel> Chooser<'_, K> {
     }
 
     /// Who has `address`. The host is asked last: that costs a message.
-    fn holder(
+    pub(super) fn holder(
         &mut self,
         whose: &For,
         address: IpAddr,

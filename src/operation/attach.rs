@@ -6,6 +6,7 @@ use super::{
     AttachReport, Context, ExitCode, How, OperationError, Preview, chronicle,
     conflict::Conflicts,
     existing::{Existing, existing},
+    granted::are_granted_still,
     join::{join, refuse_conflict},
     journal,
     prepare::{Prepared, prepare},
@@ -158,10 +159,15 @@ fn reserve(
         lease.added_to = Some(first.id.clone());
         (lease.pod, lease.namespace) = (first.pod.clone(), first.namespace.clone());
     }
-    let reserved = match leases.lock(deadline)?.reserve(*lease) {
+    let table = leases.lock(deadline)?;
+    if !are_granted_still(context, &lease)? {
+        return Ok(None);
+    }
+    let reserved = match table.reserve(*lease) {
         Err(LeaseError::Taken { .. }) if !deadline.passed() => None,
         reserved => Some(reserved?),
     };
+    drop(table);
     // Until here nobody else may choose what was chosen.
     drop(looking);
     Ok(reserved)

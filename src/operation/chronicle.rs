@@ -171,7 +171,7 @@ fn reason(error: &OperationError) -> Reason {
         | OperationError::Kernel(KernelError::NotASandbox { .. }) => Reason::Request,
         OperationError::Plan(_) | OperationError::NoRdma { .. } => Reason::Unfit,
         OperationError::NoFreeDevice { .. } => Reason::NoDevice,
-        OperationError::NoFreeAddress { .. } => Reason::NoAddress,
+        OperationError::NoFreeAddress { .. } | OperationError::Grant(_) => Reason::NoAddress,
         OperationError::AddressTaken { .. } | OperationError::MacTaken { .. } => Reason::Taken,
         OperationError::Conflict { .. } | OperationError::IdInUse { .. } => Reason::Conflict,
         OperationError::Missing { .. } => Reason::Missing,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use super::{AttachReport, OperationError};
+use super::{AttachReport, GrantError, OperationError};
 use crate::{execute::Failure, kernel::KernelError, request::AttachmentIntent};
 
 /// How many addresses of others are passed over before it is told: the ranges are somebody else's then.
@@ -39,7 +39,8 @@ impl Conflicts {
     /// That no address is left says less than who has the one that was.
     pub(super) fn explain(&mut self, error: OperationError) -> OperationError {
         match error {
-            OperationError::NoFreeAddress { .. } => self.last.take().unwrap_or(error),
+            OperationError::NoFreeAddress { .. }
+            | OperationError::Grant(GrantError::Full { .. }) => self.last.take().unwrap_or(error),
             other => other,
         }
     }

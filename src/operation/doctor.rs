@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{Context, Finding, OperationError, provision::occupied_of, status, whole_device};
+use super::{
+    Context, Finding, OperationError, granted::ungranted, provision::occupied_of, status,
+    whole_device,
+};
 use crate::{
     config::{Config, ConfigError, Pool, PoolKind},
     doctor::{Diagnosis, Facts, examine},
@@ -20,7 +23,10 @@ pub fn doctor(
     state_dir: &Path,
 ) -> Result<Diagnosis, OperationError> {
     let host = kernel.host_facts()?;
-    let (state, leases) = state(kernel, state_dir);
+    let (mut state, leases) = state(kernel, state_dir);
+    if let (Ok(config), Some(leases)) = (config, &leases) {
+        state.ungranted = ungranted(config, leases);
+    }
     let mut cards = Vec::new();
     let pools = config.iter().flat_map(|config| &config.pools);
     for (name, pool) in pools.filter(|(_, pool)| pool.kind == PoolKind::Sriov) {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::GrantError;
 use crate::{
     execute::Failure,
     inventory::NotRdma,
@@ -67,6 +68,9 @@ pub enum OperationError {
         /// 4 or 6.
         family: u8,
     },
+    /// No address of the cluster's can be given here.
+    #[error(transparent)]
+    Grant(#[from] GrantError),
     /// A chosen address is in use.
     #[error("network {network}: address {address} is taken by {by}")]
     AddressTaken {
@@ -241,6 +245,7 @@ impl OperationError {
             ) => ExitCode::Usage,
             Self::NoFreeDevice { .. }
             | Self::NoFreeAddress { .. }
+            | Self::Grant(_)
             | Self::AddressTaken { .. }
             | Self::MacTaken { .. } => ExitCode::NothingFree,
             Self::NeedsCleanup { .. } => ExitCode::NeedsCleanup,
@@ -266,6 +271,7 @@ impl OperationError {
             Self::NoFreeAddress { .. } => {
                 "widen the ranges in the configuration, or detach a sandbox"
             }
+            Self::Grant(error) => error.hint(),
             Self::Conflict { .. } => "detach it first: `vfhook detach --id ID`",
             Self::Missing { .. } => {
                 "`vfhook status` shows what it has; is `vfhook serve` running, and what does it log?"

@@ -77,6 +77,10 @@ pub(super) fn prepare(
     }
     let mut lease = Box::new(lease_of(kernel, event, intent, &input, plan));
     lease.outside = outside.map(|why| why.to_string());
+    for had in &mut lease.networks {
+        let blocks = context.config.networks.get(&had.network).and_then(|network| network.blocks);
+        had.rest = blocks.map(|_| context.config.cluster.rest);
+    }
     Ok(Prepared::Lease { lease, looking })
 }
 
@@ -205,6 +209,7 @@ fn attached(serial: u64, position: usize, chosen: &ChosenNetwork) -> Attached {
         mac: plan::interface_mac(serial, position, chosen),
         addresses: chosen.addresses.clone(),
         segments: chosen.segments.clone(),
+        rest: None,
         rdma: chosen.rdma.clone(),
         members: members.iter().map(|member| attached(serial, position, member)).collect(),
     }

@@ -53,6 +53,16 @@ impl AddressRange {
             && (number(self.first)..=number(self.last)).contains(&number(wanted))
     }
 
+    /// The first and the last address.
+    pub fn ends(&self) -> (IpAddr, IpAddr) {
+        (self.first, self.last)
+    }
+
+    /// Whether an address is in both.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.contains_address(other.first) || other.contains_address(self.first)
+    }
+
     /// Whether the range has an address of `block`.
     pub fn meets(&self, block: IpNet) -> bool {
         block.addr().is_ipv6() == self.is_ipv6()

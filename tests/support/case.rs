@@ -235,6 +235,7 @@ fn network() -> impl Strategy<Value = NetworkIntent> {
                 attributes: if is_vf { attributes } else { VfAttributes::default() },
                 best_effort: best_effort.into_iter().collect::<BTreeSet<_>>(),
                 addresses: ranges.into_iter().map(parse).collect(),
+                blocks: None,
                 gateway: Vec::new(),
                 default_route: false,
                 metric: None,

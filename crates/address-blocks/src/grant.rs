@@ -58,15 +58,26 @@ impl Grant {
         self.hold = self.hold.saturating_sub(elapsed);
     }
 
-    /// The addresses that may be given now. Whoever attaches holds the lock under which addresses are chosen from asking this until its
-    /// lease is recorded.
-    pub fn free(&self, grid: &Grid, leases: &Leases) -> Vec<IpAddr> {
+    /// The addresses that may be given now, whoever has them. Whoever attaches holds the lock under which addresses are chosen from asking
+    /// this until its lease is recorded.
+    pub fn given<'a>(&'a self, grid: &'a Grid) -> impl Iterator<Item = IpAddr> + 'a {
         let open = self.blocks.iter().filter(|(_, block)| block.standing == Standing::Open);
         let open = open.filter(|_| self.valid > 0);
-        let free = open.flat_map(|(cell, block)| {
-            let may = |at: &IpAddr| !block.blocked.contains(at) && leases.is_free(*at);
-            grid.usable(cell).filter(may)
-        });
-        free.collect()
+        open.flat_map(|(cell, block)| {
+            grid.usable(cell).filter(|address| !block.blocked.contains(address))
+        })
+    }
+
+    /// Whether `address` may be given now, whoever has it.
+    pub fn gives(&self, grid: &Grid, address: IpAddr) -> bool {
+        let open =
+            |block: &Granted| block.standing == Standing::Open && !block.blocked.contains(&address);
+        let mut around = self.blocks.iter().filter(|(cell, _)| cell.has(address));
+        self.valid > 0 && grid.has(address) && around.any(|(_, block)| open(block))
+    }
+
+    /// Those of them that are free.
+    pub fn free(&self, grid: &Grid, leases: &Leases) -> Vec<IpAddr> {
+        self.given(grid).filter(|address| leases.is_free(*address)).collect()
     }
 }

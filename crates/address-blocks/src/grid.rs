@@ -67,6 +67,13 @@ impl Grid {
         self.parts(cell).flatten().filter(given).map(|at| numbered(at, self.ipv6))
     }
 
+    /// Whether `address` is one that may be given.
+    pub fn has(&self, address: IpAddr) -> bool {
+        let at = number(address);
+        let in_range = self.ranges.iter().any(|range| range.contains(&at));
+        address.is_ipv6() == self.ipv6 && in_range && !self.excluded.contains(&at)
+    }
+
     /// How many addresses of `cell` may be given; of a cell with more than 2^32, that many.
     pub fn usable_count(&self, cell: &Cell) -> u32 {
         let given = self.parts(cell).fold(0_u128, |sum, part| {

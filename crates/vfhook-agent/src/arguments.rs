@@ -30,6 +30,10 @@ pub(crate) struct Arguments {
 pub(crate) enum Verb {
     /// Serve kubelet and the API server until SIGTERM
     Serve(Serve),
+    /// Free the blocks of addresses that nodes left which are gone for good, until SIGTERM: once in a cluster is enough, and two do no harm
+    Reclaim(Reclaim),
+    /// Print the definition of `AddressBlock`, as `kubectl apply -f -` takes it
+    Crd,
     /// Print a `DeviceClass` for each network that claims are for, as `kubectl apply -f -` takes it
     Classes,
 }
@@ -62,7 +66,26 @@ pub(crate) struct Serve {
     /// Where runtimes look for CDI devices
     #[arg(long, default_value = vfhook::frontend::kubelet::DEFAULT_CDI_DIRECTORY, value_name = "PATH")]
     pub(crate) cdi_dir: PathBuf,
+    /// File with the machine's id, which tells it from another of its node's name
+    #[arg(long, default_value = "/etc/machine-id", value_name = "PATH")]
+    pub(crate) machine_id: PathBuf,
     /// The program that containers are checked by [default: vfhook beside this program]
     #[arg(long, value_name = "PATH")]
     pub(crate) vfhook: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Reclaim {
+    /// The API server, as https://HOST:PORT [default: that of the pod that this runs in]
+    #[arg(long, value_name = "URL")]
+    pub(crate) api_server: Option<String>,
+    /// Certificates by which the API server is known [default: those of the pod's account]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) api_ca: Option<PathBuf>,
+    /// File with the token of a service account, read anew for each call [default: that of the pod's account]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) api_token: Option<PathBuf>,
+    /// For how many seconds an owner must be gone: at least twice the longest cluster.hold of any node
+    #[arg(long, default_value_t = 7200, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    pub(crate) wait: u32,
 }

@@ -3,6 +3,7 @@
 
 mod api;
 mod arguments;
+mod blocks;
 mod claim;
 mod claim_status;
 mod class;
@@ -38,6 +39,8 @@ fn main() -> ExitCode {
         Verb::Serve(verb) => {
             serve::serve(&arguments, verb).map_err(|error| (error.exit_code(), error.on_one_line()))
         }
+        Verb::Reclaim(verb) => blocks::reclaim(verb),
+        Verb::Crd => blocks::print_definition().map_err(|error| (Code::Failed, error)),
         Verb::Classes => classes(&arguments).map_err(|error| (Code::Usage, error)),
     };
     match done {

@@ -142,7 +142,7 @@ fn load(config: &Path, places: &Places) -> Result<Context, NodeError> {
 }
 
 /// Runs what may block where it may.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Result<T, String> {
     task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))

@@ -16,7 +16,7 @@ use vfhook::{
 use crate::{
     api::{Api, Credentials, CredentialsError},
     arguments::{Arguments, Serve},
-    claim_status,
+    blocks, claim_status,
     driver::Driver,
     event::Withheld,
     herald::Herald,
@@ -81,12 +81,12 @@ pub(crate) fn serve(arguments: &Arguments, verb: &Serve) -> Result<(), ServeErro
         .thread_keep_alive(Duration::from_secs(1))
         .build()
         .map_err(|error| ServeError::System("start the event loop", error))?;
-    let served = runtime.block_on(run(node, Api::new(credentials)));
+    let served = runtime.block_on(run(node, Api::new(credentials), verb.machine_id.clone()));
     runtime.shutdown_timeout(DRAIN);
     served.map_err(|error| ServeError::System("listen to signals", error))
 }
 
-async fn run(node: Arc<Node>, api: Api) -> io::Result<()> {
+async fn run(node: Arc<Node>, api: Api, machine_id: PathBuf) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut reload = signal(SignalKind::hangup())?;
@@ -111,6 +111,8 @@ async fn run(node: Arc<Node>, api: Api) -> io::Result<()> {
     tasks.spawn(async move { publisher.keep().await });
     tasks.spawn(claim_status::keep(Arc::clone(&node), api.clone(), Arc::clone(&claims)));
     tasks.spawn(services::keep(Arc::clone(&node), api.clone(), Arc::clone(&served)));
+    let networks = Arc::new(Notify::new());
+    tasks.spawn(blocks::keep(Arc::clone(&node), api.clone(), machine_id, Arc::clone(&networks)));
     tasks.spawn(Herald::new(Arc::clone(&node), api).keep(Arc::clone(&events), cannot_be_had));
     let told = [Arc::clone(&devices), claims, events, Arc::clone(&served)];
     tasks.spawn(follow_leases(node.places.state.join("leases"), told));
@@ -130,6 +132,7 @@ async fn run(node: Arc<Node>, api: Api) -> io::Result<()> {
                 }
                 devices.notify_one();
                 served.notify_one();
+                networks.notify_one();
             }
         }
     }

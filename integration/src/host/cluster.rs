@@ -45,6 +45,11 @@ impl Cluster {
         Ok(Self { folder })
     }
 
+    /// Where all of them are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Where one of them is.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.folder.join(name)

@@ -120,6 +120,12 @@ pub fn lab_main() -> ExitCode {
     }
 }
 
+/// Where the programs of a cluster are, found in the cache or built; an error says why there are none.
+pub fn cluster_programs() -> Result<PathBuf, String> {
+    let obtained = Cache::open().and_then(|cache| cluster::Cluster::obtain(&cache));
+    obtained.map(|cluster| cluster.folder().to_owned()).map_err(|error| error.to_string())
+}
+
 fn dispatch(verb: Verb) -> Result<bool, LabError> {
     let cache = Cache::open()?;
     match verb {

@@ -13,7 +13,7 @@ use crate::{
         Binding, Candidate, Device, HostDevice, HostFacts, Ipv6, Link, Node, NotRdma, Properties,
         RouteFamilies, SandboxFacts, Scene, Unusable, VfioFacts, WholeDevice,
     },
-    kernel::{Functions, Kernel, KernelError},
+    kernel::{Functions, Kernel, KernelError, OnWire},
     plan::{Plan, sentence, step::Step},
     types::{
         Deadline, DeviceName, DeviceSelector, KernelText, MacAddress, NetnsIdentity, NetnsNumber,
@@ -174,6 +174,10 @@ impl Kernel for FakeKernel {
     fn ask_wire(&mut self, from: &Link, address: IpAddr) -> Option<MacAddress> {
         let answer = self.glance("ask_wire", |machine| machine.neighbours.get(&address).copied());
         answer.filter(|_| from.up)
+    }
+
+    fn survey_wire(&mut self, from: &Link, asked: &[IpAddr]) -> Result<OnWire, KernelError> {
+        Ok(asked.iter().filter_map(|at| Some((*at, self.ask_wire(from, *at)?))).collect())
     }
 
     fn is_host_address(&mut self, address: IpAddr) -> Result<bool, KernelError> {

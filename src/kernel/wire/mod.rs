@@ -4,6 +4,7 @@
 //! The kernel's own detection would keep an IPv6 address waiting for up to two seconds, and does nothing for IPv4.
 
 mod frame;
+mod survey;
 
 use std::{
     net::IpAddr,
@@ -21,6 +22,7 @@ use nix::{
     },
 };
 
+pub(crate) use self::survey::survey;
 use crate::{
     inventory::Link,
     kernel::{
@@ -159,6 +161,18 @@ fn hear(
     own: MacAddress,
     end: Deadline,
 ) -> Result<Option<(IpAddr, MacAddress)>, Errno> {
+    answers_in(sockets, end, |heard| {
+        let claims = |address: &IpAddr| Some((*address, frame::claimant(heard, *address, own)?));
+        addresses.iter().find_map(claims)
+    })
+}
+
+/// The first thing that `found` makes of a frame that comes until `end`.
+fn answers_in<T>(
+    sockets: &[OwnedFd],
+    end: Deadline,
+    mut found: impl FnMut(&[u8]) -> Option<T>,
+) -> Result<Option<T>, Errno> {
     let mut buffer = [0; 2048];
     while !end.passed() {
         let mut polled: Vec<PollFd> =
@@ -174,10 +188,7 @@ fn hear(
                 Err(Errno::EAGAIN | Errno::EINTR) => continue,
                 Err(errno) => return Err(errno),
             };
-            let heard = &buffer[..received.min(buffer.len())];
-            let claims =
-                |address: &IpAddr| Some((*address, frame::claimant(heard, *address, own)?));
-            if let Some(found) = addresses.iter().find_map(claims) {
+            if let Some(found) = found(&buffer[..received.min(buffer.len())]) {
                 return Ok(Some(found));
             }
         }

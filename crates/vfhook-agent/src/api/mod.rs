@@ -3,6 +3,7 @@
 
 mod connection;
 mod credentials;
+mod exact;
 mod watch;
 
 use std::{sync::Arc, time::Duration};
@@ -16,6 +17,9 @@ pub(crate) use self::watch::{Change, Watch};
 
 /// How long a call that is answered at once may take.
 const LIMIT: Duration = Duration::from_secs(15);
+
+/// What most answers are.
+const JSON: &str = "application/json";
 
 /// Bytes of an answer that are read.
 const LONGEST: usize = 16 << 20;
@@ -51,6 +55,11 @@ impl ApiError {
         matches!(self, Self::Refused { code: 409, .. })
     }
 
+    /// Whether the server said that it did nothing.
+    pub(crate) fn is_without_effect(&self) -> bool {
+        matches!(self, Self::Refused { code: 400..=499, .. })
+    }
+
     /// Whether the server said anything at all.
     pub(crate) fn is_answer(&self) -> bool {
         !matches!(self, Self::Unreachable { .. })
@@ -64,6 +73,8 @@ pub(crate) enum Body {
     Object,
     /// What shall be there of an object, by its one owner (server-side apply).
     Apply,
+    /// What shall be different in an object (RFC 7386).
+    Merge,
 }
 
 impl Body {
@@ -72,6 +83,7 @@ impl Body {
             Self::Object => "application/json",
             // JSON is YAML.
             Self::Apply => "application/apply-patch+yaml",
+            Self::Merge => "application/merge-patch+json",
         }
     }
 }
@@ -122,13 +134,22 @@ impl Api {
 
     /// What becomes of the objects in the list at this path from a version on.
     pub(crate) async fn watch(&self, path: &str, version: &str) -> Result<Watch, ApiError> {
+        self.watch_for(path, version, watch::LIMIT).await
+    }
+
+    async fn watch_for(
+        &self,
+        path: &str,
+        version: &str,
+        limit: Duration,
+    ) -> Result<Watch, ApiError> {
         let rest = format!(
             "&watch=true&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={version}",
-            watch::LIMIT.as_secs()
+            limit.as_secs()
         );
         let path = format!("{path}{rest}");
         let what = format!("GET {path}");
-        let request = self.request(Method::GET, &path, None)?;
+        let request = self.request(Method::GET, &path, None, JSON)?;
         let response = timeout(LIMIT, connection::send(&self.credentials, request, None)).await;
         let response = response.map_err(|_| self.late())?.map_err(|why| self.unreachable(why))?;
         if response.status() == StatusCode::OK {
@@ -144,9 +165,20 @@ impl Api {
         path: &str,
         body: Option<(Body, Vec<u8>)>,
     ) -> Result<T, ApiError> {
+        self.call_for(JSON, method, path, body).await
+    }
+
+    /// A call whose answer is to be of this type.
+    async fn call_for<T: DeserializeOwned>(
+        &self,
+        accept: &'static str,
+        method: Method,
+        path: &str,
+        body: Option<(Body, Vec<u8>)>,
+    ) -> Result<T, ApiError> {
         let what = format!("{method} {path}");
         let (meant, body) = body.unzip();
-        let request = self.request(method, path, meant)?;
+        let request = self.request(method, path, meant, accept)?;
         let exchange = async {
             let response = connection::send(&self.credentials, request, body).await;
             let response = response.map_err(|why| self.unreachable(why))?;
@@ -164,13 +196,14 @@ impl Api {
         method: Method,
         path: &str,
         meant: Option<Body>,
+        accept: &'static str,
     ) -> Result<Request<()>, ApiError> {
         let token =
             self.credentials.token().map_err(|error| self.unreachable(error.to_string()))?;
         let mut request = Request::builder()
             .method(method)
             .uri(format!("https://{}{path}", self.credentials.authority))
-            .header("accept", "application/json")
+            .header("accept", accept)
             .header("user-agent", concat!("vfhook-agent/", env!("CARGO_PKG_VERSION")))
             .header("authorization", format!("Bearer {token}"));
         if let Some(meant) = meant {

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::timeout;
 
 /// How long the server is asked to go on.
@@ -36,12 +35,6 @@ pub(crate) enum Change {
     Error,
 }
 
-/// What a change is of.
-#[derive(Deserialize)]
-struct Told {
-    object: Value,
-}
-
 impl Watch {
     pub(super) fn new(body: h2::RecvStream) -> Self {
         Self { body, waiting: Vec::new() }
@@ -52,11 +45,16 @@ impl Watch {
         serde_json::from_slice(&self.line().await?).ok()
     }
 
-    /// The same, with the object.
-    pub(crate) async fn next_with_object(&mut self) -> Option<(Change, Value)> {
+    /// The next change and the object as it is then, where it is one and can be read.
+    pub(crate) async fn next_of<T: DeserializeOwned>(&mut self) -> Option<(Change, Option<T>)> {
+        #[derive(Deserialize)]
+        struct Of<T> {
+            object: T,
+        }
         let line = self.line().await?;
-        let Told { object } = serde_json::from_slice(&line).ok()?;
-        Some((serde_json::from_slice(&line).ok()?, object))
+        let change = serde_json::from_slice(&line).ok()?;
+        let object = serde_json::from_slice(&line).ok().map(|of: Of<T>| of.object);
+        Some((change, object))
     }
 
     async fn line(&mut self) -> Option<Vec<u8>> {

@@ -103,8 +103,8 @@ impl<T: DeserializeOwned> Followed<T> {
         loop {
             let mut watch = self.api.watch(self.path, &version).await?;
             let began = Instant::now();
-            while let Some((change, object)) = watch.next_with_object().await {
-                match self.heard(&change, object) {
+            while let Some((change, object)) = watch.next_of::<Value>().await {
+                match self.heard(&change, object.unwrap_or_default()) {
                     Some(next) => version = next,
                     None => return Ok(()),
                 }
