@@ -21,7 +21,7 @@ use vfhook::{
     kernel::fake::FakeHost,
     lease::{LeaseStore, TableLock, since_boot},
     operation::{self, Context, ExitCode, OperationError, Which},
-    request,
+    request::{self, SandboxEvent},
 };
 
 const CONFIG: &str = r#"version = 1
@@ -66,33 +66,13 @@ impl Node {
     /// Publishes these blocks, as what was known so many milliseconds ago and is good for `valid`.
     fn publish(&self, blocks: &[(u8, Standing)], valid: u32, ago: u64) {
         let table = self.context.leases.lock(in_time()).unwrap();
-        self.publish_under(&table, blocks, valid, ago);
-    }
-
-    fn publish_under(&self, table: &TableLock, blocks: &[(u8, Standing)], valid: u32, ago: u64) {
-        let granted = |standing| Granted {
-            uid: Uid(7),
-            version: Version(9),
-            standing,
-            blocked: BTreeSet::new(),
-        };
-        let blocks: BTreeMap<_, _> = blocks
-            .iter()
-            .map(|(first, standing)| (Cell::around(address(*first), 30), granted(*standing)))
-            .collect();
-        let grant = Grant { blocks, valid, hold: valid };
-        let decided = since_boot().unwrap() - ago;
-        table.publish_grant(&parse("storage"), false, &grant, decided).unwrap();
+        publish_under(&table, blocks, valid, ago);
     }
 
     fn attach(&self, id: &str, annotation: &str) -> Result<IpAddr, OperationError> {
-        let networks = request::networks(annotation).unwrap();
-        let event = event(id, &format!("/run/netns/{id}"), &networks);
-        let context = &self.context;
-        operation::attach(&mut self.host.kernel(), context, &event, in_time())?;
-        let (leases, _) = context.leases.all().unwrap();
-        let lease = leases.iter().find(|lease| lease.id.as_str() == id).unwrap();
-        Ok(lease.networks[0].addresses[0].addr())
+        let (event, context) = (asking(id, annotation), &self.context);
+        let done = operation::attach(&mut self.host.kernel(), context, &event, in_time());
+        done.map(|report| report.networks[0].addresses[0].addr())
     }
 
     fn refused(&self, id: &str, annotation: &str, why: &str) {
@@ -107,6 +87,23 @@ impl Node {
         let which = Which::Id(parse(id));
         operation::detach(&mut self.host.kernel(), &self.context, &which, in_time()).unwrap();
     }
+}
+
+fn asking(id: &str, annotation: &str) -> SandboxEvent {
+    let networks = request::networks(annotation).unwrap();
+    event(id, &format!("/run/netns/{id}"), &networks)
+}
+
+fn publish_under(table: &TableLock, blocks: &[(u8, Standing)], valid: u32, ago: u64) {
+    let granted =
+        |standing| Granted { uid: Uid(7), version: Version(9), standing, blocked: BTreeSet::new() };
+    let blocks: BTreeMap<_, _> = blocks
+        .iter()
+        .map(|(first, standing)| (Cell::around(address(*first), 30), granted(*standing)))
+        .collect();
+    let grant = Grant { blocks, valid, hold: valid };
+    let decided = since_boot().unwrap() - ago;
+    table.publish_grant(&parse("storage"), false, &grant, decided).unwrap();
 }
 
 fn address(last: u8) -> IpAddr {
@@ -218,7 +215,7 @@ fn a_block_that_goes_meanwhile_is_not_given_from() {
         let attaching = scope.spawn(|| node.attach("blue", "storage").unwrap());
         // It chooses, and waits for the lock.
         std::thread::sleep(Duration::from_millis(300));
-        node.publish_under(&table, &[(12, Standing::Open)], 60_000, 0);
+        publish_under(&table, &[(12, Standing::Open)], 60_000, 0);
         drop(table);
         attaching.join().unwrap()
     });

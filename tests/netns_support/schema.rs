@@ -52,7 +52,8 @@ pub(crate) fn name(words: &[&str], answer: &Value) -> Option<&'static str> {
 /// Panics where what was said does not fit its schema; the schema's name.
 pub(crate) fn must_fit(name: &str, answer: &Value) {
     let path = folder().join(format!("{name}.json"));
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let text =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let schema: Value = serde_json::from_str(&text).unwrap();
     if let Err(why) = fits(&schema, &schema, answer, "") {
         panic!("{name}: {why}\n{answer:#}");

@@ -111,10 +111,12 @@ fn a_backend_has_the_addresses_of_its_pod_on_this_nodes_networks() {
     assert_eq!(scene().words(), [expected]);
 }
 
+type Change = fn(&mut Scene);
+
 /// What makes of the scene one in which nothing is translated.
 #[test]
 fn what_is_no_service_of_ours_is_left_out() {
-    let cases: [(&str, fn(&mut Scene)); 10] = [
+    let cases: [(&str, Change); 10] = [
         ("headless", |s| s.service["spec"]["clusterIPs"] = json!(["None"])),
         ("no clusterIP", |s| {
             s.service["spec"]["clusterIPs"] = json!(null);
@@ -150,7 +152,7 @@ fn what_is_no_service_of_ours_is_left_out() {
 /// What a change of the scene makes of its one service.
 #[test]
 fn what_a_service_says_becomes_of_it() {
-    let cases: [(&str, fn(&mut Scene), &str); 4] = [
+    let cases: [(&str, Change, &str); 4] = [
         (
             "local",
             |s| s.service["spec"]["internalTrafficPolicy"] = json!("Local"),
