@@ -6,7 +6,7 @@ use proptest::{prelude::*, test_runner::TestCaseError};
 use vfhook::{
     kernel::fake::Fault,
     lease::{Lease, LeaseState},
-    operation::{self, Detached, ExitCode, How, OperationError, Which},
+    operation::{self, Detached, ExitCode, OperationError, Which},
     request::NetworkRequest,
     types::NetnsSource,
 };
@@ -15,7 +15,7 @@ use super::{
     crash::survive,
     host::parse,
     model::{Expected, SLOTS, id_of},
-    node::{Node, slot_of, wish_of},
+    node::{Node, agrees, slot_of, wish_of},
     stage::in_time,
 };
 
@@ -80,16 +80,7 @@ impl Node {
             return self.after_faulty(slot, network, came.map(|came| came.map(drop)));
         }
         let came = came.unwrap();
-        let agrees = match (&came, expected) {
-            (Ok(How::Attached), Expected::Given) | (Ok(How::Already), Expected::Already) => true,
-            (Err(error), Expected::Conflict) => error.exit_code() == ExitCode::Usage,
-            (Err(error), Expected::Refused { exhausted, no_devices }) => match error.exit_code() {
-                ExitCode::NothingFree => exhausted,
-                ExitCode::HostUnfit => no_devices,
-                _ => false,
-            },
-            _ => false,
-        };
+        let agrees = agrees(&came, expected);
         prop_assert!(agrees, "slot {slot} and {network}: expected {expected:?}, came {came:?}");
         let had = self.model.held.get_mut(&slot).unwrap();
         if expected != Expected::Already {

@@ -118,16 +118,7 @@ impl Node {
             prop_assert!(self.has_all(slot), "it was not mended: {came:?}");
             self.no_longer_robbed(slot);
         }
-        let agrees = match (&came, expected) {
-            (Ok(How::Attached), Expected::Given) | (Ok(How::Already), Expected::Already) => true,
-            (Err(error), Expected::Conflict) => error.exit_code() == ExitCode::Usage,
-            (Err(error), Expected::Refused { exhausted, no_devices }) => match error.exit_code() {
-                ExitCode::NothingFree => exhausted,
-                ExitCode::HostUnfit => no_devices,
-                _ => false,
-            },
-            _ => false,
-        };
+        let agrees = agrees(&came, expected);
         prop_assert!(agrees, "slot {slot} {wish:?}: expected {expected:?}, came {came:?}");
         match expected {
             Expected::Given => self.model.attached(slot, wish, true),
@@ -459,6 +450,20 @@ impl Node {
         (0..VFS).try_for_each(|number| self.keep(number, false))?;
         prop_assert_eq!(self.kept_from(SLOTS), 0);
         Ok(())
+    }
+}
+
+/// Whether what came of asking is what must.
+pub(crate) fn agrees(came: &Result<How, OperationError>, expected: Expected) -> bool {
+    match (came, expected) {
+        (Ok(How::Attached), Expected::Given) | (Ok(How::Already), Expected::Already) => true,
+        (Err(error), Expected::Conflict) => error.exit_code() == ExitCode::Usage,
+        (Err(error), Expected::Refused { exhausted, no_devices }) => match error.exit_code() {
+            ExitCode::NothingFree => exhausted,
+            ExitCode::HostUnfit => no_devices,
+            _ => false,
+        },
+        _ => false,
     }
 }
 

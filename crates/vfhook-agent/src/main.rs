@@ -1,6 +1,7 @@
 //! `vfhook-agent`: what a Kubernetes cluster is told of this node, and what its scheduler chose. It holds the only client of the API
 //! server; `vfhook serve`, which attaches, finds all that it needs in the state directory that both share, and goes on without this.
 
+mod anew;
 mod api;
 mod arguments;
 mod blocks;

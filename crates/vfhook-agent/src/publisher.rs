@@ -11,11 +11,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::{
     sync::{Notify, watch},
-    time::{Instant, sleep, timeout},
+    time::{sleep, timeout},
 };
 use vfhook::types::{Name, with_causes};
 
 use crate::{
+    anew::Anew,
     api::{Api, ApiError, Change},
     event::Withheld,
     names::{self, DRIVER},
@@ -31,10 +32,6 @@ const LOOK: Duration = Duration::from_secs(30);
 
 /// How soon they are looked at again, however many reasons there are.
 const SOONEST: Duration = Duration::from_millis(250);
-
-/// How soon it is begun anew after a failure, or an end that came early; each next one waits twice as long.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// What is told.
 #[derive(Debug)]
@@ -76,18 +73,12 @@ struct NodeMetadata {
 impl Publisher {
     /// Keeps slices for as long as it is not dropped.
     pub(crate) async fn keep(&self) {
-        let mut wait = FIRST_WAIT;
+        let mut anew = Anew::begin();
         loop {
-            let began = Instant::now();
-            let stayed = self.stay().await;
-            if began.elapsed() > LONGEST_WAIT {
-                wait = FIRST_WAIT;
-            }
-            if let Err(error) = stayed {
+            if let Err(error) = self.stay().await {
                 tracing::warn!(error = with_causes(&error), "the cluster may know old devices");
             }
-            sleep(wait).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
+            anew.wait().await;
         }
     }
 

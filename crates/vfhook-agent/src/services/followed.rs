@@ -4,7 +4,6 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use serde::{Deserialize, de::DeserializeOwned};
@@ -15,14 +14,13 @@ use tokio::{
 };
 use vfhook::types::with_causes;
 
-use crate::api::{Api, ApiError, Change};
+use crate::{
+    anew::{Anew, FIRST_WAIT},
+    api::{Api, ApiError, Change},
+};
 
 /// Objects of one answer: all of them may be more than is read of one.
 const PAGE: usize = 500;
-
-/// How soon it is begun anew after a failure, or an end that came early; each next one waits twice as long.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Namespace, which is empty for what has none, and name.
 pub(crate) type Key = (String, String);
@@ -82,18 +80,13 @@ impl<T: DeserializeOwned> Followed<T> {
 
     /// Follows for as long as it is not dropped.
     pub(crate) async fn keep(&self) {
-        let mut wait = FIRST_WAIT;
+        let mut anew = Anew::begin();
         loop {
-            let began = Instant::now();
             if let Err(error) = self.stay().await {
                 let error = with_causes(&error);
                 tracing::warn!(error, path = self.path, "services may be those of before");
             }
-            if began.elapsed() > LONGEST_WAIT {
-                wait = FIRST_WAIT;
-            }
-            sleep(wait).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
+            anew.wait().await;
         }
     }
 
