@@ -21,6 +21,16 @@ impl<'a> Command<'a> {
         let netns = self.sandbox.as_str();
         ["attach", "--netns", netns, "--network", "storage", "--id", "command"]
     }
+
+    /// A process that attaches, and has not begun.
+    pub(crate) fn attaching_process(&self) -> process::Command {
+        self.host.command(&self.attaching())
+    }
+
+    /// A process that takes back, and has not begun.
+    pub(crate) fn detaching_process(&self) -> process::Command {
+        self.host.command(&["detach", "--id", "command"])
+    }
 }
 
 /// Runs a program to its end; what it says is not looked at.
@@ -35,11 +45,11 @@ impl Contender for Command<'_> {
     }
 
     fn attach(&mut self) {
-        run(&mut self.host.command(&self.attaching()));
+        run(&mut self.attaching_process());
     }
 
     fn detach(&mut self) {
-        run(&mut self.host.command(&["detach", "--id", "command"]));
+        run(&mut self.detaching_process());
     }
 
     fn sandbox(&self) -> &Sandbox {

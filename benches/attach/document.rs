@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::{Found, counted::Counts, report::figure::Figure, steps::Steps};
+use crate::{
+    Found,
+    counted::Counts,
+    report::figure::Figure,
+    steps::{Steps, Told},
+};
 
 pub(crate) fn of(found: &Found) -> Value {
     let mut contenders = Vec::new();
@@ -18,7 +23,7 @@ pub(crate) fn of(found: &Found) -> Value {
     }
     let absent = found.absent.iter().map(|(name, why)| json!({ "name": name, "absent": why }));
     contenders.extend(absent);
-    let [attach, detach] = &found.steps;
+    let steps: Map<String, Value> = found.steps.iter().map(told).collect();
     let process: Map<String, Value> = found.process.times().into_iter().map(process).collect();
     json!({
         "bench": "attach",
@@ -26,7 +31,7 @@ pub(crate) fn of(found: &Found) -> Value {
         "given": found.given,
         "rounds": found.rounds,
         "contenders": contenders,
-        "steps_in_process_us": { "attach": steps(attach), "detach": steps(detach) },
+        "steps_us": steps,
         "process_ms": process,
         "peak_kib_of_an_attaching_hook": found.process.peak,
     })
@@ -35,6 +40,11 @@ pub(crate) fn of(found: &Found) -> Value {
 fn direction(times: &[Duration], floor: &[Duration], counts: &Counts) -> Value {
     let ms = Figure::of(times);
     json!({ "ms": ms, "times_the_floor": ms.median / Figure::of(floor).median, "counts": counts })
+}
+
+fn told(told: &Told) -> (String, Value) {
+    let [attach, detach] = &told.directions;
+    (told.name.to_owned(), json!({ "attach": steps(attach), "detach": steps(detach) }))
 }
 
 fn steps(steps: &Steps) -> Value {

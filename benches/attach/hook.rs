@@ -27,8 +27,13 @@ impl<'a> Hook<'a> {
         Self { host, container, sandbox, state }
     }
 
+    /// A process that has not begun.
+    pub(crate) fn command(&self, stage: &str) -> Command {
+        command(self.host, stage, &self.state)
+    }
+
     fn run(&self, stage: &str) {
-        let status = command(self.host, stage, &self.state).status().expect("start vfhook");
+        let status = self.command(stage).status().expect("start vfhook");
         assert!(status.success(), "hook {stage} of {}: {status}", self.container.id);
     }
 }

@@ -38,6 +38,7 @@ mod rounds;
 mod scene;
 mod shown;
 mod steps;
+mod traced;
 
 use contender::Contender;
 use messages::Which;
@@ -47,6 +48,9 @@ use scene::{Scene, the_host};
 
 /// Rounds when the command line gives no number.
 const ROUNDS: usize = 60;
+
+/// Rounds that tell of each step: the daemon has its time to end each, and more tell no more.
+const MOST_TRACED: usize = 60;
 
 type Contenders<'a> = Vec<Box<dyn Contender + 'a>>;
 
@@ -63,8 +67,8 @@ struct Found {
     /// In the same order.
     counts: Vec<[counted::Counts; 2]>,
     absent: Absent,
-    /// Of the attachment and the detachment in process.
-    steps: [steps::Steps; 2],
+    /// Of each that is vfhook, the one in process first.
+    steps: Vec<steps::Told>,
     process: process::Process,
 }
 
@@ -94,12 +98,29 @@ fn measure(scene: &Scene<'_>, rounds: usize) -> (Found, &'static str) {
     let count = |contender: &mut Box<dyn Contender + '_>| counted::count(&mut **contender, rounds);
     let counts = contenders.iter_mut().map(count).collect();
     drop(contenders);
-    let steps = steps::trace(&mut in_process::InProcess::new(host, "traced"), rounds);
+    let steps = steps::trace(
+        &mut in_process::InProcess::new(host, "example"),
+        &mut traced(scene),
+        rounds.min(MOST_TRACED),
+    );
     let process = process::measure(host, rounds);
     host.detach(&keeper).ok();
     let given = scene.words();
     let found = Found { machine, rounds, given, contenders: times, counts, absent, steps, process };
     (found, scene.suffix())
+}
+
+/// Whoever tells of its steps.
+fn traced<'a>(scene: &Scene<'a>) -> Vec<Box<dyn steps::Traced + 'a>> {
+    let host = scene.host;
+    let mut traced: Vec<Box<dyn steps::Traced + 'a>> =
+        vec![Box::new(in_process::InProcess::new(host, "traced"))];
+    if scene.function.is_none() {
+        traced.push(Box::new(nri::Nri::traced()));
+    }
+    traced.push(Box::new(hook::Hook::new(host, "traced-hook")));
+    traced.push(Box::new(command::Command::new(host)));
+    traced
 }
 
 /// Who takes part, the floor first, and who does not, and why.

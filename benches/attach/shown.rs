@@ -33,7 +33,7 @@ pub(crate) fn tables(found: &Found) {
     }
     println!("\n* another end state: no tag, other routes and neighbours; no wait for IPv6's DAD");
     for direction in DIRECTIONS {
-        print!("\n{}", steps(&found.steps[direction.place], direction));
+        print!("\n{}", steps(found, direction));
     }
     print!("\n{}", process(found));
 }
@@ -82,21 +82,22 @@ fn counted(counts: &Counts) -> [String; 5] {
     ]
 }
 
-fn steps(steps: &Steps, direction: Direction) -> Table {
-    let head = format!("{} in process, step by step, µs", direction.word);
-    let mut table = Table::new(&[head.as_str(), "p50", "p90", "p99"]);
-    let mut row = |name: &str, us: &Figure| {
-        table.row(
-            [name.to_owned()]
-                .into_iter()
-                .chain([us.median, us.p90, us.p99].map(|us| number(Some(us), 0))),
-        );
+/// The medians of each contender.
+fn steps(found: &Found, direction: Direction) -> Table {
+    let head = format!("{} step by step, µs", direction.word);
+    let names = found.steps.iter().map(|told| told.name);
+    let mut table = Table::new(&[head.as_str()].into_iter().chain(names).collect::<Vec<_>>());
+    let all: Vec<&Steps> =
+        found.steps.iter().map(|told| &told.directions[direction.place]).collect();
+    let mut row = |name: &str, us: &dyn Fn(&Steps) -> Option<Figure>| {
+        let medians = all.iter().map(|steps| number(us(steps).map(|us| us.median), 0));
+        table.row([name.to_owned()].into_iter().chain(medians));
     };
-    for (kind, us) in &steps.each {
-        row(&kind.replace('_', " "), us);
+    for (place, (kind, _)) in all.first().map_or(&[][..], |steps| &steps.each).iter().enumerate() {
+        row(&kind.replace('_', " "), &|steps| Some(steps.each[place].1));
     }
-    row("between steps: looking, choosing, the lease", &steps.between);
-    row("all of it", &steps.whole);
+    row("all else: look, choose, lease", &|steps| steps.between);
+    row("until the answer", &|steps| Some(steps.whole));
     table
 }
 

@@ -4,7 +4,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tracing::{
@@ -14,47 +14,104 @@ use tracing::{
 };
 use vfhook::plan::{self, step::Step};
 
-use crate::{
-    contender::Contender as _, in_process::InProcess, report::figure::Figure, rounds::timed,
-};
+use crate::{contender::Contender, in_process::InProcess, report::figure::Figure};
+
+/// A contender that tells of each step how long it took. What each gives is the same, so each takes the same steps.
+pub(crate) trait Traced: Contender {
+    /// Attaches, and tells of it.
+    fn attach_traced(&mut self) -> Lap;
+
+    /// Takes back, and tells of it.
+    fn detach_traced(&mut self) -> Lap;
+}
+
+/// One operation as it was told of.
+pub(crate) struct Lap {
+    /// Until whoever asked had its answer.
+    took: Duration,
+    steps: Vec<u64>,
+    /// Whether the answer came after the last step.
+    answered_last: bool,
+}
 
 /// The steps of one kind of operation.
 pub(crate) struct Steps {
     /// Kind of each step in order, and its microseconds.
     pub(crate) each: Vec<(String, Figure)>,
-    /// Of the whole operation, without all of them.
-    pub(crate) between: Figure,
+    /// Of the whole operation, without all of them; nothing where the answer came before the last of them.
+    pub(crate) between: Option<Figure>,
     pub(crate) whole: Figure,
 }
 
-/// Of attaching and of detaching.
-pub(crate) fn trace(contender: &mut InProcess<'_>, rounds: usize) -> [Steps; 2] {
-    let plan = contender.lease().plan;
+/// What one contender tells of attaching and of detaching.
+pub(crate) struct Told {
+    pub(crate) name: &'static str,
+    pub(crate) directions: [Steps; 2],
+}
+
+/// What each of `contenders` tells in so many rounds, in turns. `example` is of the same attachment.
+pub(crate) fn trace(
+    example: &mut InProcess<'_>,
+    contenders: &mut [Box<dyn Traced + '_>],
+    rounds: usize,
+) -> Vec<Told> {
+    let plan = example.lease().plan;
     let done: Vec<Step> = plan.steps().iter().map(|planned| planned.step.clone()).collect();
     let kinds = [kinds(&done), kinds(&plan::detach(&plan))];
-    let mut lives: [Vec<(Duration, Vec<u64>)>; 2] = [Vec::new(), Vec::new()];
+    let mut laps: Vec<[Vec<Lap>; 2]> =
+        contenders.iter().map(|_| [Vec::new(), Vec::new()]).collect();
     for _ in 0..rounds {
-        lives[0].push(heard(|| contender.attach()));
-        lives[1].push(heard(|| contender.detach()));
+        for (contender, [attach, detach]) in contenders.iter_mut().zip(&mut laps) {
+            attach.push(contender.attach_traced());
+            detach.push(contender.detach_traced());
+        }
     }
-    let [attach, detach] = kinds;
-    [Steps::of(attach, &lives[0]), Steps::of(detach, &lives[1])]
+    let told = contenders.iter().zip(&laps).map(|(contender, [attach, detach])| Told {
+        name: contender.name(),
+        directions: [Steps::of(&kinds[0], attach), Steps::of(&kinds[1], detach)],
+    });
+    told.collect()
+}
+
+impl Lap {
+    /// What `work` does on this thread.
+    pub(crate) fn on_this_thread(work: impl FnOnce()) -> Self {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let listener = Listener(Arc::clone(&told));
+        let began = Instant::now();
+        tracing::subscriber::with_default(listener, work);
+        let took = began.elapsed();
+        let steps = told.lock().expect("nobody panicked").clone();
+        Self { took, steps, answered_last: true }
+    }
+
+    /// What a program wrote into its log.
+    pub(crate) fn written(took: Duration, log: &str, answered_last: bool) -> Self {
+        Self { took, steps: log.lines().filter_map(written).collect(), answered_last }
+    }
+}
+
+/// The microseconds that a line of the log tells of a step.
+pub(crate) fn written(line: &str) -> Option<u64> {
+    let (_, told) = line.trim_end().rsplit_once(" us=")?;
+    told.parse().ok()
 }
 
 impl Steps {
-    fn of(kinds: Vec<String>, lives: &[(Duration, Vec<u64>)]) -> Self {
-        for (_, steps) in lives {
-            assert!(kinds.len() <= steps.len(), "{kinds:?} are not all told: {steps:?}");
+    fn of(kinds: &[String], laps: &[Lap]) -> Self {
+        for lap in laps {
+            assert!(kinds.len() <= lap.steps.len(), "{kinds:?} are not all told: {:?}", lap.steps);
         }
-        let whole = |life: &(Duration, Vec<u64>)| life.0.as_secs_f64() * 1e6;
-        let steps = |life: &(Duration, Vec<u64>)| life.1.iter().map(|&us| number(us)).sum::<f64>();
-        let each = kinds.into_iter().enumerate().map(|(place, kind)| {
-            (kind, Figure::of_numbers(lives.iter().map(|(_, steps)| number(steps[place]))))
+        let whole = |lap: &Lap| lap.took.as_secs_f64() * 1e6;
+        let steps = |lap: &Lap| lap.steps.iter().map(|&us| number(us)).sum::<f64>();
+        let each = kinds.iter().enumerate().map(|(place, kind)| {
+            (kind.clone(), Figure::of_numbers(laps.iter().map(|lap| number(lap.steps[place]))))
         });
+        let between = || Figure::of_numbers(laps.iter().map(|lap| whole(lap) - steps(lap)));
         Self {
             each: each.collect(),
-            between: Figure::of_numbers(lives.iter().map(|life| whole(life) - steps(life))),
-            whole: Figure::of_numbers(lives.iter().map(whole)),
+            between: laps.iter().all(|lap| lap.answered_last).then(between),
+            whole: Figure::of_numbers(laps.iter().map(whole)),
         }
     }
 }
@@ -72,15 +129,6 @@ fn kinds(steps: &[Step]) -> Vec<String> {
         format!("{}{}", written["do"].as_str().expect("a kind"), place.unwrap_or_default())
     };
     steps.iter().map(kind).collect()
-}
-
-/// How long `work` took, and each step in it.
-fn heard(work: impl FnOnce()) -> (Duration, Vec<u64>) {
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let listener = Listener(Arc::clone(&told));
-    let took = tracing::subscriber::with_default(listener, || timed(work));
-    let told = told.lock().expect("nobody panicked").clone();
-    (took, told)
 }
 
 /// Keeps the microseconds that are told of steps, and nothing else.
