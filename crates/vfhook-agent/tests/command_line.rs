@@ -1,4 +1,4 @@
-//! The program as a person types it. What it does for a cluster is in the workspace's `tests/netns_claims.rs` and in the lab.
+//! The program as a person types it. What it does for a cluster is in the workspace's `tests/netns/claims.rs` and in the lab.
 #![cfg(test)]
 
 use std::{
