@@ -2,7 +2,6 @@
 //! `status` and of what was done.
 
 use std::{
-    collections::BTreeMap,
     io::{Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
     os::{
@@ -21,6 +20,7 @@ use crate::netns_support::{
     eventually::{becomes, eventually},
     host::{Host, on_a_host},
     node::{PATIENCE, connected, daemon, listen, on_a_node, pod, signal, socket},
+    numbers::{Numbers, ONE, differences, levels, numbers},
     sandbox::Sandbox,
 };
 use containerd_nri::{
@@ -62,22 +62,6 @@ fn ask(path: &str, headers: &str) -> String {
 
 fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or_default()
-}
-
-/// Numbers by what they are of, in millionths.
-type Numbers = BTreeMap<String, u64>;
-
-const ONE: u64 = 1_000_000;
-
-fn numbers(text: &str) -> Numbers {
-    let lines = text.lines().filter(|line| line.starts_with("vfhook_"));
-    let numbers = lines.filter_map(|line| line.rsplit_once(' '));
-    numbers.map(|(name, number)| (name.to_owned(), millionths(number))).collect()
-}
-
-fn millionths(number: &str) -> u64 {
-    let (whole, rest) = number.split_once('.').unwrap_or((number, "0"));
-    whole.parse::<u64>().unwrap() * ONE + format!("{rest:0<6}").parse::<u64>().unwrap()
 }
 
 fn scrape() -> Numbers {
@@ -326,42 +310,6 @@ interface = "net2"
 addresses = ["192.168.8.1-192.168.8.3/24"]
 "#;
 
-/// States of devices and leases, as `status` tells them.
-fn levels(host: &Host) -> Numbers {
-    let status = host.vfhook(&["status", "--json"]).json();
-    let mut levels = Numbers::new();
-    let mut add = |name: String| *levels.entry(name).or_default() += ONE;
-    for pool in status["pools"].as_array().unwrap() {
-        for device in pool["devices"].as_array().unwrap() {
-            let (pool, kind) = (pool["name"].as_str().unwrap(), pool["kind"].as_str().unwrap());
-            let state = device["state"].as_str().unwrap();
-            add(format!(
-                "vfhook_pool_devices{{pool=\"{pool}\",kind=\"{kind}\",state=\"{state}\"}}"
-            ));
-        }
-    }
-    for lease in status["leases"].as_array().unwrap() {
-        let state = lease["state"].as_str().unwrap_or("needs cleanup");
-        add(format!("vfhook_leases{{state=\"{state}\"}}"));
-        for had in lease["networks"].as_array().unwrap() {
-            let pool = had["pool"].as_str().unwrap();
-            let kind = if pool == "vfs" { "sriov" } else { "macvlan" };
-            add(format!("vfhook_pool_interfaces{{pool=\"{pool}\",kind=\"{kind}\"}}"));
-        }
-    }
-    levels
-}
-
-/// Whether numbers say what `status` does, what is not there being none.
-fn differences(numbers: &Numbers, levels: &Numbers) -> Vec<String> {
-    let kinds = ["vfhook_pool_devices{", "vfhook_leases{", "vfhook_pool_interfaces{"];
-    let told = numbers.keys().filter(|name| kinds.iter().any(|kind| name.starts_with(kind)));
-    let names: Vec<&String> = told.chain(levels.keys()).collect();
-    let of = |map: &Numbers, name: &String| map.get(name).copied().unwrap_or(0);
-    let differ = names.into_iter().filter(|name| of(numbers, name) != of(levels, name));
-    differ.map(|name| format!("{name}: {} and {}", of(numbers, name), of(levels, name))).collect()
-}
-
 /// What came of what was tried.
 #[derive(Default)]
 struct Counts {
@@ -448,7 +396,10 @@ fn its_numbers_are_those_of_status_and_of_what_was_done() {
         // What was seen is told again for a second.
         thread::sleep(Duration::from_millis(1100));
         let numbers = scrape();
-        assert_eq!(differences(&numbers, &levels(host)), [""; 0]);
+        assert_eq!(
+            differences(&numbers, &levels(&host.vfhook(&["status", "--json"]).json())),
+            [""; 0]
+        );
         let of = |name: &str| numbers[name] / ONE;
         assert_eq!(of("vfhook_attach_seconds_count{frontend=\"command\"}"), attached + 1);
         assert_eq!(of("vfhook_detach_seconds_count{frontend=\"command\"}"), detached);
@@ -457,7 +408,7 @@ fn its_numbers_are_those_of_status_and_of_what_was_done() {
         let refusals = numbers.iter().filter(|(name, _)| name.starts_with("vfhook_refusals_total"));
         assert_eq!(refusals.map(|(_, number)| number).sum::<u64>(), refused * ONE);
         // Printed once it is the same, but for what the daemon alone knows and what is told of time.
-        let mut printed = self::numbers(&host.vfhook(&["metrics"]).ok());
+        let mut printed = netns_support::numbers::numbers(&host.vfhook(&["metrics"]).ok());
         let mut served = numbers;
         for numbers in [&mut printed, &mut served] {
             numbers.retain(|name, _| {
@@ -487,7 +438,10 @@ fn must_be_sane(now: &Numbers, last: &Numbers) {
 fn what_is_printed_is_what_status_tells() {
     on_a_host(|host| {
         let numbers = numbers(&host.vfhook(&["metrics"]).ok());
-        assert_eq!(differences(&numbers, &levels(host)), [""; 0]);
+        assert_eq!(
+            differences(&numbers, &levels(&host.vfhook(&["status", "--json"]).json())),
+            [""; 0]
+        );
         assert_eq!(numbers["vfhook_history_up"], ONE);
         let value: Value = host.vfhook(&["status", "--json"]).json();
         assert_eq!(value["leases"].as_array().map(Vec::len), Some(0));

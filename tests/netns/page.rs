@@ -5,7 +5,6 @@ use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
@@ -15,6 +14,7 @@ use crate::netns_support::{
     card::{CARD, Cards, vf},
     command::Running,
     eventually::{becomes, eventually},
+    follower::{expected, follow, known},
     host::{Host, on_a_host},
     node::{PATIENCE, connected, daemon, listen, on_a_node, pod, signal},
     sandbox::Sandbox,
@@ -85,86 +85,6 @@ fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or_default()
 }
 
-/// What a listener knows, told as it is told.
-type Parts = Arc<Mutex<BTreeMap<String, Value>>>;
-
-/// Listens, and takes over what differs, until the daemon ends.
-fn follow() -> (Parts, thread::JoinHandle<u32>) {
-    let parts = Parts::default();
-    let known = Arc::clone(&parts);
-    let mut stream = TcpStream::connect(ADDRESS).unwrap();
-    write!(stream, "GET /events HTTP/1.1\r\nHost: {ADDRESS}\r\nAccept: text/event-stream\r\n\r\n")
-        .unwrap();
-    let hear = move || {
-        let mut messages = 0;
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            let Some(text) = line.strip_prefix("data: ") else { continue };
-            let message: Value = serde_json::from_str(text).expect("one line is one message");
-            let mut known = known.lock().unwrap();
-            assert_eq!(
-                message["all"],
-                messages == 0,
-                "all is told at first, and what differs then"
-            );
-            messages += 1;
-            for gone in message["gone"].as_array().unwrap() {
-                assert!(known.remove(gone.as_str().unwrap()).is_some(), "{gone} was never told");
-            }
-            for (name, part) in message["put"].as_object().unwrap() {
-                assert_ne!(known.get(name), Some(part), "{name} is told again");
-                known.insert(name.clone(), part.clone());
-            }
-        }
-        messages
-    };
-    (parts, thread::spawn(hear))
-}
-
-/// What `status` tells, in the page's parts.
-fn expected(host: &Host) -> BTreeMap<String, String> {
-    let status = host.vfhook(&["status", "--json"]).json();
-    let mut expected = BTreeMap::new();
-    for pool in status["pools"].as_array().unwrap() {
-        expected
-            .insert(format!("pool/{}", pool["name"].as_str().unwrap()), pool["free"].to_string());
-        for device in pool["devices"].as_array().unwrap() {
-            expected.insert(
-                format!("device/{}", device["address"].as_str().unwrap()),
-                device.to_string(),
-            );
-        }
-    }
-    for lease in status["leases"].as_array().unwrap() {
-        let had = lease["networks"].as_array().unwrap();
-        let addresses: Vec<&Value> = had.iter().map(|had| &had["addresses"]).collect();
-        let shown = format!("{} {}", lease["service_sources"], json!(addresses));
-        expected.insert(format!("sandbox/{}", lease["id"].as_str().unwrap()), shown);
-    }
-    expected.insert("attention".to_owned(), status["attention"].to_string());
-    expected
-}
-
-/// The same of what a listener knows.
-fn known(parts: &Parts) -> BTreeMap<String, String> {
-    let parts = parts.lock().unwrap();
-    let mut known = BTreeMap::new();
-    for (name, part) in parts.iter() {
-        let shown = match name.split('/').next().unwrap() {
-            "pool" => part["free"].to_string(),
-            "device" => part["device"].to_string(),
-            "sandbox" => {
-                let had = part["networks"].as_array().unwrap();
-                let addresses: Vec<&Value> = had.iter().map(|had| &had["addresses"]).collect();
-                format!("{} {}", part["service"]["sources"], json!(addresses))
-            }
-            "attention" => part.to_string(),
-            _ => continue,
-        };
-        known.insert(name.clone(), shown);
-    }
-    known
-}
-
 #[test]
 fn the_page_is_files_of_our_own_that_may_ask_nobody_else() {
     on_a_host(|host| {
@@ -212,14 +132,16 @@ fn what_is_told_is_what_status_tells_while_sandboxes_come_and_go() {
         let _cards = Cards::usual(host, 6);
         host.configure(BOTH);
         let daemon = serve(host);
-        let (parts, hearing) = follow();
+        let (parts, hearing) = follow(ADDRESS);
         let mut vfs = Vec::new();
         let agrees = |when: &str, also: Option<&str>| {
-            let (mut told, mut there) = (known(&parts), expected(host));
+            let (mut told, mut there) =
+                (known(&parts), expected(&host.vfhook(&["status", "--json"]).json()));
             let began = Instant::now();
             while told != there && began.elapsed() < Duration::from_secs(40) {
                 thread::sleep(Duration::from_millis(100));
-                (told, there) = (known(&parts), expected(host));
+                (told, there) =
+                    (known(&parts), expected(&host.vfhook(&["status", "--json"]).json()));
                 // What is to be said of it is looked for less often than what is there.
                 if also.is_none() {
                     told.remove("attention");
@@ -251,7 +173,7 @@ fn what_is_told_is_what_status_tells_while_sandboxes_come_and_go() {
         // One whose VF does not come back, and one more that follows only now.
         host.vfhook(&["detach", "--id", "kept0", "--timeout", "0.1"]).must_exit(4);
         agrees("with one that is stuck", Some("kept0"));
-        let (late, hearing_too) = follow();
+        let (late, hearing_too) = follow(ADDRESS);
         eventually("who comes late is told all", || {
             known(&late).contains_key("device/0000:01:10.5")
         });

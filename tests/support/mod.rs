@@ -13,6 +13,7 @@ pub(crate) mod model;
 pub(crate) mod modules;
 pub(crate) mod node;
 pub(crate) mod seed;
+pub(crate) mod sentence;
 pub(crate) mod shape;
 pub(crate) mod sound;
 pub(crate) mod source;

@@ -52,3 +52,32 @@ fn what_is_wrong_is_said_with_what_to_do() {
         assert!(error.contains(said), "{words:?}: {error}");
     }
 }
+
+/// The book's page has each verb and option that the program tells of.
+#[test]
+fn the_book_has_every_verb_and_option() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("../../docs/verbs.md")).unwrap();
+    let (_, page) = page.split_once("## vfhook-agent\n").unwrap();
+    let help = |words: &[&str]| String::from_utf8(agent(words, CONFIG).stdout).unwrap();
+    let verbs = help(&["--help"]);
+    let (_, verbs) = verbs.split_once("Commands:\n").unwrap();
+    let verbs = verbs.split("\n\n").next().unwrap().lines();
+    let verbs: Vec<&str> = verbs
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|verb| *verb != "help")
+        .collect();
+    assert!(verbs.len() > 3, "{verbs:?}");
+    let mut seen = 0;
+    for verb in verbs {
+        assert!(page.contains(&format!("| `{verb}` |")), "{verb}");
+        let said = help(&[verb, "--help"]);
+        for option in said.lines().filter_map(|line| line.trim_start().strip_prefix("--")) {
+            let name = option.split([' ', '=']).next().unwrap();
+            assert!(page.contains(&format!("| `--{name} ")), "--{name} of {verb}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 12, "{seen} options");
+}
