@@ -34,7 +34,7 @@ fn it_outlives_its_maker_and_goes_without_a_trace() {
         made.give_view(client.cookie, 1).unwrap();
         drop(made);
         // Nothing of it is open any more in this process; what is pinned works on.
-        assert_eq!(pins(ground).len(), 17);
+        assert_eq!(pins(ground).len(), 18);
         assert_eq!(client.run(|| ask_tcp(VIP).unwrap().0), "one");
         assert_eq!(Translation::complaint(&ground.place).unwrap(), None);
         let found = Translation::open(&ground.place).unwrap().unwrap();
