@@ -79,9 +79,9 @@ fn lacking(errno: Errno) -> Error {
     }
 }
 
-const NO_UDP_DIAG: &str =
-    "this kernel tells nothing of UDP sockets: load udp_diag, or build one with CONFIG_INET_UDP_DIAG";
-const NO_DESTROY: &str = "this kernel ends no sockets: it was built without CONFIG_INET_DIAG_DESTROY";
+const NO_UDP_DIAG: &str = "this kernel tells nothing of UDP sockets: load udp_diag, or build one with CONFIG_INET_UDP_DIAG";
+const NO_DESTROY: &str =
+    "this kernel ends no sockets: it was built without CONFIG_INET_DIAG_DESTROY";
 
 #[cfg(test)]
 mod tests {

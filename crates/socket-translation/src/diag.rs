@@ -9,9 +9,7 @@ use std::{
 use nix::{
     errno::Errno,
     libc,
-    sys::socket::{
-        AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
-    },
+    sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket},
 };
 
 const BY_FAMILY: u16 = 20;

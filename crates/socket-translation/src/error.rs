@@ -76,7 +76,9 @@ pub enum Error {
         service: String,
     },
     /// UDP sockets keep the backend that they are connected to, since the kernel ends none.
-    #[error("end UDP sockets of backends that went: {reason}; they keep them until they connect again")]
+    #[error(
+        "end UDP sockets of backends that went: {reason}; they keep them until they connect again"
+    )]
     CannotEnd {
         /// What it lacks.
         reason: &'static str,

@@ -100,9 +100,7 @@ impl Which {
             Self::Clients => {
                 shape("vfh_clients", LRU_HASH, client::KEY, client::VALUE, capacity.clients)
             }
-            Self::Peers => {
-                shape("vfh_peers", LRU_HASH, peer::KEY, peer::VALUE, capacity.clients)
-            }
+            Self::Peers => shape("vfh_peers", LRU_HASH, peer::KEY, peer::VALUE, capacity.clients),
             Self::Asked => shape("vfh_asked", SK_STORAGE, 4, asked::VALUE, 0),
             Self::Views => shape("vfh_views", HASH, 8, 16, 4096),
             Self::Numbers => shape("vfh_numbers", ARRAY, 4, 4, 1),

@@ -82,10 +82,7 @@ fn a_connected_socket_is_freed_of_a_backend_that_went() {
             move || assert_eq!(asks(&four).unwrap(), "one")
         });
         let found = conversations(&client, &ground.place);
-        assert_eq!(
-            backends(&found),
-            ["10.0.0.11:53", "[::ffff:10.0.0.11]:53", "[fd00::11]:53"]
-        );
+        assert_eq!(backends(&found), ["10.0.0.11:53", "[::ffff:10.0.0.11]:53", "[fd00::11]:53"]);
         assert_eq!(conversations(&servers, &ground.place), []);
         // They are looked for where whoever ends them is.
         servers.run({
@@ -139,9 +136,8 @@ fn sockets_are_found_among_many() {
         translation.give_view(client.cookie, VIEW).unwrap();
         // More than one datagram of the kernel's tells of.
         let sockets = client.run(|| {
-            [VIP, "10.0.0.12:53"].map(|at| {
-                (0..400).map(|_| connected("0.0.0.0:0", at)).collect::<Vec<UdpSocket>>()
-            })
+            [VIP, "10.0.0.12:53"]
+                .map(|at| (0..400).map(|_| connected("0.0.0.0:0", at)).collect::<Vec<UdpSocket>>())
         });
         let found = conversations(&client, &ground.place);
         assert_eq!(found.len(), 400);
