@@ -87,7 +87,7 @@ fn two_sandboxes_reach_each_other_by_a_service_without_the_host() {
         assert_eq!(pins(), BTreeSet::new());
         let green = servers(host);
         host.attach(&blue, "storage", &["--id", "blue"]).ok();
-        assert_eq!(pins().len(), 17);
+        assert_eq!(pins().len(), 18);
         // No pair, no route, no table of ours: a card of its own is all that it has.
         assert_eq!(blue.links(), ["net1"]);
         assert_eq!(blue.routes("10.97.0.0/16"), "");
@@ -109,7 +109,7 @@ fn two_sandboxes_reach_each_other_by_a_service_without_the_host() {
         host.vfhook(&["reconcile"]).must_exit(0).must_say(&["every lease is whole"]);
         host.detach(&green).ok();
         green.delete();
-        assert_eq!(pins().len(), 17);
+        assert_eq!(pins().len(), 18);
         host.detach(&blue).ok();
         before.must_be_again(host);
         empty.must_be_again_in(&blue);
@@ -287,7 +287,7 @@ fn where_the_host_cannot_do_it_services_go_by_the_pair_until_it_can() {
         let status = host.vfhook(&["doctor"]);
         assert!(!status.stdout.contains("VFH0056"), "{}", status.stdout);
         host.attach(&blue, "storage", &["--id", "blue"]).ok();
-        assert_eq!(pins().len(), 17);
+        assert_eq!(pins().len(), 18);
         assert!(!host.vfhook(&["status"]).ok().contains("stay outside"));
         host.detach(&blue).ok();
         shell("umount /sys/fs/bpf && umount /sys/fs/cgroup").ok();
@@ -338,7 +338,7 @@ fn a_sandbox_that_dies_leaves_no_view_behind() {
         let before = Dump::of_host_at_rest(host);
         let blue = host.sandbox("blue").quiet();
         host.attach(&blue, "storage", &["--id", "blue"]).ok();
-        assert_eq!(pins().len(), 17);
+        assert_eq!(pins().len(), 18);
         blue.delete();
         eventually("the end of the namespace is seen", || {
             host.vfhook(&["reconcile"]).ok();
@@ -358,12 +358,12 @@ fn a_lost_state_directory_leaves_nothing_in_the_maps() {
         let state = state.to_string_lossy();
         let other = host.vfhook(&["--state-dir", &state, "reconcile", "--dry-run"]);
         other.must_exit(0).must_say(&["no lease accounts for", "would be taken back"]);
-        assert_eq!(pins().len(), 17);
+        assert_eq!(pins().len(), 18);
         host.vfhook(&["--state-dir", &state, "reconcile"]).must_exit(0).must_say(&["taken back"]);
         assert_eq!(pins(), BTreeSet::new());
         // Who has the lease still gives it again.
         host.vfhook(&["reconcile"]).must_exit(0).must_say(&["services do not become backends"]);
-        assert_eq!(pins().len(), 17);
+        assert_eq!(pins().len(), 18);
         host.vfhook(&["reconcile"]).must_exit(0).must_say(&["every lease is whole"]);
     });
 }

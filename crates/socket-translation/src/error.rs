@@ -75,6 +75,14 @@ pub enum Error {
         /// The service.
         service: String,
     },
+    /// UDP sockets keep the backend that they are connected to, since the kernel ends none.
+    #[error(
+        "end UDP sockets of backends that went: {reason}; they keep them until they connect again"
+    )]
+    CannotEnd {
+        /// What it lacks.
+        reason: &'static str,
+    },
     /// A service that cannot be.
     #[error("publish service {service}: {reason}")]
     Impossible {

@@ -1,7 +1,7 @@
 //! The maps: what they are called, how large they are, and where what is in a key or a value. The programs and this library read and write
 //! by these numbers alone. Addresses are IPv6, of IPv4 in the mapped form; ports are in network order.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::service::{Backend, Service};
 
@@ -34,7 +34,8 @@ pub struct Capacity {
     pub endpoints: u32,
     /// Network namespaces.
     pub sandboxes: u32,
-    /// Clients whose backend is remembered; the one that was served longest ago is forgotten.
+    /// Clients whose backend is remembered, and backends that UDP sockets of a namespace are connected to; the one that was served longest ago
+    /// is forgotten.
     pub clients: u32,
 }
 
@@ -57,6 +58,9 @@ pub(crate) enum Which {
     Members,
     /// Cookie, address, port, protocol → when, address, port.
     Clients,
+    /// Cookie, address, port of a backend → 1, where a UDP socket was connected to it for a service; the one that was longest ago is
+    /// forgotten.
+    Peers,
     /// Of a socket, the last services that it asked and what was chosen.
     Asked,
     /// View → digest of what was published, and whether somebody is at it.
@@ -68,12 +72,13 @@ pub(crate) enum Which {
 }
 
 impl Which {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Sandboxes,
         Self::Services,
         Self::Endpoints,
         Self::Members,
         Self::Clients,
+        Self::Peers,
         Self::Asked,
         Self::Views,
         Self::Numbers,
@@ -95,6 +100,7 @@ impl Which {
             Self::Clients => {
                 shape("vfh_clients", LRU_HASH, client::KEY, client::VALUE, capacity.clients)
             }
+            Self::Peers => shape("vfh_peers", LRU_HASH, peer::KEY, peer::VALUE, capacity.clients),
             Self::Asked => shape("vfh_asked", SK_STORAGE, 4, asked::VALUE, 0),
             Self::Views => shape("vfh_views", HASH, 8, 16, 4096),
             Self::Numbers => shape("vfh_numbers", ARRAY, 4, 4, 1),
@@ -132,6 +138,12 @@ pub(crate) mod client {
     pub(crate) const TIME: i16 = 0;
     pub(crate) const ADDRESS: i16 = 8;
     pub(crate) const PORT: i16 = 24;
+}
+
+/// Sizes in `Peers`.
+pub(crate) mod peer {
+    pub(crate) const KEY: u32 = 28;
+    pub(crate) const VALUE: u32 = 4;
 }
 
 /// Offsets in `Asked`: the number of the next slot, then the slots.
@@ -225,5 +237,14 @@ pub(crate) fn member_key(set: u32, of: &Backend) -> [u8; 24] {
     key[..4].copy_from_slice(&set.to_ne_bytes());
     key[4..6].copy_from_slice(&of.port.to_be_bytes());
     key[8..].copy_from_slice(&address(of.address));
+    key
+}
+
+/// The key of what UDP sockets of a namespace are connected to.
+pub(crate) fn peer_key(namespace: u64, backend: SocketAddr) -> [u8; 28] {
+    let mut key = [0; 28];
+    key[..8].copy_from_slice(&namespace.to_ne_bytes());
+    key[8..24].copy_from_slice(&address(backend.ip()));
+    key[24..26].copy_from_slice(&backend.port().to_be_bytes());
     key
 }

@@ -22,6 +22,7 @@ mod question {
 }
 
 const REFUSED: i32 = -111;
+const UDP: i32 = 17;
 /// A set that was replaced between two looks is looked for anew.
 const TRIES: i32 = 4;
 
@@ -68,6 +69,9 @@ impl Writer<'_> {
         self.move_word((STACK, stack::CHOSEN_PORT), (R0, endpoint::PORT));
         self.code.place(chosen);
         affinity::remember(self);
+        if hook.question == Question::Connect {
+            self.note_peer();
+        }
         self.note_asked();
         self.write_answer(hook, (STACK, stack::CHOSEN), (STACK, stack::CHOSEN_PORT));
         self.answer(pass);
@@ -124,6 +128,23 @@ impl Writer<'_> {
         self.move_word((STACK, stack::MEMBER), (R7, service::SET));
         self.lookup(Which::Endpoints, stack::SLOT);
         self.code.go_if(R0, Is::Other, 0, found);
+    }
+
+    /// Of the namespace: that a UDP socket is connected to what was chosen. The key of a client is needed no more, and becomes that of a peer.
+    fn note_peer(&mut self) {
+        let done = self.code.label();
+        self.code.load(Size::Half, R1, STACK, stack::ASKED_PORT + 2);
+        self.code.go_if(R1, Is::Other, UDP, done);
+        self.move_address((STACK, stack::CLIENT + 8), (STACK, stack::CHOSEN));
+        self.move_word((STACK, stack::CLIENT + 24), (STACK, stack::CHOSEN_PORT));
+        self.lookup(Which::Peers, stack::CLIENT);
+        self.code.go_if(R0, Is::Other, 0, done);
+        self.code.store_number(Size::Word, STACK, stack::REMEMBERED, 1);
+        self.map_and_key(Which::Peers, stack::CLIENT);
+        self.address_of(R3, stack::REMEMBERED);
+        self.code.set(R4, 0);
+        self.code.call(helper::UPDATE);
+        self.code.place(done);
     }
 
     /// Of the socket: what it asked and what was chosen, in place of the same choice or of the oldest one.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Capacity, Error, Place, Service,
+    Capacity, Conversation, Error, Place, Service, conversation,
     layout::Which,
     maps::Maps,
     publication,
@@ -99,6 +99,22 @@ impl Translation {
     /// The services of a view as they are in the maps, in the order of their keys, with a backend for each slot.
     pub fn services(&self, view: u64) -> Result<Vec<Service>, Error> {
         view::services(&self.maps, view)
+    }
+
+    /// The UDP sockets of the calling thread's network namespace, which has this cookie, that are connected to what was chosen for a service
+    /// there, whatever has become of both. Costs two netlink messages, and a system call for each connected UDP socket.
+    pub fn conversations(&self, namespace: u64) -> Result<Vec<Conversation>, Error> {
+        conversation::all(&self.maps, namespace)
+    }
+
+    /// Ends these, of the calling thread's network namespace; what is over is over. The socket stays, connected to nobody.
+    pub fn end(conversations: &[Conversation]) -> Result<(), Error> {
+        conversation::end(conversations)
+    }
+
+    /// Why this kernel ends no conversation. Ends a socket of its own to see that.
+    pub fn inability_to_end() -> Option<Error> {
+        conversation::inability()
     }
 
     /// The view has no services more, and is forgotten.

@@ -34,7 +34,7 @@ fn it_outlives_its_maker_and_goes_without_a_trace() {
         made.give_view(client.cookie, 1).unwrap();
         drop(made);
         // Nothing of it is open any more in this process; what is pinned works on.
-        assert_eq!(pins(ground).len(), 17);
+        assert_eq!(pins(ground).len(), 18);
         assert_eq!(client.run(|| ask_tcp(VIP).unwrap().0), "one");
         assert_eq!(Translation::complaint(&ground.place).unwrap(), None);
         let found = Translation::open(&ground.place).unwrap().unwrap();
@@ -133,6 +133,49 @@ fn who_is_in_the_way_is_named() {
         assert!(ground::raw::try_attach(&below.cgroup, 14, &stranger, 0).is_err());
         Translation::remove(&below).unwrap();
         fs::remove_dir(&below.cgroup).unwrap();
+    });
+}
+
+#[test]
+fn who_cleans_up_by_programs_alone_does_not_take_ours() {
+    alone("who_cleans_up_by_programs_alone_does_not_take_ours", |ground| {
+        // Some of Cilium's versions detach whatever is attached where they find it.
+        ground.install();
+        for hook in [10, 11, 14, 15, 19, 20, 29, 30] {
+            let told = ground::raw::try_detach(&ground.place.cgroup, hook);
+            assert_eq!(told, Err(nix::errno::Errno::ENOENT), "{hook}");
+        }
+        assert_eq!(attached(&ground.place), 8);
+        assert_eq!(Translation::complaint(&ground.place).unwrap(), None);
+    });
+}
+
+#[test]
+fn what_goes_with_bpffs_is_told_and_made_again() {
+    alone("what_goes_with_bpffs_is_told_and_made_again", |ground| {
+        let (client, servers) = wire();
+        servers.serve("one", "10.0.0.11:8080");
+        let give = || {
+            let made = ground.install();
+            made.publish(1, &[one()]).unwrap();
+            made.give_view(client.cookie, 1).unwrap();
+        };
+        give();
+        let bpffs = &ground.place.bpffs;
+        nix::mount::umount2(bpffs, nix::mount::MntFlags::empty()).unwrap();
+        assert!(Translation::open(&ground.place).unwrap().is_none());
+        assert!(Translation::complaint(&ground.place).unwrap().unwrap().contains("no maps"));
+        let told = Translation::hindrance(&ground.place).unwrap().unwrap().to_string();
+        assert!(told.contains("is not on bpffs"), "{told}");
+        while attached(&ground.place) > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        assert!(client.run(|| ask_tcp(VIP)).is_err());
+        let (kind, none) = (Some("bpf"), None::<&str>);
+        nix::mount::mount(kind, bpffs, kind, nix::mount::MsFlags::empty(), none).unwrap();
+        give();
+        assert_eq!(client.run(|| ask_tcp(VIP).unwrap().0), "one");
+        assert_eq!(Translation::complaint(&ground.place).unwrap(), None);
     });
 }
 

@@ -1,13 +1,20 @@
-//! What strangers do with bpf(2), which the library does not: attach without flags, put a program of their own into a link.
+//! What strangers do with bpf(2), which the library does not: attach without flags, put a program of their own into a link. And sockets as
+//! the standard library makes none.
 
 use std::{
     fs::File,
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    net::SocketAddr,
+    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
     os::unix::ffi::OsStrExt,
     path::Path,
 };
 
-use nix::{errno::Errno, libc};
+use nix::{
+    errno::Errno,
+    libc,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::socket::{SockaddrStorage, setsockopt, sockopt},
+};
 
 fn bpf(
     command: i64,
@@ -113,4 +120,63 @@ pub(crate) fn remove_first(map: &Path) {
     let mut key = [0_u8; 64];
     bpf(4, &[(0, number(&map))], &[(16, key.as_mut_ptr().cast_const())], "").unwrap();
     bpf(3, &[(0, number(&map))], &[(8, key.as_ptr())], "").unwrap();
+}
+
+pub(crate) const TCP: i32 = libc::IPPROTO_TCP;
+pub(crate) const MPTCP: i32 = 262;
+
+/// A stream that is connected to nobody.
+pub(crate) fn stream(protocol: i32) -> Result<OwnedFd, Errno> {
+    // SAFETY: it is asked for numbers, and gives one.
+    let made = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, protocol) };
+    // SAFETY: it was made just now.
+    Errno::result(made).map(|number| unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+pub(crate) fn connect(socket: &OwnedFd, to: SocketAddr) -> Result<(), Errno> {
+    nix::sys::socket::connect(socket.as_raw_fd(), &SockaddrStorage::from(to))
+}
+
+pub(crate) fn bind(socket: &OwnedFd, to: SocketAddr) -> Result<(), Errno> {
+    nix::sys::socket::bind(socket.as_raw_fd(), &SockaddrStorage::from(to))
+}
+
+pub(crate) fn bind_to_device(socket: &OwnedFd, name: &str) {
+    setsockopt(socket, sockopt::BindToDevice, &name.into()).unwrap();
+}
+
+pub(crate) fn without_waiting(socket: &OwnedFd) {
+    let flags = nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK);
+    nix::fcntl::fcntl(socket, flags).unwrap();
+}
+
+pub(crate) fn until_connected(socket: &OwnedFd) {
+    let mut waits = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
+    assert_eq!(poll(&mut waits, PollTimeout::from(5000_u16)).unwrap(), 1);
+    assert_eq!(nix::sys::socket::getsockopt(socket, sockopt::SocketError).unwrap(), 0);
+}
+
+/// Connects with the first bytes (`MSG_FASTOPEN`).
+pub(crate) fn connect_with(socket: &OwnedFd, bytes: &[u8], to: SocketAddr) -> Result<(), Errno> {
+    let flags = nix::sys::socket::MsgFlags::from_bits_retain(libc::MSG_FASTOPEN);
+    let to = SockaddrStorage::from(to);
+    nix::sys::socket::sendto(socket.as_raw_fd(), bytes, &to, flags).map(drop)
+}
+
+/// Who detaches what a link holds, as a program that cleans up after itself does.
+pub(crate) fn try_detach(cgroup: &Path, hook: u32) -> Result<(), Errno> {
+    let opened = File::open(cgroup).unwrap();
+    let mut ids = [0_u32; 8];
+    let mut attribute = [0_u8; 128];
+    attribute[..4].copy_from_slice(&number(&opened).to_ne_bytes());
+    attribute[4..8].copy_from_slice(&hook.to_ne_bytes());
+    attribute[16..24].copy_from_slice(&(ids.as_mut_ptr() as u64).to_ne_bytes());
+    attribute[24..28].copy_from_slice(&8_u32.to_ne_bytes());
+    // SAFETY: there is room for as many numbers as are asked for.
+    let done = unsafe { libc::syscall(libc::SYS_bpf, 16, attribute.as_mut_ptr(), attribute.len()) };
+    Errno::result(done).unwrap();
+    let program = bpf(13, &[(0, ids[0])], &[], "").unwrap();
+    // SAFETY: it was opened just now.
+    let program = unsafe { OwnedFd::from_raw_fd(program) };
+    bpf(9, &[(0, number(&opened)), (4, number(&program)), (8, hook)], &[], "").map(drop)
 }
