@@ -170,8 +170,12 @@ impl Output {
         if self.json {
             let mut said = serde_json::json!({ "file": path, "problems": [] });
             if objects.wants.any() {
+                let networks = objects.networks.iter();
+                let networks = networks.map(|(name, generation)| {
+                    serde_json::json!({ "name": name, "generation": generation })
+                });
                 said["cluster"] = serde_json::json!({
-                    "networks": objects.networks,
+                    "networks": networks.collect::<Vec<_>>(),
                     "service_networks": config.service_path.cidrs,
                     "without_effect": objects.without_effect,
                     "unknown": objects.unknown,

@@ -16,7 +16,8 @@ pub fn configuration(path: &Path, state_dir: &Path) -> Result<Config, ConfigErro
     config::load_beside(path, |wants| told(wants, state_dir))
 }
 
-fn told(wants: Wants, state_dir: &Path) -> Told {
+/// What is said in the state directory of what a file wants. Makes none.
+pub fn told(wants: Wants, state_dir: &Path) -> Told {
     let mut told = Told::default();
     if wants.networks {
         let said = LeaseStore::said_at(state_dir, Subject::Networks);

@@ -65,7 +65,7 @@ pub use catch_up::{Listed, catch_up, forget_missed};
 pub use cdi::{CdiDone, CdiError, remove_cdi, write_cdi};
 pub use chronicle::refused_unread;
 pub use claim::{ClaimError, prepare_claim, unprepare_claim};
-pub use configuration::configuration;
+pub use configuration::{configuration, told};
 pub use detach::{Detached, Which, detach, detach_stale, detach_telling, preview_detach};
 pub use doctor::doctor;
 pub use error::{ExitCode, OperationError};
