@@ -12,18 +12,20 @@ use super::{
 };
 use crate::types::{AddressRange, kept_by_network};
 
-/// Waiting times of a cluster, in milliseconds.
+/// What this node has of its cluster, and how long nodes wait for each other, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cluster {
     /// Those of whoever holds blocks.
     pub waits: Waits,
     /// For how long an address is given to nobody after its sandbox.
     pub rest: u32,
+    /// Whether the cluster's `Network` objects are networks of this node, too.
+    pub networks: bool,
 }
 
 impl Default for Cluster {
     fn default() -> Self {
-        Self { waits: Waits::DEFAULT, rest: 60_000 }
+        Self { waits: Waits::DEFAULT, rest: 60_000, networks: false }
     }
 }
 
@@ -74,6 +76,7 @@ pub(super) fn read(section: &mut Section) -> Cluster {
             ask_again: wait(section, "ask_again", 1, waits.ask_again),
         },
         rest: wait(section, "rest", 0, usual.rest),
+        networks: section.optional("networks").unwrap_or(usual.networks),
     }
 }
 

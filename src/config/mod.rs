@@ -3,6 +3,7 @@
 mod accept;
 mod allow;
 mod announced;
+mod beside;
 mod bind;
 mod blocks;
 mod bond;
@@ -13,6 +14,7 @@ mod load;
 mod made;
 mod members;
 mod network;
+mod object;
 mod plugin_file;
 mod pool;
 mod problem;
@@ -23,18 +25,24 @@ mod section;
 mod service;
 mod service_path;
 mod tell;
+mod whole;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 pub use accept::{Meaning, Tool, Words};
 pub use allow::Allow;
 pub use announced::{Announced, AnnouncedService, announcement, parse_announced};
+pub use beside::judge_networks;
 pub use bind::Vfio;
 pub use blocks::Blocks;
 pub use cluster::Cluster;
 pub use interface_sysctl::InterfaceSysctls;
-pub use load::{ConfigError, load, parse};
+pub use load::{ConfigError, load, load_beside, parse, parse_beside};
 pub use network::Network;
+pub use object::{
+    Objects, RefusedNetwork, SaidNetwork, SaidNetworks, Told, Wants, Why, WithoutEffect,
+    parse_said_networks, parse_said_service_networks, said_networks, said_service_networks,
+};
 pub use plugin_file::parse_plugin_file;
 pub use pool::{Pool, PoolKind, Publish, Uncounted};
 pub use problem::{Problem, on_one_line};
@@ -59,6 +67,8 @@ pub struct Config {
     pub services: BTreeMap<Name, ConfiguredService>,
     /// Those that a cluster says it has. The file of the configuration says nothing of them.
     pub announced: Announced,
+    /// What objects of a cluster came to here. The file says only whether they count.
+    pub objects: Objects,
     /// The tools whose annotations are requests too, and what their words mean.
     pub accept: BTreeMap<Tool, Words>,
     /// The OCI runtime that `vfhook runtime` runs; `None` finds one.

@@ -23,6 +23,8 @@ pub struct ServicePath {
     pub mode: ServicePathMode,
     /// Networks that are reached through the host.
     pub cidrs: Vec<IpNet>,
+    /// Whether those of the cluster belong to them, and nobody said yet which these are.
+    pub awaits_cluster: bool,
     /// In the sandbox: the veth's name, or the existing interface to route through.
     pub interface: Option<InterfaceName>,
     /// Addresses of the sandbox's end, one of each family that `cidrs` has.
@@ -92,10 +94,37 @@ impl ServicePath {
     }
 }
 
+/// The word that stands for the service networks of the cluster.
+pub(super) const CLUSTER: &str = "cluster";
+
+/// An element of `cidrs`.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+enum Cidr {
+    Cluster,
+    Network(IpNet),
+}
+
+impl Cidr {
+    fn network(self) -> Option<IpNet> {
+        if let Self::Network(network) = self { Some(network) } else { None }
+    }
+}
+
+impl TryFrom<String> for Cidr {
+    type Error = ipnet::AddrParseError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text == CLUSTER { Ok(Self::Cluster) } else { text.parse().map(Self::Network) }
+    }
+}
+
 pub(super) fn read(section: &mut Section) -> Option<ServicePath> {
     let mode = section.required("mode");
+    let said: Vec<Cidr> = section.list("cidrs");
     let path = ServicePath {
-        cidrs: section.list("cidrs"),
+        awaits_cluster: said.contains(&Cidr::Cluster),
+        cidrs: said.into_iter().filter_map(Cidr::network).collect(),
         interface: section.optional("interface"),
         source: section.list("source"),
         mtu: section.optional("mtu"),
@@ -107,7 +136,8 @@ pub(super) fn read(section: &mut Section) -> Option<ServicePath> {
         section.problem("mixed", "\"veth\" needs mode = \"both\": no other has both ways");
     }
     if path.mode.leads_out() {
-        let needed = [("interface", path.interface.is_none()), ("cidrs", path.cidrs.is_empty())];
+        let no_cidrs = path.cidrs.is_empty() && !path.awaits_cluster;
+        let needed = [("interface", path.interface.is_none()), ("cidrs", no_cidrs)];
         for (key, _) in needed.into_iter().filter(|(_, missing)| *missing) {
             section.problem(key, "is missing or wrong, and the mode needs it");
         }

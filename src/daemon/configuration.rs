@@ -19,19 +19,21 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Configuration {
     path: Mutex<PathBuf>,
+    state_dir: PathBuf,
     leases: LeaseStore,
 }
 
 impl Configuration {
     pub(super) fn new(settings: &Settings) -> Result<Self, ServeError> {
         let leases = LeaseStore::open(&settings.state_dir)?.used_by(Way::Nri);
-        Ok(Self { path: Mutex::new(settings.config.clone()), leases })
+        let (path, state_dir) = (settings.config.clone(), settings.state_dir.clone());
+        Ok(Self { path: Mutex::new(path), state_dir, leases })
     }
 
     /// What operations work with, as the file says now.
     pub(super) fn load(&self) -> Result<Context, ConfigError> {
         let path = self.path.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut config = config::load(&path)?;
+        let mut config = operation::configuration(&path, &self.state_dir)?;
         config.announced = operation::announced(&config, &self.leases);
         Ok(Context { config, leases: self.leases.clone() })
     }

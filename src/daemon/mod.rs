@@ -3,6 +3,7 @@
 mod announced;
 mod configuration;
 mod keeper;
+mod objects;
 mod pulse;
 mod signals;
 mod systemd;
@@ -129,7 +130,10 @@ async fn serve_async(settings: &Settings) -> Result<Instant, ServeError> {
     let handle = session.handle();
     let counting = tokio::spawn(machine.pods.kubelet().serve());
     let answering = listener.map(|at| tokio::spawn(http::serve(at, Arc::clone(&machine))));
-    let hearing = tokio::spawn(announced::follow(Arc::clone(&machine)));
+    let hearing = [
+        tokio::spawn(announced::follow(Arc::clone(&machine))),
+        tokio::spawn(objects::follow(Arc::clone(&machine))),
+    ];
     let following = Arc::clone(&machine);
     let connection = handle.clone();
     let following = tokio::spawn(async move { following.pulse.follow(connection).await });
@@ -137,7 +141,7 @@ async fn serve_async(settings: &Settings) -> Result<Instant, ServeError> {
     let ended = until_told(&machine, signals, &mut running).await;
     systemd::stopping();
     following.abort();
-    hearing.abort();
+    hearing.iter().for_each(JoinHandle::abort);
     answering.iter().for_each(JoinHandle::abort);
     // Kubelet chooses nothing more for pods that nobody would attach.
     counting.abort();
@@ -237,20 +241,24 @@ impl Machine {
     /// A daemon that goes on with what it has is worth more than one that ends.
     fn reload(&self) {
         systemd::reloading();
-        match self.configuration.load() {
-            Ok(context) => {
-                self.pods.replace_context(context);
-                tracing::info!("configuration read again");
-                systemd::reloaded("the configuration was read again");
-                self.reloaded.notify_one();
-                self.bell.ring();
-            }
-            Err(error) => {
-                let error = error.on_one_line();
-                tracing::error!(error, "the old configuration stays");
-                systemd::reloaded(&format!("the old configuration stays: {error}"));
-            }
+        match self.read_again() {
+            Ok(()) => systemd::reloaded("the configuration was read again"),
+            Err(error) => systemd::reloaded(&format!("the old configuration stays: {error}")),
         }
+    }
+
+    /// Puts the configuration as it is now in place of the one before, and has sandboxes follow; an error leaves that.
+    fn read_again(&self) -> Result<(), String> {
+        let context = self.configuration.load().map_err(|error| {
+            let error = error.on_one_line();
+            tracing::error!(error, "the old configuration stays");
+            error
+        })?;
+        self.pods.replace_context(context);
+        tracing::info!("configuration read again");
+        self.reloaded.notify_one();
+        self.bell.ring();
+        Ok(())
     }
 }
 

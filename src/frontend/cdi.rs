@@ -5,11 +5,11 @@ use std::path::Path;
 use super::{
     arguments::{Arguments, Cdi},
     failure::CommandError,
+    open,
     output::{self, Output},
 };
 use crate::{
     cdi::{Document, Program, of_networks},
-    config,
     operation::{self, CdiDone, ExitCode},
 };
 
@@ -24,7 +24,7 @@ pub(super) fn run(
         tell(verb, done, &[]);
         return Ok(ExitCode::Done);
     }
-    let config = config::load(&arguments.config)?;
+    let config = open::configuration(arguments)?;
     let program = Program { path: vfhook.to_owned(), options: arguments.unusual_options() };
     let document = of_networks(&config, &program).ok_or(CommandError::NoCdiNetwork)?;
     if verb.print {

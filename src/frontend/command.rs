@@ -17,7 +17,7 @@ use super::{
     runtime, setup, top, watch,
 };
 use crate::{
-    config::{self, ConfigError},
+    config::ConfigError,
     daemon,
     import::{self, Imported},
     kernel::{LinuxKernel, runs_as_root},
@@ -115,7 +115,7 @@ fn metrics(arguments: &Arguments, verb: &Metrics) -> Result<ExitCode, CommandErr
 
 fn doctor(arguments: &Arguments, verb: &Doctor) -> Result<ExitCode, CommandError> {
     let examined = || {
-        let config = config::load(&arguments.config);
+        let config = open::configuration(arguments);
         operation::doctor(&mut LinuxKernel::open()?, &config, &arguments.state_dir)
     };
     let mut diagnosis = examined()?;
@@ -156,7 +156,7 @@ fn provision(arguments: &Arguments, verb: &Provision) -> Result<ExitCode, Comman
 fn reconcile(arguments: &Arguments, verb: &Changes) -> Result<ExitCode, CommandError> {
     let mut context = open::leases(arguments)?;
     // What is to be taken back does not wait for a configuration that can be used.
-    match config::load(&arguments.config) {
+    match open::configuration(arguments) {
         Ok(config) => {
             context.config = config;
             context.config.announced = operation::announced(&context.config, &context.leases);
@@ -175,7 +175,7 @@ fn reconcile(arguments: &Arguments, verb: &Changes) -> Result<ExitCode, CommandE
 
 fn check_config(arguments: &Arguments, verb: &Shown) -> Result<ExitCode, CommandError> {
     let output = Output::new(verb.json);
-    match config::load(&arguments.config) {
+    match open::configuration(arguments) {
         Ok(config) => output.config_is_right(&arguments.config, &config),
         Err(ConfigError::Wrong { path, problems }) if verb.json => {
             output::config_is_wrong(&path, &problems);
@@ -205,7 +205,7 @@ fn import(verb: &Import) -> ExitCode {
 }
 
 fn hook(arguments: &Arguments, verb: &Hook) -> Result<ExitCode, CommandError> {
-    let config = || config::load(&arguments.config);
+    let config = || open::configuration(arguments);
     let Some(call) = oci_hook::read(verb, config, std::io::stdin().lock())? else {
         return Ok(ExitCode::Done);
     };

@@ -5,7 +5,7 @@ use super::{
     failure::CommandError,
 };
 use crate::{
-    config,
+    config::{Config, ConfigError},
     history::Way,
     kernel::LinuxKernel,
     lease::LeaseStore,
@@ -14,9 +14,14 @@ use crate::{
     types::Deadline,
 };
 
+/// The configuration alone.
+pub(super) fn configuration(arguments: &Arguments) -> Result<Config, ConfigError> {
+    operation::configuration(&arguments.config, &arguments.state_dir)
+}
+
 /// The configuration, and the leases.
 pub(super) fn both(arguments: &Arguments) -> Result<Context, CommandError> {
-    let mut config = config::load(&arguments.config)?;
+    let mut config = configuration(arguments)?;
     let leases = LeaseStore::open(&arguments.state_dir)?.used_by(way(arguments));
     config.announced = operation::announced(&config, &leases);
     Ok(Context { config, leases })
@@ -34,7 +39,7 @@ fn way(arguments: &Arguments) -> Way {
 /// Taking back needs no configuration: the lease says everything, also after the configuration changed or broke.
 pub(super) fn leases(arguments: &Arguments) -> Result<Context, CommandError> {
     Ok(Context {
-        config: config::Config::default(),
+        config: Config::default(),
         leases: LeaseStore::open(&arguments.state_dir)?.used_by(way(arguments)),
     })
 }
@@ -66,7 +71,7 @@ pub(super) fn attach_in(
         return Err(unusable.into());
     };
     let leases = leases.used_by(way(arguments));
-    let context = Context { config: config::Config::default(), leases };
+    let context = Context { config: Config::default(), leases };
     let had = operation::attached_already(kernel, &context, event, deadline)?;
     if had.is_none() {
         operation::refused_unread(&context.leases, event, &unusable.on_one_line());

@@ -166,11 +166,40 @@ impl Output {
 
     /// A configuration without problems.
     pub(super) fn config_is_right(&self, path: &Path, config: &Config) {
+        let objects = &config.objects;
         if self.json {
-            return json(&serde_json::json!({ "file": path, "problems": [] }));
+            let mut said = serde_json::json!({ "file": path, "problems": [] });
+            if objects.wants.any() {
+                let networks = objects.networks.iter();
+                let networks = networks.map(|(name, generation)| {
+                    serde_json::json!({ "name": name, "generation": generation })
+                });
+                said["cluster"] = serde_json::json!({
+                    "networks": networks.collect::<Vec<_>>(),
+                    "service_networks": config.service_path.cidrs,
+                    "without_effect": objects.without_effect,
+                    "unknown": objects.unknown,
+                });
+            }
+            return json(&said);
         }
         let (pools, networks) = (config.pools.len(), config.networks.len());
         println!("{}: {pools} pools, {networks} networks, no problem", path.display());
+        for (network, generation) in &objects.networks {
+            println!(
+                "network {network}: as version {generation} of the cluster's Network object says"
+            );
+        }
+        if objects.wants.service_networks {
+            let cidrs = config.service_path.cidrs.iter().map(ToString::to_string);
+            println!("service networks: {}", cidrs.collect::<Vec<_>>().join(", "));
+        }
+        for without in &objects.without_effect {
+            println!("{without}");
+        }
+        for unknown in &objects.unknown {
+            println!("{unknown}");
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 //!   pods/POD/CLAIM        a symbolic link to a claim of this pod
 //!   notices/ID-NUMBER/    what a container may know, where it asks: it has the folder mounted, and finds network-status in it
 //!   services/kubernetes   what a cluster's services are, in the words of the configuration's
+//!   cluster/networks, cluster/service-networks   what its objects say beside the configuration
 //!   grants/NETWORK.FAMILY   what this node may give of addresses that are the whole cluster's, and for how long
 //!   resting/NETWORK.ADDRESS such an address whose sandbox is over, and until when nobody is given it
 //!   missed                sandboxes that run without what they ask for, for people
@@ -43,6 +44,7 @@ mod store;
 mod table;
 mod told;
 
+pub use announced::Subject;
 pub use boot::{boot_id, since_boot};
 pub use change::Seen;
 pub use claim::Claim;

@@ -55,7 +55,9 @@ fn wanted<'a>(context: &'a Context, lease: &Lease) -> Option<&'a [IpNet]> {
     let path = &context.config.service_path;
     let is_veth = !lease.service_sources.is_empty();
     let same = if is_veth { path.mode.has_pair() } else { path.mode == ServicePathMode::Existing };
-    (lease.state == LeaseState::Attached && same).then_some(&path.cidrs)
+    // What nobody can tell takes nothing from anybody.
+    let known = same && !path.awaits_cluster;
+    (lease.state == LeaseState::Attached && known).then_some(&path.cidrs)
 }
 
 fn perform(

@@ -98,6 +98,7 @@ pub struct DeviceStatus {
 pub fn status(kernel: &mut impl Kernel, context: &Context) -> Result<Status, OperationError> {
     let (leases, unreadable) = context.leases.all()?;
     let mut attention: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
+    attention.extend(context.config.objects.mistakes());
     let found = [
         unfinished(kernel, context)?,
         audit(kernel, context, true, Deadline::after(Duration::ZERO))?,

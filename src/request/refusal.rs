@@ -11,13 +11,20 @@ use crate::{
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// No such network.
-    #[error("unknown network {network}; known: {known}")]
+    #[error("unknown network {network}; known: {known}{said}")]
     UnknownNetwork {
         /// What was asked for.
         network: Name,
         /// What there is.
         known: String,
+        /// What is known of objects of a cluster that might be it.
+        said: String,
     },
+    /// Services are in networks that only the cluster knows.
+    #[error(
+        "nobody told yet which the cluster's service networks are (service_path.cidrs = \"cluster\"): see that vfhook-agent runs on this node, and what it logs; vfhook.dev/service-path: \"off\" does without"
+    )]
+    NoServiceNetworks,
     /// The names of its interfaces are all taken.
     #[error("network {0}: no name is left for its interface; write NAME@INTERFACE")]
     NoName(Name),

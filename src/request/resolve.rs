@@ -16,10 +16,13 @@ pub fn resolve(config: &Config, event: &SandboxEvent) -> Result<AttachmentIntent
     let named = event.networks.iter().zip(counting::names(config, event));
     let resolve_one = |(request, name)| resolve_network(config, event, request, name);
     let networks = named.map(resolve_one).collect::<Result<Vec<_>, _>>()?;
-    let service =
-        (!networks.is_empty() && !event.service_path_off).then(|| service(config)).flatten();
+    let has_path = !networks.is_empty() && !event.service_path_off;
     let path = &config.service_path;
-    let is_inside = !networks.is_empty() && !event.service_path_off && path.mode.is_inside();
+    if has_path && path.mode.leads_out() && path.awaits_cluster {
+        return Err(RequestError::NoServiceNetworks);
+    }
+    let service = has_path.then(|| service(config)).flatten();
+    let is_inside = has_path && path.mode.is_inside();
     let inside = is_inside.then(|| path.place.clone());
     let more_to_come = event.more_to_come;
     let intent = AttachmentIntent { networks, service, inside, more_to_come };
@@ -61,8 +64,7 @@ fn resolve_network(
         .get(name)
         .and_then(|network| Some((network, config.pools.get(&network.pool)?)));
     let Some((network, pool)) = found else {
-        let known = config.networks.keys().map(Name::as_str).collect::<Vec<_>>().join(", ");
-        return Err(RequestError::UnknownNetwork { network: name.clone(), known });
+        return Err(unknown(config, name));
     };
     // Whoever gives devices is not of a namespace.
     let permitted = if request.by_cdi {
@@ -100,6 +102,16 @@ fn resolve_network(
         mac: request.mac,
         device: request.device.and_then(Allotted::vf),
     })
+}
+
+/// What is there instead; of an object of that name, why it is none here.
+fn unknown(config: &Config, network: &Name) -> RequestError {
+    let known = config.networks.keys().map(Name::as_str).collect::<Vec<_>>().join(", ");
+    let objects = &config.objects;
+    let of_it = objects.without_effect.iter().filter(|one| one.network.as_ref() == Some(network));
+    let said = of_it.map(ToString::to_string).chain(objects.unknown.iter().cloned());
+    let said = said.map(|said| format!("; {said}")).collect();
+    RequestError::UnknownNetwork { network: network.clone(), known, said }
 }
 
 /// Whether whoever asks can have the nodes of a device put into a container: what a hook or a network plugin may change comes too late

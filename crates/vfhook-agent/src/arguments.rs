@@ -32,7 +32,7 @@ pub(crate) enum Verb {
     Serve(Serve),
     /// Free the blocks of addresses that nodes left which are gone for good, until SIGTERM: once in a cluster is enough, and two do no harm
     Reclaim(Reclaim),
-    /// Print the definition of `AddressBlock`, as `kubectl apply -f -` takes it
+    /// Print the definitions of `AddressBlock` and `Network`, as `kubectl apply -f -` takes it
     Crd,
     /// Print a `DeviceClass` for each network that claims are for, as `kubectl apply -f -` takes it
     Classes,

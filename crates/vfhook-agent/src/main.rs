@@ -8,20 +8,26 @@ mod blocks;
 mod claim;
 mod claim_status;
 mod class;
+mod definitions;
 mod description;
 mod driver;
 mod event;
+mod followed;
 mod herald;
 mod message;
 mod moment;
 mod names;
+mod networks;
 mod node;
 mod offer;
 mod publisher;
 mod registration;
+mod schema;
 mod serve;
+mod service_networks;
 mod services;
 mod slice;
+mod yaml;
 
 use std::{
     io::{self, Write},
@@ -41,7 +47,7 @@ fn main() -> ExitCode {
             serve::serve(&arguments, verb).map_err(|error| (error.exit_code(), error.on_one_line()))
         }
         Verb::Reclaim(verb) => blocks::reclaim(verb),
-        Verb::Crd => blocks::print_definition().map_err(|error| (Code::Failed, error)),
+        Verb::Crd => definitions::print().map_err(|error| (Code::Failed, error)),
         Verb::Classes => classes(&arguments).map_err(|error| (Code::Usage, error)),
     };
     match done {

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::task;
 use vfhook::{
-    config::{self, ConfigError, Publish},
+    config::{self, ConfigError, Problem, Publish, SaidNetworks, Told, Why},
     frontend::kubelet::{Gates, Mounts, Places},
     kernel::LinuxKernel,
     lease::{LeaseError, LeaseStore, PreparedClaim},
@@ -78,6 +78,20 @@ impl Node {
         Ok(())
     }
 
+    /// What is wrong with some of these networks beside what the configuration file says now; nothing where that is wrong itself.
+    pub(crate) fn wrong_beside(&self, said: &SaidNetworks) -> Vec<(Name, Vec<Problem>)> {
+        let loaded = config::load_beside(&self.config, |wants| Told {
+            networks: Some(said.clone()),
+            ..operation::told(wants, &self.places.state)
+        });
+        let without = loaded.into_iter().flat_map(|config| config.objects.without_effect);
+        let wrong = without.filter_map(|one| match (one.network, one.why) {
+            (Some(network), Why::Wrong { problems }) => Some((network, problems)),
+            _ => None,
+        });
+        wrong.collect()
+    }
+
     pub(crate) fn context(&self) -> Arc<Context> {
         Arc::clone(&lock(&self.context))
     }
@@ -138,7 +152,8 @@ pub(crate) enum PrepareError {
 }
 
 fn load(config: &Path, places: &Places) -> Result<Context, NodeError> {
-    Ok(Context { config: config::load(config)?, leases: LeaseStore::open(&places.state)? })
+    let config = operation::configuration(config, &places.state)?;
+    Ok(Context { config, leases: LeaseStore::open(&places.state)? })
 }
 
 /// Runs what may block where it may.

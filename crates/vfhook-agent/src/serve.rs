@@ -20,9 +20,10 @@ use crate::{
     driver::Driver,
     event::Withheld,
     herald::Herald,
+    networks,
     node::{Node, NodeError},
     publisher::Publisher,
-    registration, services,
+    registration, service_networks, services,
     slice::Known,
 };
 
@@ -92,6 +93,7 @@ async fn run(node: Arc<Node>, api: Api, machine_id: PathBuf) -> io::Result<()> {
     let mut reload = signal(SignalKind::hangup())?;
     // Each has one that listens.
     let [devices, claims, events, served] = [(); 4].map(|()| Arc::new(Notify::new()));
+    let [blocks, objects, service_networks, said] = [(); 4].map(|()| Arc::new(Notify::new()));
     let (withheld, cannot_be_had) = watch::channel(Withheld::default());
     let publisher = Publisher {
         node: Arc::clone(&node),
@@ -111,8 +113,12 @@ async fn run(node: Arc<Node>, api: Api, machine_id: PathBuf) -> io::Result<()> {
     tasks.spawn(async move { publisher.keep().await });
     tasks.spawn(claim_status::keep(Arc::clone(&node), api.clone(), Arc::clone(&claims)));
     tasks.spawn(services::keep(Arc::clone(&node), api.clone(), Arc::clone(&served)));
-    let networks = Arc::new(Notify::new());
-    tasks.spawn(blocks::keep(Arc::clone(&node), api.clone(), machine_id, Arc::clone(&networks)));
+    let reloaded = Arc::clone(&blocks);
+    tasks.spawn(blocks::keep(Arc::clone(&node), api.clone(), machine_id, reloaded));
+    let [reloaded, tell] = [&objects, &said].map(Arc::clone);
+    tasks.spawn(networks::keep(Arc::clone(&node), api.clone(), reloaded, tell));
+    let [reloaded, tell] = [&service_networks, &said].map(Arc::clone);
+    tasks.spawn(service_networks::keep(Arc::clone(&node), api.clone(), reloaded, tell));
     tasks.spawn(Herald::new(Arc::clone(&node), api).keep(Arc::clone(&events), cannot_be_had));
     let told = [Arc::clone(&devices), claims, events, Arc::clone(&served)];
     tasks.spawn(follow_leases(node.places.state.join("leases"), told));
@@ -123,19 +129,24 @@ async fn run(node: Arc<Node>, api: Api, machine_id: PathBuf) -> io::Result<()> {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
             _ = reload.recv() => {
-                match node.reload() {
-                    Ok(()) => tracing::info!("configuration read again"),
-                    Err(error) => {
-                        let error = error.on_one_line();
-                        tracing::error!(error, "the old configuration stays");
-                    }
-                }
-                devices.notify_one();
-                served.notify_one();
-                networks.notify_one();
+                read_again(&node, &[&devices, &served, &blocks, &objects, &service_networks]);
             }
+            // What the cluster says beside the file was handed over by this very program.
+            () = said.notified() => read_again(&node, &[&devices, &served, &blocks]),
         }
     }
+}
+
+/// Reads the configuration again, and tells who works by it.
+fn read_again(node: &Node, told: &[&Notify]) {
+    match node.reload() {
+        Ok(()) => tracing::info!("configuration read again"),
+        Err(error) => {
+            let error = error.on_one_line();
+            tracing::error!(error, "the old configuration stays");
+        }
+    }
+    told.iter().for_each(|one| one.notify_one());
 }
 
 /// Tells of every sandbox that was given something or gave it back.

@@ -2,6 +2,7 @@
 //! range whose agents are killed, whose server is away, and comes back as it once was. No address is in two places.
 #![cfg(test)]
 
+mod networks;
 mod node;
 mod plane;
 

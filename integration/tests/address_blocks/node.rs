@@ -56,6 +56,16 @@ pub(crate) enum Attached {
 impl<'a> Node<'a> {
     /// A node whose agent runs, with a token of its own.
     pub(crate) fn start(plane: &'a Plane, name: &'static str, number: u8) -> Self {
+        Self::configured(plane, name, number, CONFIG)
+    }
+
+    /// The same with a configuration of its own.
+    pub(crate) fn configured(
+        plane: &'a Plane,
+        name: &'static str,
+        number: u8,
+        config: &str,
+    ) -> Self {
         let (own, other) = (plane.namespace(name), plane.namespace("plane"));
         ip(&format!("netns add {own}"));
         ip(&format!("-n {own} link set lo up"));
@@ -72,7 +82,7 @@ impl<'a> Node<'a> {
         plane.apply(name, &node).unwrap();
         let mut node = Self { plane, name, agent: None, pods: BTreeMap::new(), made: 0 };
         fs::create_dir_all(node.file("")).unwrap();
-        fs::write(node.file("config.toml"), CONFIG).unwrap();
+        fs::write(node.file("config.toml"), config).unwrap();
         fs::write(node.file("machine-id"), format!("{number:032x}\n")).unwrap();
         fs::write(node.file("token"), node.token(name)).unwrap();
         node.start_agent();
@@ -202,6 +212,12 @@ impl<'a> Node<'a> {
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.vfhook("vfhook").args(arguments).output().expect("vfhook")
+    }
+
+    /// What a pod's namespace says to `ip`.
+    pub(crate) fn pod_says(&self, id: &str, line: &str) -> String {
+        let pod = self.plane.namespace(id);
+        run(Command::new("ip").args(["-n", &pod]).args(line.split_whitespace()))
     }
 
     /// Every address that its pods have, as the kernel has it.

@@ -56,11 +56,13 @@ impl Plane {
         fs::write(plane.file("kubeconfig"), config).unwrap();
         run(Command::new("openssl").args(["genrsa", "-out"]).arg(plane.file("key")).arg("2048"));
         plane.begin();
-        for file in ["agent.yaml", "address-blocks.yaml", "cluster.yaml"] {
+        for file in ["agent.yaml", "address-blocks.yaml", "networks.yaml", "cluster.yaml"] {
             let path = workspace().join("kubernetes").join(file);
             plane.kubectl(&["apply", "-f", path.to_str().unwrap()]);
         }
-        plane.kubectl(&["wait", "--for=condition=Established", "crd/addressblocks.vfhook.dev"]);
+        for kind in ["crd/addressblocks.vfhook.dev", "crd/networks.vfhook.dev"] {
+            plane.kubectl(&["wait", "--for=condition=Established", kind]);
+        }
         plane
     }
 

@@ -20,7 +20,7 @@ use super::{
     open,
 };
 use crate::{
-    config::{self, ConfigError, on_one_line},
+    config::{ConfigError, on_one_line},
     kernel::{KernelError, LinuxKernel},
     lease::{Lease, LeaseStore},
     operation::{self, Context, ExitCode, OperationError, Which},
@@ -64,7 +64,7 @@ impl CniError {
 /// Reads one call, does it, and tells the answer with the exit code that belongs to it.
 pub(super) fn run(arguments: &Arguments, input: impl Read) -> (Answer, ExitCode) {
     let variable = |name: &str| std::env::var(name).ok();
-    let config = || config::load(&arguments.config);
+    let config = || open::configuration(arguments);
     let (version, done) = match call::read(variable, config, input) {
         Ok(Request { version, call }) => (version, perform(arguments, call, version)),
         Err((version, error)) => (version, Err(error.into())),
@@ -153,7 +153,7 @@ fn is_known(lease: &Lease, valid: &[Attachment]) -> bool {
 
 /// Why no sandbox could be given anything. Makes no state directory.
 fn unready(arguments: &Arguments) -> Result<Option<String>, CommandError> {
-    let config = config::load(&arguments.config)?;
+    let config = open::configuration(arguments)?;
     let leases = LeaseStore::open_existing(&arguments.state_dir)?;
     let mut kernel = LinuxKernel::open()?;
     Ok(operation::unready(&mut kernel, &config, leases.as_ref()))

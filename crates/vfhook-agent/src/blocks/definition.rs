@@ -1,10 +1,10 @@
 //! The definition of `AddressBlock` (`apiextensions.k8s.io/v1`), from its Rust type: schema, rules, columns, and the words of
 //! `kubectl explain`. Pure.
 
-use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::object::{GROUP, KIND, PLURAL, Spec, VERSION};
+use crate::schema;
 
 const DESCRIPTION: &str = "A block of addresses that one node of the cluster gives out. vfhook-agent makes, marks and deletes it; what is deleted by hand \
      is taken by whoever is first, and the node's pods keep what they have of it.";
@@ -38,6 +38,9 @@ pub(crate) fn definition() -> Value {
                     column("Node", "node"),
                     column("Phase", "phase"),
                     {
+                        "name": "Machine", "type": "string", "jsonPath": ".spec.machine", "priority": 1
+                    },
+                    {
                         "name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"
                     }
                 ],
@@ -52,15 +55,8 @@ fn column(name: &str, field: &str) -> Value {
 }
 
 fn schema() -> Value {
-    let settings = SchemaSettings::openapi3().with(|settings| {
-        settings.inline_subschemas = true;
-        settings.meta_schema = None;
-    });
-    let mut spec = settings.into_generator().into_root_schema_for::<Spec>().to_value();
-    if let Some(schema) = spec.as_object_mut() {
-        schema.remove("title");
-        schema.insert("x-kubernetes-validations".to_owned(), rules());
-    }
+    let mut spec = schema::of::<Spec>();
+    spec[schema::RULES] = rules();
     json!({
         "type": "object",
         "description": DESCRIPTION,
@@ -104,7 +100,7 @@ mod tests {
     use std::{fs, path::Path};
 
     use super::*;
-    use crate::blocks::yaml;
+    use crate::yaml;
 
     /// `BLESS=1` writes it.
     #[test]

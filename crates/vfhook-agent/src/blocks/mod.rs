@@ -12,10 +12,9 @@ mod object;
 mod pace;
 mod reclaim;
 mod wire;
-mod yaml;
 
 use std::{
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -35,17 +34,11 @@ use vfhook::{
 };
 
 use self::keeper::Part;
-pub(crate) use self::reclaim::reclaim;
+pub(crate) use self::{definition::definition, object::GROUP, reclaim::reclaim};
 use crate::{api::Api, node::Node};
 
 /// How soon a part is begun anew in which something could not be done.
 const AGAIN: Duration = Duration::from_secs(5);
-
-/// Prints the definition of a block.
-pub(crate) fn print_definition() -> Result<(), String> {
-    let text = yaml::text(&definition::definition());
-    io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string())
-}
 
 /// Keeps the blocks of every network that is the cluster's; where there is none, nothing is asked of anybody. `reloaded` tells that the
 /// configuration may be another.

@@ -5,7 +5,6 @@
 mod addresses;
 mod carrier;
 mod endpoints;
-mod followed;
 mod object;
 mod resolve;
 mod tell;
@@ -31,12 +30,11 @@ use vfhook::{
 
 use self::{
     endpoints::Here,
-    followed::Followed,
     object::{EndpointSlice, PodAddresses, PodAddressesSpec, Service},
     resolve::Cluster,
     tell::Teller,
 };
-use crate::{api::Api, node::Node};
+use crate::{api::Api, followed::Followed, node::Node};
 
 /// What other proxies are for, and what is headless, is not even told of.
 const SERVICES: &str = "/api/v1/services?labelSelector=%21service.kubernetes.io%2Fheadless%2C%21service.kubernetes.io%2Fservice-proxy-name";

@@ -13,9 +13,9 @@ use vfhook::{
 
 use super::{
     endpoints::{Here, Place, choose, gather},
-    followed::Key,
     object::{EndpointSlice, OnNetwork, PodAddresses, Service, ServicePort},
 };
+use crate::followed::Key;
 
 /// All that is known.
 #[derive(Debug, Clone, Copy)]

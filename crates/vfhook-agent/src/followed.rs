@@ -84,7 +84,7 @@ impl<T: DeserializeOwned> Followed<T> {
         loop {
             if let Err(error) = self.stay().await {
                 let error = with_causes(&error);
-                tracing::warn!(error, path = self.path, "services may be those of before");
+                tracing::warn!(error, path = self.path, "what was heard of it before stays");
             }
             anew.wait().await;
         }
