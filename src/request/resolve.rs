@@ -106,7 +106,7 @@ fn resolve_network(
 /// or too early for that.
 fn gives_nodes(event: &SandboxEvent) -> bool {
     match event.origin {
-        Origin::Nri | Origin::Command => true,
+        Origin::Nri | Origin::Command | Origin::Runtime => true,
         Origin::Hook | Origin::Cni => false,
     }
 }
