@@ -119,9 +119,13 @@ fn without_vfio_pci_nothing_is_touched_and_the_cure_is_named() {
 #[test]
 fn a_hook_comes_too_late_for_a_node() {
     let stage = staged();
-    for (origin, is_refused) in
-        [(Origin::Hook, true), (Origin::Cni, true), (Origin::Nri, false), (Origin::Command, false)]
-    {
+    for (origin, is_refused) in [
+        (Origin::Hook, true),
+        (Origin::Cni, true),
+        (Origin::Nri, false),
+        (Origin::Command, false),
+        (Origin::Runtime, false),
+    ] {
         let event = request::SandboxEvent { origin, ..event("blue", BLUE, &stage.requests) };
         let preview =
             operation::preview_attach(&mut stage.host.kernel(), &stage.context, &event, in_time());

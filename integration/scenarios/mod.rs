@@ -61,6 +61,7 @@ mod strange_baseline;
 mod systemd_unit;
 mod two_networks;
 mod vfio;
+mod vfio_bundle;
 mod vfio_counted;
 mod vfio_pod;
 mod vlan_isolation;
@@ -134,6 +135,7 @@ pub(crate) static ALL: &[Scenario] = &[
     macvlan::SCENARIO,
     vfio::SCENARIO,
     vfio_pod::SCENARIO,
+    vfio_bundle::SCENARIO,
     rdma::SCENARIO,
     vfio_counted::SCENARIO,
     message_count::SCENARIO,

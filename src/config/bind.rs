@@ -61,20 +61,13 @@ pub(super) fn check_pool(section: &mut Section, is_sriov: bool, resets: bool, is
     }
 }
 
-/// What a network of such a pool says that needs an interface, and `allow.addresses` and `allow.cdi`.
-pub(super) fn check_network(section: &mut Section, said: &[&'static str], allow: (bool, bool)) {
+/// What a network of such a pool says that needs an interface, and `allow.addresses`.
+pub(super) fn check_network(section: &mut Section, said: &[&'static str], allows_addresses: bool) {
     for key in said {
         section.problem(key, NO_INTERFACE);
     }
-    let (addresses, cdi) = allow;
-    if addresses {
+    if allows_addresses {
         section.problem("allow.addresses", NO_INTERFACE);
-    }
-    if cdi {
-        section.problem(
-            "allow.cdi",
-            "a hook comes too late for a device node, so no network whose pool has bind = \"vfio-pci\" is given as a CDI device",
-        );
     }
 }
 

@@ -19,6 +19,7 @@ mod plugin_file;
 mod pool;
 mod problem;
 mod rdma;
+mod resource;
 mod route;
 mod runtime;
 mod section;

@@ -10,8 +10,8 @@ use super::{
     section::{Named, Section},
 };
 use crate::types::{
-    AddressRange, InterfaceNaming, LINK_LOCAL, LinkState, Name, Port, Segment, VfAttribute,
-    VfAttributes, Vlan, is_link_local, kept_by_network, special_purpose,
+    AddressRange, InterfaceNaming, LINK_LOCAL, LinkState, MemoryLock, Name, Port, Segment,
+    VfAttribute, VfAttributes, Vlan, is_link_local, kept_by_network, special_purpose,
 };
 
 /// A device of a pool, and how it is set up.
@@ -52,6 +52,8 @@ pub struct Network {
     pub host_access: bool,
     /// Whether its containers may use the RDMA device behind the interface, which every network namespace shares.
     pub rdma: bool,
+    /// How much memory its containers may lock; `None` leaves that to their runtime.
+    pub memlock: Option<MemoryLock>,
     /// What a request may choose.
     pub allow: Allow,
 }
@@ -121,11 +123,12 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
     let conflict_check = conflict_check(section, &addresses);
     let host_access = section.optional("host_access").unwrap_or(false);
     let rdma = rdma::read(section, given_by);
+    let memlock = section.optional("memlock");
     let allow = section.table("allow", allow::read).unwrap_or_default();
     let kind = given_by.map(|pool| pool.kind);
     check_kind(section, kind, attributes, conflict_check, allow.mac);
     if given_by.is_some_and(|pool| pool.vfio.is_some()) {
-        bind::check_network(section, &said, (allow.addresses, allow.cdi));
+        bind::check_network(section, &said, allow.addresses);
     }
     let value = pool.zip(interface).map(|(pool, interface)| Network {
         pool,
@@ -145,6 +148,7 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
         conflict_check,
         host_access,
         rdma,
+        memlock,
         allow,
     });
     if let Some(network) = &value {

@@ -6,10 +6,10 @@ use serde::Deserialize;
 
 use super::{
     bind::{self, Vfio},
-    bond, host_device,
+    bond, host_device, resource,
     section::{Named, Section, shown},
 };
-use crate::types::{DeviceSelector, IndexRange, Name, Reset, Upper};
+use crate::types::{DeviceSelector, IndexRange, Name, Reset, ResourceName, Upper};
 
 /// As many as a node has pods at most where nobody says another number (kubelet's `maxPods` is 110), and some to spare.
 const SHARES: NonZeroU32 = NonZeroU32::new(128).unwrap();
@@ -33,6 +33,8 @@ pub struct Pool {
     pub up: bool,
     /// How Kubernetes' scheduler is told of the devices; `None` tells it nothing.
     pub publish: Option<Publish>,
+    /// By which variables of the SR-IOV device plugin a container is told of its devices; `None` for none of them.
+    pub resource: Option<ResourceName>,
     /// Of how many devices of its parent at once a scheduler is told, where claims count them.
     pub shares: NonZeroU32,
     /// What a pod gets of a published pool that names a network and asks for no resource.
@@ -180,6 +182,7 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
     if vfio.is_some() {
         bind::check_pool(section, is_sriov, reset != Reset::None, publish == Some(Publish::Dra));
     }
+    let resource = resource::read(section, kind);
     let shares = shares(section, kind, publish);
     let uncounted: Option<Uncounted> = section.optional("uncounted");
     if uncounted.is_some() && publish.is_none() {
@@ -195,6 +198,7 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
         num_vfs,
         up,
         publish,
+        resource,
         shares,
         uncounted,
     });

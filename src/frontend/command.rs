@@ -1,16 +1,20 @@
 //! The verbs: each opens what it needs, calls one operation, shows the answer.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::{
     arguments::{
         Arguments, Changes, Doctor, Explain, Explained, Hook, Import, Metrics, Provision, Serve,
-        Shown, Status, Verb,
+        Shown, Stage, Status, Verb,
     },
     attachment, cdi, cni, diagnosis,
     failure::CommandError,
     fix::fix,
-    history, import as files,
+    giving, history, import as files,
     kubelet::Places,
     oci_hook, open,
     output::{self, Output},
@@ -23,10 +27,10 @@ use crate::{
     kernel::{LinuxKernel, runs_as_root},
     lease::LeaseStore,
     metrics::{self, Format},
-    operation::{self, ExitCode, Mended, Retry, Which},
+    operation::{self, AttachReport, Driving, ExitCode, Mended, Retry, Which},
     request,
     telemetry::{self, system_log},
-    types::Deadline,
+    types::{Deadline, SandboxId},
 };
 
 /// What reconciling may wait for devices that are on their way back.
@@ -58,7 +62,12 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Verb::Cni => return cni(arguments),
         Verb::Setup(verb) => setup::run(arguments, &this_program(), verb),
         Verb::Cdi(verb) => cdi::run(arguments, &this_program(), verb),
-        Verb::Runtime(verb) => Err(runtime::run(arguments, &this_program(), &verb.words).into()),
+        Verb::Runtime(verb) => {
+            let give = |text: &str, folder: &Path, id: &SandboxId| {
+                giving::to_runtime(arguments, text, folder, id)
+            };
+            Err(runtime::run(arguments, &this_program(), &verb.words, give).into())
+        }
     };
     match done {
         Ok(code) => code,
@@ -205,6 +214,10 @@ fn import(verb: &Import) -> ExitCode {
 }
 
 fn hook(arguments: &Arguments, verb: &Hook) -> Result<ExitCode, CommandError> {
+    if verb.stage == Stage::Precreate {
+        giving::before_create(arguments, verb.timeout, std::io::stdin().lock())?;
+        return Ok(ExitCode::Done);
+    }
     let config = || open::configuration(arguments);
     let Some(call) = oci_hook::read(verb, config, std::io::stdin().lock())? else {
         return Ok(ExitCode::Done);
@@ -212,12 +225,13 @@ fn hook(arguments: &Arguments, verb: &Hook) -> Result<ExitCode, CommandError> {
     let deadline = Deadline::after(verb.timeout.unwrap_or_else(|| call.usual_timeout()));
     let mut kernel = LinuxKernel::open()?;
     match call {
-        oci_hook::Call::Attach { event, notice, untold } => {
+        oci_hook::Call::Attach { event, notice, untold, nodes } => {
             if untold {
                 let (id, key) = (event.id.short(), request::TELL);
                 tracing::warn!(id, "{key} has no effect: a file comes over NRI or vfhook-runtime");
             }
-            open::attach(arguments, &mut kernel, &event, deadline)?;
+            let report = open::attach(arguments, &mut kernel, &event, deadline)?;
+            require_nodes(arguments, &mut kernel, &report, (&event.id, &nodes), deadline)?;
             let folder = notice.and_then(|path| LeaseStore::notice_at(&arguments.state_dir, &path));
             // Another's is told by whoever mounted it.
             if let Some(folder) = folder.filter(|folder| *folder.id() == event.id) {
@@ -240,6 +254,21 @@ fn hook(arguments: &Arguments, verb: &Hook) -> Result<ExitCode, CommandError> {
         }
     }
     Ok(ExitCode::Done)
+}
+
+/// Whoever attached by hand, or another container of the sandbox, put no nodes into this one: it does not start, and has no share.
+fn require_nodes(
+    arguments: &Arguments,
+    kernel: &mut LinuxKernel,
+    report: &AttachReport,
+    (id, has): (&SandboxId, &BTreeSet<PathBuf>),
+    deadline: Deadline,
+) -> Result<(), CommandError> {
+    let driven = Driving::of(&[], &report.vfio, &[]);
+    let Err(lacks) = operation::require_nodes(id, &driven, has) else { return Ok(()) };
+    let left = Which::Holder(id.clone());
+    operation::detach(kernel, &open::leases(arguments)?, &left, deadline)?;
+    Err(lacks.into())
 }
 
 /// The runtime reads errors from stdout too.

@@ -10,6 +10,7 @@ mod command;
 mod diagnosis;
 mod failure;
 mod fix;
+mod giving;
 mod history;
 mod history_arguments;
 mod holder;

@@ -85,6 +85,8 @@ pub enum Stage {
     Poststop,
     /// As create-runtime, but attaches nothing: fails unless the sandbox has what it asks for
     Verify,
+    /// podman's own: config.json comes on stdin, and goes to stdout with what must be in it before the container is made
+    Precreate,
 }
 
 impl std::fmt::Display for Stage {

@@ -9,8 +9,8 @@ use super::Claim;
 use crate::{
     plan::{Plan, Undo, step::Step},
     types::{
-        InterfaceName, KernelText, MacAddress, Name, NetnsIdentity, NetnsNumber, NoticeName,
-        Origin, PciAddress, SandboxId, Segment,
+        InterfaceName, KernelText, MacAddress, MemoryLock, Name, NetnsIdentity, NetnsNumber,
+        NoticeName, Origin, PciAddress, ResourceName, SandboxId, Segment,
     },
 };
 
@@ -158,6 +158,12 @@ pub struct Attached {
     /// The RDMA device whose nodes its programs may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rdma: Option<KernelText>,
+    /// How much memory its containers may lock; `None` leaves that to their runtime.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memlock: Option<MemoryLock>,
+    /// By which of the SR-IOV device plugin's variables they are told of the device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<ResourceName>,
     /// The links that it is made of, where it is a bond: each with a device of its own, and without addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<Attached>,

@@ -12,7 +12,7 @@ use crate::{
     kernel::Kernel,
     lease::{Attached, Lease, Reservation},
     request::{NetworkRequest, RequestError, SandboxEvent},
-    types::Deadline,
+    types::{Deadline, Origin},
 };
 
 /// What the sandbox of `event` has already; `None` where nothing was given to it. Needs no configuration.
@@ -40,12 +40,28 @@ pub(super) fn join(
     refuse_conflict(&reservation.lease, event)?;
     hold::restore(kernel, &reservation.lease, deadline)?;
     services::publish(kernel, context, &reservation.lease.plan, deadline)?;
+    follow_source(context, &mut reservation, event)?;
     if !reservation.lease.holders.contains(&event.id) {
         context.leases.lock(deadline)?.join(&mut reservation.lease, &event.id)?;
         chronicle::shared(context, &reservation.lease, What::Joined, &event.id);
     }
     let report = AttachReport::of(&reservation.lease, How::Already, kernel.messages());
     Ok(report.with_nodes(kernel))
+}
+
+/// What was attached before its container was made is found by the container's process from then on.
+fn follow_source(
+    context: &Context,
+    reservation: &mut Reservation,
+    event: &SandboxEvent,
+) -> Result<(), OperationError> {
+    let (lease, source) = (&mut reservation.lease, &event.netns);
+    let is_made = lease.origin == Origin::Runtime && event.origin == Origin::Hook;
+    if is_made && lease.id == event.id && lease.netns.source != *source {
+        lease.netns.source = source.clone();
+        context.leases.update(lease)?;
+    }
+    Ok(())
 }
 
 /// Fails unless the lease gave what `event` asks for, no less and no more.

@@ -211,6 +211,8 @@ fn attached(serial: u64, position: usize, chosen: &ChosenNetwork) -> Attached {
         segments: chosen.segments.clone(),
         rest: None,
         rdma: chosen.rdma.clone(),
+        memlock: chosen.intent.network.memlock,
+        resource: chosen.intent.pool.resource.clone(),
         members: members.iter().map(|member| attached(serial, position, member)).collect(),
     }
 }

@@ -6,8 +6,9 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use super::{
+    driving::Driving,
     rdma::{self, RdmaDevice},
-    vfio::{Driving, VfioDevice, devices},
+    vfio::{VfioDevice, devices},
 };
 use crate::{
     inventory::Route,
@@ -86,7 +87,7 @@ impl AttachReport {
 
     /// What a container needs to use them.
     pub fn driving(&self) -> Driving {
-        Driving::of(&self.vfio, &self.rdma)
+        Driving::of(&self.networks, &self.vfio, &self.rdma)
     }
 
     /// Nothing was asked for.

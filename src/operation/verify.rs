@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use super::{
-    Context, OperationError, chronicle, hold, rdma,
-    vfio::{Driving, devices},
-};
+use super::{Context, OperationError, chronicle, driving::Driving, hold, rdma, vfio::devices};
 use crate::{
     kernel::Kernel,
     lease::{Attached, Claim, Lease, LeaseState},
@@ -86,7 +83,7 @@ fn has_all(
     }
     hold::require(kernel, &lease)?;
     let vfio = devices(kernel, &lease.networks, &lease.plan);
-    Ok(Driving::of(&vfio, &rdma::devices(kernel, &lease.networks)))
+    Ok(Driving::of(&lease.networks, &vfio, &rdma::devices(kernel, &lease.networks)))
 }
 
 /// Whether this is what was asked for. A request that leaves something open takes what was chosen, and a MAC address that a

@@ -3,6 +3,7 @@
 mod annotation;
 mod annotation_error;
 mod asked;
+mod bundle;
 mod counted;
 mod counting;
 mod event;
@@ -19,6 +20,7 @@ mod tell;
 pub use annotation::{NETWORKS, SERVICE_PATH, networks};
 pub use annotation_error::{AnnotationError, Flaw};
 pub use asked::{Annotations, Asked, Speaker, asked, outside, speaker};
+pub use bundle::needs_bundle;
 pub use counted::{Counted, CountedError, with_devices};
 pub use event::{NetworkRequest, SandboxEvent, Wording};
 pub use genie::CNI;

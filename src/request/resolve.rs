@@ -118,7 +118,7 @@ fn unknown(config: &Config, network: &Name) -> RequestError {
 /// or too early for that.
 fn gives_nodes(event: &SandboxEvent) -> bool {
     match event.origin {
-        Origin::Nri | Origin::Command => true,
+        Origin::Nri | Origin::Command | Origin::Runtime => true,
         Origin::Hook | Origin::Cni => false,
     }
 }

@@ -11,6 +11,8 @@ pub enum Origin {
     Command,
     /// An OCI runtime's hook.
     Hook,
+    /// What stands before an OCI runtime and may change a bundle: vfhook-runtime, podman's `precreate`.
+    Runtime,
     /// A container runtime, over NRI.
     Nri,
     /// A container runtime that asked for the address of its pod.

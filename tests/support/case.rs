@@ -246,6 +246,7 @@ fn network() -> impl Strategy<Value = NetworkIntent> {
                 conflict_check: host_access,
                 host_access,
                 rdma: false,
+                memlock: None,
                 allow: Allow::default(),
             };
             NetworkIntent {
@@ -260,6 +261,7 @@ fn network() -> impl Strategy<Value = NetworkIntent> {
                     num_vfs: None,
                     up: false,
                     publish: None,
+                    resource: None,
                     shares: std::num::NonZeroU32::MIN,
                     uncounted: Uncounted::Refuse,
                 },

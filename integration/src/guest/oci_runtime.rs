@@ -77,6 +77,11 @@ impl Bundle {
         self.cmd("run --detach --bundle").arg(folder).arg(id)
     }
 
+    /// Runs the container to its end.
+    pub(crate) fn run_in_front(&self, id: &str) -> Invocation {
+        self.cmd("run --bundle").arg(self.folder.to_string_lossy().into_owned()).arg(id)
+    }
+
     /// The runtime with these arguments.
     pub(crate) fn cmd(&self, line: &str) -> Invocation {
         cmd(&format!("{} {line}", self.runtime))

@@ -1,10 +1,10 @@
 //! What a container that is about to be made is told and given, put as changes to it. Decides nothing.
 
-use containerd_nri::{Creation, Device, Mount};
+use containerd_nri::{Creation, Device, Mount, Rlimit};
 
 use crate::{
     operation::{Driving, Node, Told},
-    types::NOTICE_AT,
+    types::{MemoryLock, NOTICE_AT},
 };
 
 /// Nobody writes there, and nothing there is run.
@@ -13,8 +13,12 @@ const OPTIONS: [&str; 5] = ["bind", "ro", "nosuid", "nodev", "noexec"];
 /// Whoever is in the container may use what it was given: its user may be any.
 const NODE_MODE: u32 = 0o666;
 
-/// The container with its folder, its variables, and the nodes of the devices that it drives.
-pub(super) fn creation(told: Told, driving: Driving) -> Creation {
+/// The limit of what may be locked.
+const MEMLOCK: &str = "RLIMIT_MEMLOCK";
+
+/// The container with its folder, its variables, the nodes of the devices that it drives, and the right to lock as much memory as they
+/// take; `limits` are those that it has without us.
+pub(super) fn creation(told: Told, driving: Driving, limits: &[Rlimit]) -> Creation {
     let mut creation = Creation::default();
     if let Some(folder) = told.folder {
         let mount = Mount::new("bind", folder.display().to_string(), NOTICE_AT);
@@ -29,7 +33,19 @@ pub(super) fn creation(told: Told, driving: Driving) -> Creation {
         Device::character(path, node.major.into(), node.minor.into()).with_mode(NODE_MODE)
     };
     creation.adjustment.devices.extend(driving.nodes.into_iter().map(node));
+    if let Some(limit) = driving.memlock.and_then(|wanted| raised(wanted, limits)) {
+        creation.adjustment.set_rlimit(limit);
+    }
     creation
+}
+
+/// The limit to be set among those that are there.
+fn raised(wanted: MemoryLock, limits: &[Rlimit]) -> Option<Rlimit> {
+    let had = limits.iter().find(|limit| limit.kind == MEMLOCK);
+    let (soft, hard) = wanted.raised(had.map(|had| (had.soft, had.hard)))?;
+    let mut limit = Rlimit::new(MEMLOCK, hard);
+    limit.soft = soft;
+    Some(limit)
 }
 
 #[cfg(test)]
@@ -40,12 +56,27 @@ mod tests {
     fn a_node_is_one_that_any_user_of_the_container_may_open() {
         let node = Node { path: "/dev/vfio/20".into(), major: 244, minor: 3 };
         let environment = [("VFHOOK_VFIO_DATA".to_owned(), "0000:01:10.0".to_owned())];
-        let driving = Driving { nodes: vec![node], environment: environment.into() };
-        let adjustment = creation(Told::default(), driving).adjustment;
+        let driving = Driving { nodes: vec![node], environment: environment.into(), memlock: None };
+        let adjustment = creation(Told::default(), driving, &[]).adjustment;
         let [device] = &adjustment.devices[..] else { panic!("{adjustment:?}") };
         assert_eq!((&*device.path, &*device.kind), ("/dev/vfio/20", "c"));
         assert_eq!((device.major, device.minor, device.file_mode), (244, 3, Some(0o666)));
         assert_eq!(adjustment.env["VFHOOK_VFIO_DATA"], "0000:01:10.0");
-        assert_eq!(creation(Told::default(), Driving::default()), Creation::default());
+        assert!(adjustment.rlimits.is_empty());
+        assert_eq!(creation(Told::default(), Driving::default(), &[]), Creation::default());
+    }
+
+    #[test]
+    fn the_limit_of_locked_memory_is_set_where_it_is_lower() {
+        let set = |limits: &[Rlimit]| {
+            let memlock = Some(MemoryLock::UNLIMITED);
+            let driving = Driving { memlock, ..Driving::default() };
+            creation(Told::default(), driving, limits).adjustment.rlimits
+        };
+        let unlimited = Rlimit::new(MEMLOCK, u64::MAX);
+        assert_eq!(set(&[]), [unlimited.clone()]);
+        let others = [Rlimit::new("RLIMIT_NOFILE", u64::MAX), Rlimit::new(MEMLOCK, 8 << 20)];
+        assert_eq!(set(&others), [unlimited.clone()]);
+        assert_eq!(set(&[unlimited]), []);
     }
 }

@@ -185,7 +185,7 @@ impl<N: Node> Plugin for NriPlugin<N> {
         &self,
         call: &Call,
         pod: PodSandbox,
-        _container: Container,
+        container: Container,
     ) -> Result<Creation, Refusal> {
         // A pod that was being run while the runtime introduced itself was told of neither as there nor as new.
         self.pods.begins(&pod.id);
@@ -204,7 +204,7 @@ impl<N: Node> Plugin for NriPlugin<N> {
         } else {
             self.told(call, id, tell).await.map_err(Refusal::new)?
         };
-        Ok(adjustment::creation(told, driving))
+        Ok(adjustment::creation(told, driving, &container.rlimits))
     }
 
     async fn stop_pod_sandbox(&self, _: &Call, pod: PodSandbox) -> Result<(), Refusal> {

@@ -11,7 +11,7 @@ use std::{
 use serde::Deserialize;
 
 use super::calls::{Called, Purpose, or_default};
-use crate::types::{NOTICE_AT, Name};
+use crate::types::{NOTICE_AT, Name, SandboxId};
 
 /// Bytes of a `config.json` that are read.
 const LONGEST: u64 = 16 << 20;
@@ -33,6 +33,10 @@ pub struct Bundle {
     pub nodes: BTreeSet<PathBuf>,
     /// What is mounted where vfhook tells a container what it was given.
     pub notice: Option<PathBuf>,
+    /// Whether the container has users of its own (a user namespace).
+    pub has_own_users: bool,
+    /// What podman calls the container.
+    pub podmans_id: Option<SandboxId>,
 }
 
 /// What the bundle says of the container's network namespace.
@@ -119,6 +123,8 @@ pub fn bundle_in(folder: &Path, config: impl Read) -> Bundle {
         serde_json::from_reader(io::BufReader::new(config.take(LONGEST)));
     let Ok(Config { linux: Some(linux), hooks, mounts }) = config else { return Bundle::default() };
     let maker = maker(folder, linux.cgroups_path.as_deref().unwrap_or_default());
+    let podmans_id = linux.cgroups_path.as_deref().and_then(podmans_id);
+    let has_own_users = linux.namespaces.iter().any(|namespace| namespace.r#type == "user");
     let nodes = linux.devices.into_iter().map(|node| node.path).collect();
     let network = network(linux.namespaces);
     let more_to_come = network == Network::Own && hooks.more_to_come(maker);
@@ -126,7 +132,17 @@ pub fn bundle_in(folder: &Path, config: impl Read) -> Bundle {
     // The last one hides those before.
     let there = mounts.into_iter().rfind(|mount| mount.destination == Path::new(NOTICE_AT));
     let notice = there.and_then(|mount| mount.source);
-    Bundle { network, maker, more_to_come, by_annotation, devices, nodes, notice }
+    Bundle {
+        network,
+        maker,
+        more_to_come,
+        by_annotation,
+        devices,
+        nodes,
+        notice,
+        has_own_users,
+        podmans_id,
+    }
 }
 
 fn network(namespaces: Vec<Namespace>) -> Network {
@@ -185,9 +201,22 @@ fn is_dockers(cgroups_path: &str) -> bool {
 /// `PARENT:libpod:ID` for systemd, `PARENT/libpod-ID` or `PARENT/libpod-payload-ID` without (podman 5.8.2, `getOCICgroupPath`).
 /// The parent may be podman's where Kubernetes runs in a container of it.
 fn is_podmans(cgroups_path: &str) -> bool {
-    let mut of_systemd = cgroups_path.rsplit(':').skip(1);
-    let last = cgroups_path.rsplit('/').next().unwrap_or_default();
-    of_systemd.next() == Some("libpod") || last.starts_with("libpod-")
+    podmans_word(cgroups_path).is_some()
+}
+
+/// The container's id in such a path.
+fn podmans_id(cgroups_path: &str) -> Option<SandboxId> {
+    podmans_word(cgroups_path)?.parse().ok()
+}
+
+fn podmans_word(cgroups_path: &str) -> Option<&str> {
+    let of_systemd = cgroups_path.rsplit_once(':').filter(|(rest, _)| {
+        let before = rest.rsplit(':').next();
+        before == Some("libpod")
+    });
+    let last = cgroups_path.rsplit('/').next().and_then(|last| last.strip_prefix("libpod-"));
+    let last = last.map(|last| last.strip_prefix("payload-").unwrap_or(last));
+    of_systemd.map(|(_, id)| id).or(last)
 }
 
 #[cfg(test)]
@@ -244,6 +273,31 @@ mod tests {
         ] {
             assert_eq!(made(folder, path), expected, "{folder} {path}");
         }
+    }
+
+    #[test]
+    fn what_podman_calls_a_container_is_the_end_of_its_control_group() {
+        for (path, id) in [
+            ("machine.slice:libpod:1f", Some("1f")),
+            ("/libpod_parent/libpod-1f", Some("1f")),
+            ("/user.slice/x.service/libpod-payload-1f", Some("1f")),
+            ("machine.slice:libpod:../1f", None),
+            ("/kubepods/pod7/1f", None),
+            ("", None),
+        ] {
+            let found = podmans_id(path).map(|id| id.to_string());
+            assert_eq!(found.as_deref(), id, "{path}");
+        }
+    }
+
+    #[test]
+    fn who_has_users_of_its_own_is_known() {
+        let with = |namespaces: &str| {
+            let config = format!(r#"{{"linux":{{"namespaces":[{namespaces}]}}}}"#);
+            bundle_in(Path::new("/bundle"), config.as_bytes()).has_own_users
+        };
+        assert!(with(r#"{"type":"network"},{"type":"user"}"#));
+        assert!(!with(r#"{"type":"network"}"#));
     }
 
     fn made(folder: &str, cgroups_path: &str) -> Maker {

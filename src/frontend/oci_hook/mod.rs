@@ -3,91 +3,28 @@
 
 mod bundle;
 mod calls;
+mod error;
 mod pod;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io::{self, Read},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::BTreeSet, io::Read, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
 pub(super) use self::calls::{Called, Purpose};
-use self::pod::Pod;
 pub use self::{
     bundle::{Bundle, Maker, Network, bundle_in},
+    error::HookError,
     pod::{PodError, Runtime},
 };
+use self::{error::LONGEST_STATE, pod::Pod};
 use super::arguments::{Hook, Stage};
 use crate::{
     config::{Config, ConfigError, Tell},
+    kernel::MadeNetns,
     operation::Promised,
-    request::{self, AnnotationError, Asked, NetworkRequest, SandboxEvent, Speaker},
-    types::{Invalid, Name, NetnsSource, Origin, SandboxId, quote},
+    request::{self, Annotations, NetworkRequest, SandboxEvent, Speaker},
+    types::{Name, NetnsSource, Origin, SandboxId},
 };
-
-/// Bytes of state that are read. Annotations are all that can be long in it.
-const LONGEST_STATE: u64 = 4 << 20;
-
-/// Why what came on stdin makes no call. Nothing was touched.
-#[derive(Debug, thiserror::Error)]
-pub enum HookError {
-    /// Stdin cannot be read.
-    #[error("read the container state from stdin")]
-    Read(#[source] io::Error),
-    /// It is too long to be a state.
-    #[error("the container state on stdin is over {} MiB", LONGEST_STATE >> 20)]
-    TooLong,
-    /// It is no state.
-    #[error("the container state on stdin is not the JSON of the OCI runtime specification")]
-    NotState(#[source] serde_json::Error),
-    /// It is of a version that is not known.
-    #[error("the container state has ociVersion {}, this hook knows 1.x", quote(.0))]
-    Version(String),
-    /// Its id is none.
-    #[error("the container state has an id that is none")]
-    Id(#[source] Invalid),
-    /// It names no process.
-    #[error(
-        "the container state has no pid, and this stage needs it to find the network namespace"
-    )]
-    NoPid,
-    /// The container has no namespace of its own.
-    #[error(
-        "container {0} asks for networks and shares the host's network namespace; give it its own"
-    )]
-    HostNetwork(SandboxId),
-    /// Its annotations are not only its runtime's.
-    #[error("container {id}")]
-    Pod {
-        /// The container.
-        id: SandboxId,
-        /// What is wrong.
-        source: PodError,
-    },
-    /// Nobody can tell whether an annotation asks for something.
-    #[error(
-        "container {id} has the annotation {key}, and only the configuration says whether that asks for networks"
-    )]
-    Config {
-        /// The container.
-        id: SandboxId,
-        /// The annotation.
-        key: &'static str,
-        /// Why it cannot be used.
-        source: ConfigError,
-    },
-    /// Its annotation is wrong.
-    #[error("container {id}")]
-    Annotation {
-        /// The container.
-        id: SandboxId,
-        /// What is wrong.
-        source: AnnotationError,
-    },
-}
 
 /// What the runtime's call asks for.
 #[derive(Debug)]
@@ -100,6 +37,8 @@ pub enum Call {
         notice: Option<PathBuf>,
         /// Whether it wants to be told by means that its bundle has not.
         untold: bool,
+        /// The device nodes that its bundle gives it.
+        nodes: BTreeSet<PathBuf>,
     },
     /// A container is gone.
     Detach(SandboxId),
@@ -135,7 +74,7 @@ struct State {
     #[serde(default)]
     bundle: PathBuf,
     #[serde(default)]
-    annotations: BTreeMap<String, String>,
+    annotations: Annotations,
 }
 
 /// Reads the state that came with a hook's words; `None` when the container asks for nothing. The configuration is loaded only where another
@@ -153,6 +92,8 @@ pub fn read(
             attach(&container, id, words.network.as_ref(), config)
         }
         Stage::Verify => verify(&container, id, words.promised(), config),
+        // It is told a bundle and no state.
+        Stage::Precreate => Ok(None),
     }
 }
 
@@ -177,21 +118,74 @@ fn attach(
     device: Option<&Name>,
     config: impl FnOnce() -> Result<Config, ConfigError>,
 ) -> Result<Option<Call>, HookError> {
-    let config = needed(state, &id, config)?;
+    let config = needed(&state.annotations, &id, config)?;
     if device.is_none() && config.is_none() {
         return Ok(None);
     }
     let bundle = bundle::at(&state.bundle);
-    let pod = pod(state, &id, &bundle)?;
-    let Some(asked) = all_asked(state, &id, &bundle, (config.as_ref(), &pod), device)? else {
-        return Ok(None);
-    };
-    let wrong = |source| HookError::Annotation { id: id.clone(), source };
+    let mut networks = bundle.devices.clone();
+    networks.extend(device.filter(|device| !bundle.devices.contains(device)).cloned());
+    let heeded = config.as_ref().filter(|_| bundle.by_annotation || device.is_none());
+    let whose = id.clone();
+    let netns = |_: &[NetworkRequest]| netns(state, &whose, &bundle.network).map(Some);
+    let event = event(&state.annotations, id, (&bundle, networks), heeded, netns)?;
+    let Some(event) = event else { return Ok(None) };
+    let wrong = |source| HookError::Annotation { id: event.id.clone(), source };
     let tell = request::tell(&state.annotations, Tell::NOTHING).map_err(wrong)?;
-    let (more_to_come, notice) = (bundle.more_to_come, bundle.notice);
-    let untold = tell.file && notice.is_none();
-    let netns = netns(state, &id, bundle.network)?;
-    let event = Box::new(SandboxEvent {
+    let untold = tell.file && bundle.notice.is_none();
+    let (more_to_come, notice, nodes) = (bundle.more_to_come, bundle.notice, bundle.nodes);
+    let event = Box::new(SandboxEvent { more_to_come, ..event });
+    Ok(Some(Call::Attach { event, notice, untold, nodes }))
+}
+
+/// What a container will ask for by its hooks whose bundle no runtime has run yet. `text` is that bundle's `config.json`. `netns` says where
+/// its namespace is, or that it need not be attached so early. `None` where nothing is to be attached now.
+pub(super) fn asks(
+    text: &str,
+    bundle: &Bundle,
+    id: SandboxId,
+    config: &Config,
+    netns: impl FnOnce(&[NetworkRequest]) -> Result<Option<NetnsSource>, HookError>,
+) -> Result<Option<SandboxEvent>, HookError> {
+    let read: Annotated = serde_json::from_str(text).map_err(HookError::NotState)?;
+    let annotations = read.annotations.unwrap_or_default();
+    let accepts = |tool| config.accept.contains_key(&tool);
+    let speaks = bundle.by_annotation && request::speaker(&annotations, accepts).is_some();
+    let networks = bundle.devices.clone();
+    if !speaks && networks.is_empty() {
+        return Ok(None);
+    }
+    let heeded = speaks.then_some(config);
+    let event = event(&annotations, id, (bundle, networks), heeded, netns)?;
+    // docker has put nothing yet into a namespace that its runtime is still to make.
+    let is_dockers = bundle.network == Network::Own && bundle.maker == Maker::Docker;
+    let more_to_come = bundle.more_to_come || is_dockers;
+    Ok(event.map(|event| SandboxEvent { origin: Origin::Runtime, more_to_come, ..event }))
+}
+
+#[derive(Deserialize)]
+struct Annotated {
+    annotations: Option<Annotations>,
+}
+
+/// What annotations, if `heeded`, and the `networks` that it was given as devices ask for.
+fn event(
+    annotations: &Annotations,
+    id: SandboxId,
+    (bundle, networks): (&Bundle, Vec<Name>),
+    heeded: Option<&Config>,
+    netns: impl FnOnce(&[NetworkRequest]) -> Result<Option<NetnsSource>, HookError>,
+) -> Result<Option<SandboxEvent>, HookError> {
+    let pod = pod(annotations, &id, bundle)?;
+    let wrong = |source| HookError::Annotation { id: id.clone(), source };
+    let said = match heeded {
+        Some(config) => request::asked(annotations, config, pod.namespace.as_deref()),
+        None => Ok(None),
+    };
+    let asked = request::asked_with(annotations, said.map_err(wrong)?, networks).map_err(wrong)?;
+    let Some(asked) = asked else { return Ok(None) };
+    let Some(netns) = netns(&asked.networks)? else { return Ok(None) };
+    Ok(Some(SandboxEvent {
         id,
         origin: Origin::Hook,
         netns,
@@ -199,12 +193,11 @@ fn attach(
         namespace: pod.namespace,
         networks: asked.networks,
         service_path_off: asked.service_path_off,
-        outside: request::outside(&state.annotations),
+        outside: request::outside(annotations),
         primary: None,
         wording: asked.wording,
-        more_to_come,
-    });
-    Ok(Some(Call::Attach { event, notice, untold }))
+        more_to_come: false,
+    }))
 }
 
 fn verify(
@@ -213,7 +206,7 @@ fn verify(
     promised: Option<Promised>,
     config: impl FnOnce() -> Result<Config, ConfigError>,
 ) -> Result<Option<Call>, HookError> {
-    let config = match needed(state, &id, config) {
+    let config = match needed(&state.annotations, &id, config) {
         // What was promised is asked for whatever the configuration says.
         Err(HookError::Config { .. }) | Ok(None) if promised.is_some() => Config::default(),
         Ok(None) => return Ok(None),
@@ -221,8 +214,10 @@ fn verify(
         Err(error) => return Err(error),
     };
     let bundle = bundle::at(&state.bundle);
-    let pod = pod(state, &id, &bundle)?;
-    let asked = match asked(state, &id, &config, &pod)? {
+    let pod = pod(&state.annotations, &id, &bundle)?;
+    let wrong = |source| HookError::Annotation { id: id.clone(), source };
+    let asked = request::asked(&state.annotations, &config, pod.namespace.as_deref());
+    let asked = match asked.map_err(wrong)? {
         Some(asked) => asked.networks,
         None if promised.is_some() => Vec::new(),
         None => return Ok(None),
@@ -232,18 +227,18 @@ fn verify(
         return Ok(None);
     }
     let nodes = bundle.nodes;
-    let netns = netns(state, &id, bundle.network)?;
+    let netns = netns(state, &id, &bundle.network)?;
     // Leases are the pod's: `vfhook status` knows it by that id.
     Ok(Some(Call::Verify { id: pod.id.unwrap_or(id), netns, asked, promised, nodes }))
 }
 
 /// What the annotations are read by; `None` when they do not ask.
 fn needed(
-    state: &State,
+    annotations: &Annotations,
     id: &SandboxId,
     config: impl FnOnce() -> Result<Config, ConfigError>,
 ) -> Result<Option<Config>, HookError> {
-    let key = match request::speaker(&state.annotations, |_| true) {
+    let key = match request::speaker(annotations, |_| true) {
         None => return Ok(None),
         // It means the same whatever is configured.
         Some(Speaker::Own) => return Ok(Some(Config::default())),
@@ -251,49 +246,21 @@ fn needed(
     };
     let config = config().map_err(|source| HookError::Config { id: id.clone(), key, source })?;
     let accepts = |tool| config.accept.contains_key(&tool);
-    Ok(request::speaker(&state.annotations, accepts).is_some().then_some(config))
+    Ok(request::speaker(annotations, accepts).is_some().then_some(config))
 }
 
-fn asked(
-    state: &State,
-    id: &SandboxId,
-    config: &Config,
-    pod: &Pod,
-) -> Result<Option<Asked>, HookError> {
-    let wrong = |source| HookError::Annotation { id: id.clone(), source };
-    request::asked(&state.annotations, config, pod.namespace.as_deref()).map_err(wrong)
-}
-
-/// What annotations ask for, if a hook is for them, and the networks that it was given as devices.
-fn all_asked(
-    state: &State,
-    id: &SandboxId,
-    bundle: &Bundle,
-    (config, pod): (Option<&Config>, &Pod),
-    device: Option<&Name>,
-) -> Result<Option<Asked>, HookError> {
-    let mut devices = bundle.devices.clone();
-    devices.extend(device.filter(|device| !bundle.devices.contains(device)).cloned());
-    let by_annotation = bundle.by_annotation || device.is_none();
-    let said = match config.filter(|_| by_annotation) {
-        Some(config) => asked(state, id, config, pod)?,
-        None => None,
-    };
-    let wrong = |source| HookError::Annotation { id: id.clone(), source };
-    request::asked_with(&state.annotations, said, devices).map_err(wrong)
-}
-
-fn pod(state: &State, id: &SandboxId, bundle: &Bundle) -> Result<Pod, HookError> {
+fn pod(annotations: &Annotations, id: &SandboxId, bundle: &Bundle) -> Result<Pod, HookError> {
     let wrong = |source| HookError::Pod { id: id.clone(), source };
-    Pod::of(&state.annotations, id, bundle.maker).map_err(wrong)
+    Pod::of(annotations, id, bundle.maker).map_err(wrong)
 }
 
-fn netns(state: &State, id: &SandboxId, network: Network) -> Result<NetnsSource, HookError> {
+fn netns(state: &State, id: &SandboxId, network: &Network) -> Result<NetnsSource, HookError> {
     let pid = u32::try_from(state.pid).ok().filter(|pid| *pid > 0).ok_or(HookError::NoPid)?;
     match network {
         Network::Host => Err(HookError::HostNetwork(id.clone())),
-        Network::Own | Network::Unknown => Ok(NetnsSource::Pid(pid)),
-        Network::Path(path) => Ok(NetnsSource::Path(path)),
+        // One that vfhook made is where it was only as long as the runtime runs that had it made.
+        Network::Path(path) if !MadeNetns::was_at(path) => Ok(NetnsSource::Path(path.clone())),
+        Network::Own | Network::Unknown | Network::Path(_) => Ok(NetnsSource::Pid(pid)),
     }
 }
 

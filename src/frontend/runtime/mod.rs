@@ -2,10 +2,12 @@
 //! annotation asks for networks is given vfhook's hooks. Judges no request: its hooks do, as everywhere.
 
 mod command_line;
+mod devices;
 mod edit;
 mod notice;
 
 use std::{
+    error::Error,
     ffi::OsString,
     io,
     path::{Path, PathBuf},
@@ -13,6 +15,7 @@ use std::{
 
 pub use self::{
     command_line::{Create, create},
+    devices::with_driving,
     edit::{Hooks, with_hooks},
     notice::{wants, with_mount},
 };
@@ -20,7 +23,8 @@ use super::arguments::Arguments;
 use crate::{
     config,
     kernel::{
-        append_line, become_program, is_this_program, published_file, rewrite_file, runs_as_itself,
+        MadeNetns, append_line, become_program, is_this_program, published_file, rewrite_file,
+        runs_as_itself,
     },
     lease::{LeaseError, LeaseStore, new_serial},
     telemetry::system_log,
@@ -80,13 +84,36 @@ pub enum RuntimeError {
         /// Why not.
         source: serde_json::Error,
     },
+    /// What must be in its bundle could not be given to a container.
+    #[error("give container {id} what it must have before it is made")]
+    NotGiven {
+        /// The container.
+        id: SandboxId,
+        /// Why not.
+        source: Box<dyn Error>,
+    },
 }
 
-/// Runs the runtime in place of this program with these words; returns only if that fails.
-pub(super) fn run(arguments: &Arguments, program: &Path, words: &[OsString]) -> RuntimeError {
+/// What a container was given before it is made.
+#[derive(Debug)]
+pub struct Given {
+    /// Its bundle's `config.json`.
+    pub text: String,
+    /// The network namespace that was made for it.
+    pub netns: Option<MadeNetns>,
+}
+
+/// Runs the runtime in place of this program with these words; returns only if that fails. `give` attaches a container that must have
+/// something before it is made.
+pub(super) fn run<E: Error + 'static>(
+    arguments: &Arguments,
+    program: &Path,
+    words: &[OsString],
+    give: impl FnOnce(&str, &Path, &SandboxId) -> Result<Option<Given>, E>,
+) -> RuntimeError {
     let create = create(words);
     let made_ready = match &create {
-        Some(create) => prepare(arguments, program, create),
+        Some(create) => prepare(arguments, program, create, give),
         None => Ok(()),
     };
     let error = match made_ready.and_then(|()| behind(arguments)) {
@@ -97,45 +124,79 @@ pub(super) fn run(arguments: &Arguments, program: &Path, words: &[OsString]) -> 
     error
 }
 
-/// Gives a container that asks its hooks.
-fn prepare(arguments: &Arguments, program: &Path, create: &Create) -> Result<(), RuntimeError> {
+/// Gives a container that asks its hooks, and what it must have before it is made.
+fn prepare<E: Error + 'static>(
+    arguments: &Arguments,
+    program: &Path,
+    create: &Create,
+    give: impl FnOnce(&str, &Path, &SandboxId) -> Result<Option<Given>, E>,
+) -> Result<(), RuntimeError> {
     let path = &create.config;
     let failed =
         |operation| move |source| RuntimeError::Bundle { operation, path: path.clone(), source };
     // That there is none the runtime says better.
     let Some(text) = published_file(path, LONGEST).map_err(failed("read"))? else { return Ok(()) };
-    let wrong = |source| RuntimeError::NotBundle { path: path.clone(), source };
     let text = String::from_utf8(text)
         .map_err(|error| failed("read")(io::Error::new(io::ErrorKind::InvalidData, error)))?;
+    let id = create.id.as_deref().and_then(|id| id.parse::<SandboxId>().ok());
+    let wrong = |error| match error {
+        RuntimeError::NotBundle { source, .. } => {
+            RuntimeError::NotBundle { path: path.clone(), source }
+        }
+        other => other,
+    };
+    let ready = made_ready(arguments, program, &text, id.as_ref()).map_err(wrong)?;
+    let given = match &id {
+        // Most containers have nothing to do with us, and are not read again.
+        Some(id) if text.contains("vfhook") => {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            let given = give(ready.as_ref().unwrap_or(&text), folder, id);
+            given
+                .map_err(|error| RuntimeError::NotGiven { id: id.clone(), source: error.into() })?
+        }
+        _ => None,
+    };
+    let (given, netns) = given.map(|given| (given.text, given.netns)).unzip();
+    if let Some(edited) = given.or(ready) {
+        rewrite_file(path, edited.as_bytes()).map_err(failed("write"))?;
+    }
+    let passed = netns.flatten().map(MadeNetns::pass_on).transpose();
+    passed.map(drop).map_err(failed("keep the network namespace of"))
+}
+
+/// A bundle's `config.json` with our hooks, and with the folder in which its container is told what it has; `None` where nothing is to be
+/// changed.
+fn made_ready(
+    arguments: &Arguments,
+    program: &Path,
+    text: &str,
+    id: Option<&SandboxId>,
+) -> Result<Option<String>, RuntimeError> {
+    let wrong = |source| RuntimeError::NotBundle { path: "config.json".into(), source };
     let program = program.to_string_lossy().into_owned();
     let hooks = Hooks { program, options: arguments.unusual_options() };
-    let edited = with_hooks(&text, &hooks).map_err(wrong)?;
-    let notified = notified(arguments, create, edited.as_ref().unwrap_or(&text))?;
-    match notified.or(edited) {
-        None => Ok(()),
-        Some(edited) => rewrite_file(path, edited.as_bytes()).map_err(failed("write")),
-    }
+    let edited = with_hooks(text, &hooks).map_err(wrong)?;
+    let notified = notified(arguments, id, edited.as_deref().unwrap_or(text))?;
+    Ok(notified.or(edited))
 }
 
 /// The bundle with a folder mounted in which its container finds what it was given; `None` where it is not to be told, or is already.
-fn notified(
+pub(super) fn notified(
     arguments: &Arguments,
-    create: &Create,
+    id: Option<&SandboxId>,
     text: &str,
 ) -> Result<Option<String>, RuntimeError> {
     // Most containers have nothing to do with us, and are not read twice.
     if !text.contains("vfhook") {
         return Ok(None);
     }
-    let path = &create.config;
-    let wrong = |source| RuntimeError::NotBundle { path: path.clone(), source };
+    let wrong = |source| RuntimeError::NotBundle { path: "config.json".into(), source };
     // With a configuration that is wrong its hooks refuse the container, or it had all before.
     let usual = || config::load(&arguments.config).map(|config| config.tell).unwrap_or_default();
     let tell = wants(text, usual).map_err(wrong)?;
-    let id = create.id.as_deref().and_then(|id| id.parse::<SandboxId>().ok());
     let Some(id) = id.filter(|_| tell.file) else { return Ok(None) };
     let store = LeaseStore::open(&arguments.state_dir)?;
-    let folder = store.make_notice(&NoticeName::new(id, new_serial()))?;
+    let folder = store.make_notice(&NoticeName::new(id.clone(), new_serial()))?;
     with_mount(text, &folder).map(Some).map_err(wrong)
 }
 
