@@ -408,7 +408,7 @@ fn its_numbers_are_those_of_status_and_of_what_was_done() {
         let refusals = numbers.iter().filter(|(name, _)| name.starts_with("vfhook_refusals_total"));
         assert_eq!(refusals.map(|(_, number)| number).sum::<u64>(), refused * ONE);
         // Printed once it is the same, but for what the daemon alone knows and what is told of time.
-        let mut printed = netns_support::numbers::numbers(&host.vfhook(&["metrics"]).ok());
+        let mut printed = crate::netns_support::numbers::numbers(&host.vfhook(&["metrics"]).ok());
         let mut served = numbers;
         for numbers in [&mut printed, &mut served] {
             numbers.retain(|name, _| {

@@ -1,19 +1,16 @@
 //! Sandboxes whose network only an object of the cluster says, and service networks that only the cluster knows: as `vfhook-agent` hands both
 //! over. Running sandboxes keep what they have, whatever becomes of the object.
-#![cfg(test)]
-
-mod netns_support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use address_blocks::{Cell, Grant, Granted, Standing, Uid, Version};
-use netns_support::{
+use crate::netns_support::{
     config::VETH,
     dump::Dump,
     eventually::eventually,
     host::{Host, on_a_host},
     sandbox::Sandbox,
 };
+use address_blocks::{Cell, Grant, Granted, Standing, Uid, Version};
 use vfhook::{
     config::{SaidNetwork, SaidNetworks, said_networks, said_service_networks},
     lease::{LeaseStore, Subject, since_boot},

@@ -3,9 +3,6 @@
 //! A view is of a moment, and `status` of another. So what a view shows is held against what was so at any time since it may have been looked at
 //! last, which the test knows, since it is the test that attaches and takes back: nothing is shown that was not so in that time, and all is shown
 //! that was so throughout. Where nothing changed in that time, each view says what `status` says, whole.
-#![cfg(test)]
-
-mod netns_support;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use netns_support::{
+use crate::netns_support::{
     card::Cards,
     command::{Running, shell},
     dice::Dice,

@@ -1,8 +1,5 @@
 //! Containers that must have something in their bundle: vfhook-runtime and podman's precreate hook attach them before they are made, and the
 //! hooks find that done. A shell plays the runtime; the lab has real ones, and devices that programs drive.
-#![cfg(test)]
-
-mod netns_support;
 
 use std::{
     fs,
@@ -10,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use netns_support::{
+use crate::netns_support::{
     command::{Ran, finish, shell},
     config,
     dump::Dump,
