@@ -3,6 +3,7 @@
 mod accept;
 mod allow;
 mod announced;
+mod attributes;
 mod bind;
 mod blocks;
 mod bond;
@@ -21,6 +22,7 @@ mod resource;
 mod route;
 mod runtime;
 mod section;
+mod selector;
 mod service;
 mod service_path;
 mod tell;
