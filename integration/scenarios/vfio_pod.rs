@@ -1,5 +1,5 @@
-//! A pod's container drives a VF by vfio: over NRI each of its containers has the node, the limits of its control group and the variable that
-//! names the VF, and the VF is a netdev again when the pod is gone.
+//! A pod's container drives a VF by vfio: over NRI each of its containers has the node, the right to use it, the variables that name the VF
+//! and the limit of what it may lock, and the VF is a netdev again when the pod is gone.
 
 use serde_json::Value;
 
@@ -28,12 +28,14 @@ kind = "sriov"
 pf = ["ens1f0"]
 vf = ["0-1"]
 bind = "vfio-pci"
+resource = "intel.com/intel_sriov_dpdk"
 
 [[network]]
 name = "data"
 pool = "driven"
 interface = "data%d"
 vlan = { id = 7 }
+memlock = "unlimited"
 
 [service_path]
 mode = "off"
@@ -72,6 +74,13 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     )?;
     let usual = has(format!("PCIDEVICE_VFHOOK_DEV_DRIVEN={device}"));
     guest.check("the device plugin's", usual, &spec["process"]["env"])?;
+    let charts = has(format!("PCIDEVICE_INTEL_COM_INTEL_SRIOV_DPDK={device}"));
+    guest.check("that of a chart's resource", charts, &spec["process"]["env"])?;
+    let limits = &spec["process"]["rlimits"];
+    let all = limits.as_array().into_iter().flatten();
+    let mut memlock = all.filter(|limit| limit["type"] == "RLIMIT_MEMLOCK");
+    let unlimited = memlock.next().is_some_and(|limit| limit["soft"] == u64::MAX);
+    guest.check("memory may be locked without limit", unlimited, limits)?;
     guest.step("another container of the pod has the node too, and finds it taken");
     let second = create(cri, &sandbox, &pod, "second")?;
     cri.start(&second)?;

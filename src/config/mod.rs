@@ -3,6 +3,7 @@
 mod accept;
 mod allow;
 mod announced;
+mod attributes;
 mod beside;
 mod bind;
 mod blocks;
@@ -23,6 +24,7 @@ mod resource;
 mod route;
 mod runtime;
 mod section;
+mod selector;
 mod service;
 mod service_path;
 mod tell;

@@ -5,13 +5,13 @@ use std::{collections::BTreeSet, net::IpAddr};
 use ipnet::IpNet;
 
 use super::{
-    Allow, Blocks, InterfaceSysctls, Pool, PoolKind, RouteKey, StaticRoute, allow, bind, blocks,
-    bond, host_device, interface_sysctl, made, rdma, route,
+    Allow, Blocks, InterfaceSysctls, Pool, PoolKind, RouteKey, StaticRoute, allow, attributes,
+    bind, blocks, bond, host_device, interface_sysctl, made, rdma, route,
     section::{Named, Section},
 };
 use crate::types::{
-    AddressRange, InterfaceNaming, LINK_LOCAL, LinkState, MemoryLock, Name, Port, Segment,
-    VfAttribute, VfAttributes, Vlan, is_link_local, kept_by_network, special_purpose,
+    AddressRange, InterfaceNaming, LINK_LOCAL, MemoryLock, Name, Port, Segment, VfAttribute,
+    VfAttributes, is_link_local, kept_by_network, special_purpose,
 };
 
 /// A device of a pool, and how it is set up.
@@ -100,11 +100,8 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
     let name = section.required("name");
     let pool: Option<Name> = section.required("pool");
     let interface: Option<InterfaceNaming> = section.required("interface");
-    let mtu = section.optional("mtu");
-    if let Some(mtu) = mtu.filter(|mtu| !(68..=65535).contains(mtu)) {
-        section.problem("mtu", format!("expected 68 to 65535 bytes, found {mtu}"));
-    }
-    let attributes = attributes(section);
+    let mtu = mtu(section);
+    let attributes = attributes::read(section);
     let given_by = check_pool(section, pool.as_ref(), attributes, pools);
     let best_effort = section.list("best_effort").into_iter().collect();
     let addresses: Vec<AddressRange> = section.list("addresses");
@@ -157,6 +154,14 @@ pub(super) fn read(section: &mut Section, pools: &[Named<Pool>]) -> Named<Networ
         route::refuse_twice(section, &network.routes, &at, &keys);
     }
     Named { name, value }
+}
+
+fn mtu(section: &mut Section) -> Option<u32> {
+    let mtu = section.optional("mtu");
+    if let Some(mtu) = mtu.filter(|mtu| !(68..=65535).contains(mtu)) {
+        section.problem("mtu", format!("expected 68 to 65535 bytes, found {mtu}"));
+    }
+    mtu
 }
 
 /// What devices of this kind cannot do.
@@ -269,32 +274,5 @@ fn check_gateways(
     }
     if default_route && gateways.is_empty() {
         section.problem("default_route", "needs a gateway");
-    }
-}
-
-fn attributes(section: &mut Section) -> VfAttributes {
-    let vlan: Option<Vlan> = section.optional("vlan");
-    if let Some(vlan) = vlan.filter(|vlan| vlan.id > 4094 || vlan.qos > 7) {
-        section.problem(
-            "vlan",
-            format!(
-                "id {} and qos {}: expected an id of 0 to 4094 and a qos of 0 to 7",
-                vlan.id, vlan.qos
-            ),
-        );
-    }
-    let min: Option<u32> = section.optional("min_tx_rate");
-    let max: Option<u32> = section.optional("max_tx_rate");
-    let rate = (min.is_some() || max.is_some()).then(|| (min.unwrap_or(0), max.unwrap_or(0)));
-    if let Some((min, max)) = rate.filter(|(min, max)| *max != 0 && min > max) {
-        section.problem("min_tx_rate", format!("{min} is above max_tx_rate, which is {max}"));
-    }
-    VfAttributes {
-        mac: None,
-        vlan,
-        rate,
-        spoof_check: section.optional("spoof_check"),
-        link_state: section.optional::<LinkState>("link_state"),
-        trust: section.optional("trust"),
     }
 }

@@ -1,15 +1,16 @@
 //! `[[pool]]`: where devices come from.
 
-use std::{num::NonZeroU32, str::FromStr};
+use std::num::NonZeroU32;
 
 use serde::Deserialize;
 
 use super::{
     bind::{self, Vfio},
     bond, host_device, resource,
-    section::{Named, Section, shown},
+    section::{Named, Section},
+    selector,
 };
-use crate::types::{DeviceSelector, IndexRange, Name, Reset, ResourceName, Upper};
+use crate::types::{DeviceSelector, Name, Reset, ResourceName, Upper};
 
 /// As many as a node has pods at most where nobody says another number (kubelet's `maxPods` is 110), and some to spare.
 const SHARES: NonZeroU32 = NonZeroU32::new(128).unwrap();
@@ -158,7 +159,7 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
     let name = section.required("name");
     let kind = kind(section);
     let is_made = kind.is_some_and(PoolKind::is_made);
-    let selector = selector(section);
+    let selector = selector::read(section);
     if let Some(kind) = kind {
         host_device::check_selector(section, kind == PoolKind::HostDevice, &selector);
     }
@@ -182,7 +183,8 @@ pub(super) fn read(section: &mut Section) -> Named<Pool> {
     if vfio.is_some() {
         bind::check_pool(section, is_sriov, reset != Reset::None, publish == Some(Publish::Dra));
     }
-    let resource = resource::read(section, kind);
+    let has_devices = |kind| matches!(kind, PoolKind::Sriov | PoolKind::HostDevice);
+    let resource = resource::read(section, kind.is_none_or(has_devices));
     let shares = shares(section, kind, publish);
     let uncounted: Option<Uncounted> = section.optional("uncounted");
     if uncounted.is_some() && publish.is_none() {
@@ -251,52 +253,4 @@ fn shares(section: &mut Section, kind: Option<PoolKind>, publish: Option<Publish
         section.problem("shares", "mode = \"passthru\" has the parent for itself: 1");
     }
     shares.unwrap_or(if is_alone { NonZeroU32::MIN } else { SHARES })
-}
-
-fn selector(section: &mut Section) -> DeviceSelector {
-    DeviceSelector {
-        pf: section.list("pf"),
-        interface: section.list("interface"),
-        mac: section.list("mac"),
-        vf: vf_ranges(section),
-        pci: section.list("pci"),
-        vendor: ids(section, "vendor"),
-        device: ids(section, "device"),
-        driver: section.list("driver"),
-        numa_node: section.list("numa_node"),
-    }
-}
-
-/// A VF index may be written as a number, a range as text.
-fn vf_ranges(section: &mut Section) -> Vec<IndexRange> {
-    let values: Vec<toml::Value> = section.list("vf");
-    let mut ranges = Vec::new();
-    for (index, value) in values.into_iter().enumerate() {
-        let text = value.as_str().map_or_else(|| shown(&value), str::to_owned);
-        match IndexRange::from_str(&text) {
-            Ok(range) => ranges.push(range),
-            Err(error) => section.problem(&format!("vf[{index}]"), error.to_string()),
-        }
-    }
-    ranges
-}
-
-/// PCI ids are written in hexadecimal, with or without `0x`, as `lspci -n` and sysfs do.
-fn ids(section: &mut Section, key: &'static str) -> Vec<u16> {
-    let texts: Vec<String> = section.list(key);
-    let mut ids = Vec::new();
-    for (index, text) in texts.into_iter().enumerate() {
-        let digits = text.strip_prefix("0x").unwrap_or(&text);
-        match u16::from_str_radix(digits, 16) {
-            Ok(id) if !digits.starts_with('+') => ids.push(id),
-            _ => {
-                let found = crate::types::quote(&text);
-                section.problem(
-                    &format!("{key}[{index}]"),
-                    format!("{found}: expected a PCI id such as 0x8086"),
-                );
-            }
-        }
-    }
-    ids
 }

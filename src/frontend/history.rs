@@ -108,6 +108,12 @@ fn way(explained: &Explained) -> Vec<String> {
         let more = more.collect::<Vec<_>>().join(" ");
         lines.push(sentence(&format!("{network} as {interface}: {device} of pool {pool} {more}")));
     }
+    for (interface, addresses) in &explained.besides {
+        let addresses = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        lines.push(sentence(&format!(
+            "{interface} has besides, from routers or its workload: {addresses}"
+        )));
+    }
     for (number, step) in explained.steps.iter().enumerate() {
         let mark = match step.holds {
             Some(true) => "holds",

@@ -1,16 +1,18 @@
 //! The way of a sandbox: what was done to it, what it was given by which steps, and which of them hold now. Looks only.
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
+use ipnet::IpNet;
 use serde::Serialize;
 
 use super::{OperationError, chronicle::of_lease, recall::recall};
 use crate::{
     history::{Entry, History, Subject, What},
+    inventory::{Link, Scene},
     kernel::Kernel,
-    lease::{Lease, LeaseStore},
+    lease::{Attached, Lease, LeaseStore},
     plan::{self, Held, sentence, undo_sentence},
-    types::with_causes,
+    types::{InterfaceName, with_causes},
 };
 
 /// One sandbox that has something.
@@ -22,6 +24,9 @@ pub struct Explained {
     pub steps: Vec<ExplainedStep>,
     /// Why its steps could not be judged, where they could not.
     pub unseen: Option<String>,
+    /// Addresses of global scope that its interfaces have and were not given: by routers, where the network believes them, or by the workload.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub besides: BTreeMap<InterfaceName, Vec<IpNet>>,
 }
 
 /// One step.
@@ -85,6 +90,21 @@ fn one(kernel: &mut impl Kernel, lease: Lease) -> Explained {
         }
     };
     let steps = lease.plan.steps().iter().map(step).collect();
+    let besides = scene.as_ref().map(|scene| besides(&lease, scene)).unwrap_or_default();
     let unseen = scene.err();
-    Explained { lease, steps, unseen }
+    Explained { lease, steps, unseen, besides }
+}
+
+fn besides(lease: &Lease, scene: &Scene) -> BTreeMap<InterfaceName, Vec<IpNet>> {
+    let sight = &scene.sandbox;
+    let of = |had: &Attached| {
+        let named = |link: &&Link| link.name.as_bytes() == had.interface.as_str().as_bytes();
+        let link = sight.links.iter().find(named)?;
+        let its = sight.addresses.iter().filter(|(index, _)| *index == link.index);
+        let others = its.map(|(_, address)| *address);
+        let others: Vec<IpNet> =
+            others.filter(|address| !had.addresses.contains(address)).collect();
+        (!others.is_empty()).then(|| (had.interface.clone(), others))
+    };
+    lease.networks.iter().filter_map(of).collect()
 }

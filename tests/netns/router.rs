@@ -140,5 +140,11 @@ fn a_network_may_believe_its_routers() {
         host.configure(&open);
         let blue = host.sandbox("blue");
         assert!(learnt_from_the_wire(host, &blue).contains("2001:db8:bad"));
+        let id = host.leases()[0]["id"].as_str().unwrap().to_owned();
+        let told = host.vfhook(&["explain", &id, "--json"]).json();
+        let besides = &told["sandboxes"][0]["besides"];
+        let [heard] = &besides["net1"].as_array().unwrap()[..] else { panic!("{besides}") };
+        assert!(heard.as_str().unwrap().starts_with("2001:db8:bad:"), "{besides}");
+        host.vfhook(&["explain", &id]).must_exit(0).must_say(&["net1 has besides"]);
     });
 }
