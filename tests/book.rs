@@ -142,6 +142,9 @@ fn the_book_has_each_page_once_and_its_pages_stay_in_it() {
             let target = plain(&own.parent().unwrap().join(path));
             let stays = path.is_empty() || target.is_some_and(|to| to.starts_with("docs"));
             assert!(stays, "{}: {link} is outside the book; say {REPOSITORY}…", own.display());
+            // mdBook calls that index.html in the book, where it is listed and nowhere else.
+            let is_named = own != summary && link.contains("README.md");
+            assert!(!is_named, "{}: {link}; link to its folder", own.display());
         }
     }
     let book: toml::Table = fs::read_to_string(root().join("book.toml")).unwrap().parse().unwrap();

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, env, fs, path::Path};
 
 use serde_json::Value;
 use vfhook::{
-    history::{Reason, Tally},
+    history::{Histogram, Reason, StepKind, Tally},
     metrics::{FAMILIES, Facts, Format, Kind, LeaseLevel, Nri, PoolLevel, page, text},
 };
 
@@ -50,7 +50,7 @@ fn the_page_is_what_the_program_says() {
 #[test]
 fn rules_and_documents_name_metrics_that_there_are() {
     let known = samples();
-    for path in ["docs/metrics/alerts.yml", "docs/metrics.md", "README.md"] {
+    for path in ["docs/metrics/alerts.yml", "docs/metrics.md", "docs/errors.md", "README.md"] {
         for name in named(&document(path)) {
             assert!(known.contains(&name), "{path} names {name}, which nobody tells");
         }
@@ -126,6 +126,12 @@ fn labels_that_the_dashboard_names_are_told() {
 /// As much as there can be.
 fn full() -> Facts {
     let states = ["free", "unusable", "leased"];
+    let steps = [(StepKind::TakeDevice, Histogram::default())];
+    let tally = Tally {
+        attached_steps: steps.clone().into(),
+        detached_steps: steps.into(),
+        ..Tally::default()
+    };
     Facts {
         pools: vec![PoolLevel {
             name: "fast".parse().unwrap(),
@@ -134,7 +140,7 @@ fn full() -> Facts {
             interfaces: 1,
         }],
         leases: ["reserved", "needs cleanup"].map(|state| (state, LeaseLevel::default())).into(),
-        tally: Some(Tally::default()),
+        tally: Some(tally),
         nri: Some(Nri::default()),
         ..Facts::default()
     }

@@ -47,7 +47,7 @@ impl Trial {
 
     fn run(&self, faults: impl IntoIterator<Item = Fault>) -> Result<(), TestCaseError> {
         match execute::run(&self.plan, &mut self.kernel(faults), in_time()) {
-            Outcome::Applied => Ok(()),
+            Outcome::Applied { .. } => Ok(()),
             failed @ Outcome::Failed { .. } => Err(TestCaseError::fail(format!("{failed:?}"))),
         }
     }

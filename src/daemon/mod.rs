@@ -227,6 +227,10 @@ impl Node for Machine {
     fn synchronized(&self) {
         self.bell.ring();
     }
+
+    fn answered(&self, left: Duration) {
+        self.pulse.answered(left);
+    }
 }
 
 impl Machine {

@@ -1,5 +1,5 @@
-//! Whether the daemon lives: when its keeper finished a look last, whether a runtime tells of pods, and how often one began to. What is told of it
-//! to systemd and over HTTP is theirs.
+//! Whether the daemon lives: when its keeper finished a look last, whether a runtime tells of pods, how often one began to, and how close to
+//! too late it is answered. What is told of it to systemd and over HTTP is theirs.
 
 use std::{
     sync::{
@@ -11,7 +11,11 @@ use std::{
 
 use containerd_nri::Handle;
 
-use crate::{frontend::http::Health, metrics::Nri};
+use crate::{
+    frontend::http::Health,
+    history::{BOUNDS, Histogram},
+    metrics::Nri,
+};
 
 /// What is known of it.
 #[derive(Debug)]
@@ -19,6 +23,7 @@ pub(super) struct Pulse {
     looked: Mutex<Instant>,
     serving: AtomicBool,
     connections: AtomicU64,
+    left: Mutex<Histogram>,
 }
 
 impl Pulse {
@@ -28,6 +33,7 @@ impl Pulse {
             looked: Mutex::new(Instant::now()),
             serving: AtomicBool::new(false),
             connections: AtomicU64::new(0),
+            left: Mutex::default(),
         }
     }
 
@@ -38,7 +44,7 @@ impl Pulse {
 
     /// Whether it does what it is there for.
     pub(super) fn health(&self) -> Health {
-        Health { looked: self.since(), serving: self.nri().serving }
+        Health { looked: self.since(), serving: self.serving.load(Ordering::Relaxed) }
     }
 
     fn since(&self) -> Duration {
@@ -50,7 +56,14 @@ impl Pulse {
         Nri {
             serving: self.serving.load(Ordering::Relaxed),
             connections: self.connections.load(Ordering::Relaxed),
+            left: self.left.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
+    }
+
+    /// The runtime was answered, so long before it would have been too late.
+    pub(super) fn answered(&self, left: Duration) {
+        let us = u64::try_from(left.as_micros()).unwrap_or(u64::MAX);
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).add(us, &BOUNDS);
     }
 
     /// Follows the connection for as long as there is one to come.

@@ -8,7 +8,10 @@ use crate::{execute::Undone, kernel::KernelError};
 #[derive(Debug)]
 pub enum Outcome {
     /// Every step was done.
-    Applied,
+    Applied {
+        /// How long each took, in their order.
+        took: Vec<Duration>,
+    },
     /// A step failed, and what was done was taken back or could not be.
     Failed {
         /// Why.

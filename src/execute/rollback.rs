@@ -1,5 +1,7 @@
 //! Undo steps, one after the other, to the end whatever happens.
 
+use std::time::Duration;
+
 use super::timed::timed;
 use crate::{
     kernel::{Kernel, KernelError},
@@ -14,6 +16,8 @@ pub struct Undone {
     pub remaining: Vec<Step>,
     /// What failed and why, step by step; also what is given up.
     pub failures: Vec<(String, KernelError)>,
+    /// How long each of the steps took, in their order.
+    pub took: Vec<Duration>,
 }
 
 impl Undone {
@@ -55,7 +59,9 @@ pub fn undo_telling(
         if position == urgent && undone.is_whole() {
             tell.take().into_iter().for_each(|tell| tell());
         }
-        match timed("undid", step, || kernel.apply(step, deadline)) {
+        let (done, took) = timed("undid", step, || kernel.apply(step, deadline));
+        undone.took.push(took);
+        match done {
             Ok(())
             | Err(
                 KernelError::SandboxGone

@@ -1,11 +1,11 @@
 //! One line of the journal. Data only; readers pass over fields that they do not know.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::Moment;
+use super::{Moment, Reason, StepKind, Way, What};
 use crate::types::{InterfaceName, MacAddress, Name, PciAddress, SandboxId};
 
 /// The format of a line.
@@ -49,6 +49,9 @@ pub struct Entry {
     /// How long it took, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub us: Option<u64>,
+    /// How long each of its steps took, in microseconds, by kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub steps: BTreeMap<StepKind, Vec<u32>>,
     /// Why it was done, or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -84,109 +87,6 @@ pub struct Had {
     pub addresses: Vec<IpNet>,
 }
 
-/// A few words, each with its text in the journal and for people.
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$about:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum $name {
-            $($(#[$about])* #[serde(rename = $text)] $variant,)+
-        }
-
-        impl $name {
-            /// All that there are.
-            pub const ALL: &[Self] = &[$(Self::$variant,)+];
-
-            /// As it is written.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text,)+
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-    };
-}
-
-words! {
-    /// What was done.
-    What {
-        /// Everything that was asked for was given.
-        Attached = "attached",
-        /// It was not, and nothing was touched.
-        Refused = "refused",
-        /// It was tried, failed, and was put back.
-        Failed = "failed",
-        /// One more container shares what was given.
-        Joined = "joined",
-        /// One of several containers went.
-        Left = "left",
-        /// Everything was taken back.
-        TakenBack = "taken-back",
-        /// Not everything was, and it is tried again.
-        Stuck = "stuck",
-        /// What did not hold any more was given again.
-        Mended = "mended",
-        /// It could not be.
-        Unmended = "unmended",
-        /// A sandbox runs without what it asks for.
-        Missed = "missed",
-    }
-}
-
-words! {
-    /// The way by which it was asked for.
-    Way {
-        /// `vfhook attach`, `detach` or `reconcile`.
-        Command = "command",
-        /// An OCI runtime's hook.
-        Hook = "hook",
-        /// A container runtime, over NRI.
-        Nri = "nri",
-        /// A container runtime that asked for its pod's address.
-        Cni = "cni",
-        /// Nobody: `vfhook serve` saw that it was needed.
-        Keeper = "keeper",
-    }
-}
-
-words! {
-    /// Why something was refused or failed.
-    Reason {
-        /// The request is wrong, or asks for what is not open to it.
-        Request = "request",
-        /// The configuration cannot be used.
-        Configuration = "configuration",
-        /// What is asked for does not fit what the sandbox or the device is.
-        Unfit = "unfit",
-        /// No device is free.
-        NoDevice = "no-device",
-        /// No address is free.
-        NoAddress = "no-address",
-        /// An address or MAC that was chosen is another's.
-        Taken = "taken",
-        /// The sandbox, or its id, has something else already.
-        Conflict = "conflict",
-        /// The sandbox has not what it asks for.
-        Missing = "missing",
-        /// The kernel refused, before anything was touched.
-        Kernel = "kernel",
-        /// The state directory cannot be used, or others work on it for too long.
-        State = "state",
-        /// A step failed, and everything was put back.
-        Step = "step",
-        /// It could not all be put back or taken back.
-        Cleanup = "cleanup",
-        /// A defect of vfhook.
-        Defect = "defect",
-    }
-}
-
 impl Entry {
     /// Just over; who and how is still to be said.
     pub fn now(what: What, by: Way) -> Self {
@@ -202,6 +102,7 @@ impl Entry {
             networks: Vec::new(),
             more: 0,
             us: None,
+            steps: BTreeMap::new(),
             why: None,
             reason: None,
         }
@@ -227,7 +128,14 @@ impl Entry {
             let mut line = vec![b'\n'];
             serde_json::to_writer(&mut line, &self)?;
             line.push(b'\n');
-            if line.len() <= LONGEST || self.networks.pop().is_none() {
+            if line.len() <= LONGEST {
+                return Ok(line);
+            }
+            // What was given is worth more than how long it took.
+            if !std::mem::take(&mut self.steps).is_empty() {
+                continue;
+            }
+            if self.networks.pop().is_none() {
                 return Ok(line);
             }
             self.more += 1;
@@ -273,6 +181,20 @@ pub(super) mod tests {
         assert!(line.len() <= LONGEST, "{}", line.len());
         let read: Entry = serde_json::from_slice(&line).unwrap();
         assert_eq!(read.networks.len() + read.more, 200);
+    }
+
+    #[test]
+    fn how_long_steps_took_gives_way_to_what_was_given() {
+        let told = entry(What::Attached, "blue", "0000:01:10.2");
+        let few = [(StepKind::TakeDevice, vec![1200]), (StepKind::AddAddress, vec![80, 90])];
+        let told = Entry { steps: few.into(), ..told };
+        let line = String::from_utf8(told.clone().line().unwrap()).unwrap();
+        assert!(line.contains(r#""steps":{"take-device":[1200],"add-address":[80,90]}"#), "{line}");
+        assert_eq!(serde_json::from_str::<Entry>(&line).unwrap(), told);
+        let many = Entry { steps: [(StepKind::AddRoute, vec![100_000; 1000])].into(), ..told };
+        let line = many.clone().line().unwrap();
+        let read: Entry = serde_json::from_slice(&line).unwrap();
+        assert_eq!(read, Entry { steps: BTreeMap::new(), ..many });
     }
 
     #[test]

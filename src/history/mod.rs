@@ -18,12 +18,16 @@ mod lines;
 mod moment;
 mod query;
 mod rotation;
+mod step_kind;
 mod tally;
 mod when;
+mod word;
 
-pub use entry::{Entry, Had, Reason, Way, What};
+pub use entry::{Entry, Had};
 pub use file::History;
 pub use moment::Moment;
 pub use query::{Held, Subject, held_at};
-pub use tally::{BOUNDS_MS, Histogram, Tally};
+pub use step_kind::StepKind;
+pub use tally::{BOUNDS, Bounds, Histogram, STEP_BOUNDS, Tally};
 pub use when::When;
+pub use word::{Reason, Way, What};

@@ -4,24 +4,35 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Reason, Way, What};
+use super::{Entry, Reason, StepKind, Way, What};
 
-/// Upper bounds of a histogram's buckets in milliseconds: factors of two, and what is promised: 70 % of NRI's two seconds, and those.
-pub const BOUNDS_MS: [u64; 13] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000, 1400, 2000];
+/// Upper bounds of a histogram's buckets, in microseconds.
+pub type Bounds = [u64; 13];
+
+/// Those of whole operations: factors of two, and what is promised: 70 % of NRI's two seconds, and those.
+pub const BOUNDS: Bounds = [
+    1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 256_000, 512_000, 1_000_000,
+    1_400_000, 2_000_000,
+];
+
+/// Those of single steps: most are one message to the kernel, some wait for a driver.
+pub const STEP_BOUNDS: Bounds =
+    [50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000];
 
 /// How long things took.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Histogram {
     /// How many took no longer than the bound of this place, and longer than the one before; what took longer than all is last.
-    pub counts: [u64; BOUNDS_MS.len() + 1],
+    pub counts: [u64; BOUNDS.len() + 1],
     /// Microseconds of all together.
     pub sum: u64,
 }
 
 impl Histogram {
-    fn add(&mut self, us: u64) {
-        let place = BOUNDS_MS.iter().position(|bound| us <= bound * 1000);
-        self.counts[place.unwrap_or(BOUNDS_MS.len())] += 1;
+    /// One more, which took so many microseconds. A histogram has the same bounds for all of them.
+    pub fn add(&mut self, us: u64, bounds: &Bounds) {
+        let place = bounds.iter().position(|bound| us <= *bound);
+        self.counts[place.unwrap_or(bounds.len())] += 1;
         self.sum = self.sum.saturating_add(us);
     }
 
@@ -37,8 +48,12 @@ impl Histogram {
 pub struct Tally {
     /// Attachments that gave everything.
     pub attached: BTreeMap<Way, Histogram>,
+    /// Their steps.
+    pub attached_steps: BTreeMap<StepKind, Histogram>,
     /// Detachments that took everything back.
     pub detached: BTreeMap<Way, Histogram>,
+    /// Their steps.
+    pub detached_steps: BTreeMap<StepKind, Histogram>,
     /// What was refused, and nothing touched.
     pub refused: BTreeMap<Reason, u64>,
     /// Attachments that failed and were put back.
@@ -60,8 +75,14 @@ impl Tally {
     pub fn add(&mut self, entry: &Entry) {
         let us = entry.us.unwrap_or_default();
         match entry.what {
-            What::Attached => self.attached.entry(entry.by).or_default().add(us),
-            What::TakenBack => self.detached.entry(entry.by).or_default().add(us),
+            What::Attached => {
+                self.attached.entry(entry.by).or_default().add(us, &BOUNDS);
+                add_steps(&mut self.attached_steps, entry);
+            }
+            What::TakenBack => {
+                self.detached.entry(entry.by).or_default().add(us, &BOUNDS);
+                add_steps(&mut self.detached_steps, entry);
+            }
             What::Refused => {
                 *self.refused.entry(entry.reason.unwrap_or(Reason::Defect)).or_default() += 1;
             }
@@ -72,6 +93,13 @@ impl Tally {
             What::Missed => self.missed += 1,
             What::Joined | What::Left => {}
         }
+    }
+}
+
+fn add_steps(steps: &mut BTreeMap<StepKind, Histogram>, entry: &Entry) {
+    for (kind, times) in &entry.steps {
+        let histogram = steps.entry(*kind).or_default();
+        times.iter().for_each(|us| histogram.add((*us).into(), &STEP_BOUNDS));
     }
 }
 
@@ -92,6 +120,11 @@ mod tests {
             histogram.counts.iter().copied().enumerate().filter(|(_, count)| *count > 0).collect();
         assert_eq!(filled, [(0, 2), (1, 1), (11, 1), (12, 1), (13, 1)]);
         assert_eq!((histogram.count(), histogram.sum), (6, 11_802_002));
+        let steps = [(StepKind::AddRoute, vec![50, 51, 2_000_000])];
+        tally.add(&Entry { steps: steps.into(), ..entry(What::TakenBack, "blue", "0000:01:10.2") });
+        let routes = &tally.detached_steps[&StepKind::AddRoute];
+        assert_eq!((routes.counts[0], routes.counts[1], routes.counts[13]), (1, 1, 1));
+        assert!(tally.attached_steps.is_empty() && routes.sum == 2_000_101);
         let text = serde_json::to_string(&tally).unwrap();
         assert_eq!(serde_json::from_str::<Tally>(&text).unwrap(), tally);
     }

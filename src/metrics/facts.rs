@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{history::Tally, types::Name};
+use crate::{
+    history::{Histogram, Tally},
+    types::Name,
+};
 
 /// What was found, once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,10 +51,12 @@ pub struct LeaseLevel {
 }
 
 /// The connection to a container runtime.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Nri {
     /// Whether the runtime tells of pods.
     pub serving: bool,
     /// How often it began to.
     pub connections: u64,
+    /// How much of the time to answer in was left when sandboxes that ask for something had been looked after.
+    pub left: Histogram,
 }

@@ -1,8 +1,11 @@
 //! The table of metrics. A new one is a line here, and nowhere else.
 
-use crate::history::{Histogram, Reason, Tally, Way};
+use crate::history::{BOUNDS, Reason};
 
-use super::Facts;
+use super::{
+    Facts, Nri,
+    sample::{Sample, Value, of, steps, times},
+};
 
 /// What kind of number it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,24 +27,6 @@ impl Kind {
             Self::Histogram => "histogram",
         }
     }
-}
-
-/// One number, and what it is of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sample {
-    /// Names with values.
-    pub labels: Vec<(&'static str, String)>,
-    /// The number.
-    pub value: Value,
-}
-
-/// A number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    /// A whole one.
-    Whole(u64),
-    /// Times.
-    Times(Histogram),
 }
 
 /// One metric.
@@ -162,11 +147,25 @@ pub const FAMILIES: &[Family] = &[
         samples: |facts| times(facts, |tally, way| tally.attached.get(&way)),
     },
     Family {
+        name: "vfhook_attach_step_seconds",
+        kind: Kind::Histogram,
+        help: "How long the steps took of attachments that gave everything, by what they do.",
+        watch: "Where attaching is slow, the step that grew says why: `take-device` and `configure-vf` wait for the card's driver, all wait for the kernel's one lock on network devices.",
+        samples: |facts| steps(facts, |tally| &tally.attached_steps),
+    },
+    Family {
         name: "vfhook_detach_seconds",
         kind: Kind::Histogram,
         help: "How long taking everything back took, by the way in that it was asked for; `keeper` is `vfhook serve` by itself.",
         watch: "Many by `keeper`: sandboxes end and nobody tells.",
         samples: |facts| times(facts, |tally, way| tally.detached.get(&way)),
+    },
+    Family {
+        name: "vfhook_detach_step_seconds",
+        kind: Kind::Histogram,
+        help: "How long the steps took by which everything was taken back, by what they do.",
+        watch: "`return-device` is the driver's time, and that of the pool's `reset`.",
+        samples: |facts| steps(facts, |tally| &tally.detached_steps),
     },
     Family {
         name: "vfhook_refusals",
@@ -254,22 +253,17 @@ pub const FAMILIES: &[Family] = &[
         watch: "It grows: the runtime restarts, or throws vfhook out for being late.",
         samples: |facts| facts.nri.iter().map(|nri| of([], nri.connections)).collect(),
     },
+    Family {
+        name: "vfhook_nri_left_seconds",
+        kind: Kind::Histogram,
+        help: "How long vfhook could still have taken, of the 70 % of the runtime's patience that it takes, when a sandbox that asks for something was answered for. Told by `vfhook serve` alone.",
+        watch: "Many below `le=\"0.256\"`: soon answers are late. `vfhook_attach_step_seconds` says what takes long; containerd's `plugin_request_timeout` gives more.",
+        samples: |facts| {
+            let left = |nri: &Nri| Sample {
+                labels: Vec::new(),
+                value: Value::Times(nri.left.clone(), &BOUNDS),
+            };
+            facts.nri.iter().map(left).collect()
+        },
+    },
 ];
-
-fn of<const N: usize>(labels: [(&'static str, &str); N], value: u64) -> Sample {
-    let labels = labels.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
-    Sample { labels, value: Value::Whole(value) }
-}
-
-/// All ways from the beginning, so that a rate sees the first.
-fn times(facts: &Facts, of_way: fn(&Tally, Way) -> Option<&Histogram>) -> Vec<Sample> {
-    let tally = facts.tally.iter();
-    tally
-        .flat_map(|tally| {
-            Way::ALL.iter().map(move |way| Sample {
-                labels: vec![("frontend", way.to_string())],
-                value: Value::Times(of_way(tally, *way).cloned().unwrap_or_default()),
-            })
-        })
-        .collect()
-}

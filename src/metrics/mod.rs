@@ -4,9 +4,11 @@
 mod facts;
 mod family;
 mod page;
+mod sample;
 mod text;
 
 pub use facts::{Facts, LeaseLevel, Nri, PoolLevel};
-pub use family::{FAMILIES, Family, Kind, Sample, Value};
+pub use family::{FAMILIES, Family, Kind};
 pub use page::page;
+pub use sample::{Sample, Value};
 pub use text::{Format, text};

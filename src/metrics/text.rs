@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::{FAMILIES, Facts, Family, Kind, Value};
-use crate::history::{BOUNDS_MS, Histogram};
+use crate::history::{Bounds, Histogram};
 
 /// Which form.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -77,7 +77,7 @@ fn tell(
             Value::Whole(number) => {
                 writeln!(text, "{name}{total}{} {number}", braced(&labels))?;
             }
-            Value::Times(times) => histogram(text, name, &labels, times)?,
+            Value::Times(times, bounds) => histogram(text, name, &labels, times, bounds)?,
         }
     }
     Ok(())
@@ -88,11 +88,12 @@ fn histogram(
     name: &str,
     labels: &[String],
     times: &Histogram,
+    bounds: &Bounds,
 ) -> Result<(), std::fmt::Error> {
     let mut below = 0;
     for (place, count) in times.counts.iter().enumerate() {
         below += count;
-        let bound = BOUNDS_MS.get(place).map_or_else(|| "+Inf".to_owned(), |ms| seconds(ms * 1000));
+        let bound = bounds.get(place).map_or_else(|| "+Inf".to_owned(), |us| seconds(*us));
         let bound = [format!("le=\"{bound}\"")];
         writeln!(text, "{name}_bucket{} {below}", braced(&[labels, &bound].concat()))?;
     }
@@ -129,7 +130,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        history::{Tally, Way},
+        history::{BOUNDS, StepKind, Tally, Way},
         metrics::{LeaseLevel, Nri, PoolLevel},
     };
 
@@ -140,16 +141,20 @@ mod tests {
             devices: BTreeMap::from([("free", 3), ("leased", 5)]),
             interfaces: 5,
         };
-        let mut counts = [0; BOUNDS_MS.len() + 1];
+        let mut counts = [0; BOUNDS.len() + 1];
         (counts[0], counts[4], counts[13]) = (1, 2, 1);
         let times = Histogram { counts, sum: 2_500_250 };
-        let tally =
-            Tally { attached: BTreeMap::from([(Way::Nri, times)]), failed: 7, ..Tally::default() };
+        let tally = Tally {
+            attached: BTreeMap::from([(Way::Nri, times.clone())]),
+            attached_steps: BTreeMap::from([(StepKind::TakeDevice, times.clone())]),
+            failed: 7,
+            ..Tally::default()
+        };
         Facts {
             pools: vec![pool],
             leases: BTreeMap::from([("attached", LeaseLevel { count: 5, oldest: 60 })]),
             tally: Some(tally),
-            nri: Some(Nri { serving: true, connections: 2 }),
+            nri: Some(Nri { serving: true, connections: 2, left: times }),
             ..Facts::default()
         }
     }
@@ -167,6 +172,11 @@ mod tests {
             "vfhook_attach_seconds_sum{frontend=\"nri\"} 2.50025",
             "vfhook_attach_seconds_count{frontend=\"nri\"} 4",
             "vfhook_attach_seconds_count{frontend=\"hook\"} 0",
+            "vfhook_attach_step_seconds_bucket{step=\"take-device\",le=\"0.00005\"} 1",
+            "vfhook_attach_step_seconds_bucket{step=\"take-device\",le=\"1.0\"} 3",
+            "vfhook_attach_step_seconds_count{step=\"take-device\"} 4",
+            "vfhook_nri_left_seconds_bucket{le=\"0.001\"} 1",
+            "vfhook_nri_left_seconds_count 4",
             "vfhook_refusals_total{reason=\"no-device\"} 0",
             "vfhook_failures_total{outcome=\"put-back\"} 7",
             "vfhook_nri_connections_total 2",

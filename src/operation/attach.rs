@@ -12,6 +12,7 @@ use super::{
     prepare::{Prepared, prepare},
     recover, services,
     show::show,
+    step_kind::times,
 };
 use crate::{
     execute::{self, Outcome},
@@ -196,7 +197,7 @@ fn perform(
 ) -> Result<AttachReport, OperationError> {
     let began = journal::begin();
     match execute::run(&reservation.lease.plan, kernel, deadline) {
-        Outcome::Applied => {
+        Outcome::Applied { took } => {
             forget_refused_macs(kernel, &mut reservation.lease);
             // Before it counts as attached: what is attached, starts containers.
             if let Err((why, error)) = complete(kernel, context, &reservation.lease, deadline) {
@@ -207,7 +208,10 @@ fn perform(
             reservation.lease.state = LeaseState::Attached;
             context.leases.update(&reservation.lease)?;
             journal::attached(&reservation.lease, &began);
-            let report = AttachReport::of(&reservation.lease, How::Attached, kernel.messages());
+            let lease = &reservation.lease;
+            let steps = lease.plan.steps().iter().map(|planned| &planned.step);
+            let mut report = AttachReport::of(lease, How::Attached, kernel.messages());
+            report.times = times(steps, &took);
             Ok(report.with_nodes(kernel))
         }
         Outcome::Failed { failure, undone } => {

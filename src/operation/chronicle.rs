@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{AttachReport, Context, How, OperationError};
+use super::{AttachReport, Context, How, OperationError, step_kind::Times};
 use crate::{
     history::{Entry, Had, Reason, What},
     kernel::KernelError,
@@ -26,7 +26,9 @@ pub(super) fn asked(
         Err(_) => event.networks.iter().map(wished).collect(),
     };
     let entry = match came {
-        Ok(_) => begin(&context.leases, What::Attached),
+        Ok(report) => {
+            Entry { steps: report.times.clone(), ..begin(&context.leases, What::Attached) }
+        }
         Err(error) => because(&context.leases, error),
     };
     let entry = Entry { networks, ..of_event(entry, event) };
@@ -63,7 +65,7 @@ pub(super) fn taken_back(
     context: &Context,
     lease: &Lease,
     why: &str,
-    took: Duration,
+    (took, steps): (Duration, Times),
     came: &Result<(), OperationError>,
 ) {
     let entry = match came {
@@ -71,7 +73,8 @@ pub(super) fn taken_back(
         Ok(()) => begin(&context.leases, What::TakenBack).because(why),
         Err(error) => Entry { what: What::Stuck, ..because(&context.leases, error) },
     };
-    tell(&context.leases, of_lease(entry, lease).took(took));
+    let entry = Entry { steps, ..of_lease(entry, lease) };
+    tell(&context.leases, entry.took(took));
 }
 
 /// What a lease gave did not hold, and was given again or could not be.

@@ -56,8 +56,8 @@ pub(super) fn hold(
         Mended::WouldApply
     } else {
         match execute::run(&found.steps, kernel, deadline) {
-            Outcome::Applied if found.lost.is_empty() => Mended::Applied,
-            Outcome::Applied => {
+            Outcome::Applied { .. } if found.lost.is_empty() => Mended::Applied,
+            Outcome::Applied { .. } => {
                 Mended::Failed(format!("not all can be: {}", found.lost.join("; ")))
             }
             Outcome::Failed { failure, .. } => Mended::Failed(with_causes(&failure)),

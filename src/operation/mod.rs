@@ -48,6 +48,7 @@ pub mod setup;
 mod share;
 mod show;
 mod status;
+mod step_kind;
 mod take;
 mod tell;
 mod traffic;

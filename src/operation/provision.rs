@@ -38,7 +38,7 @@ pub fn provision(
     asked.tell();
     match execute::run(&plan, kernel, deadline) {
         // Who is there has its VFs; a boot unit tries again for the rest.
-        Outcome::Applied => match asked.missing.into_iter().next() {
+        Outcome::Applied { .. } => match asked.missing.into_iter().next() {
             Some(missing) => Err(missing.into()),
             None => Ok(Preview::of_plan(&plan)),
         },

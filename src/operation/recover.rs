@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Context, OperationError, chronicle, journal, now};
+use super::{Context, OperationError, chronicle, journal, now, step_kind::times};
 use crate::{
     execute::{self, Undone},
     kernel::Kernel,
@@ -48,9 +48,10 @@ pub(super) fn release_telling(
     }
     kernel.find_sandbox(&reservation.lease.netns)?;
     let undone = execute::undo_telling(&steps, plan::urgent(&steps), tell, kernel, deadline);
+    let times = times(&steps, &undone.took);
     let lease = reservation.lease.clone();
     let came = settle(kernel, context, reservation, undone, "not all was taken back");
-    chronicle::taken_back(context, &lease, why, began.took(), &came);
+    chronicle::taken_back(context, &lease, why, (began.took(), times), &came);
     came?;
     journal::taken_back(&lease, &began);
     added

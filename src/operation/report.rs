@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{
     driving::Driving,
     rdma::{self, RdmaDevice},
+    step_kind::Times,
     vfio::{VfioDevice, devices},
 };
 use crate::{
@@ -56,6 +57,9 @@ pub struct AttachReport {
     pub rdma: Vec<RdmaDevice>,
     /// How many netlink messages it took.
     pub netlink_messages: u64,
+    /// How long its steps took.
+    #[serde(skip)]
+    pub(super) times: Times,
     /// What was done.
     #[serde(skip)]
     plan: Plan,
@@ -74,6 +78,7 @@ impl AttachReport {
             service_sources: lease.service_sources.clone(),
             service_cidrs: lease.service_cidrs.clone(),
             netlink_messages,
+            times: Times::new(),
             plan: lease.plan.clone(),
         }
     }
@@ -102,6 +107,7 @@ impl AttachReport {
             service_sources: Vec::new(),
             service_cidrs: Vec::new(),
             netlink_messages: 0,
+            times: Times::new(),
             plan: Plan::default(),
         }
     }

@@ -101,7 +101,7 @@ pub(super) fn publish(
         return Ok(());
     };
     match execute::run(&publication, kernel, deadline) {
-        Outcome::Applied => Ok(()),
+        Outcome::Applied { .. } => Ok(()),
         Outcome::Failed { failure, .. } => {
             Err(OperationError::RolledBack { verb: "publishing services", source: failure })
         }
@@ -217,7 +217,7 @@ fn republish(
         return Ok(None);
     }
     Ok(Some(match execute::run(publication, kernel, deadline) {
-        Outcome::Applied => Mended::Applied,
+        Outcome::Applied { .. } => Mended::Applied,
         Outcome::Failed { failure, .. } => Mended::Failed(with_causes(&failure)),
     }))
 }

@@ -232,6 +232,11 @@ fn who_says_nothing_reads_nothing_or_talks_slowly_holds_nothing() {
             let _ = rude.shutdown(Shutdown::Both);
         }
         becomes("all are served again", || status(&ask("/readyz", "")) == "200").await;
+        // It was answered for in time, and that is counted once.
+        let numbers = scrape();
+        assert_eq!(numbers["vfhook_nri_left_seconds_count"], ONE);
+        assert_eq!(numbers["vfhook_nri_left_seconds_bucket{le=\"0.001\"}"], 0);
+        assert!((1..1_400_000).contains(&numbers["vfhook_nri_left_seconds_sum"]), "{numbers:?}");
         peer.pod_event(Event::StopPodSandbox, &web).await;
         stop(daemon);
     });
@@ -403,6 +408,11 @@ fn its_numbers_are_those_of_status_and_of_what_was_done() {
         let of = |name: &str| numbers[name] / ONE;
         assert_eq!(of("vfhook_attach_seconds_count{frontend=\"command\"}"), attached + 1);
         assert_eq!(of("vfhook_detach_seconds_count{frontend=\"command\"}"), detached);
+        // A step of each: VFs are taken, and macvlans are made and deleted.
+        let made = of("vfhook_attach_step_seconds_count{step=\"create-macvlan\"}");
+        let taken = of("vfhook_attach_step_seconds_count{step=\"take-device\"}");
+        assert_eq!(made + taken, attached + 1);
+        assert_eq!(of("vfhook_detach_step_seconds_count{step=\"delete-link\"}"), detached);
         assert_eq!(of("vfhook_failures_total{outcome=\"left\"}"), 1);
         assert_eq!(of("vfhook_leases{state=\"needs cleanup\"}"), 1);
         let refusals = numbers.iter().filter(|(name, _)| name.starts_with("vfhook_refusals_total"));

@@ -44,6 +44,9 @@ pub trait Node: Send + Sync + 'static {
 
     /// The runtime told of all its pods: leases should be compared with them.
     fn synchronized(&self);
+
+    /// A sandbox that asks for something was answered for, so long before it would have been too late.
+    fn answered(&self, left: Duration);
 }
 
 /// The plugin.
@@ -171,7 +174,11 @@ impl<N: Node> Plugin for NriPlugin<N> {
         self.pods.begins(&pod.id);
         let attached = match self.pods.event(&pod).await {
             Ok(None) => return Ok(()),
-            Ok(Some(event)) => self.attach(call, event).await.map(drop),
+            Ok(Some(event)) => {
+                let attached = self.attach(call, event).await.map(drop);
+                self.node.answered(call.time_left());
+                attached
+            }
             Err(refused) => Err(refused.to_string()),
         };
         let Err(reason) = attached else { return Ok(()) };
@@ -226,8 +233,9 @@ impl<N: Node> Plugin for NriPlugin<N> {
         };
         match call.work() {
             Work::Event { event: Event::CreateContainer, .. } => Err(reason()),
-            Work::Event { event: Event::RunPodSandbox, .. } if self.pods.may_refuse_sandboxes() => {
-                Err(reason())
+            Work::Event { event: Event::RunPodSandbox, .. } => {
+                self.node.answered(Duration::ZERO);
+                if self.pods.may_refuse_sandboxes() { Err(reason()) } else { Ok(()) }
             }
             _ => Ok(()),
         }
