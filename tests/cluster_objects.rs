@@ -215,14 +215,14 @@ fn service_networks_are_the_clusters_where_the_file_says_so() {
     };
     let config = of_services("\"cluster\"", Some(&["10.96.0.0/12", "10.112.0.0/16"]));
     assert_eq!(cidrs(&config), ["10.96.0.0/12", "10.112.0.0/16"]);
-    assert!(!config.service_path.awaits_cluster);
+    assert!(!config.service_path.untold);
     // Beside others, of which one may be the same.
     let list = "[\"169.254.20.10/32\", \"cluster\", \"10.112.0.0/16\"]";
     let config = of_services(list, Some(&["10.96.0.0/12", "10.112.0.0/16"]));
     assert_eq!(cidrs(&config), ["169.254.20.10/32", "10.96.0.0/12", "10.112.0.0/16"]);
     let config = of_services(list, Some(&["10.112.0.0/16"]));
     assert_eq!(cidrs(&config), ["169.254.20.10/32", "10.112.0.0/16"]);
-    assert!(!config.service_path.awaits_cluster);
+    assert!(!config.service_path.untold);
     // What this node cannot lead to is left out, and told.
     let config = of_services("\"cluster\"", Some(&["fd00:96::/108", "10.96.0.0/12"]));
     assert_eq!(cidrs(&config), ["10.96.0.0/12"]);
@@ -239,10 +239,10 @@ fn service_networks_are_the_clusters_where_the_file_says_so() {
 fn service_networks_that_nobody_told_are_waited_for() {
     for told in [None, Some(&[][..])] {
         let config = of_services("\"cluster\"", told);
-        assert!(config.service_path.awaits_cluster);
+        assert!(config.service_path.untold);
     }
     let mistakes: Vec<String> = of_services("\"cluster\"", None).objects.mistakes().collect();
     assert!(mistakes[0].contains("what the cluster's service networks are"), "{mistakes:?}");
     let config = of_services("\"cluster\"", Some(&["fd00:96::/108"]));
-    assert!(config.service_path.awaits_cluster, "nothing leads anywhere");
+    assert!(config.service_path.untold, "nothing leads anywhere");
 }

@@ -81,20 +81,20 @@ impl Both {
         }
         let mut wrong = Vec::new();
         for (at, one) in all.iter().enumerate() {
-            if let Err(problems) = self.try_with(std::slice::from_ref(one), &add) {
+            if let Err(problems) = self.try_with([one], &add) {
                 wrong.push((at, problems));
             }
         }
         wrong
     }
 
-    fn try_with<T>(
+    fn try_with<'a, T: 'a>(
         &mut self,
-        some: &[T],
+        some: impl IntoIterator<Item = &'a T>,
         add: impl Fn(&mut Table, &T),
     ) -> Result<(), Vec<Problem>> {
         let mut table = self.table.clone();
-        some.iter().for_each(|one| add(&mut table, one));
+        some.into_iter().for_each(|one| add(&mut table, one));
         self.config = whole::read(table.clone())?;
         self.table = table;
         Ok(())
@@ -108,7 +108,7 @@ impl Both {
         let all_known = !said.is_empty() && new.is_empty();
         if all_known {
             // What the word stands for is in the file already.
-            let _ = self.try_with(&[()], |table, ()| forget_word(table));
+            let _ = self.try_with([&()], |table, ()| forget_word(table));
         }
         objects.without_effect.extend(wrong.into_iter().map(|(at, problems)| WithoutEffect {
             object: format!("service network {}", new[at]),

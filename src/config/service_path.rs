@@ -24,7 +24,7 @@ pub struct ServicePath {
     /// Networks that are reached through the host.
     pub cidrs: Vec<IpNet>,
     /// Whether those of the cluster belong to them, and nobody said yet which these are.
-    pub awaits_cluster: bool,
+    pub untold: bool,
     /// In the sandbox: the veth's name, or the existing interface to route through.
     pub interface: Option<InterfaceName>,
     /// Addresses of the sandbox's end, one of each family that `cidrs` has.
@@ -123,7 +123,7 @@ pub(super) fn read(section: &mut Section) -> Option<ServicePath> {
     let mode = section.required("mode");
     let said: Vec<Cidr> = section.list("cidrs");
     let path = ServicePath {
-        awaits_cluster: said.contains(&Cidr::Cluster),
+        untold: said.contains(&Cidr::Cluster),
         cidrs: said.into_iter().filter_map(Cidr::network).collect(),
         interface: section.optional("interface"),
         source: section.list("source"),
@@ -136,7 +136,7 @@ pub(super) fn read(section: &mut Section) -> Option<ServicePath> {
         section.problem("mixed", "\"veth\" needs mode = \"both\": no other has both ways");
     }
     if path.mode.leads_out() {
-        let no_cidrs = path.cidrs.is_empty() && !path.awaits_cluster;
+        let no_cidrs = path.cidrs.is_empty() && !path.untold;
         let needed = [("interface", path.interface.is_none()), ("cidrs", no_cidrs)];
         for (key, _) in needed.into_iter().filter(|(_, missing)| *missing) {
             section.problem(key, "is missing or wrong, and the mode needs it");

@@ -56,7 +56,7 @@ fn wanted<'a>(context: &'a Context, lease: &Lease) -> Option<&'a [IpNet]> {
     let is_veth = !lease.service_sources.is_empty();
     let same = if is_veth { path.mode.has_pair() } else { path.mode == ServicePathMode::Existing };
     // What nobody can tell takes nothing from anybody.
-    let known = same && !path.awaits_cluster;
+    let known = same && !path.untold;
     (lease.state == LeaseState::Attached && known).then_some(&path.cidrs)
 }
 

@@ -11,14 +11,12 @@ use crate::{
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// No such network.
-    #[error("unknown network {network}; known: {known}{said}")]
+    #[error("unknown network {network}; known: {known}")]
     UnknownNetwork {
         /// What was asked for.
         network: Name,
-        /// What there is.
+        /// What there is, and what is known of objects of a cluster that might be it.
         known: String,
-        /// What is known of objects of a cluster that might be it.
-        said: String,
     },
     /// Services are in networks that only the cluster knows.
     #[error(

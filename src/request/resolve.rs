@@ -1,6 +1,9 @@
 //! Holds a request against the configuration: it may name only what its namespace may have, and choose only what is open.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter::once,
+};
 
 use super::{
     AttachmentIntent, NetworkIntent, NetworkRequest, RequestError, SandboxEvent, ServiceIntent,
@@ -18,7 +21,7 @@ pub fn resolve(config: &Config, event: &SandboxEvent) -> Result<AttachmentIntent
     let networks = named.map(resolve_one).collect::<Result<Vec<_>, _>>()?;
     let has_path = !networks.is_empty() && !event.service_path_off;
     let path = &config.service_path;
-    if has_path && path.mode.leads_out() && path.awaits_cluster {
+    if has_path && path.mode.leads_out() && path.untold {
         return Err(RequestError::NoServiceNetworks);
     }
     let service = has_path.then(|| service(config)).flatten();
@@ -110,8 +113,8 @@ fn unknown(config: &Config, network: &Name) -> RequestError {
     let objects = &config.objects;
     let of_it = objects.without_effect.iter().filter(|one| one.network.as_ref() == Some(network));
     let said = of_it.map(ToString::to_string).chain(objects.unknown.iter().cloned());
-    let said = said.map(|said| format!("; {said}")).collect();
-    RequestError::UnknownNetwork { network: network.clone(), known, said }
+    let known: Vec<String> = once(known).chain(said).collect();
+    RequestError::UnknownNetwork { network: network.clone(), known: known.join("; ") }
 }
 
 /// Whether whoever asks can have the nodes of a device put into a container: what a hook or a network plugin may change comes too late

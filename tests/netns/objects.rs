@@ -192,10 +192,10 @@ fn running_sandboxes_follow_the_clusters_service_networks() {
         let told = host.attach(&blue, "storage", &[]).must_exit(2);
         told.must_say(&["nobody told yet which the cluster's service networks are"]);
         assert!(blue.links().is_empty(), "{:?}", blue.links());
-        say_services(&leases, &["10.96.0.0/12"]);
+        say_services(&leases, &["10.96.0.0/12", "fd00:96::/108"]);
         let (before, inside) = (Dump::of_host_at_rest(host), Dump::of_sandbox(&blue));
         host.attach(&blue, "storage", &["--id", "blue"]).ok();
-        assert_eq!(led(&blue), ["10.96.0.0/12"]);
+        assert_eq!(led(&blue), ["10.96.0.0/12", "fd00:96::/108"]);
         say_services(&leases, &["10.96.0.0/12", "10.112.0.0/16", "fd00:98::/108"]);
         host.vfhook(&["reconcile"]).must_exit(0).must_say(&["service networks changed", "applied"]);
         assert_eq!(led(&blue), ["10.112.0.0/16", "10.96.0.0/12", "fd00:98::/108"]);
@@ -217,7 +217,7 @@ fn the_daemon_follows_what_is_handed_over() {
     on_a_host(|host| {
         let leases = of_the_cluster(host);
         let blue = host.sandbox("blue").quiet();
-        say_services(&leases, &["10.96.0.0/12"]);
+        say_services(&leases, &["10.96.0.0/12", "fd00:96::/108"]);
         host.attach(&blue, "storage", &["--id", "blue"]).ok();
         let socket = host.directory.join("no.sock");
         let _daemon = host.start(&["serve", "--nri-socket", &socket.to_string_lossy()], "");

@@ -35,7 +35,14 @@ pub(crate) enum Verb {
     /// Print the definitions of `AddressBlock` and `Network`, as `kubectl apply -f -` takes it
     Crd,
     /// Print a `DeviceClass` for each network that claims are for, as `kubectl apply -f -` takes it
-    Classes,
+    Classes(Classes),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Classes {
+    /// State directory, in which networks are that `Network` objects say
+    #[arg(long, env = "VFHOOK_STATE_DIR", default_value = "/run/vfhook", value_name = "PATH")]
+    pub(crate) state_dir: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]

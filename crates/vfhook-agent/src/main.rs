@@ -35,9 +35,12 @@ use std::{
 };
 
 use clap::Parser as _;
-use vfhook::{config, operation::ExitCode as Code, telemetry};
+use vfhook::{
+    operation::{self, ExitCode as Code},
+    telemetry,
+};
 
-use self::arguments::{Arguments, Verb};
+use self::arguments::{Arguments, Classes, Verb};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -48,7 +51,7 @@ fn main() -> ExitCode {
         }
         Verb::Reclaim(verb) => blocks::reclaim(verb),
         Verb::Crd => definitions::print().map_err(|error| (Code::Failed, error)),
-        Verb::Classes => classes(&arguments).map_err(|error| (Code::Usage, error)),
+        Verb::Classes(verb) => classes(&arguments, verb).map_err(|error| (Code::Usage, error)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -60,8 +63,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn classes(arguments: &Arguments) -> Result<(), String> {
-    let config = config::load(&arguments.config).map_err(|error| error.on_one_line())?;
+fn classes(arguments: &Arguments, verb: &Classes) -> Result<(), String> {
+    let config = operation::configuration(&arguments.config, &verb.state_dir);
+    let config = config.map_err(|error| error.on_one_line())?;
     let classes = class::classes(&config).map_err(|error| error.to_string())?;
     writeln!(io::stdout(), "{classes:#}").map_err(|error| error.to_string())
 }
