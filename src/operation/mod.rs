@@ -14,6 +14,7 @@ mod choose;
 mod chronicle;
 mod claim;
 mod conflict;
+mod conversations;
 mod detach;
 mod doctor;
 mod error;
