@@ -9,6 +9,7 @@ mod card;
 mod check;
 mod chosen;
 mod detach;
+mod given;
 mod held;
 mod inside;
 mod ipv6;
