@@ -66,12 +66,13 @@ lab: ## the scenarios, in a VM each; `cargo lab list` marks those that are run b
 test: ## unit and lab, and how many tests ran; what CI calls
 	@.ci/test
 
-bench: ## attach and detach against the kernel floor, ip and CNI plugins, and where the time goes; how they grow; what an NRI event and a look at leases cost (needs root)
+bench: ## attach and detach against the kernel floor, ip and CNI plugins, and where the time goes; how they grow; what an NRI event, a look at leases and services inside cost (needs root)
 	@.ci/prepare
 	$(AS_RELEASED) bench --package vfhook --target $(HOST) --bench attach
 	$(AS_RELEASED) bench --package vfhook --target $(HOST) --bench growth
 	$(AS_RELEASED) bench --package vfhook --target $(HOST) --bench nri_event
 	$(AS_RELEASED) bench --package vfhook --target $(HOST) --bench keeper
+	$(AS_RELEASED) bench --package vfhook --target $(HOST) --bench services
 
 bench-write: ## attach and detach, and how they grow, again, and the figures and pictures of docs/bench anew (needs root)
 	@.ci/prepare

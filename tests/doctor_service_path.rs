@@ -9,7 +9,7 @@ use doctor_support::{
 };
 use vfhook::{
     doctor::{
-        Mend,
+        Code, Mend,
         Severity::{self, Error, Info, Warning},
         examine,
     },
@@ -303,6 +303,19 @@ fn addresses_that_mean_something_else() {
     let mut far = sound();
     far.host.routes.push(route("10.0.0.0/8", Some("192.168.5.9"), "eth0"));
     assert_eq!(findings(&far, CONFIG), []);
+}
+
+#[test]
+fn a_kernel_that_frees_no_sockets_is_told_of_where_services_become_backends() {
+    let mut facts = sound();
+    facts.sockets = Some("this kernel ends no sockets".to_owned());
+    assert_eq!(findings(&facts, CONFIG), []);
+    let both = CONFIG.replace("mode = \"veth\"", "mode = \"both\"");
+    let found = findings(&facts, &both);
+    let [finding] = &found[..] else { panic!("{found:#?}") };
+    assert_eq!((finding.severity, finding.code), (Warning, Code::SocketsKeepBackends));
+    assert!(finding.breaks.ends_with("this kernel ends no sockets"), "{finding:#?}");
+    assert!(mended_by(finding).contains("udp_diag"));
 }
 
 #[test]

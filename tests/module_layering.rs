@@ -367,7 +367,7 @@ const PURE: [&str; 8] =
     ["types", "config", "import", "request", "setup", "inventory", "doctor", "plan"];
 
 /// All that a part which only computes needs of the standard library.
-const PURE_STD: [&str; 14] = [
+const PURE_STD: [&str; 15] = [
     "borrow",
     "collections",
     "error",
@@ -376,6 +376,7 @@ const PURE_STD: [&str; 14] = [
     "net::IpAddr",
     "net::Ipv4Addr",
     "net::Ipv6Addr",
+    "net::SocketAddr",
     "num",
     "ops::Range",
     "path",

@@ -12,7 +12,7 @@ use vfhook::{
     kernel::fake::Translations,
     lease::LeaseStore,
     operation::{self, Context, Finding, Mended, Retry, Turn},
-    types::Outside,
+    types::{Conversation, Outside, Protocol},
 };
 
 fn stage() -> Stage {
@@ -47,6 +47,62 @@ fn an_element_that_somebody_changed_is_seen_by_who_looks_at_everything() {
         assert_eq!(found[0].outcome, outcome);
     }
     assert_eq!(reconcile(&stage, &stage.context, false), []);
+}
+
+/// A UDP socket that is connected to this.
+fn with(backend: &str) -> Conversation {
+    let local = "192.168.0.16:40000".parse().unwrap();
+    Conversation { backend: backend.parse().unwrap(), local, device: 0, cookie: 7 }
+}
+
+fn connect(stage: &Stage, backends: &[&str]) {
+    stage.host.with(|machine| {
+        let at = machine.translation.at.values().next().unwrap();
+        let cookie = *at.views.keys().next().unwrap();
+        let all = backends.iter().map(|backend| with(backend)).collect();
+        machine.translation.conversations.insert(cookie, all);
+    });
+}
+
+fn connected(stage: &Stage) -> Vec<Conversation> {
+    translations(stage).conversations.into_values().flatten().collect()
+}
+
+#[test]
+fn udp_sockets_are_freed_of_whom_no_service_has() {
+    let stage = stage();
+    stage.attach([]).unwrap();
+    let serving =
+        translations(&stage).at.values().next().unwrap().services.values().next().cloned();
+    let serving = serving.unwrap().into_iter().find(|one| one.protocol == Protocol::Udp);
+    let backend = serving.unwrap().backends[0];
+    let serving = format!("{}:{}", backend.address, backend.port);
+    connect(&stage, &[&serving, "192.168.0.77:53"]);
+    let mut kernel = stage.host.kernel();
+    let told = operation::follow_services(&mut kernel, &stage.context, in_time()).unwrap();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].outcome, Mended::Applied);
+    assert!(told[0].what.contains("1 UDP sockets") && told[0].what.ends_with("192.168.0.77:53"));
+    assert_eq!(connected(&stage), [with(&serving)]);
+    // Who looks at everything finds what somebody who died left; who only looks now and then does not look there.
+    connect(&stage, &["192.168.0.77:53"]);
+    let mut turn = Turn::default();
+    let gone = |_: &_| false;
+    let seen =
+        operation::attend_next(&mut kernel, &stage.context, &mut turn, 9, gone, in_time()).unwrap();
+    assert_eq!((seen, connected(&stage).len()), (Vec::new(), 1));
+    assert_eq!(reconcile(&stage, &stage.context, true)[0].outcome, Mended::WouldApply);
+    assert_eq!(connected(&stage).len(), 1);
+    assert_eq!(reconcile(&stage, &stage.context, false)[0].outcome, Mended::Applied);
+    assert_eq!(reconcile(&stage, &stage.context, false), []);
+    // A kernel that ends none says so where there was one to end.
+    stage.host.with(|machine| machine.translation.ends_none = true);
+    assert_eq!(reconcile(&stage, &stage.context, false), []);
+    connect(&stage, &["192.168.0.77:53"]);
+    let found = reconcile(&stage, &stage.context, false);
+    let Mended::Failed(why) = &found[0].outcome else { panic!("{found:?}") };
+    assert!(why.contains("not ended here"), "{why}");
+    assert_eq!(connected(&stage).len(), 1);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! The fuzz targets run these, and so does `tests/fuzz_corpora.rs` with the corpora.
 
 pub mod annotation;
+pub mod announced;
 pub mod configuration;
 pub mod genie;
 pub mod import;
@@ -22,8 +23,9 @@ mod scene;
 pub type Body = fn(&[u8]);
 
 /// Every body, by the name of its target and of its corpus.
-pub const BODIES: [(&str, Body); 13] = [
+pub const BODIES: [(&str, Body); 14] = [
     ("annotation", annotation::read),
+    ("announced", announced::read),
     ("configuration", configuration::read),
     ("genie", genie::read),
     ("import", import::read),

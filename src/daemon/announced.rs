@@ -3,7 +3,10 @@
 
 use std::{io, sync::Arc};
 
-use tokio::task::spawn_blocking;
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
 
 use super::Machine;
 use crate::{
@@ -12,6 +15,9 @@ use crate::{
     lease::LeaseStore,
     operation::{self, Context},
 };
+
+/// Of how many parts of the time at most one is spent on reading it, however often something is said.
+const SHARE: u32 = 10;
 
 /// Follows it for as long as it is not dropped.
 pub(super) async fn follow(machine: Arc<Machine>) {
@@ -35,8 +41,10 @@ async fn watch(machine: &Arc<Machine>) -> io::Result<()> {
     drop(above);
     let watched = Watched::at(&folder)?;
     loop {
+        let began = Instant::now();
         // Also what was said before it was watched.
         read_again(machine, leases.clone()).await;
+        sleep(began.elapsed() * SHARE).await;
         watched.changed().await?;
     }
 }

@@ -36,6 +36,9 @@ const DEVICES: Duration = Duration::from_secs(30);
 /// How often one lease is looked at however often it is named: a tenant may make events as fast as it likes.
 const ONE: Duration = Duration::from_secs(1);
 
+/// Of how many parts of the time at most one is spent on following services.
+const SHARE: u32 = 10;
+
 /// How long one look may wait for a device that is on its way.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -118,8 +121,8 @@ struct Clock {
     in_turn: Instant,
     turn: Turn,
     devices: Instant,
-    /// When services were looked at last, and whether they are to be again.
-    services: Option<Instant>,
+    /// When services may be looked at, and whether they are to be.
+    services: Instant,
     services_again: bool,
     /// What events named lately, and when it was looked at.
     named: BTreeMap<Concern, Instant>,
@@ -177,7 +180,9 @@ fn look(pods: &Pods, due: Due, clock: &mut Clock) -> Result<(), OperationError> 
         findings.extend(operation::attend_next(kernel, &context, turn, MOST, gone, deadline)?);
     }
     if at_services {
+        let began = Instant::now();
         findings.extend(operation::follow_services(&mut kernel, &context, deadline)?);
+        clock.services = clock.services.max(began + began.elapsed() * SHARE);
     }
     findings.extend(operation::attend(&mut kernel, &context, &named, gone, deadline)?);
     if at_devices {
@@ -197,7 +202,7 @@ impl Clock {
             in_turn: now,
             turn: Turn::default(),
             devices: now + DEVICES,
-            services: None,
+            services: now,
             services_again: false,
             named,
             again,
@@ -207,7 +212,7 @@ impl Clock {
     /// When there is a reason to look without an event.
     fn next(&self) -> Instant {
         let again = self.again.iter().filter_map(|concern| Some(*self.named.get(concern)? + ONE));
-        let services = self.services.filter(|_| self.services_again).map(|last| last + ONE);
+        let services = Some(self.services).filter(|_| self.services_again);
         let clocks = [self.in_turn, self.devices];
         again.chain(services).chain(clocks).min().unwrap_or(self.in_turn)
     }
@@ -215,10 +220,10 @@ impl Clock {
     /// Whether it is time to look at services, of which a cluster may say something new as often as it likes.
     fn allows_services(&mut self, due: bool, now: Instant) -> bool {
         let is_due = due || self.services_again;
-        let allowed = is_due && self.services.is_none_or(|last| now >= last + ONE);
+        let allowed = is_due && now >= self.services;
         self.services_again = is_due && !allowed;
         if allowed {
-            self.services = Some(now);
+            self.services = now + ONE;
         }
         allowed
     }

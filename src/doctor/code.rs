@@ -225,6 +225,12 @@ codes! {
          it again all the time: what it does not say any more may be another node's. What sandboxes have already stays theirs.",
         "See that vfhook-agent runs on this node with this configuration and state directory, and reaches the API server: its log says why not. \
          docs/cluster.md tells how long it may be away.";
+    SocketsKeepBackends = 58, CHOSEN, "UDP sockets are not freed of backends that went",
+        "Where services become backends inside, a UDP socket that is connected to one keeps it until somebody ends that. vfhook does, by \
+         sock_diag, once no service has the backend any more; this kernel tells nothing of UDP sockets (udp_diag is not there) or ends none (it \
+         was built without CONFIG_INET_DIAG_DESTROY). Such a client sends to nobody until it connects again by itself; others move.",
+        "Load udp_diag (`modprobe udp_diag`), or run a kernel with CONFIG_INET_UDP_DIAG and CONFIG_INET_DIAG_DESTROY; or have clients connect \
+         again after a time without an answer.";
 }
 
 impl Code {

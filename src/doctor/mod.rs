@@ -41,6 +41,8 @@ pub struct Facts {
     pub host_devices: Vec<HostDeviceFacts>,
     /// What keeps services from becoming backends where sandboxes connect; asked only where they shall.
     pub services: Vec<String>,
+    /// Why UDP sockets are not freed of backends that went; asked only where services become backends.
+    pub sockets: Option<String>,
     /// The state directory.
     pub state: StateFacts,
 }
@@ -79,7 +81,7 @@ struct Check {
     look: fn(&Facts, &Config) -> Vec<Finding>,
 }
 
-const CHECKS: [Check; 28] = [
+const CHECKS: [Check; 29] = [
     Check { applies: always, look: runtimes::handed_on },
     Check { applies: always, look: kernel::ipv6 },
     Check { applies: always, look: kernel::abilities },
@@ -107,6 +109,7 @@ const CHECKS: [Check; 28] = [
     Check { applies: has_services, look: addresses::overlaps },
     Check { applies: has_services, look: proxy::rules_for_services },
     Check { applies: is_inside, look: services::become_backends },
+    Check { applies: is_inside, look: services::free_sockets },
     Check { applies: has_shared, look: state::granted },
 ];
 

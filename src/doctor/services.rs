@@ -25,3 +25,14 @@ pub(super) fn become_backends(facts: &Facts, config: &Config) -> Vec<Finding> {
     };
     facts.services.iter().map(finding).collect()
 }
+
+/// Whether UDP sockets can be freed of backends that went.
+pub(super) fn free_sockets(facts: &Facts, config: &Config) -> Vec<Finding> {
+    let subject = config.service_path.place.to_string();
+    let finding = |why: &String| {
+        let breaks = format!("clients that are connected by UDP keep a backend that went: {why}");
+        let finding = Finding::warning(Code::SocketsKeepBackends, subject.clone(), breaks);
+        finding.advise("load udp_diag, or run a kernel with CONFIG_INET_DIAG_DESTROY")
+    };
+    facts.sockets.iter().map(finding).collect()
+}

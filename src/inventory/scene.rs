@@ -23,6 +23,8 @@ pub struct Scene {
     pub translation: Option<String>,
     /// The view of services that the namespace has.
     pub view: Option<View>,
+    /// The interfaces of the sandbox that are up and have no carrier, by their numbers.
+    pub cut: BTreeSet<u32>,
     /// The devices that are not in the sandbox.
     pub elsewhere: BTreeMap<PciAddress, Whereabouts>,
     /// The driver of each device that the lease gave to a program.

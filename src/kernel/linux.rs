@@ -231,7 +231,7 @@ impl Kernel for LinuxKernel {
             }
             Step::InstallMasquerade { sources } => masquerade::install(self, sources),
             Step::RemoveMasquerade => masquerade::remove(self),
-            Step::Translate(step) => socket_translation::apply(step),
+            Step::Translate(step) => socket_translation::apply(self, step),
             Step::SetFunctionUp { pf, pf_name, up } => functions::set_up(self, *pf, pf_name, *up),
             Step::SetNumVfs { pf, pf_name, count } => {
                 num_vfs::set(self, *pf, pf_name, *count, deadline)

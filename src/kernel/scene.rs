@@ -21,7 +21,7 @@ use crate::{
 
 /// What there is of what `plan` gave. The sandbox must be open.
 pub(super) fn look(kernel: &mut LinuxKernel, plan: &Plan) -> Result<Scene, KernelError> {
-    let sandbox = in_sandbox(kernel, plan)?;
+    let (sandbox, cut) = in_sandbox(kernel, plan)?;
     let host = on_host(kernel, plan)?;
     let (mut elsewhere, mut cards) = (BTreeMap::new(), BTreeMap::new());
     let mut drivers = BTreeMap::new();
@@ -50,29 +50,34 @@ pub(super) fn look(kernel: &mut LinuxKernel, plan: &Plan) -> Result<Scene, Kerne
             _ => {}
         }
     }
-    Ok(Scene { host, sandbox, masquerades, translation, view, elsewhere, drivers, cards })
+    Ok(Scene { host, sandbox, masquerades, translation, view, cut, elsewhere, drivers, cards })
 }
 
 fn has_device(sandbox: &Sight, device: PciAddress) -> bool {
     sandbox.links.iter().any(|link| link.parent == Some(device))
 }
 
-fn in_sandbox(kernel: &mut LinuxKernel, plan: &Plan) -> Result<Sight, KernelError> {
+/// What is in the sandbox, and the numbers of what is up there without a carrier.
+fn in_sandbox(
+    kernel: &mut LinuxKernel,
+    plan: &Plan,
+) -> Result<(Sight, BTreeSet<u32>), KernelError> {
     let netlink = kernel.netlink(Place::Sandbox)?;
-    let links = link::all(netlink)?;
+    let (links, cut) = link::all_and_cut(netlink)?;
     let has_rules = plan.steps().iter().any(|planned| matches!(planned.step, Step::AddRule(_)));
     let mut neighbours = BTreeSet::new();
     for link in links.iter().filter(|link| has_neighbours(plan, Place::Sandbox, link)) {
         neighbours.extend(neighbour::permanent(netlink, link.index)?);
     }
-    Ok(Sight {
+    let sight = Sight {
         addresses: address::all(netlink)?,
         routes: route_message::all(netlink, RouteFamilies::BOTH, &links)?,
         neighbours,
         rules: if has_rules { rule::ours(netlink)? } else { BTreeSet::new() },
         sysctls: BTreeMap::new(),
         links,
-    })
+    };
+    Ok((sight, cut))
 }
 
 /// On the host only the interfaces that the plan made are of interest.

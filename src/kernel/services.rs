@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{KernelError, LinuxKernel, socket_translation};
 use crate::{
     plan::step::Translate,
-    types::{Service, TranslationPlace, View},
+    types::{Conversation, Service, TranslationPlace, View},
 };
 
 /// The questions of [`Kernel`](super::Kernel) about services.
@@ -29,6 +29,14 @@ pub trait Services {
         place: &TranslationPlace,
         view: View,
     ) -> Result<Vec<Service>, KernelError>;
+
+    /// The UDP sockets of the sandbox that is open that are connected to what was chosen for a service there; none where the kernel tells
+    /// nothing of UDP sockets. Costs two messages.
+    fn conversations(&mut self, place: &TranslationPlace)
+    -> Result<Vec<Conversation>, KernelError>;
+
+    /// Why no UDP socket is ever freed of a backend, where the kernel cannot do that.
+    fn inability_to_end_conversations(&mut self) -> Option<String>;
 
     /// What keeps services from becoming backends there, for a sandbox that comes now. Costs little where they do for others already.
     fn hindrance_to_services(
@@ -62,6 +70,17 @@ impl Services for LinuxKernel {
         view: View,
     ) -> Result<Vec<Service>, KernelError> {
         socket_translation::services(place, view)
+    }
+
+    fn conversations(
+        &mut self,
+        place: &TranslationPlace,
+    ) -> Result<Vec<Conversation>, KernelError> {
+        socket_translation::conversations(self, place)
+    }
+
+    fn inability_to_end_conversations(&mut self) -> Option<String> {
+        socket_translation::inability_to_end()
     }
 
     fn hindrance_to_services(

@@ -3,17 +3,17 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use ::socket_translation::{
-    Backend, Capacity, Error, Place, Protocol, Service, Translation, digest,
+    Backend, Capacity, Conversation, Error, Place, Protocol, Service, Translation, digest,
 };
 
 use crate::{
-    kernel::KernelError,
+    kernel::{KernelError, LinuxKernel},
     plan::step::Translate,
     types::{self, TranslationPlace, View, with_causes},
 };
 
 /// Does a step; what is not installed has nothing to be taken away.
-pub(super) fn apply(step: &Translate) -> Result<(), KernelError> {
+pub(super) fn apply(kernel: &LinuxKernel, step: &Translate) -> Result<(), KernelError> {
     match step {
         Translate::Install { place } => {
             Translation::install(&place_of(place), &Capacity::default())?;
@@ -37,6 +37,14 @@ pub(super) fn apply(step: &Translate) -> Result<(), KernelError> {
             if let Some(translation) = Translation::open(&place_of(place))? {
                 translation.forget(view.0)?;
             }
+        }
+        Translate::End { conversations } => {
+            let known = |one: &types::Conversation| {
+                let types::Conversation { backend, local, device, cookie } = *one;
+                Conversation { backend, local, device, cookie }
+            };
+            let all: Vec<Conversation> = conversations.iter().map(known).collect();
+            kernel.sandbox()?.inside(|| Translation::end(&all))??;
         }
     }
     Ok(())
@@ -85,6 +93,34 @@ pub(super) fn services(
 ) -> Result<Vec<types::Service>, KernelError> {
     let Some(translation) = Translation::open(&place_of(place))? else { return Ok(Vec::new()) };
     Ok(translation.services(view.0)?.into_iter().map(service_from).collect())
+}
+
+/// The conversations of the sandbox that is open.
+pub(super) fn conversations(
+    kernel: &mut LinuxKernel,
+    place: &TranslationPlace,
+) -> Result<Vec<types::Conversation>, KernelError> {
+    let Some(translation) = Translation::open(&place_of(place))? else { return Ok(Vec::new()) };
+    kernel.other_messages += 2;
+    let sandbox = kernel.sandbox()?;
+    let cookie = sandbox.identity.cookie;
+    let found = match sandbox.inside(|| translation.conversations(cookie))? {
+        // Whoever examines the host is told, not whoever follows a change.
+        Err(Error::CannotEnd { .. }) => return Ok(Vec::new()),
+        found => found?,
+    };
+    let known = |Conversation { backend, local, device, cookie }| types::Conversation {
+        backend,
+        local,
+        device,
+        cookie,
+    };
+    Ok(found.into_iter().map(known).collect())
+}
+
+/// Why no conversation is ended here.
+pub(super) fn inability_to_end() -> Option<String> {
+    Translation::inability_to_end().map(|error| with_causes(&error))
 }
 
 /// What keeps services of another sandbox from becoming backends.

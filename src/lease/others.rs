@@ -61,6 +61,22 @@ impl LeaseStore {
         Ok(found.into_values().collect())
     }
 
+    /// The leases that have this view of services, as far as they can be read. Reads no others.
+    pub fn with_view(&self, view: View) -> Result<Vec<Lease>, LeaseError> {
+        let path = self.root.join("claims");
+        let entries = fs::read_dir(&path).map_err(LeaseError::io("list", &path))?;
+        let prefix = format!("view.{view}.");
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(LeaseError::io("list", &path))?;
+            if entry.file_name().as_bytes().starts_with(prefix.as_bytes()) {
+                let lease = read(&entry.path())?;
+                found.extend(lease.filter(|lease| lease.state == LeaseState::Attached));
+            }
+        }
+        Ok(found)
+    }
+
     fn others_claim(&self, lease: &Lease, prefix: &str) -> Result<bool, LeaseError> {
         let own = target_of(lease);
         self.claims_with(prefix, |target| target != own)

@@ -39,8 +39,12 @@ pub fn doctor(
         .collect();
     let path = config.iter().map(|config| &config.service_path);
     let places = path.filter(|path| path.mode.is_inside()).map(|path| &path.place);
-    let services = places.flat_map(|place| kernel.obstacles_to_services(place)).collect();
-    Ok(examine(&Facts { host, cards, host_devices, services, state }, config))
+    let (mut services, mut sockets) = (Vec::new(), None);
+    for place in places {
+        services.extend(kernel.obstacles_to_services(place));
+        sockets = kernel.inability_to_end_conversations();
+    }
+    Ok(examine(&Facts { host, cards, host_devices, services, sockets, state }, config))
 }
 
 /// The state directory as it is; none is made.

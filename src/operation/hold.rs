@@ -47,10 +47,10 @@ pub(super) fn hold(
     if !found.is_whole() && kernel.look_anew() {
         found = look(kernel, lease)?;
     }
-    if found.is_whole() {
+    if found.is_whole() && found.switched.is_none() {
         return Ok(None);
     }
-    let outcome = if found.wrong.is_empty() {
+    let outcome = if found.steps.steps().is_empty() {
         Mended::LeftAlone
     } else if dry_run {
         Mended::WouldApply

@@ -15,6 +15,7 @@ mod chronicle;
 mod claim;
 mod configuration;
 mod conflict;
+mod conversations;
 mod detach;
 mod doctor;
 mod driving;

@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Context, Finding, Mended, OperationError};
+use super::{Context, Finding, Mended, OperationError, conversations};
 use crate::{
     config::Announced,
     execute::{self, Outcome},
-    kernel::Kernel,
+    kernel::{Kernel, KernelError},
     lease::{Claim, Lease, LeaseState},
-    plan::{Accounted, Plan, orphans, publication, step::Step},
+    plan::{
+        Accounted, Plan, orphans, publication,
+        step::{Step, Translate},
+    },
     types::{Deadline, Reach, SandboxId, Service, TranslationPlace, View, with_causes},
 };
 
@@ -20,7 +23,9 @@ use crate::{
 pub(super) enum Look {
     /// By one number for all of a view.
     Shortly,
-    /// Each element: somebody else may have changed one.
+    /// The same, and at sockets: what there was before may have been changed by whoever attached meanwhile.
+    AfterChange,
+    /// Each element, since somebody else may have changed one; and at sockets.
     Closely,
 }
 
@@ -38,25 +43,23 @@ impl Views {
     }
 }
 
-/// What has to be done for a view to have what the configuration says; nothing where it has. With another mode than it was given in, a view
-/// stays as it is, as a service path does; and so does one of which nobody knows what a cluster has for it.
-fn missing(
-    kernel: &mut impl Kernel,
-    context: &Context,
-    place: &TranslationPlace,
-    reach: &Reach,
-    how: Look,
-) -> Result<Option<Plan>, OperationError> {
+/// What a view is to have. With another mode than it was given in, a view stays as it is, as a service path does; and so does one of which
+/// nobody knows what a cluster has for it.
+fn wanted(context: &Context, place: &TranslationPlace, reach: &Reach) -> Option<Translate> {
     let is_told = context.config.announced != Announced::Unknown;
-    if !context.config.service_path.mode.is_inside() || !is_told {
-        return Ok(None);
+    let is_followed = context.config.service_path.mode.is_inside() && is_told;
+    is_followed.then(|| publication(&context.config, place, reach))
+}
+
+fn is_there(
+    kernel: &mut impl Kernel,
+    publication: &Translate,
+    how: Look,
+) -> Result<bool, KernelError> {
+    match how {
+        Look::Shortly | Look::AfterChange => kernel.is_published(publication),
+        Look::Closely => kernel.holds_publication(publication),
     }
-    let publication = publication(&context.config, place, reach);
-    let is_there = match how {
-        Look::Shortly => kernel.is_published(&publication)?,
-        Look::Closely => kernel.holds_publication(&publication)?,
-    };
-    Ok((!is_there).then(|| Plan::shared(Step::Translate(publication))))
 }
 
 /// A view of services, as it is in the maps.
@@ -97,10 +100,11 @@ pub(super) fn publish(
     deadline: Deadline,
 ) -> Result<(), OperationError> {
     let Some((place, reach)) = plan.view() else { return Ok(()) };
-    let Some(publication) = missing(kernel, context, place, reach, Look::Shortly)? else {
+    let Some(publication) = wanted(context, place, reach) else { return Ok(()) };
+    if is_there(kernel, &publication, Look::Shortly)? {
         return Ok(());
-    };
-    match execute::run(&publication, kernel, deadline) {
+    }
+    match execute::run(&Plan::shared(Step::Translate(publication)), kernel, deadline) {
         Outcome::Applied { .. } => Ok(()),
         Outcome::Failed { failure, .. } => {
             Err(OperationError::RolledBack { verb: "publishing services", source: failure })
@@ -116,7 +120,7 @@ pub fn follow_services(
 ) -> Result<Vec<Finding>, OperationError> {
     let mut views = Views::default();
     context.leases.one_of_each_view()?.iter().for_each(|lease| views.meet(lease));
-    Ok(follow(kernel, context, &views, Look::Shortly, false, deadline))
+    Ok(follow(kernel, context, &views, Look::AfterChange, false, deadline))
 }
 
 /// Makes all these views follow the configuration. An error is one view's.
@@ -130,22 +134,43 @@ pub(super) fn follow(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (place, reach) in &views.0 {
-        let outcome = match missing(kernel, context, place, reach, how) {
-            Ok(None) => continue,
-            Ok(Some(_)) if dry_run => Mended::WouldApply,
-            Ok(Some(publication)) => {
-                match republish(kernel, context, reach, &publication, deadline) {
-                    Ok(None) => continue,
-                    Ok(Some(outcome)) => outcome,
-                    Err(error) => Mended::Failed(with_causes(&error)),
-                }
-            }
-            Err(error) => Mended::Failed(with_causes(&error)),
+        let Some(wanted) = wanted(context, place, reach) else { continue };
+        let outcome = follow_one(kernel, context, reach, &wanted, how, dry_run, deadline);
+        let outcome = outcome.unwrap_or_else(|error| Some(Mended::Failed(with_causes(&error))));
+        let is_right = !matches!(outcome, Some(Mended::Failed(_)));
+        let has_changed = outcome.is_some();
+        let told = |outcome| {
+            let what = format!("the services on {reach} are not those of the configuration");
+            Finding { what, outcome, ..Finding::default() }
         };
-        let what = format!("the services on {reach} are not those of the configuration");
-        findings.push(Finding { what, outcome, ..Finding::default() });
+        findings.extend(outcome.map(told));
+        // Whoever is freed of a backend asks at once, and is to find what is right.
+        if is_right && (has_changed || how != Look::Shortly) {
+            let freed = conversations::free(kernel, context, &wanted, dry_run, deadline);
+            findings.extend(freed);
+        }
     }
     findings
+}
+
+/// One view; what came of it, where it was not right.
+fn follow_one(
+    kernel: &mut impl Kernel,
+    context: &Context,
+    reach: &Reach,
+    wanted: &Translate,
+    how: Look,
+    dry_run: bool,
+    deadline: Deadline,
+) -> Result<Option<Mended>, OperationError> {
+    if is_there(kernel, wanted, how)? {
+        return Ok(None);
+    }
+    if dry_run {
+        return Ok(Some(Mended::WouldApply));
+    }
+    let publication = Plan::shared(Step::Translate(wanted.clone()));
+    republish(kernel, context, reach, &publication, deadline)
 }
 
 /// Takes out of the maps what no lease accounts for.

@@ -3,7 +3,9 @@
 use ipnet::IpNet;
 
 use super::{
-    Plan, PlannedStep, Undo, inside,
+    Plan, PlannedStep, Undo,
+    given::given,
+    inside,
     recognise::{device_in, is_there},
     step::{
         BindVfio, ConfigureVf, CreateBond, CreateIpvlan, CreateMacvlan, CreateVeth, CreateVlan,
@@ -12,7 +14,7 @@ use super::{
 };
 use crate::{
     inventory::{Hop, Link, Route, Scene, SeenRoute, Sight, VFIO, Whereabouts},
-    types::{InterfaceName, MacAddress, VfAttribute},
+    types::{InterfaceName, VfAttribute},
 };
 
 /// Whether a step holds.
@@ -55,7 +57,7 @@ pub fn holds(plan: &Plan, planned: &PlannedStep, scene: &Scene) -> Held {
         Step::InstallMasquerade { .. } if !scene.masquerades => {
             Held::No("the nft table of ours does not masquerade its sources".to_owned())
         }
-        Step::Translate(step) => inside::lacks(step, scene).map_or(Held::Yes, Held::No),
+        Step::Translate(step) => inside::lacks(plan, step, scene).map_or(Held::Yes, Held::No),
         _ => Held::Yes,
     }
 }
@@ -107,48 +109,8 @@ impl<'a> Seen<'a> {
         }
     }
 
-    /// The link that was given under this name, whatever it is called: who made it tells what it is known by.
     fn link(&self, place: Place, name: &InterfaceName) -> Option<&'a Link> {
-        let links = &self.sight(place).links;
-        let by_mac = |mac: MacAddress| links.iter().find(|link| link.mac == Some(mac));
-        let tagged =
-            || links.iter().find(|link| link.name == *name && self.is_tagged(place, name, link));
-        for planned in self.plan.steps() {
-            match (&planned.step, place) {
-                (Step::TakeDevice(step), Place::Sandbox) if step.name == *name => {
-                    return device_in(self.scene, step);
-                }
-                (Step::CreateMacvlan(step), Place::Sandbox) if step.name == *name => {
-                    return by_mac(step.mac).or_else(tagged);
-                }
-                (
-                    Step::CreateIpvlan(CreateIpvlan { name: made, group, .. })
-                    | Step::CreateVlan(CreateVlan { name: made, group, .. })
-                    | Step::CreateBond(CreateBond { name: made, group, .. }),
-                    Place::Sandbox,
-                ) if made == name => {
-                    let by_group = links.iter().find(|link| link.group() == Some(*group));
-                    return by_group.or_else(tagged);
-                }
-                (Step::CreateVeth(step), Place::Host) if step.host == *name => {
-                    return by_mac(step.host_mac).or_else(tagged);
-                }
-                (Step::CreateVeth(step), Place::Sandbox) if step.inside == *name => {
-                    return by_mac(step.inside_mac).or_else(tagged);
-                }
-                _ => {}
-            }
-        }
-        links.iter().find(|link| link.name == *name)
-    }
-
-    fn is_tagged(&self, place: Place, name: &InterfaceName, link: &Link) -> bool {
-        let tags = self.plan.steps().iter().filter_map(|planned| match &planned.step {
-            Step::LinkUp { place: up, name: of, tag } if *up == place && of == name => Some(tag),
-            _ => None,
-        });
-        tags.into_iter()
-            .any(|tag| link.alias.as_ref().is_some_and(|alias| *alias == *tag.to_string()))
+        given(self.plan, self.scene, place, name)
     }
 
     fn there(&self, place: Place, name: &InterfaceName) -> Held {

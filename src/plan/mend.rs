@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::{
     Held, Plan, PlannedStep, Undo,
     held::lost_network,
-    holds,
+    holds, inside,
     step::{ConfigureVf, JoinBond, OwnLink, Place, Step, TakeDevice},
 };
 use crate::{
@@ -23,6 +23,8 @@ pub struct Mending {
     pub lost: Vec<String>,
     /// The device that it is about, where it is about one.
     pub device: Option<PciAddress>,
+    /// What holds, and is switched all the same: the wire is gone, and there is another way meanwhile.
+    pub switched: Option<String>,
     /// The steps.
     pub steps: Plan,
 }
@@ -35,7 +37,13 @@ impl Mending {
 
     /// All that is wrong, in words.
     pub fn what(&self) -> String {
-        self.wrong.iter().chain(&self.lost).cloned().collect::<Vec<_>>().join("; ")
+        self.wrong
+            .iter()
+            .chain(&self.lost)
+            .chain(&self.switched)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 }
 
@@ -66,9 +74,16 @@ pub fn mend(plan: &Plan, scene: &Scene) -> Mending {
             Held::Yes => {}
         }
     }
+    if let Some(step) = inside::switch_off(plan, scene) {
+        found.switched = Some(CUT_OFF.to_owned());
+        steps.push(only(step));
+    }
     found.steps = Plan::new(steps);
     found
 }
+
+const CUT_OFF: &str =
+    "its networks have no carrier: its services are reached by the pair until one has it again";
 
 /// A step of a mending has no undo of its own: that of the plan stands.
 fn only(step: Step) -> PlannedStep {

@@ -9,6 +9,7 @@ mod card;
 mod check;
 mod chosen;
 mod detach;
+mod given;
 mod held;
 mod inside;
 mod ipv6;
@@ -52,7 +53,7 @@ pub use render::{made_as, sentence, undo_sentence};
 pub use reroute::{Reroute, Served, differs, reroute};
 pub use sequence::Plan;
 use step::Step;
-pub use translate::publication;
+pub use translate::{lost, publication};
 pub use vfio::drives;
 pub use way::{WayFacts, stays_outside};
 

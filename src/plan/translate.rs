@@ -1,12 +1,15 @@
 //! Which services a sandbox sees as backends: those that have some on its own networks. Decides by what was configured and given, and never
 //! by asking the wire.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+};
 
 use super::step::Translate;
 use crate::{
     config::{Announced, AnnouncedService, Config, ConfiguredService, Mixed, ServicePathMode},
-    types::{Backend, Name, Reach, Service, TranslationPlace},
+    types::{Backend, Conversation, Name, Protocol, Reach, Service, TranslationPlace},
 };
 
 /// They, in their order. What an operator says of an address and a port is not asked of a cluster.
@@ -48,6 +51,17 @@ pub fn publication(config: &Config, place: &TranslationPlace, reach: &Reach) -> 
     Translate::Publish { place: place.clone(), reach: reach.clone(), services }
 }
 
+/// The conversations with backends that none of these services has any more. Who has no weight serves whom he has; who is gone serves nobody,
+/// and a socket that is connected to him would not hear of it.
+pub fn lost(services: &[Service], mut conversations: Vec<Conversation>) -> Vec<Conversation> {
+    let udp = services.iter().filter(|service| service.protocol == Protocol::Udp);
+    let serve: BTreeSet<SocketAddr> = { udp.flat_map(|service| &service.backends) }
+        .map(|backend| SocketAddr::new(backend.address, backend.port))
+        .collect();
+    conversations.retain(|one| !serve.contains(&one.with()));
+    conversations
+}
+
 /// In a mode that translates: the whole of it or nothing. Half of its connections translated would give its backends unfair shares.
 fn is_translated(config: &Config, reach: &Reach, service: &ConfiguredService) -> bool {
     let path = &config.service_path;
@@ -55,9 +69,12 @@ fn is_translated(config: &Config, reach: &Reach, service: &ConfiguredService) ->
         return false;
     }
     let Some(first) = service.ports.first() else { return false };
-    let all = first.backends.len();
+    // Who takes no new clients has no share of them, unless nobody takes any.
+    let takes_some = first.backends.iter().any(takes);
+    let counts = || first.backends.iter().filter(|backend| takes(backend) || !takes_some);
+    let all = counts().count();
     let is_wired = |backend: &&Backend| on_wire(reach, service, backend.address).is_some();
-    match first.backends.iter().filter(is_wired).count() {
+    match counts().filter(is_wired).count() {
         // Nobody serves it. Where the host may know better, the host is asked.
         0 if all == 0 => path.mode == ServicePathMode::Inside,
         0 => false,
@@ -68,12 +85,18 @@ fn is_translated(config: &Config, reach: &Reach, service: &ConfiguredService) ->
 /// Whether backends elsewhere are reached by the pair, where there is one. Of a cluster's pods nobody said that a card leads to them.
 fn all_lead(config: &Config, reach: &Reach, service: &ConfiguredService) -> bool {
     let path = &config.service_path;
-    let mut backends = service.ports.iter().flat_map(|port| &port.backends);
+    let mut backends =
+        service.ports.iter().flat_map(|port| &port.backends).filter(|one| takes(one));
     !path.mode.has_pair()
         || backends.all(|backend| {
             on_wire(reach, service, backend.address).is_some()
                 || path.cidrs.iter().any(|cidr| cidr.contains(&backend.address))
         })
+}
+
+/// Whether a backend takes new clients.
+fn takes(backend: &Backend) -> bool {
+    backend.weight > 0
 }
 
 /// Its ports, with each backend by the address that the client reaches it by.
@@ -271,6 +294,57 @@ backends = [{ address = "192.168.0.20" }]
         assert_eq!(told(inside, &["10.96.0.1: "]), ["10.96.0.1: "]);
         let mixed = "10.96.0.1: 10.244.0.5=storage:192.168.0.20, 10.244.0.6";
         assert_eq!(told(inside, &[mixed]), ["10.96.0.1: 192.168.0.20, 10.244.0.6"]);
+    }
+
+    #[test]
+    fn who_takes_no_new_clients_has_no_share_of_them() {
+        let drained = |which: &[usize]| {
+            let mut config = parsed(&format!("mode = \"both\"\n{PAIR}mixed = \"veth\""));
+            let mixed = config.services.get_mut(&"mixed".parse().unwrap()).unwrap();
+            which.iter().for_each(|at| mixed.ports[0].backends[*at].weight = 0);
+            let services = translated(&config, &by("storage", "192.168.0.16/24"));
+            services.iter().any(|one| one.to_string() == "10.97.0.3:80/tcp")
+        };
+        // One on the wire and one elsewhere, then only one of them, then none that takes any.
+        assert_eq!([&[][..], &[1], &[0], &[0, 1]].map(drained), [false, true, false, false]);
+    }
+
+    #[test]
+    fn sockets_are_freed_of_whom_no_service_has() {
+        let backend = |text: &str, weight| {
+            let at: SocketAddr = text.parse().unwrap();
+            Backend { address: at.ip(), port: at.port(), weight }
+        };
+        let service = |protocol, backends: Vec<Backend>| Service {
+            address: "10.97.0.1".parse().unwrap(),
+            port: 53,
+            protocol,
+            backends,
+            affinity: None,
+        };
+        let services = [
+            service(
+                Protocol::Udp,
+                vec![backend("192.168.0.20:53", 1), backend("192.168.0.21:53", 0)],
+            ),
+            service(Protocol::Tcp, vec![backend("192.168.0.22:53", 1)]),
+        ];
+        let with = |text: &str| Conversation {
+            backend: text.parse().unwrap(),
+            local: "192.168.0.16:40000".parse().unwrap(),
+            device: 0,
+            cookie: 1,
+        };
+        let stay = ["192.168.0.20:53", "192.168.0.21:53", "[::ffff:192.168.0.20]:53"];
+        // Another port of it, one that serves by TCP alone, and whom nobody knows.
+        let gone = ["192.168.0.20:54", "192.168.0.22:53", "[::ffff:192.168.0.23]:53"];
+        let all = [gone, stay].concat().into_iter().map(with).collect();
+        let found = lost(&services, all);
+        assert_eq!(found, gone.map(with));
+        assert_eq!(
+            Translate::End { conversations: found }.sentence(),
+            "free 3 UDP sockets of 192.168.0.20:54 192.168.0.22:53 192.168.0.23:53"
+        );
     }
 
     #[test]

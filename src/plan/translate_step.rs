@@ -1,8 +1,10 @@
 //! The changes by which services become backends at the socket, as data; each may be repeated, and takes away nothing that is not there.
 
+use std::{collections::BTreeSet, net::SocketAddr};
+
 use serde::{Deserialize, Serialize};
 
-use crate::types::{Reach, Service, TranslationPlace, View};
+use crate::types::{Conversation, Reach, Service, TranslationPlace, View};
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +52,11 @@ pub enum Translate {
         /// The view.
         view: View,
     },
+    /// Frees UDP sockets of the sandbox of the backends that they are connected to; what is over is over.
+    End {
+        /// They.
+        conversations: Vec<Conversation>,
+    },
 }
 
 impl Translate {
@@ -72,6 +79,12 @@ impl Translate {
                 format!("make these all services on {reach}: {words}")
             }
             Self::ForgetView { view, .. } => format!("forget view {view} of services"),
+            Self::End { conversations } => {
+                let backends: BTreeSet<SocketAddr> =
+                    conversations.iter().map(Conversation::with).collect();
+                let words: Vec<String> = backends.iter().map(ToString::to_string).collect();
+                format!("free {} UDP sockets of {}", conversations.len(), words.join(" "))
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 mod address_number;
 mod address_range;
 mod allotted;
+mod conversation;
 mod deadline;
 mod device_name;
 mod device_selector;
@@ -39,6 +40,7 @@ mod with_causes;
 pub(crate) use address_number::{address, number};
 pub use address_range::AddressRange;
 pub use allotted::Allotted;
+pub use conversation::Conversation;
 pub use deadline::Deadline;
 pub use device_name::DeviceName;
 pub use device_selector::{DeviceSelector, IndexRange};

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeSet,
     fs,
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, UdpSocket},
     thread,
 };
 
@@ -18,7 +18,7 @@ use crate::netns_support::{
     traffic::ask,
 };
 use vfhook::{
-    operation::attach,
+    operation::{attach, verify},
     request::{NetworkRequest, SandboxEvent},
     types::{Deadline, Origin, Outside},
 };
@@ -448,5 +448,159 @@ fn what_a_cluster_says_of_its_services_is_followed_and_stays_where_nobody_says_a
         say(&announced(&pod(5, "172.16.0.200")));
         eventually("it leaves by the pair", || ask(&blue, WEB).is_err());
         host.detach(&green).ok();
+    });
+}
+
+/// The same, and a service over UDP with these backends.
+fn with_udp(backends: &str) -> String {
+    let udp = "name = \"echo\"\naddress = \"10.97.0.30\"\nprotocol = \"udp\"\nports = [53]";
+    format!("{}\n[[service]]\n{udp}\nbackends = {backends}\n", both())
+}
+
+/// Says over UDP which of its addresses was asked, for as long as the test lasts.
+fn serve_udp(sandbox: &Sandbox, at: &'static str) {
+    let socket = sandbox.inside(|| UdpSocket::bind(at).unwrap());
+    thread::spawn(move || {
+        while let Ok((_, from)) = socket.recv_from(&mut [0; 8]) {
+            let _ = socket.send_to(at.as_bytes(), from);
+        }
+    });
+}
+
+fn answer(socket: &UdpSocket) -> std::io::Result<String> {
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(5)))?;
+    socket.send(b"who")?;
+    let mut said = [0; 64];
+    let length = socket.recv(&mut said)?;
+    Ok(String::from_utf8_lossy(&said[..length]).into_owned())
+}
+
+const FIRST: &str = "192.168.0.200:53";
+const SECOND: &str = "192.168.0.201:53";
+
+/// A backend of [`with_udp`], with this weight.
+fn weighed(at: &str, weight: u8) -> String {
+    format!("{{ address = \"{}\", weight = {weight} }}", at.trim_end_matches(":53"))
+}
+
+fn connected(to: &str) -> UdpSocket {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.connect(to).unwrap();
+    socket
+}
+
+/// One that was freed.
+fn connects_again(sandbox: &Sandbox, client: &UdpSocket, to: &str) {
+    assert!(client.send(b"who").is_err(), "it is connected to nobody");
+    let _ = client.take_error();
+    sandbox.inside(|| client.connect(to).unwrap());
+}
+
+#[test]
+fn a_udp_client_keeps_a_backend_that_is_drained_and_is_freed_of_one_that_went() {
+    const ECHO: &str = "10.97.0.30:53";
+    on_a_ready_host(|host| {
+        host.configure(&with_udp(&format!("[{}]", weighed(FIRST, 1))));
+        let blue = host.sandbox("blue").quiet();
+        let green = servers(host);
+        for at in [FIRST, SECOND] {
+            serve_udp(&green, at);
+        }
+        host.attach(&blue, "storage", &["--id", "blue"]).ok();
+        let [client, straight] = blue.inside(|| [ECHO, SECOND].map(connected));
+        assert_eq!(answer(&client).unwrap(), FIRST);
+        host.configure(&with_udp(&format!("[{}, {}]", weighed(FIRST, 0), weighed(SECOND, 1))));
+        host.vfhook(&["reconcile"]).must_exit(0).must_say(&["services on storage", "applied"]);
+        assert_eq!(answer(&client).unwrap(), FIRST, "who is drained serves whom he has");
+        host.configure(&with_udp(&format!("[{}]", weighed(SECOND, 1))));
+        let told = ["1 UDP sockets are connected to backends that serve no more", FIRST];
+        host.vfhook(&["reconcile", "--dry-run"]).must_exit(0).must_say(&told);
+        assert_eq!(answer(&client).unwrap(), FIRST);
+        host.vfhook(&["reconcile"]).must_exit(0).must_say(&told).must_say(&["applied"]);
+        connects_again(&blue, &client, ECHO);
+        assert_eq!(answer(&client).unwrap(), SECOND);
+        host.vfhook(&["reconcile"]).must_exit(0).must_say(&["every lease is whole"]);
+        assert_eq!(answer(&straight).unwrap(), SECOND, "whoever asked for it itself has it");
+    });
+}
+
+#[test]
+fn the_daemon_frees_udp_clients_of_what_a_cluster_has_no_more() {
+    const WEB: &str = "10.97.0.20:80";
+    on_a_ready_host(|host| {
+        host.configure(&both());
+        let blue = host.sandbox("blue").quiet();
+        let green = servers(host);
+        for at in [FIRST, SECOND] {
+            serve_udp(&green, at);
+        }
+        let leases = host.context().leases;
+        let say = |pod: &str| {
+            let text = announced(pod).replacen("\"tcp\"", "\"udp\"", 1).replace("5432", "53");
+            leases.announce_services(text.as_bytes()).unwrap()
+        };
+        say(&pod(5, "192.168.0.200"));
+        host.attach(&blue, "storage", &["--id", "blue"]).ok();
+        let client = blue.inside(|| connected(WEB));
+        assert_eq!(answer(&client).unwrap(), FIRST);
+        let socket = host.directory.join("no.sock");
+        let _daemon = host.start(&["serve", "--nri-socket", &socket.to_string_lossy()], "");
+        say(&pod(6, "192.168.0.201"));
+        eventually("it is freed", || client.peer_addr().is_err());
+        connects_again(&blue, &client, WEB);
+        assert_eq!(answer(&client).unwrap(), SECOND);
+    });
+}
+
+#[test]
+fn a_sandbox_whose_wire_is_gone_has_its_services_by_the_pair_until_it_is_back() {
+    on_a_ready_host(|host| {
+        host.configure(&both());
+        let blue = host.sandbox("blue").quiet();
+        let _green = servers(host);
+        host.attach(&blue, "storage", &["--id", "blue"]).ok();
+        // Who answers for the service on the host, as kube-proxy's rules would.
+        host.ip(&["address add 10.97.0.10/32 dev lo"]);
+        let listener = TcpListener::bind(VIP).unwrap();
+        thread::spawn(move || {
+            use std::io::Write;
+            let streams = listener.incoming().flatten();
+            streams.for_each(|mut stream| drop(stream.write_all(b"the host")));
+        });
+        assert!(ask(&blue, VIP).unwrap().starts_with("192.168.0.20"));
+        host.wire().ip("link set wire0 down");
+        let words = "its networks have no carrier: its services are reached by the pair";
+        // The kernel tells of a carrier in its own time.
+        eventually("it is seen", || {
+            host.vfhook(&["reconcile", "--dry-run"]).stdout.contains(words)
+        });
+        host.vfhook(&["reconcile", "--dry-run"]).must_exit(0).must_say(&["would be applied"]);
+        // Nothing is wrong with what it has: its containers begin.
+        let asked = [NetworkRequest::plain("storage".parse().unwrap())];
+        let (id, netns) = ("blue".parse().unwrap(), blue.source());
+        verify(&mut host.kernel(), &host.context(), &id, &netns, &asked, None).unwrap();
+        host.vfhook(&["reconcile"]).must_exit(0).must_say(&[words, "applied"]);
+        assert_eq!(ask(&blue, VIP).unwrap(), "the host");
+        assert_eq!(pins().len(), 18);
+        let is_whole = || host.vfhook(&["reconcile"]).stdout.contains("every lease is whole");
+        eventually("so it stays", is_whole);
+        host.wire().ip("link set wire0 up");
+        eventually("it has its view again", || {
+            host.vfhook(&["reconcile"]).stdout.contains("does not have its view of services")
+        });
+        eventually("the wire carries", || {
+            ask(&blue, VIP).is_ok_and(|who| who.starts_with("192.168.0.20"))
+        });
+        eventually("both are whole", is_whole);
+        // Without a pair there is nothing better than what is there.
+        host.detach(&blue).ok();
+        host.configure(&inside());
+        host.attach(&blue, "storage", &["--id", "blue"]).ok();
+        host.wire().ip("link set wire0 down");
+        eventually("the carrier is gone", || {
+            blue.link("net1")["flags"].to_string().contains("NO-CARRIER")
+        });
+        let seen = host.vfhook(&["reconcile"]);
+        assert!(!seen.stdout.contains("blue"), "{seen:?}");
     });
 }

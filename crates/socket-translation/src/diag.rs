@@ -1,5 +1,5 @@
-//! sock_diag(7): the connected UDP sockets of the calling thread's network namespace, and the end of one of them (`linux/sock_diag.h`,
-//! `linux/inet_diag.h`; kernel's net/ipv4/udp_diag.c, which tells nothing of what programs keep with such a socket). Knows no service.
+//! `sock_diag(7)`: the connected UDP sockets of the calling thread's network namespace, and the end of one of them (`linux/sock_diag.h`,
+//! `linux/inet_diag.h`; kernel's `net/ipv4/udp_diag.c`, which tells nothing of what programs keep with such a socket). Knows no service.
 
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},

@@ -5,7 +5,7 @@
 //! ([`Translation::give_view`]); all others pass. What services there are is in maps that all namespaces of one view share. Links, programs
 //! and maps are pinned in bpffs, so they outlive whoever made them, until [`Translation::remove`].
 //!
-//! The instructions are put together here, without a compiler of C or a loader; one file calls bpf(2), one speaks sock_diag(7).
+//! The instructions are put together here, without a compiler of C or a loader; one file calls bpf(2), one speaks `sock_diag(7)`.
 //! This library knows of no configuration, no container and no cluster. It does not decide which services a namespace has.
 
 mod affinity;

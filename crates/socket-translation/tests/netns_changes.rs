@@ -48,7 +48,7 @@ fn one_port_and_protocol_comes_and_goes_without_the_others() {
         assert_ne!(by_tcp(VIP).unwrap_err().kind(), ErrorKind::ConnectionRefused);
         // The address comes again as another's: on another port, and the clients of old are strangers.
         let again = Service { port: 443, ..clinging(Protocol::Tcp, "10.0.0.12:8080") };
-        translation.publish(VIEW, &[again.clone()]).unwrap();
+        translation.publish(VIEW, std::slice::from_ref(&again)).unwrap();
         assert_eq!(by_tcp("10.96.0.10:443").unwrap(), "new");
         assert!(by_tcp(VIP).is_err());
         translation.publish(VIEW, &[again, clinging(Protocol::Tcp, "10.0.0.12:8080")]).unwrap();

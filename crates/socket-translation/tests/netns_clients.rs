@@ -164,7 +164,7 @@ fn what_is_asked_may_be_larger_than_the_wire_takes_at_once() {
         translation.give_view(client.cookie, VIEW).unwrap();
         client.run(|| {
             let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
-            socket.send_to(&[7; 20_000], "10.96.0.10:53").unwrap();
+            socket.send_to(&vec![7; 20_000], "10.96.0.10:53").unwrap();
             let vip = "10.96.0.10:53".parse().unwrap();
             assert_eq!(heard(&socket).unwrap(), ("one".to_owned(), vip));
             assert_eq!(ask_tcp(VIP).unwrap().0, "one");

@@ -41,18 +41,54 @@ fn backends(all: &[Conversation]) -> Vec<String> {
     backends
 }
 
+const SERVERS: [(&str, &str); 5] = [
+    ("one", "10.0.0.11:53"),
+    ("two", "10.0.0.12:53"),
+    ("three", "10.0.0.13:53"),
+    ("six", "[fd00::11]:53"),
+    ("seven", "[fd00::12]:53"),
+];
+
+/// Three that are connected to a service, and one that is not.
+fn of_each_kind() -> [UdpSocket; 4] {
+    let all = [
+        connected("0.0.0.0:0", VIP),
+        connected("[::]:0", VIP6),
+        connected("[::]:0", MAPPED),
+        UdpSocket::bind("0.0.0.0:0").unwrap(),
+    ];
+    assert_eq!(ask_udp(&all[3], VIP).unwrap().0, "one");
+    let told: Vec<String> = all[..3].iter().map(|one| asks(one).unwrap()).collect();
+    assert_eq!(told, ["one", "six", "one"]);
+    all
+}
+
+/// What is heard by somebody who waits for an answer.
+fn waiting(at: &UdpSocket) -> thread::JoinHandle<ErrorKind> {
+    let socket = at.try_clone().unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let waits = thread::spawn(move || socket.recv(&mut [0; 8]).unwrap_err().kind());
+    thread::sleep(Duration::from_millis(50));
+    waits
+}
+
+/// One that was freed.
+fn connects_again(socket: &UdpSocket, at: &str, who: &str) {
+    assert!(asks(socket).is_err(), "{at}: it is connected to nobody");
+    // What happened is told once, to whoever asks first: the one that waited was.
+    let told = socket.take_error().unwrap().map(|error| error.kind());
+    assert_eq!(told, (at != VIP).then_some(ErrorKind::ConnectionAborted));
+    socket.connect(at).unwrap();
+    assert_eq!(socket.peer_addr().unwrap(), at.parse::<SocketAddr>().unwrap());
+    assert_eq!(asks(socket).unwrap(), who);
+}
+
 #[test]
 fn a_connected_socket_is_freed_of_a_backend_that_went() {
     alone("a_connected_socket_is_freed_of_a_backend_that_went", |ground| {
         let translation = ground.install();
         let (client, servers) = wire();
-        for (name, at) in [
-            ("one", "10.0.0.11:53"),
-            ("two", "10.0.0.12:53"),
-            ("three", "10.0.0.13:53"),
-            ("six", "[fd00::11]:53"),
-            ("seven", "[fd00::12]:53"),
-        ] {
+        for (name, at) in SERVERS {
             servers.serve(name, at);
         }
         let services = |four: &str, six: &str| {
@@ -60,18 +96,7 @@ fn a_connected_socket_is_freed_of_a_backend_that_went() {
         };
         translation.publish(VIEW, &services("10.0.0.11:53", "[fd00::11]:53")).unwrap();
         translation.give_view(client.cookie, VIEW).unwrap();
-        let [four, six, mapped, loose] = client.run(|| {
-            let all = [
-                connected("0.0.0.0:0", VIP),
-                connected("[::]:0", VIP6),
-                connected("[::]:0", MAPPED),
-                UdpSocket::bind("0.0.0.0:0").unwrap(),
-            ];
-            assert_eq!(ask_udp(&all[3], VIP).unwrap().0, "one");
-            let told: Vec<String> = all[..3].iter().map(|one| asks(one).unwrap()).collect();
-            assert_eq!(told, ["one", "six", "one"]);
-            all
-        });
+        let [four, six, mapped, loose] = client.run(of_each_kind);
         // Who asks for a backend itself has what he asked for, and so has who is in another sandbox.
         let straight = client.run(|| connected("0.0.0.0:0", "10.0.0.12:53"));
         let elsewhere = servers.run(|| connected("0.0.0.0:0", "10.0.0.11:53"));
@@ -90,14 +115,7 @@ fn a_connected_socket_is_freed_of_a_backend_that_went() {
             move || Translation::end(&found).unwrap()
         });
         assert_eq!(conversations(&client, &ground.place), found);
-        let waits = thread::spawn({
-            let four = four.try_clone().unwrap();
-            move || {
-                four.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-                four.recv(&mut [0; 8]).unwrap_err().kind()
-            }
-        });
-        thread::sleep(Duration::from_millis(50));
+        let waits = waiting(&four);
         client.run(move || {
             Translation::end(&found).unwrap();
             // What is over is over.
@@ -110,13 +128,7 @@ fn a_connected_socket_is_freed_of_a_backend_that_went() {
             for (socket, at, who) in
                 [(&four, VIP, "three"), (&six, VIP6, "seven"), (&mapped, MAPPED, "three")]
             {
-                assert!(asks(socket).is_err(), "{at}: it is connected to nobody");
-                // What happened is told once, to whoever asks first: the one that waited was.
-                let told = socket.take_error().unwrap().map(|error| error.kind());
-                assert_eq!(told, (at != VIP).then_some(ErrorKind::ConnectionAborted));
-                socket.connect(at).unwrap();
-                assert_eq!(socket.peer_addr().unwrap(), at.parse::<SocketAddr>().unwrap());
-                assert_eq!(asks(socket).unwrap(), who);
+                connects_again(socket, at, who);
             }
             let own = loose.local_addr().unwrap();
             assert_eq!(asks(&straight).unwrap(), "two");

@@ -53,7 +53,7 @@ pub(super) fn step(
         Step::Translate(step) => session
             .machine
             .translation
-            .apply(step)
+            .apply(session.sandbox, step)
             .map_err(|reason| KernelError::absent("services", reason)),
         Step::SetFunctionUp { pf, pf_name, up } => {
             let found = observe::named(session.machine, &DeviceName::Address(*pf));

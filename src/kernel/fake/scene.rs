@@ -1,6 +1,6 @@
 //! What a look at all that a plan gave sees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Machine, Namespace, observe::seen, session::Session};
 use crate::{
@@ -49,7 +49,8 @@ pub(super) fn look(session: &mut Session, plan: &Plan) -> Result<Scene, KernelEr
             _ => {}
         }
     }
-    Ok(Scene { host, sandbox, masquerades, translation, view, elsewhere, drivers, cards })
+    let cut = BTreeSet::new();
+    Ok(Scene { host, sandbox, masquerades, translation, view, cut, elsewhere, drivers, cards })
 }
 
 fn whereabouts(machine: &Machine, device: PciAddress) -> Whereabouts {

@@ -6,7 +6,7 @@ use super::FakeKernel;
 use crate::{
     kernel::{KernelError, Services},
     plan::step::Translate,
-    types::{Service, TranslationPlace, View},
+    types::{Conversation, Service, TranslationPlace, View},
 };
 
 impl Services for FakeKernel {
@@ -32,6 +32,19 @@ impl Services for FakeKernel {
         view: View,
     ) -> Result<Vec<Service>, KernelError> {
         Ok(self.glance("services", |machine| machine.translation.services(place, view)))
+    }
+
+    fn conversations(&mut self, _: &TranslationPlace) -> Result<Vec<Conversation>, KernelError> {
+        let cookie = self.sandbox.as_ref().map(|netns| netns.cookie);
+        Ok(self.glance("conversations", |machine| {
+            let all = &machine.translation.conversations;
+            cookie.and_then(|cookie| all.get(&cookie)).cloned().unwrap_or_default()
+        }))
+    }
+
+    fn inability_to_end_conversations(&mut self) -> Option<String> {
+        let ends_none = self.glance("inability", |machine| machine.translation.ends_none);
+        ends_none.then(|| "sockets are not ended here".to_owned())
     }
 
     fn hindrance_to_services(

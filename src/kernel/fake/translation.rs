@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     plan::step::Translate,
-    types::{Service, TranslationPlace, View},
+    types::{Conversation, Service, TranslationPlace, View},
 };
 
 /// What is installed, by where it is.
@@ -14,6 +14,10 @@ pub struct Translations {
     pub at: BTreeMap<TranslationPlace, Translation>,
     /// What keeps services from becoming backends.
     pub hindrance: Option<String>,
+    /// The UDP sockets of each namespace that are connected to backends, by its cookie.
+    pub conversations: BTreeMap<u64, Vec<Conversation>>,
+    /// Whether the kernel ends none of them.
+    pub ends_none: bool,
     /// Whether somebody changed an element of the maps, until services are published again.
     pub is_changed: bool,
 }
@@ -55,7 +59,11 @@ impl Translations {
     }
 
     /// Does one step; what is not installed has nothing to be taken away.
-    pub(super) fn apply(&mut self, step: &Translate) -> Result<(), &'static str> {
+    pub(super) fn apply(
+        &mut self,
+        sandbox: Option<u64>,
+        step: &Translate,
+    ) -> Result<(), &'static str> {
         match step {
             Translate::Install { place } => drop(self.at.entry(place.clone()).or_default()),
             Translate::Remove { place } => drop(self.at.remove(place)),
@@ -76,6 +84,12 @@ impl Translations {
             Translate::ForgetView { place, view } => {
                 if let Some(at) = self.at.get_mut(place) {
                     at.services.remove(view);
+                }
+            }
+            Translate::End { .. } if self.ends_none => return Err("sockets are not ended here"),
+            Translate::End { conversations } => {
+                if let Some(all) = sandbox.and_then(|cookie| self.conversations.get_mut(&cookie)) {
+                    all.retain(|one| !conversations.contains(one));
                 }
             }
         }

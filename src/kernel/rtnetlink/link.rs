@@ -89,9 +89,18 @@ pub(crate) fn whole_of_device(
 
 /// Every link in the socket's namespace.
 pub(crate) fn all(netlink: &mut Netlink) -> Result<Vec<Link>, KernelError> {
+    all_and_cut(netlink).map(|(links, _)| links)
+}
+
+/// The same, and the numbers of those that are up and have no carrier.
+pub(crate) fn all_and_cut(
+    netlink: &mut Netlink,
+) -> Result<(Vec<Link>, BTreeSet<u32>), KernelError> {
     let answers =
         netlink.dump(&get(LinkMessage::default())).map_err(refused("list", "interfaces"))?;
-    Ok(answers.iter().filter_map(link_message::read).collect())
+    let links: Vec<Link> = answers.iter().filter_map(link_message::read).collect();
+    let cut = answers.iter().filter_map(link_message::cut).collect();
+    Ok((links, cut))
 }
 
 /// Moves, renames and tags a device's interface in one message.

@@ -43,6 +43,7 @@ mod attribute {
 /// Bits of a link's flags (`linux/if.h`).
 mod flag {
     pub(super) const UP: u32 = 0x1;
+    pub(super) const LOWER_UP: u32 = 0x1_0000;
     pub(super) const PROMISCUOUS: u32 = 0x100;
     pub(super) const ALL_MULTICAST: u32 = 0x200;
 }
@@ -50,6 +51,13 @@ mod flag {
 /// The link that a message tells of; `None` for another kind of message.
 pub(crate) fn read(message: &Message) -> Option<Link> {
     matches!(message.kind, NEW_LINK | DELETED_LINK).then(|| read_body(&message.body))?
+}
+
+/// The number of the link that a message tells of, where that is up and has no carrier.
+pub(crate) fn cut(message: &Message) -> Option<u32> {
+    let flags = word(message.body.get(8..)?)?;
+    let is_cut = flags & flag::UP != 0 && flags & flag::LOWER_UP == 0;
+    if is_cut { word(message.body.get(4..)?) } else { None }
 }
 
 /// The name and the alias of the link that a message tells of: all that is read where a tenant makes messages as fast as it likes.

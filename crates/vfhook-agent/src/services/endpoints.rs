@@ -107,6 +107,21 @@ pub(crate) fn choose<'a>(all: &[Place<'a>], is_local: bool, here: Here) -> Vec<P
     all.iter().filter(ends).filter(meant).cloned().collect()
 }
 
+/// Those that new clients do not get, and that serve whom they have: the ones that end, and the ones that others are nearer than.
+pub(crate) fn rest<'a>(
+    all: &[Place<'a>],
+    chosen: &[Place],
+    is_local: bool,
+    here: Here,
+) -> Vec<Place<'a>> {
+    let is_chosen = |place: &Place| {
+        chosen.iter().any(|one| (one.address, one.port) == (place.address, place.port))
+    };
+    let meant = |place: &&Place| !is_local || place.is_on(here.node);
+    let serves = |place: &&Place| place.is_serving() && !is_chosen(place);
+    all.iter().filter(meant).filter(serves).cloned().collect()
+}
+
 /// What clients here prefer: hints count only if all that is ready has one, and one names us.
 fn nearness<'a>(all: &[Place], here: Here<'a>) -> Option<(Hinted, &'a str)> {
     let wanted = [(Hinted::Nodes, Some(here.node)), (Hinted::Zones, here.zone)];
@@ -157,18 +172,44 @@ mod tests {
         })
     }
 
-    fn chosen(all: &[&str], is_local: bool) -> Vec<usize> {
+    /// Those that are chosen, and the rest of them that serve.
+    fn shared(all: &[&str], is_local: bool) -> [Vec<usize>; 2] {
         let endpoints: Vec<Value> =
             (1..).zip(all).map(|(number, words)| endpoint(number, words)).collect();
         let slice =
             json!({ "addressType": "IPv4", "ports": [{ "port": 80 }], "endpoints": endpoints });
         let slice: EndpointSlice = serde_json::from_value(slice).unwrap();
         let all = gather(&[&slice], false, None, "TCP");
-        let last = |place: Place| match place.address {
+        let last = |place: &Place| match place.address {
             IpAddr::V4(address) => usize::from(address.octets()[3]),
             IpAddr::V6(_) => 0,
         };
-        choose(&all, is_local, HERE).into_iter().map(last).collect()
+        let chosen = choose(&all, is_local, HERE);
+        let rest = rest(&all, &chosen, is_local, HERE);
+        [chosen, rest].map(|places| places.iter().map(last).collect())
+    }
+
+    fn chosen(all: &[&str], is_local: bool) -> Vec<usize> {
+        let [chosen, _] = shared(all, is_local);
+        chosen
+    }
+
+    #[test]
+    fn who_ends_or_is_far_serves_whom_he_has() {
+        for (all, cluster, local) in [
+            (&["r n1", "s n1", "s n2"][..], &[2, 3][..], &[2][..]),
+            // Who does not serve has nobody.
+            (&["r n1", "t n1", "n n1"], &[], &[]),
+            // With nobody else it is chosen.
+            (&["s n1", "s n2"], &[], &[]),
+            (&["r n1 z1", "r n2 z2"], &[2], &[]),
+            (&["- n1", "s n1"], &[2], &[2]),
+        ] {
+            let [_, rest] = shared(all, false);
+            assert_eq!(rest, cluster, "{all:?}");
+            let [_, rest] = shared(all, true);
+            assert_eq!(rest, local, "{all:?} local");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use vfhook::{
 };
 
 use super::{
-    endpoints::{Here, Place, choose, gather},
+    endpoints::{Here, Place, choose, gather, rest},
     object::{EndpointSlice, OnNetwork, PodAddresses, Service, ServicePort},
 };
 use crate::followed::Key;
@@ -124,19 +124,38 @@ fn resolve(
     let is_local = service.spec.internal_traffic_policy.as_deref() == Some("Local");
     let mut chosen = choose(&all, is_local, cluster.here);
     chosen.retain(|place| is_usual(place.address));
+    // A connected UDP socket keeps its backend while that serves, and would not hear of its end: who is left out here is freed of.
+    let mut kept = match protocol {
+        Protocol::Udp => rest(&all, &chosen, is_local, cluster.here),
+        Protocol::Tcp => Vec::new(),
+    };
+    kept.retain(|place| is_usual(place.address));
     let mut on: BTreeMap<IpAddr, BTreeSet<(Name, IpAddr)>> = BTreeMap::new();
-    for place in &chosen {
+    let mut is_worth_it = cluster.with_empty && chosen.is_empty();
+    for (place, takes_clients) in with(&chosen, true).chain(with(&kept, false)) {
         let own = on_networks(cluster, place, pods);
         if !own.is_empty() {
+            is_worth_it |= takes_clients;
             on.entry(place.address).or_default().extend(own);
         }
     }
-    let is_worth_it = !on.is_empty() || (cluster.with_empty && chosen.is_empty());
-    let backend = |place: &Place| Backend { address: place.address, port: place.port, weight: 1 };
-    let backends = chosen.iter().map(backend).collect();
+    let backend = |(place, takes_clients): (&Place, bool)| Backend {
+        address: place.address,
+        port: place.port,
+        weight: takes_clients.into(),
+    };
+    let backends = with(&chosen, true).chain(with(&kept, false)).map(backend).collect();
     let affinity = affinity(service);
     let port = types::Service { address, port: port.port, protocol, backends, affinity };
     is_worth_it.then(|| ConfiguredService { ports: vec![port], networks: Vec::new(), on })
+}
+
+/// Each of these, with what is so of all of them.
+fn with<'a, 'b>(
+    places: &'b [Place<'a>],
+    takes_clients: bool,
+) -> impl Iterator<Item = (&'b Place<'a>, bool)> {
+    places.iter().map(move |place| (place, takes_clients))
 }
 
 /// What an endpoint's pod has on the networks of this node, of the endpoint's family.

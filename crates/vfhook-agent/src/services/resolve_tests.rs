@@ -71,7 +71,8 @@ impl Scene {
         let backend = |service: &ConfiguredService, backend: &Backend| {
             let on = service.on.get(&backend.address).into_iter().flatten();
             let on: Vec<String> = on.map(|(name, address)| format!("{name} {address}")).collect();
-            format!("{}:{} ({})", backend.address, backend.port, on.join(", "))
+            let kept = if backend.weight == 0 { " kept" } else { "" };
+            format!("{}:{} ({}){kept}", backend.address, backend.port, on.join(", "))
         };
         let words = |announced: &AnnouncedService| {
             let (service, port) = (&announced.service, &announced.service.ports[0]);
@@ -186,6 +187,29 @@ fn what_a_service_says_becomes_of_it() {
 }
 
 #[test]
+fn a_backend_that_ends_keeps_whom_it_has_by_udp() {
+    let over = |protocol: &str| {
+        let mut scene = scene();
+        scene.service["spec"]["ports"][0]["protocol"] = json!(protocol);
+        scene.slices[0]["ports"][0]["protocol"] = json!(protocol);
+        scene.slices[0]["endpoints"][1]["conditions"] =
+            json!({ "ready": false, "serving": true, "terminating": true });
+        scene.words().remove(0)
+    };
+    let (tcp, udp) = (over("TCP"), over("UDP"));
+    assert!(!tcp.contains("10.244.0.2"), "a connection stays by itself: {tcp}");
+    assert!(udp.ends_with("10.244.0.2:6432 (storage 192.168.0.22) kept"), "{udp}");
+    // None that takes clients is on a network: that one which ends is, makes it no service of ours.
+    let mut scene = scene();
+    scene.service["spec"]["ports"][0]["protocol"] = json!("UDP");
+    scene.slices[0]["ports"][0]["protocol"] = json!("UDP");
+    scene.slices[0]["endpoints"][1]["conditions"] =
+        json!({ "ready": false, "serving": true, "terminating": true });
+    scene.addresses["n1"] = json!([]);
+    assert_eq!(scene.words(), [""; 0]);
+}
+
+#[test]
 fn a_pod_of_the_same_name_elsewhere_is_another() {
     for (key, value) in [
         ("nodeName", json!("n3")),
@@ -248,4 +272,49 @@ fn what_strangers_write_is_served_as_far_as_it_means_something() {
     endpoints[2]["addresses"] = json!(["169.254.169.254"]);
     scene.addresses["n1"][0]["networks"][0]["addresses"] = json!(["127.0.0.1", "192.168.0.21"]);
     assert_eq!(scene.words(), [format!("10.96.0.7:5432/tcp: {FIRST}")]);
+}
+
+/// Figures of docs/inside.md: `cargo test --release -p vfhook-agent figures -- --ignored --nocapture`
+#[test]
+#[ignore = "asserts nothing but that it is done; prints how long it takes"]
+fn figures_of_ten_thousand_services() {
+    const SERVICES: usize = 10_000;
+    const BACKENDS: usize = 5;
+    let key = |number: usize| ("team-a".to_owned(), format!("db-{number}"));
+    let own = |number: usize| {
+        format!("10.{}.{}.{}", 128 + number / 62_500, number / 250 % 250, number % 250 + 1)
+    };
+    let (mut services, mut slices, mut pods) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    for number in 0..SERVICES {
+        let mut scene = scene();
+        let address = format!("10.96.{}.{}", number / 250, number % 250 + 1);
+        scene.service["spec"]["clusterIPs"] = json!([address]);
+        services.insert(key(number), serde_json::from_value(scene.service).unwrap());
+        let all = number * BACKENDS..(number + 1) * BACKENDS;
+        let endpoints = all.clone().map(|pod| {
+            json!({ "addresses": [own(pod)], "conditions": { "ready": true }, "nodeName": "n2",
+                    "targetRef": { "kind": "Pod", "namespace": "team-a", "name": format!("pod-{pod}") } })
+        });
+        let mut slice = slice("IPv4", endpoints.collect());
+        slice["metadata"]["labels"]["kubernetes.io/service-name"] = json!(format!("db-{number}"));
+        slices.insert(key(number), serde_json::from_value(slice).unwrap());
+        pods.extend(all.map(|pod| {
+            let wired = format!("172.16.{}.{}", pod / 250 % 4, pod % 250 + 1);
+            json!({ "namespace": "team-a", "name": format!("pod-{pod}"),
+                    "networks": [{ "name": "storage", "addresses": [wired] }] })
+        }));
+    }
+    let told: PodAddresses = serde_json::from_value(json!({ "spec": { "pods": pods } })).unwrap();
+    let nodes = BTreeMap::from([("n2".to_owned(), told)]);
+    let now = std::time::Instant::now;
+    let began = now();
+    let found = services_of(&services, &slices, &nodes, false);
+    let (resolved, began) = (began.elapsed(), now());
+    let text = announcement(&found);
+    let (written, began) = (began.elapsed(), now());
+    let read = parse_announced(&text).unwrap();
+    let took = began.elapsed();
+    assert_eq!((read.len(), read), (SERVICES, found));
+    let length = text.len();
+    eprintln!("resolved {resolved:?}, written {written:?}, read {took:?}: {length} bytes");
 }
