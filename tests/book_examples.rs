@@ -76,15 +76,16 @@ fn whole(part: &str) -> String {
     let meant = words.flat_map(Table::values).filter_map(Value::as_str);
     for name in meant.collect::<BTreeSet<_>>() {
         if !names(&file, "network").iter().any(|own| own == name) {
-            whole +=
-                &format!("[[network]]\nname = \"{name}\"\npool = \"fast\"\ninterface = \"net1\"\n");
+            let more = "\"\npool = \"fast\"\ninterface = \"net1\"\n";
+            whole.extend(["[[network]]\nname = \"", name, more]);
         }
     }
     let file: Table = whole.parse().unwrap();
     let networks = file.get("network").and_then(Value::as_array).into_iter().flatten();
     for pool in networks.filter_map(|network| network.get("pool")?.as_str()) {
         if !names(&file, "pool").iter().any(|own| own == pool) {
-            whole += &format!("[[pool]]\nname = \"{pool}\"\nkind = \"sriov\"\npf = [\"ens1f0\"]\n");
+            let more = "\"\nkind = \"sriov\"\npf = [\"ens1f0\"]\n";
+            whole.extend(["[[pool]]\nname = \"", pool, more]);
         }
     }
     whole

@@ -110,7 +110,7 @@ fn a_sentence_is_known_by_its_words() {
     assert!(sentence.is("pool fast: no free VF (6 of 6 leased, not usable: 0000:01:10.3)"));
     assert!(!sentence.is("pool fast: no free VF"));
     assert!(!sentence.is("the pool fast: no free VF (6 of 6 leased)"));
-    assert!(Sentence::of_format("{operation} {object}").speaks() == false);
+    assert!(!Sentence::of_format("{operation} {object}").speaks());
     assert!(Sentence::of_format("set {{x}} of {0:?}").is("set {x} of y"));
     let plain = Sentence::of_format("use the terminal");
     assert!(plain.is("use the terminal") && !plain.is("use the terminal now"));

@@ -208,6 +208,33 @@ fn k3s_that_imports_gets_a_file_and_its_own_unit() {
 }
 
 #[test]
+fn a_distribution_is_known_by_where_its_file_is() {
+    for (main, directory, unit) in [
+        (
+            "/var/lib/rancher/rke2/agent/etc/containerd/config.toml",
+            "config-v3.toml.d",
+            "rke2-agent",
+        ),
+        ("/etc/k0s/containerd.toml", "containerd.d", "k0sworker"),
+    ] {
+        let folder = Path::new(main).parent().unwrap().join(directory);
+        let text = format!("version = 3\nimports = [\"{}/*.toml\"]\n", folder.display());
+        let its = containerd(TWO, &effective(TWO, ""), &[(main, Some(&text))]);
+        let plan = its.plan(&wanted()).unwrap();
+        let ours = of(&plan, folder.join("99-vfhook.toml").to_str().unwrap());
+        assert!(ours.after.starts_with("version = 3\n"), "{}", ours.after);
+        assert!(plan.restart[0].contains(unit), "{:?}", plan.restart);
+        assert!(plan.changes.iter().all(|change| change.path != Path::new(main)), "{plan:#?}");
+    }
+    // Its file is made anew from a template, which is the operator's to change.
+    let main = "/var/snap/microk8s/current/args/containerd.toml";
+    let its = containerd(TWO, &effective(TWO, ""), &[(main, Some("version = 2\n"))]);
+    let refused = its.plan(&wanted()).unwrap_err();
+    assert!(refused.why.contains("containerd-template.toml"), "{}", refused.why);
+    assert!(refused.content.unwrap().contains("io.containerd.grpc.v1.cri"));
+}
+
+#[test]
 fn bytes_are_back_and_what_was_edited_since_is_taken_apart() {
     let before = "\u{feff}# mine\r\nversion = 2\r\n[plugins.\"io.containerd.nri.v1.nri\"]\r\n\tdisable = true # off\r\n";
     let effective = effective(ONE, "");

@@ -70,7 +70,7 @@ fn exit_codes() -> String {
     for (code, meaning) in told {
         let line = format!("{}  {meaning}", code as i32);
         assert!(help.contains(&line), "the command line says otherwise than {line:?}");
-        page += &format!("| {} | {meaning} |\n", code as i32);
+        page.extend(["| ", &(code as i32).to_string(), " | ", meaning, " |\n"]);
     }
     page
 }
@@ -99,7 +99,7 @@ fn option(arg: &Arg) -> String {
         })
         .collect();
     if !words.is_empty() {
-        said += &format!(": {}", words.join(", "));
+        said.extend([": ", &words.join(", ")]);
     }
     let usual: Vec<String> =
         arg.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
@@ -123,7 +123,7 @@ fn verb(command: &Command) -> String {
     let name = command.get_name();
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     let (_, typed) = EXAMPLES.iter().find(|(verb, _)| *verb == name).expect(name);
-    let typed: String = typed.iter().map(|line| format!("    {line}\n")).collect();
+    let typed: String = typed.iter().flat_map(|line| ["    ", line, "\n"]).collect();
     let own = command.get_arguments().filter(|arg| !arg.is_global_set());
     format!("\n## vfhook {name}\n\n{about}.\n\n{typed}{}", options(own))
 }

@@ -99,7 +99,9 @@ impl Tally {
 fn add_steps(steps: &mut BTreeMap<StepKind, Histogram>, entry: &Entry) {
     for (kind, times) in &entry.steps {
         let histogram = steps.entry(*kind).or_default();
-        times.iter().for_each(|us| histogram.add((*us).into(), &STEP_BOUNDS));
+        for us in times {
+            histogram.add((*us).into(), &STEP_BOUNDS);
+        }
     }
 }
 

@@ -5,6 +5,9 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike};
 
 use super::edit::{Edit, EditError, Edited, Key, Left};
 
+/// What says how the rest of a file is read: where we wrote it, it goes with the last of the file, and no sooner.
+const VERSION: &str = "version";
+
 /// Sets these values in `text`; lists are joined to what is there by whoever made `values`.
 pub(super) fn set(text: &str, values: &[(Key, Value)]) -> Result<Edited, EditError> {
     let mut document = parse(text)?;
@@ -31,7 +34,9 @@ pub(super) fn take_out(
 ) -> Result<(String, Vec<Left>, bool), EditError> {
     let mut document = parse(text)?;
     let mut left = Vec::new();
-    for edit in edits.iter().rev() {
+    let (version, edits): (Vec<&Edit>, Vec<&Edit>) =
+        edits.iter().partition(|edit| edit.key == [VERSION]);
+    for edit in edits.into_iter().rev() {
         let Some((name, parents)) = edit.key.split_last() else { continue };
         let found = existing(document.as_table_mut(), parents);
         let now = found.as_ref().and_then(|table| table.get(name)).and_then(read);
@@ -58,6 +63,10 @@ pub(super) fn take_out(
         if is_empty {
             table.remove(name);
         }
+    }
+    let is_ours = |edit: &&Edit| document.get(VERSION).and_then(read).as_ref() == Some(&edit.new);
+    if document.len() == 1 && version.iter().any(is_ours) {
+        document.remove(VERSION);
     }
     let is_empty = document.is_empty();
     Ok((document.to_string(), left, is_empty))

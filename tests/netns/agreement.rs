@@ -203,7 +203,7 @@ struct Look {
 }
 
 fn look(host: &Host, parts: &Parts, terminal: &Terminal) -> Look {
-    let from = Instant::now() - LAG;
+    let from = Instant::now().checked_sub(LAG).expect("the machine runs longer than that");
     let (page, terminal, metrics) = (known(parts), terminal.shown(), scrape());
     let status = host.vfhook(&["status", "--json"]).json();
     let plain = host.vfhook(&["status"]).ok();
@@ -282,7 +282,9 @@ fn differs(look: &Look, lives: &BTreeMap<String, Life>) -> Vec<String> {
     }
     let (mut page, mut there) = (look.page.clone(), expected(&look.status));
     // What is to be said of it is looked for less often than what is there.
-    (page.remove("attention"), there.remove("attention"));
+    for parts in [&mut page, &mut there] {
+        parts.remove("attention");
+    }
     if page != there {
         faults.push(format!("the page has {page:#?}, and status {there:#?}"));
     }
