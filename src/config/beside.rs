@@ -235,8 +235,7 @@ fn forget_word(table: &mut Table) {
 fn cidrs(table: &mut Table) -> Option<&mut Vec<Value>> {
     let cidrs = table.get_mut("service_path")?.as_table_mut()?.get_mut("cidrs")?;
     if cidrs.is_str() {
-        let word = std::mem::replace(cidrs, Value::Array(Vec::new()));
-        cidrs.as_array_mut()?.push(word);
+        *cidrs = Value::Array(vec![cidrs.clone()]);
     }
     cidrs.as_array_mut()
 }

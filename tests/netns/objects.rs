@@ -207,6 +207,8 @@ fn running_sandboxes_follow_the_clusters_service_networks() {
         host.vfhook(&["reconcile"]).ok();
         assert_eq!(led(&blue), ["10.96.0.0/12"]);
         host.detach(&blue).ok();
+        // What was told is no trace of the sandbox.
+        say_services(&leases, &["10.96.0.0/12", "fd00:96::/108"]);
         before.must_be_again(host);
         inside.must_be_again_in(&blue);
     });
@@ -222,14 +224,14 @@ fn the_daemon_follows_what_is_handed_over() {
         let socket = host.directory.join("no.sock");
         let _daemon = host.start(&["serve", "--nri-socket", &socket.to_string_lossy()], "");
         for networks in [
-            &["10.96.0.0/12", "10.112.0.0/16"][..],
-            &["10.112.0.0/16"],
+            &["10.96.0.0/12", "10.112.0.0/16", "fd00:96::/108"][..],
+            &["10.112.0.0/16", "fd00:96::/108"],
             &["10.96.0.0/12", "fd00:98::/108"],
         ] {
             say_services(&leases, networks);
             let mut expected: Vec<String> = networks.iter().map(ToString::to_string).collect();
             expected.sort();
-            eventually("the sandbox follows", || led(&blue) == expected);
+            eventually(&format!("{expected:?} are led to"), || led(&blue) == expected);
         }
     });
 }

@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use serde::{Deserialize, de::DeserializeOwned};
@@ -21,6 +22,9 @@ use crate::{
 
 /// Objects of one answer: all of them may be more than is read of one.
 const PAGE: usize = 500;
+
+/// How long one watch goes on: the server says once a minute that it is there, and each node that begins anew costs it more than one that stays.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Namespace, which is empty for what has none, and name.
 pub(crate) type Key = (String, String);
@@ -94,7 +98,7 @@ impl<T: DeserializeOwned> Followed<T> {
     async fn stay(&self) -> Result<(), ApiError> {
         let mut version = self.list().await?;
         loop {
-            let mut watch = self.api.watch(self.path, &version).await?;
+            let mut watch = self.api.watch_until(self.path, &version, LONGEST).await?;
             let began = Instant::now();
             while let Some((change, object)) = watch.next_of::<Value>().await {
                 match self.heard(&change, object.unwrap_or_default()) {
@@ -102,7 +106,7 @@ impl<T: DeserializeOwned> Followed<T> {
                     None => return Ok(()),
                 }
             }
-            // A watch ends by itself after some minutes. One that ends at once is no reason to ask at once.
+            // A watch ends by itself in the end. One that ends at once is no reason to ask at once.
             if began.elapsed() < FIRST_WAIT {
                 sleep(FIRST_WAIT).await;
             }

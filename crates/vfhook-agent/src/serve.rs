@@ -146,7 +146,9 @@ fn read_again(node: &Node, told: &[&Notify]) {
             tracing::error!(error, "the old configuration stays");
         }
     }
-    told.iter().for_each(|one| one.notify_one());
+    for one in told {
+        one.notify_one();
+    }
 }
 
 /// Tells of every sandbox that was given something or gave it back.

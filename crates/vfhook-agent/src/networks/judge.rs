@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    fn object(name: &str, created: u32, generation: i64, changes: Value) -> Network {
+    fn object(name: &str, created: u32, generation: i64, changes: &Value) -> Network {
         let mut spec = json!({
             "pool": "lan", "interface": "net1", "addresses": ["10.0.0.0/24"], "cluster": { "block": 4 }
         });
@@ -134,9 +134,9 @@ mod tests {
 
     #[test]
     fn a_wrong_version_changes_nothing() {
-        let first = judge(vec![object("a", 1, 1, json!({}))], &SaidNetworks::default(), right);
+        let first = judge(vec![object("a", 1, 1, &json!({}))], &SaidNetworks::default(), right);
         assert_eq!((handed(&first), refused(&first)), (vec![("a", 1)], vec![]));
-        let wrong = || object("a", 1, 2, json!({ "gateway": ["10.9.9.9"], "mtu": 12 }));
+        let wrong = || object("a", 1, 2, &json!({ "gateway": ["10.9.9.9"], "mtu": 12 }));
         let second = judge(vec![wrong()], &first.said, right);
         assert_eq!((handed(&second), refused(&second)), (vec![("a", 1)], vec![("a", 2)]));
         assert_eq!(second.said.network, first.said.network);
@@ -150,22 +150,22 @@ mod tests {
         other.metadata.uid = "another".to_owned();
         assert!(judge(vec![other], &first.said, right).said.network.is_empty());
         // What is mended counts; what is gone is gone.
-        let mended = judge(vec![object("a", 1, 3, json!({ "mtu": 1400 }))], &second.said, right);
+        let mended = judge(vec![object("a", 1, 3, &json!({ "mtu": 1400 }))], &second.said, right);
         assert_eq!((handed(&mended), refused(&mended)), (vec![("a", 3)], vec![]));
         assert_eq!(judge(Vec::new(), &mended.said, right).said, SaidNetworks::default());
     }
 
     #[test]
     fn what_this_node_cannot_have_stays_as_it_was_and_is_no_mistake_elsewhere() {
-        let first = judge(vec![object("a", 1, 1, json!({}))], &SaidNetworks::default(), right);
+        let first = judge(vec![object("a", 1, 1, &json!({}))], &SaidNetworks::default(), right);
         let wrong = |said: &SaidNetworks| {
             let of =
                 |one: &SaidNetwork| (one.name.clone(), vec![Problem::new("spec.addresses", "no")]);
             said.network.iter().filter(|one| one.generation == 2).map(of).collect()
         };
         let objects = vec![
-            object("a", 1, 2, json!({ "mtu": 1400 })),
-            object("b", 2, 2, json!({ "addresses": ["10.1.0.0/24"] })),
+            object("a", 1, 2, &json!({ "mtu": 1400 })),
+            object("b", 2, 2, &json!({ "addresses": ["10.1.0.0/24"] })),
         ];
         let second = judge(objects, &first.said, wrong);
         assert_eq!(handed(&second), [("a", 1)]);
@@ -176,11 +176,11 @@ mod tests {
     #[test]
     fn of_two_with_the_same_addresses_the_one_that_was_there_counts() {
         let both = |a: Network, b: Network| judge(vec![b, a], &SaidNetworks::default(), right);
-        let (older, newer) = (object("a", 1, 1, json!({})), object("b", 2, 1, json!({})));
+        let (older, newer) = (object("a", 1, 1, &json!({})), object("b", 2, 1, &json!({})));
         assert_eq!(refused(&both(older.clone(), newer.clone())), [("b", 1)]);
         // A range that is widened over another's does not take that one's place, however old it is.
         assert_eq!(
-            refused(&both(object("a", 1, 2, json!({})), accepted(newer.clone()))),
+            refused(&both(object("a", 1, 2, &json!({})), accepted(newer.clone()))),
             [("a", 2)]
         );
         // Whoever was accepted by an agent that knew less: the older again.
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_told_too() {
         let judged = judge(
-            vec![object("a", 1, 1, json!({ "mtu": "big" }))],
+            vec![object("a", 1, 1, &json!({ "mtu": "big" }))],
             &SaidNetworks::default(),
             right,
         );

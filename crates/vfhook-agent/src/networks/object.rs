@@ -104,11 +104,11 @@ pub(crate) struct Spec {
     spoof_check: Option<bool>,
     /// The lowest rate that the card shall grant for sending, in Mbit/s; 0 is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 2147483647))]
+    #[schemars(range(min = 0, max = 2_147_483_647))]
     min_tx_rate: Option<i32>,
     /// The highest rate of sending, in Mbit/s; 0 is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 2147483647))]
+    #[schemars(range(min = 0, max = 2_147_483_647))]
     max_tx_rate: Option<i32>,
     /// The link that the card shows the VF.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -134,7 +134,7 @@ pub(crate) struct Spec {
     default_route: Option<bool>,
     /// The metric of the default route. Absent: it wins over whatever the container has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 2, max = 4294967295_i64))]
+    #[schemars(range(min = 2, max = 4_294_967_295_i64))]
     metric: Option<i64>,
     /// Other ways out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -217,11 +217,11 @@ struct Route {
     via: Option<String>,
     /// Its metric. Absent: it wins over whatever the container has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 2, max = 4294967295_i64))]
+    #[schemars(range(min = 2, max = 4_294_967_295_i64))]
     metric: Option<i64>,
     /// Its table. Absent: the main one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 4294967295_i64))]
+    #[schemars(range(min = 1, max = 4_294_967_295_i64))]
     table: Option<i64>,
     /// Whether the next hop is on the link though no address says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
