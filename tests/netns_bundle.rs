@@ -155,6 +155,7 @@ fn what_needs_nothing_in_its_bundle_is_left_to_its_hooks() {
         config["annotations"]["vfhook.dev/networks"] = json!("backup");
         bundle.write(&config);
         bundle.create().must_exit(0);
+        assert!(!host.state_dir().exists(), "a state directory that nobody needs");
         assert!(host.leases().is_empty());
         let written = bundle.read();
         assert_eq!(written["linux"], config["linux"]);
