@@ -71,11 +71,11 @@ impl<'a> Bundle<'a> {
 
     fn hook(&self, stage: &str, pid: u32) -> Ran {
         let annotations = self.read()["annotations"].clone();
-        let state = json!({
+        let told = json!({
             "ociVersion": "1.0.2", "id": "c1", "status": "creating", "pid": pid, "bundle": self.folder,
             "annotations": annotations,
         });
-        finish(&mut self.host.command(&["hook", stage]), &state.to_string())
+        finish(&mut self.host.command(&["hook", stage]), &told.to_string())
     }
 }
 
