@@ -15,6 +15,7 @@ use super::{
     runtime::{self, Given, RuntimeError, with_driving},
 };
 use crate::{
+    config,
     kernel::{LinuxKernel, MadeNetns},
     request,
     types::{Deadline, NetnsSource, SandboxId},
@@ -81,10 +82,10 @@ fn give(
     if !bundle.by_annotation && bundle.devices.is_empty() {
         return Ok(None);
     }
-    let Ok(context) = open::both(arguments) else { return Ok(None) };
+    let Ok(config) = config::load(&arguments.config) else { return Ok(None) };
     let mut made = None;
     let netns = |networks: &[request::NetworkRequest]| {
-        if !request::needs_bundle(&context.config, networks) {
+        if !request::needs_bundle(&config, networks) {
             return Ok(None);
         }
         let source = match &bundle.network {
@@ -96,11 +97,11 @@ fn give(
         };
         Ok(Some(NetnsSource::Path(source)))
     };
-    let event = oci_hook::asks(text, bundle, id.clone(), &context.config, netns)?;
+    let event = oci_hook::asks(text, bundle, id.clone(), &config, netns)?;
     let Some(event) = event else { return Ok(None) };
     let mut kernel = LinuxKernel::open()?;
     let deadline = Deadline::after(timeout);
-    let report = open::attach_in(Ok(context), arguments, &mut kernel, &event, deadline)?;
+    let report = open::attach(arguments, &mut kernel, &event, deadline)?;
     let netns = made.as_ref().map(MadeNetns::path);
     let edited = with_driving(text, &report.driving(), netns.as_deref());
     let text =

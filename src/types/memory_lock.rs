@@ -21,8 +21,8 @@ impl MemoryLock {
     }
 
     /// The soft and the hard limit to be set where these are there already; `None` where they let lock as much. Who has more keeps it.
-    pub fn raised(self, had: Option<(u64, u64)>) -> Option<(u64, u64)> {
-        let (soft, hard) = had.unwrap_or_default();
+    pub fn raised(self, before: Option<(u64, u64)>) -> Option<(u64, u64)> {
+        let (soft, hard) = before.unwrap_or_default();
         (soft.min(hard) < self.0).then(|| (self.0, self.0.max(hard)))
     }
 }

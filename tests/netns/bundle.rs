@@ -68,11 +68,11 @@ impl<'a> Bundle<'a> {
 
     fn hook(&self, stage: &str, pid: u32) -> Ran {
         let annotations = self.read()["annotations"].clone();
-        let state = json!({
+        let told = json!({
             "ociVersion": "1.0.2", "id": "c1", "status": "creating", "pid": pid, "bundle": self.folder,
             "annotations": annotations,
         });
-        finish(&mut self.host.command(&["hook", stage]), &state.to_string())
+        finish(&mut self.host.command(&["hook", stage]), &told.to_string())
     }
 }
 
@@ -152,6 +152,7 @@ fn what_needs_nothing_in_its_bundle_is_left_to_its_hooks() {
         config["annotations"]["vfhook.dev/networks"] = json!("backup");
         bundle.write(&config);
         bundle.create().must_exit(0);
+        assert!(!host.state_dir().exists(), "a state directory that nobody needs");
         assert!(host.leases().is_empty());
         let written = bundle.read();
         assert_eq!(written["linux"], config["linux"]);

@@ -41,8 +41,8 @@ pub(super) fn creation(told: Told, driving: Driving, limits: &[Rlimit]) -> Creat
 
 /// The limit to be set among those that are there.
 fn raised(wanted: MemoryLock, limits: &[Rlimit]) -> Option<Rlimit> {
-    let had = limits.iter().find(|limit| limit.kind == MEMLOCK);
-    let (soft, hard) = wanted.raised(had.map(|had| (had.soft, had.hard)))?;
+    let before = limits.iter().find(|limit| limit.kind == MEMLOCK);
+    let (soft, hard) = wanted.raised(before.map(|limit| (limit.soft, limit.hard)))?;
     let mut limit = Rlimit::new(MEMLOCK, hard);
     limit.soft = soft;
     Some(limit)

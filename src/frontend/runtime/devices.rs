@@ -69,9 +69,9 @@ struct Typed {
 pub fn with_driving(config: &str, driving: &Driving, netns: Option<&Path>) -> Edited {
     let members: JsonMembers = serde_json::from_str(config)?;
     let linux = members.object("linux")?;
-    let text = linux.with("devices", &list_of(devices(&linux, &driving.nodes)?)?)?;
+    let text = linux.with("devices", &list_of(&devices(&linux, &driving.nodes)?)?)?;
     let text = edited(&text, "resources", |resources| {
-        resources.with("devices", &list_of(rules(resources, &driving.nodes)?)?)
+        resources.with("devices", &list_of(&rules(resources, &driving.nodes)?)?)
     })?;
     let text = match netns {
         None => text,
@@ -92,7 +92,7 @@ fn edited(text: &str, name: &str, edit: impl FnOnce(&JsonMembers) -> Edited) -> 
     members.with(name, &RawValue::from_string(inner)?)
 }
 
-fn list_of(elements: Vec<Box<RawValue>>) -> Result<Box<RawValue>, serde_json::Error> {
+fn list_of(elements: &[Box<RawValue>]) -> Result<Box<RawValue>, serde_json::Error> {
     list(&elements.iter().map(|element| &**element).collect::<Vec<_>>())
 }
 
@@ -143,12 +143,12 @@ fn with_namespace(linux: &str, path: &Path) -> Edited {
         let is_network = serde_json::from_str::<Typed>(namespace.get())?.r#type == "network";
         let members: JsonMembers = serde_json::from_str(namespace.get())?;
         namespaces.push(if is_network {
-            RawValue::from_string(members.with("path", &*to_raw_value(path)?)?)?
+            RawValue::from_string(members.with("path", &to_raw_value(path)?)?)?
         } else {
             namespace.to_owned()
         });
     }
-    linux.with("namespaces", &list_of(namespaces)?)
+    linux.with("namespaces", &list_of(&namespaces)?)
 }
 
 fn with_process(process: &JsonMembers, driving: &Driving) -> Edited {
@@ -163,10 +163,10 @@ fn with_process(process: &JsonMembers, driving: &Driving) -> Edited {
     for (name, value) in &driving.environment {
         environment.push(to_raw_value(&format!("{name}={value}"))?);
     }
-    let text = process.with("env", &list_of(environment)?)?;
+    let text = process.with("env", &list_of(&environment)?)?;
     let Some(memlock) = driving.memlock else { return Ok(text) };
     let process: JsonMembers = serde_json::from_str(&text)?;
-    process.with("rlimits", &list_of(limits(&process, memlock)?)?)
+    process.with("rlimits", &list_of(&limits(&process, memlock)?)?)
 }
 
 fn limits(
@@ -174,16 +174,16 @@ fn limits(
     memlock: MemoryLock,
 ) -> Result<Vec<Box<RawValue>>, serde_json::Error> {
     let mut limits = Vec::new();
-    let mut had = None;
+    let mut before = None;
     for limit in process.list("rlimits")? {
         let found: Limit = serde_json::from_str(limit.get())?;
         if found.r#type == MEMLOCK {
-            had = Some((found.soft, found.hard));
+            before = Some((found.soft, found.hard));
         } else {
             limits.push(limit.to_owned());
         }
     }
-    if let Some((soft, hard)) = memlock.raised(had).or(had) {
+    if let Some((soft, hard)) = memlock.raised(before).or(before) {
         limits.push(to_raw_value(&Limit { r#type: MEMLOCK.to_owned(), hard, soft })?);
     }
     Ok(limits)
