@@ -89,7 +89,7 @@ install-files:
 	install -D -m 0644 -t $(DESTDIR)/usr/share/zsh/vendor-completions $(MANUAL)/completions/_vfhook
 	install -D -m 0644 -t $(DESTDIR)/usr/share/fish/vendor_completions.d $(MANUAL)/completions/vfhook.fish
 	install -D -m 0644 -t $(DESTDIR)/usr/share/containers/oci/hooks.d hooks/vfhook-*.json
-	install -D -m 0644 -t $(DESTDIR)/usr/share/doc/vfhook nri-config/* hooks/base-runtime-spec.fragment.json hooks/podman/vfhook-precreate.json
+	install -D -m 0644 -t $(DESTDIR)/usr/share/doc/vfhook nri-config/* hooks/base-runtime-spec.fragment.json
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/udev/rules.d host-files/86-vfhook.rules
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/network host-files/05-vfhook.network
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/NetworkManager/conf.d host-files/90-vfhook.conf

@@ -22,12 +22,8 @@ use vfhook::{
 const PROGRAM: &str = "/usr/bin/vfhook";
 
 /// What attaching and taking back may take by themselves, in seconds (`vfhook hook --help`).
-const OWN_TIMEOUT: [(Stage, u64); 4] = [
-    (Stage::CreateRuntime, 10),
-    (Stage::Poststop, 30),
-    (Stage::Verify, 10),
-    (Stage::Precreate, 10),
-];
+const OWN_TIMEOUT: [(Stage, u64); 3] =
+    [(Stage::CreateRuntime, 10), (Stage::Poststop, 30), (Stage::Verify, 10)];
 
 /// A file of `hooks.d` (oci-hooks(5), version 1.0.0).
 #[derive(Debug, Deserialize)]
@@ -87,7 +83,6 @@ fn assert_hook(hook: &Hook, stage: &str, file: &str) {
     let expected = match stage {
         "createRuntime" => Stage::CreateRuntime,
         "poststop" => Stage::Poststop,
-        "precreate" => Stage::Precreate,
         other => panic!("{file}: stage {other}"),
     };
     assert_eq!(stage_of(hook, file), expected, "{file}");
@@ -103,11 +98,7 @@ fn assert_gives_up_in_time(hook: &Hook, file: &str) {
 #[test]
 fn hooks_d_files_run_the_stage_they_are_called_in() {
     let mut stages = Vec::new();
-    for file in [
-        "hooks/vfhook-create-runtime.json",
-        "hooks/vfhook-poststop.json",
-        "hooks/podman/vfhook-precreate.json",
-    ] {
+    for file in ["hooks/vfhook-create-runtime.json", "hooks/vfhook-poststop.json"] {
         let found: HooksD = read(file);
         assert_eq!(found.version, "1.0.0", "{file}");
         let [stage] = &found.stages[..] else { panic!("{file}: {:?}", found.stages) };
@@ -119,21 +110,7 @@ fn hooks_d_files_run_the_stage_they_are_called_in() {
         let when: Vec<_> = found.when.annotations.into_iter().collect();
         assert_eq!(when, [(pattern, String::new())], "{file}");
     }
-    assert_eq!(stages, ["createRuntime", "poststop", "precreate"]);
-}
-
-/// What is installed for podman and CRI-O alike has no stage that CRI-O does not know: it would not start.
-#[test]
-fn no_file_that_is_installed_is_of_a_stage_of_podmans_own() {
-    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
-    assert!(makefile.contains("containers/oci/hooks.d hooks/vfhook-*.json"));
-    for entry in fs::read_dir(root().join("hooks")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if name.starts_with("vfhook-") {
-            let found: HooksD = read(&format!("hooks/{name}"));
-            assert!(found.stages.iter().all(|stage| stage != "precreate"), "{name}");
-        }
-    }
+    assert_eq!(stages, ["createRuntime", "poststop"]);
 }
 
 /// The regular expression that a hook file shall have where other tools' annotations count names each of them and no other.

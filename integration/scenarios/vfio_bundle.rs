@@ -1,16 +1,13 @@
 //! Containers that drive a VF and were given its node by their bundle: over vfhook-runtime with podman, docker and bare runtimes, which have no
-//! namespace for it to begin with, and by podman's precreate hook. Each finds variables and a limit too, and the VF is a netdev afterwards.
-
-use std::fs;
-use std::path::Path;
+//! namespace for it to begin with. Each finds variables and a limit too, and the VF is a netdev afterwards.
 
 use crate::guest::command::{Invocation, cmd, eventually};
 use crate::guest::docker::{Docker, Edition};
 use crate::guest::failure::Failure;
 use crate::guest::oci_runtime::Bundle;
-use crate::guest::podman::{HOOKS_DIR, NETWORKS, Podman, remove_hooks};
+use crate::guest::podman::{NETWORKS, Podman, remove_hooks};
 use crate::guest::{Guest, VFHOOK, configure, vfhook, vfio};
-use crate::verdict::{OCI_IMAGE_NAME, SHARE};
+use crate::verdict::OCI_IMAGE_NAME;
 
 use super::Scenario;
 
@@ -47,7 +44,6 @@ mode = "off"
 "#;
 
 const WRAPPER: &str = "/usr/bin/vfhook-runtime";
-const PRECREATE: &str = "vfhook-precreate.json";
 
 fn prepare(guest: &mut Guest) -> Result<(), Failure> {
     configure(CONFIG)?;
@@ -71,13 +67,6 @@ fn run(guest: &mut Guest) -> Result<(), Failure> {
     );
     let late = drives(podman("crun")()).output()?;
     guest.check("it does not start", late.status != Some(0), &late.stderr)?;
-    guest.step("podman: its precreate hook");
-    let from = Path::new(SHARE).join("hooks/podman").join(PRECREATE);
-    let at = Path::new(HOOKS_DIR).join(PRECREATE);
-    fs::copy(&from, &at).map_err(Failure::file("copy", &from))?;
-    has_all(guest, podman("crun"))?;
-    has_all(guest, podman("runc"))?;
-    fs::remove_file(&at).map_err(Failure::file("remove", &at))?;
     remove_hooks()?;
     for behind in ["crun", "runc"] {
         let own = format!("version = 1\nruntime = \"/usr/bin/{behind}\"\n");

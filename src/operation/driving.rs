@@ -29,7 +29,7 @@ pub fn require_nodes(
         return Ok(());
     };
     let why = format!(
-        "the container lacks {}: neither `vfhook serve` nor vfhook-runtime or podman's precreate hook was asked when it was made; make it again",
+        "the container lacks {}: neither `vfhook serve` nor vfhook-runtime was asked when it was made; make it again",
         lacks.display()
     );
     Err(OperationError::Missing { id: id.clone(), why })

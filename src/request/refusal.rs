@@ -134,7 +134,7 @@ pub enum RequestError {
     /// A device that a program drives is asked for where its nodes cannot be given.
     #[error(
         "network {0} gives a device by vfio-pci (bind of its pool), and a hook or network plugin can put no device node into a container: \
-         in Kubernetes `vfhook serve` does over NRI, for docker and others vfhook-runtime, for podman its precreate hook; or run \
+         in Kubernetes `vfhook serve` does over NRI, for docker, podman and others vfhook-runtime; or run \
          `vfhook attach --netns` first, and give the container that namespace and the nodes that it names (--device)"
     )]
     NoNode(Name),

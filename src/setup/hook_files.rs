@@ -1,8 +1,7 @@
 //! The files by which podman and CRI-O call our hooks, for this program and the annotations that it heeds. Says not where they go.
 
-/// The shipped files: name and text. The last one alone takes back, and the first one is podman's alone.
-const SHIPPED: [(&str, &str); 3] = [
-    ("vfhook-precreate.json", include_str!("../../hooks/podman/vfhook-precreate.json")),
+/// The shipped files: name and text.
+const SHIPPED: [(&str, &str); 2] = [
     ("vfhook-create-runtime.json", include_str!("../../hooks/vfhook-create-runtime.json")),
     ("vfhook-poststop.json", include_str!("../../hooks/vfhook-poststop.json")),
 ];
@@ -11,13 +10,8 @@ const SHIPPED: [(&str, &str); 3] = [
 const PROGRAM: &str = "\"/usr/bin/vfhook\"";
 const ANNOTATION: &str = "\"^vfhook\\\\.dev/networks$\"";
 
-/// Names and texts, which call the program at `vfhook` for containers that have one of `annotations`; `before_create` too, which only podman
-/// knows.
-pub(super) fn files(
-    vfhook: &str,
-    annotations: &[String],
-    before_create: bool,
-) -> Vec<(&'static str, String)> {
+/// Names and texts, which call the program at `vfhook` for containers that have one of `annotations`.
+pub(super) fn files(vfhook: &str, annotations: &[String]) -> Vec<(&'static str, String)> {
     let names: Vec<String> = annotations.iter().map(|name| name.replace('.', "\\.")).collect();
     let pattern = match &names[..] {
         [one] => format!("^{one}$"),
@@ -26,8 +20,7 @@ pub(super) fn files(
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let made =
         |text: &str| text.replace(PROGRAM, &quoted(vfhook)).replace(ANNOTATION, &quoted(&pattern));
-    let wanted = SHIPPED.iter().skip(usize::from(!before_create));
-    wanted.map(|(name, text)| (*name, made(text))).collect()
+    SHIPPED.iter().map(|(name, text)| (*name, made(text))).collect()
 }
 
 #[cfg(test)]
@@ -36,12 +29,10 @@ mod tests {
 
     #[test]
     fn as_shipped_unless_something_is_unusual() {
-        let usual = |early| files("/usr/bin/vfhook", &["vfhook.dev/networks".to_owned()], early);
-        let shipped = SHIPPED.map(|(name, text)| (name, text.to_owned()));
-        assert_eq!(usual(true), shipped);
-        assert_eq!(usual(false), shipped[1..]);
+        let usual = files("/usr/bin/vfhook", &["vfhook.dev/networks".to_owned()]);
+        assert_eq!(usual, SHIPPED.map(|(name, text)| (name, text.to_owned())));
         let both = ["vfhook.dev/networks".to_owned(), "cni".to_owned()];
-        for (_, text) in files("/opt/vfhook", &both, true) {
+        for (_, text) in files("/opt/vfhook", &both) {
             assert!(text.contains(r#""path": "/opt/vfhook""#), "{text}");
             assert!(text.contains(r#""^(vfhook\\.dev/networks|cni)$""#), "{text}");
         }

@@ -24,11 +24,6 @@ pub struct Podman {
     pub hooks: Vec<(PathBuf, String)>,
     /// Whether its usual directory can be written.
     pub usual_is_writable: bool,
-    /// Whether the configuration has networks that give what must be in a container's bundle.
-    pub gives_by_bundle: bool,
-    /// Whether CRI-O is installed, which may read the same directory, and does not start where a hook in it is of a stage that it does not
-    /// know (`pkg/hooks` of `containers/common`, `ReadDir`).
-    pub is_beside_crio: bool,
 }
 
 impl Podman {
@@ -57,8 +52,7 @@ impl Podman {
             OPERATORS.to_owned()
         };
         let mut hooks = Vec::new();
-        let early = self.gives_by_bundle && !self.is_beside_crio;
-        for (name, text) in hook_files::files(&vfhook.to_string_lossy(), annotations, early) {
+        for (name, text) in hook_files::files(&vfhook.to_string_lossy(), annotations) {
             let path = Path::new(&directory).join(name);
             let before = self.hooks.iter().find(|(known, _)| *known == path);
             let change = Change::whole(path, before.map(|(_, text)| text.clone()), text);
@@ -69,13 +63,6 @@ impl Podman {
         plan.changes.splice(0..0, hooks);
         plan.notes
             .push("podman has no daemon: it counts for the next container that starts".to_owned());
-        if self.gives_by_bundle && self.is_beside_crio {
-            plan.notes.push(
-                "networks that give device nodes or limits need `podman --runtime vfhook-runtime`: vfhook-precreate.json is not written, since \
-                 CRI-O is here, which would not start with it"
-                    .to_owned(),
-            );
-        }
         plan.notes.push("rootless podman cannot be given a VF: only root may move one".to_owned());
         Ok(plan)
     }
@@ -143,13 +130,7 @@ mod tests {
                 OURS.to_owned()
             ]
         );
-        let early = Podman { gives_by_bundle: true, ..usual.clone() };
-        let written = paths(&early);
-        assert_eq!((written.len(), &written[..2]), (3, &paths(&usual)[..]));
-        assert_eq!(written[2], format!("{USUAL}/vfhook-precreate.json"));
-        assert_eq!(paths(&Podman { is_beside_crio: true, ..early }), paths(&usual));
-        let files =
-            hook_files::files("/usr/bin/vfhook", &["vfhook.dev/networks".to_owned()], false);
+        let files = hook_files::files("/usr/bin/vfhook", &["vfhook.dev/networks".to_owned()]);
         let hooks =
             files.into_iter().map(|(name, text)| (Path::new(USUAL).join(name), text)).collect();
         assert!(paths(&Podman { hooks, ..usual }).is_empty());

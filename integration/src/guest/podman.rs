@@ -11,7 +11,7 @@ use super::place::Place;
 use crate::verdict::{OCI_IMAGE, OCI_IMAGE_NAME, SHARE};
 
 /// Where podman and CRI-O look without being told.
-pub(crate) const HOOKS_DIR: &str = "/usr/share/containers/oci/hooks.d";
+const HOOKS_DIR: &str = "/usr/share/containers/oci/hooks.d";
 /// What the project ships for them.
 pub(crate) const HOOKS: [&str; 2] = ["vfhook-create-runtime.json", "vfhook-poststop.json"];
 /// What asks for a network.

@@ -22,7 +22,7 @@ use crate::verdict::{
 const PID1: &str = include_str!("../../boot/pid1.sh");
 
 /// Folders of the checkout that guests see: what operators would install.
-const SHIPPED: [&str; 5] = ["hooks", "hooks/podman", "host-files", "kubernetes", "nri-config"];
+const SHIPPED: [&str; 4] = ["hooks", "host-files", "kubernetes", "nri-config"];
 
 /// A run's folder, made anew for each run.
 #[derive(Debug)]

@@ -162,14 +162,8 @@ pub(super) fn podman(request: &Request) -> Result<Prepared, SetupError> {
         }
     }
     let usual = Path::new("/usr/share/containers/oci/hooks.d/vfhook.json");
-    let mut podman = Podman {
-        version,
-        files,
-        hooks: Vec::new(),
-        usual_is_writable: is_writable(usual),
-        gives_by_bundle: request.gives_by_bundle(),
-        is_beside_crio: Program::in_path("crio").is_some(),
-    };
+    let mut podman =
+        Podman { version, files, hooks: Vec::new(), usual_is_writable: is_writable(usual) };
     let plan = podman.plan(&request.vfhook, &request.annotations())?;
     for change in &plan.changes {
         let text = read_config(&change.path).map_err(SetupError::io("read", &change.path))?;

@@ -24,7 +24,7 @@ use super::ExitCode;
 use crate::{
     config::{Config, Publish, Tool},
     kernel::{Program, is_writable, read_config},
-    request::{CNI, NETWORKS, NetworkRequest, SELECTION, needs_bundle},
+    request::{CNI, NETWORKS, SELECTION},
     setup::{Change, Plan, Record, Refusal, Version, Wanted},
 };
 
@@ -95,14 +95,6 @@ impl Request {
             Tool::Multus => SELECTION.to_owned(),
         });
         std::iter::once(NETWORKS.to_owned()).chain(theirs).collect()
-    }
-
-    /// Whether a network gives what must be in a container's bundle.
-    fn gives_by_bundle(&self) -> bool {
-        self.config.as_ref().is_some_and(|config| {
-            let all: Vec<_> = config.networks.keys().cloned().map(NetworkRequest::plain).collect();
-            needs_bundle(config, &all)
-        })
     }
 
     fn wanted(&self) -> Wanted {
