@@ -76,13 +76,8 @@ pub(crate) fn fits(
                 return fits(whole, target, value, place);
             }
             "anyOf" => {
-                let all = says.as_array().unwrap().iter();
-                let each: Vec<_> = all.map(|one| fits(whole, one, value, place)).collect();
-                if each.iter().any(Result::is_ok) {
-                    continue;
-                }
-                let why: Vec<String> = each.into_iter().filter_map(Result::err).collect();
-                return Err(format!("none of: {}", why.join("; ")));
+                any(whole, says, value, place)?;
+                true
             }
             "type" => match says {
                 Value::Array(kinds) => kinds.iter().any(|kind| is(kind, value)),
@@ -108,6 +103,13 @@ pub(crate) fn fits(
                 }
                 true
             }
+            // Nowhere beside `properties`, so it is of all members.
+            "additionalProperties" => {
+                for (name, part) in value.as_object().into_iter().flatten() {
+                    fits(whole, says, part, &format!("{place}/{name}"))?;
+                }
+                true
+            }
             "items" => {
                 for (at, part) in value.as_array().into_iter().flatten().enumerate() {
                     fits(whole, says, part, &format!("{place}/{at}"))?;
@@ -121,6 +123,17 @@ pub(crate) fn fits(
         }
     }
     Ok(())
+}
+
+/// Whether `value` fits one of `schemas`.
+fn any(whole: &Value, schemas: &Value, value: &Value, place: &str) -> Result<(), String> {
+    let all = schemas.as_array().unwrap().iter();
+    let each: Vec<_> = all.map(|one| fits(whole, one, value, place)).collect();
+    if each.iter().any(Result::is_ok) {
+        return Ok(());
+    }
+    let why: Vec<String> = each.into_iter().filter_map(Result::err).collect();
+    Err(format!("none of: {}", why.join("; ")))
 }
 
 fn is(kind: &Value, value: &Value) -> bool {
