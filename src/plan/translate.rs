@@ -301,7 +301,9 @@ backends = [{ address = "192.168.0.20" }]
         let drained = |which: &[usize]| {
             let mut config = parsed(&format!("mode = \"both\"\n{PAIR}mixed = \"veth\""));
             let mixed = config.services.get_mut(&"mixed".parse().unwrap()).unwrap();
-            which.iter().for_each(|at| mixed.ports[0].backends[*at].weight = 0);
+            for at in which {
+                mixed.ports[0].backends[*at].weight = 0;
+            }
             let services = translated(&config, &by("storage", "192.168.0.16/24"));
             services.iter().any(|one| one.to_string() == "10.97.0.3:80/tcp")
         };
