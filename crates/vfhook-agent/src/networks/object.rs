@@ -79,7 +79,7 @@ pub(crate) struct Condition {
 }
 
 /// A network that pods of the whole cluster may have, on each node that has its pool: what `[[network]]` of a node's configuration says. Nodes take
-/// it whose configuration says networks = true in [cluster].
+/// it whose configuration says `networks = true` in `[cluster]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all(serialize = "snake_case", deserialize = "camelCase"))]
 pub(crate) struct Spec {
